@@ -1,0 +1,164 @@
+"""Validated settings: one declaration serves the command line, the window's forms and run.json.
+
+Every field carries a description (help text and tooltip) and a group; forms and options are
+generated from `model_fields`. Settings are frozen: change one with `model.updated(name=value)`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from pgn_studio.core.errors import ConfigError
+
+Problem = Literal["enhance", "adversarial"]
+DiscriminatorKind = Literal["shared", "known", "blackbox"]
+LossName = Literal["ls", "lr"]
+EncoderName = Literal["small", "efficientnet-lite0", "resnet50", "resnet101"]
+InputSpaceName = Literal["pixel", "normalized"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+AugmentName = Literal["none", "flip", "standard", "strong"]
+Recipe = Literal["default", "paper"]
+
+NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
+
+
+def setting(default: Any, description: str, *, group: str, advanced: bool = False, **bounds: Any) -> Any:
+    """A pydantic field with its help text and the form group that it belongs to."""
+    extra = {"group": group, "advanced": advanced}
+    return Field(default, description=description, json_schema_extra=extra, **bounds)
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, unknown names refused, errors as one ConfigError."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def make(cls, **values: Any) -> Self:
+        """Validate `values`; raises ConfigError that names each bad setting and its value."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ConfigError("; ".join(_problem_line(item) for item in error.errors())) from None
+
+    def updated(self, **changes: Any) -> Self:
+        """A validated copy with `changes`."""
+        return self.make(**{**self.model_dump(), **changes})
+
+    @classmethod
+    def group_of(cls, name: str) -> str:
+        return str(_extra(cls.model_fields[name])["group"])
+
+    @classmethod
+    def is_advanced(cls, name: str) -> bool:
+        return bool(_extra(cls.model_fields[name])["advanced"])
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    extra = field.json_schema_extra
+    return dict(extra) if isinstance(extra, dict) else {"group": "Other", "advanced": False}
+
+
+def _problem_line(item: Any) -> str:
+    where = ".".join(str(part) for part in item["loc"])
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if not where:
+        return message
+    return f"{where.replace('_', '-')}: {message} (got {item.get('input')!r})"
+
+
+class DataSettings(Settings):
+    """Which images, at what size, split how."""
+
+    dataset: str = setting("digits", "A folder (train|val|test/class/… or class/…) or one of: digits, stl10, cifar10, fashion-mnist, imagenette.", group="Data")
+    data_root: Path | None = setting(None, "Where the files of a named data set lie; default: the data folder that `doctor` shows.", group="Data")
+    image_size: int | None = setting(None, "Images are resized and centre-cropped to this many pixels square; default: the classifier's size, else the data set's own.", group="Data", ge=8, le=1024)
+    num_classes: int | None = setting(None, "Use only this many classes, chosen by the class seed (the paper's ImageNet-10 and ImageNet-50).", group="Data", ge=2)
+    class_seed: int = setting(0, "Seed that chooses the classes of a subset.", group="Data", advanced=True, ge=0)
+    split_seed: int = setting(0, "Seed of the split where the data set has none.", group="Data", advanced=True, ge=0)
+    val_fraction: float = setting(0.15, "Share of the training images set aside for validation where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
+    test_fraction: float = setting(0.2, "Share of the images set aside for testing where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
+    cache_mb: int = setting(2048, "Memory for decoded images in MiB; beyond it images are decoded again.", group="Data", advanced=True, ge=16)
+    download: bool = setting(False, "Download a named data set that is not there yet.", group="Data", advanced=True)
+
+
+class ClassifierSettings(DataSettings):
+    """How to train a vanilla classifier (the paper's two cases: from scratch, or pretrained)."""
+
+    arch: str = setting("small", "Architecture: small, or any torchvision or timm name (resnet50, vgg16, densenet169, …).", group="Classifier")
+    weights: str = setting("none", "Start from: none (scratch), pretrained (the library's ImageNet weights), or a weights file.", group="Classifier")
+    epochs: int = setting(30, "Passes over the training images.", group="Training", ge=1, le=10_000)
+    batch_size: int = setting(64, "Images per step.", group="Training", ge=1, le=8192)
+    learning_rate: float = setting(2e-3, "Peak rate of AdamW on a one-cycle schedule.", group="Training", gt=0.0, le=1.0)
+    weight_decay: float = setting(0.05, "AdamW's decoupled weight decay.", group="Training", advanced=True, ge=0.0)
+    augment: AugmentName = setting("flip", "Random changes to the training images: none, flip, standard (flip and crop), strong (and colour).", group="Training")
+    train_limit: int | None = setting(None, "Use only this many training images (class-balanced, by seed): makes a deliberately weak classifier.", group="Training", advanced=True, ge=2)
+    seed: int = setting(0, "Seed of weights, order and augmentation.", group="Training", ge=0)
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
+    precision: Precision = setting("auto", "Arithmetic: auto, fp32, bf16 or fp16.", group="Machine", advanced=True)
+
+
+class TrainingSettings(DataSettings):
+    """How to train a PGN. The defaults are the recipe that held in trials (docs); `paper` is literal."""
+
+    classifier: str = setting("", "The frozen classifier's file.", group="Classifier")
+    recipe: Recipe = setting("default", "default, or paper: the paper's literal reading (linear unconditional head, no anchors, trained encoder).", group="PGN")
+    problem: Problem = setting("enhance", "enhance: more images right. adversarial: more images wrong.", group="PGN")
+    discriminator: DiscriminatorKind = setting("shared", "shared: D looks through the classifier. known: through its architecture with other weights. blackbox: through another network; the classifier is asked for labels only.", group="PGN")
+    discriminator_backbone: str = setting("auto", "D's own backbone (known, blackbox): auto, small, efficientnet-lite0, or any torchvision or timm name.", group="PGN", advanced=True)
+    discriminator_weights: str = setting("auto", "Weights of D's own backbone: auto, none (D's loss trains it), pretrained, or a file.", group="PGN", advanced=True)
+    loss: LossName = setting("ls", "ls: least squares (equations 7, 8). lr: logistic (Appendix A.2).", group="PGN")
+    encoder: EncoderName = setting("efficientnet-lite0", "G's encoder. small is trained from scratch; the others start from ImageNet weights.", group="PGN")
+    encoder_weights: str = setting("auto", "Weights of the encoder: auto (package, cache or download), none (scratch), or a file.", group="PGN", advanced=True)
+    encoder_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: 128 at least for ImageNet encoders, else the image's size.", group="PGN", advanced=True, ge=8, le=1024)
+    encoder_trained: bool | None = setting(None, "Whether the encoder learns too; default: only when it starts from scratch.", group="PGN", advanced=True)
+    decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", advanced=True)
+    input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN")
+    gamma: float = setting(10.0, "Weight of the L2 term in G's objective; can be moved while it trains.", group="PGN", ge=0.0, le=1e6)
+    conditional: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", advanced=True)
+    condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", advanced=True, ge=1, le=4096)
+    head: Literal["linear", "mlp"] = setting("mlp", "D's head: one linear layer, or two hidden layers of 256.", group="Discriminator", advanced=True)
+    anchors: bool = setting(True, "D also trains on the clean images with their own targets.", group="Discriminator", advanced=True)
+    noise_copies: bool = setting(True, "D also trains on randomly perturbed copies with their own targets.", group="Discriminator", advanced=True)
+    mismatched: bool = setting(True, "D (conditional) also trains on pairs of one image's features and another's condition, with their own targets.", group="Discriminator", advanced=True)
+    epochs: int = setting(15, "Passes over the training images.", group="Training", ge=1, le=10_000)
+    batch_size: int = setting(64, "Images per step.", group="Training", ge=2, le=8192)
+    learning_rate_g: float = setting(3e-4, "Adam's rate for G.", group="Training", advanced=True, gt=0.0, le=1.0)
+    learning_rate_d: float = setting(3e-3, "Adam's rate for D; about ten times G's holds D ahead.", group="Training", advanced=True, gt=0.0, le=1.0)
+    augment: AugmentName = setting("flip", "Random changes to the training images: none, flip, standard (flip and crop), strong (and colour).", group="Training")
+    seed: int = setting(0, "One seed reproduces a CPU run bit for bit.", group="Training", ge=0)
+    keep: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits, or the last.", group="Training", advanced=True)
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
+    precision: Precision = setting("auto", "Arithmetic: auto, fp32, bf16 or fp16.", group="Machine", advanced=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_recipe(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("recipe") == "paper":
+            return {**PAPER_RECIPE, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _widths_are_positive(self) -> Self:
+        if self.decoder_widths is not None and (not self.decoder_widths or min(self.decoder_widths) < 1):
+            raise ValueError("decoder-widths: expected at least one positive number of channels")
+        return self
+
+
+# What `--recipe paper` sets where the user has not said otherwise (§3.2-3.4 of the paper).
+PAPER_RECIPE: dict[str, Any] = {
+    "encoder": "resnet50",
+    "encoder_trained": True,
+    "decoder_widths": (1024, 512, 256, 128),
+    "conditional": False,
+    "head": "linear",
+    "anchors": False,
+    "noise_copies": False,
+    "mismatched": False,
+    "augment": "none",
+    "keep": "last",
+}

@@ -1,0 +1,47 @@
+"""Errors that a user may meet: each says what was expected, what came and what to do."""
+
+from __future__ import annotations
+
+
+class PgnStudioError(Exception):
+    """A problem the user can act on; shown as one line (CLI, exit code 2) or a dialog (window).
+
+    `hint` is what to do about it; `details` is long text for the dialog's details and the log.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", details: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class ConfigError(PgnStudioError):
+    """A setting is out of range, or settings contradict each other."""
+
+
+class DataError(PgnStudioError):
+    """A data set is missing, unreadable or not laid out as expected."""
+
+
+class ClassifierError(PgnStudioError):
+    """A classifier or its weights cannot be used as given."""
+
+
+class WeightsError(ClassifierError):
+    """Pretrained weights cannot be had here; the hint names the offline way out."""
+
+
+class PgnFileError(PgnStudioError):
+    """A saved PGN or checkpoint is damaged, of another kind, or does not fit."""
+
+
+class RunError(PgnStudioError):
+    """A run folder is missing, damaged, or in a state that the request does not fit."""
+
+
+class Cancelled(Exception):  # noqa: N818 - not an error: the user asked for it
+    """Raised by long operations at a step boundary after the user cancelled."""

@@ -1,0 +1,40 @@
+"""The shapes of things that cross package borders inside core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+UInt8Images = npt.NDArray[np.uint8]  # (B, H, W, 3), RGB
+Labels = npt.NDArray[np.int64]  # (B,)
+Progress = Callable[[int, int], None]  # (done, total); total 0 = unknown; may raise Cancelled
+
+
+class LabelledImages(Protocol):
+    """One split of a data set: square RGB images of one size, with labels."""
+
+    @property
+    def labels(self) -> Labels: ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """A name for each image, as a person would look for it (the relative path)."""
+
+    def __len__(self) -> int: ...
+
+    def images(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> UInt8Images:
+        """Decoded images (B, H, W, 3) uint8, from the cache where they are in it."""
+
+
+class FeatureNetwork(Protocol):
+    """A frozen network that gives logits together with the features its last layer sees."""
+
+    @property
+    def feature_dim(self) -> int: ...
+
+    def logits_and_features(self, normalized: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised images (N, 3, H, W) to logits (N, K) and pooled features (N, feature_dim)."""

@@ -1,0 +1,138 @@
+"""What a run tells its listeners: frozen dataclasses of plain numbers and CPU uint8 arrays.
+
+The command line's progress bar, metrics.jsonl and the window all consume these same events.
+A run emits RunStarted first and exactly one of RunFinished | RunFailed last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    run_folder: str
+    first_step: int  # 0, or where a resumed run goes on
+    total_steps: int
+    steps_per_epoch: int
+    total_epochs: int
+    device: str
+    precision: str
+    train_images: int
+    val_images: int
+    clean_accuracy: float  # on the validation split, 0…1
+    clean_train_accuracy: float  # share of training images the classifier gets right, unaugmented
+
+
+@dataclass(frozen=True)
+class StepCompleted:
+    step: int  # 1-based, counts over the whole run
+    epoch: int  # 1-based
+    gamma: float  # the γ used in this step
+    loss_g: float  # L_G without the L2 term
+    loss_d: float
+    l2: float  # mean of p² over batch, channels, pixels
+    target_mean: float  # share of the batch that is a success
+    fixed: int  # in this batch, false → correct
+    broken: int  # in this batch, correct → false
+    clean_accuracy: float  # in this batch
+    perturbed_accuracy: float  # in this batch
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class EpochCompleted:
+    """End of an epoch, measured on the validation split."""
+
+    epoch: int
+    step: int
+    gamma: float
+    clean_accuracy: float
+    perturbed_accuracy: float
+    perturbed_accuracy_8bit: float
+    fixed: int
+    broken: int
+    l2_mean: float  # mean over images of ‖p‖₂
+    rms_mean: float
+    train_loss_g: float  # means over the epoch's steps
+    train_loss_d: float
+    seconds: float
+    best: bool  # the best so far by perturbed_accuracy_8bit (adversarial: the lowest)
+
+
+@dataclass(frozen=True)
+class PreviewReady:
+    """The same few validation images every time, as the window's preview strip shows them."""
+
+    step: int
+    original: npt.NDArray[np.uint8]  # (N, H, W, 3)
+    perturbation: npt.NDArray[np.uint8]  # (N, H, W, 3); 128 is zero, ±127 is ±perturbation_scale
+    perturbation_scale: float
+    perturbed: npt.NDArray[np.uint8]  # (N, H, W, 3), clamped and rounded
+    labels: tuple[int, ...]
+    clean_predictions: tuple[int, ...]
+    perturbed_predictions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    step: int
+    epoch: int
+    folder: str
+
+
+@dataclass(frozen=True)
+class GammaChanged:
+    step: int  # the first step that used it
+    gamma: float
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know while the run goes on, with what to change."""
+
+    step: int
+    code: str  # e.g. "targets-constant", "below-clean"
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    reason: Literal["completed", "stopped"]
+    step: int
+    epoch: int  # epochs completed
+    run_folder: str
+    pgn_path: str
+    clean_accuracy: float  # on validation, of the PGN that was kept
+    perturbed_accuracy: float
+    perturbed_accuracy_8bit: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    step: int
+    run_folder: str
+    message: str
+    hint: str
+    details: str  # a traceback for the log, never shown first
+
+
+Event = (
+    RunStarted
+    | StepCompleted
+    | EpochCompleted
+    | PreviewReady
+    | CheckpointSaved
+    | GammaChanged
+    | Notice
+    | RunFinished
+    | RunFailed
+)
+EventSink = Callable[[Event], None]
