@@ -1,0 +1,61 @@
+"""Where files lie: the user's folders, and what the package brings along.
+
+The environment variable PGN_STUDIO_HOME puts all of the user's folders below one folder
+(tests, servers, a shared disk). Folders are named here and made by whoever writes to them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from pgn_studio.core.errors import PgnStudioError
+
+_APP = "pgn-studio"
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def data_folder() -> Path:
+    """Where named data sets are looked for and downloaded to."""
+    return _user_folder("data", platformdirs.user_data_path(_APP, appauthor=False) / "data")
+
+
+def cache_folder() -> Path:
+    """What may be deleted at any time and is then made again."""
+    return _user_folder("cache", platformdirs.user_cache_path(_APP, appauthor=False))
+
+
+def runs_folder() -> Path:
+    """Where runs go that were given no folder of their own."""
+    return _user_folder("runs", platformdirs.user_data_path(_APP, appauthor=False) / "runs")
+
+
+def log_file() -> Path:
+    return _user_folder("log", platformdirs.user_log_path(_APP, appauthor=False)) / "pgn-studio.log"
+
+
+def resources_folder() -> Path:
+    """Icons, style sheets and the paper's tables. Raises PgnStudioError in a broken installation."""
+    return _bundled_folder("resources")
+
+
+def trained_folder() -> Path:
+    """The demo's classifier and PGNs. Raises PgnStudioError in a broken installation."""
+    return _bundled_folder("trained")
+
+
+def _user_folder(name: str, default: Path) -> Path:
+    home = os.environ.get("PGN_STUDIO_HOME")
+    return Path(home).expanduser().absolute() / name if home else default
+
+
+def _bundled_folder(name: str) -> Path:
+    for parent in (_PACKAGE, _PACKAGE.parent):  # a wheel, a checkout
+        if (parent / name).is_dir():
+            return parent / name
+    raise PgnStudioError(
+        f"Expected the folder {name!r} inside {_PACKAGE} or beside it, found neither.",
+        hint="The installation is incomplete: install PGN Studio again.",
+    )
