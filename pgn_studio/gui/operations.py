@@ -1,0 +1,250 @@
+"""Long work off the GUI thread: an operation, what to do with its result, what on failure.
+
+    run_in_background(page, lambda progress: load_dataset(settings, progress=progress),
+                      page.show_dataset, page.show_error, on_progress=bar.show)
+
+The operation runs in a pool's thread; every callback runs on the GUI thread.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from PySide6.QtCore import QCoreApplication, QObject, QRunnable, QThread, QThreadPool, Signal, Slot
+from shiboken6 import isValid
+
+from pgn_studio.core.errors import Cancelled, PgnStudioError
+
+if TYPE_CHECKING:
+    from pgn_studio.core.protocols import Progress
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+MAX_THREADS = 8  # so that a long load or export never holds up a short request
+PROGRESS_INTERVAL_S = 0.05  # more reports than 20 a second would only keep the event loop busy
+
+
+class Operation(QObject):
+    """Work in progress; a child of the QObject that asked for it, and cancelled when that dies.
+
+    `finished` comes exactly once, last, whether it succeeded, failed or was cancelled.
+    """
+
+    finished = Signal()
+
+    def __init__(self, parent: QObject, cancelling: threading.Event) -> None:
+        super().__init__(parent)
+        self._cancelling = cancelling
+        self._done = False
+
+    def cancel(self) -> None:
+        """Ask the work to end at its next progress report. No success or failure follows."""
+        self._cancelling.set()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelling.is_set()
+
+    @property
+    def running(self) -> bool:
+        return not self._done
+
+    def _finish(self) -> None:
+        self._done = True
+        self.finished.emit()
+        if isValid(self):  # a slot of `finished` may have deleted the parent
+            self.deleteLater()
+
+
+@dataclass(frozen=True)
+class _Callbacks:
+    operation: Operation
+    success: Callable[[Any], object]
+    failure: Callable[[Exception], object]
+    progress: Callable[[int, int], object] | None
+
+
+@dataclass(frozen=True)
+class _Succeeded:
+    value: object
+
+
+@dataclass(frozen=True)
+class _Failed:
+    error: Exception
+
+
+@dataclass(frozen=True)
+class _Advanced:
+    done: int
+    total: int
+
+
+class _Stopped:
+    """The work ended because it was cancelled."""
+
+
+class _Task(QRunnable):
+    """Runs one operation in a pool thread and reports to the dispatcher by its signal."""
+
+    def __init__(self, key: int, operation: Callable[[Progress], object], dispatcher: _Dispatcher) -> None:
+        super().__init__()
+        self.setAutoDelete(False)  # Python owns it: the dispatcher holds it until it has reported
+        self.cancelling = threading.Event()
+        self._key = key
+        self._operation = operation
+        self._dispatcher = dispatcher
+        self._last_report_s = -1.0
+
+    def run(self) -> None:
+        self._report(self._outcome())
+
+    def _outcome(self) -> object:
+        try:
+            if self.cancelling.is_set():
+                return _Stopped()
+            return _Succeeded(self._operation(self._progress))
+        except Cancelled:
+            return _Stopped()
+        except Exception as error:  # noqa: BLE001 - every failure goes to on_failure
+            return _Failed(error)
+
+    def _progress(self, done: int, total: int) -> None:
+        if self.cancelling.is_set():
+            raise Cancelled
+        now_s = time.monotonic()
+        if done >= total > 0 or now_s - self._last_report_s >= PROGRESS_INTERVAL_S:
+            self._last_report_s = now_s
+            self._report(_Advanced(done, total))
+
+    def _report(self, report: object) -> None:
+        with suppress(RuntimeError):  # the application is gone: nobody is left to tell
+            self._dispatcher.reported.emit(self._key, report)
+
+
+class _Dispatcher(QObject):
+    """Lives on the GUI thread, owns the pool, and hands reports to the callbacks."""
+
+    reported = Signal(int, object)
+
+    def __init__(self, application: QCoreApplication) -> None:
+        super().__init__(application)
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(MAX_THREADS)
+        self._keys = itertools.count()
+        self._tasks: dict[int, _Task] = {}
+        self._callbacks: dict[int, _Callbacks] = {}
+        self.reported.connect(self._deliver)
+        application.aboutToQuit.connect(self._shut_down)
+
+    def start(
+        self,
+        parent: QObject,
+        work: Callable[[Progress], object],
+        success: Callable[[Any], object],
+        failure: Callable[[Exception], object],
+        progress: Callable[[int, int], object] | None,
+    ) -> Operation:
+        key = next(self._keys)
+        task = _Task(key, work, self)
+        operation = Operation(parent, task.cancelling)
+        operation.destroyed.connect(self._cancel_orphans)
+        self._tasks[key] = task
+        self._callbacks[key] = _Callbacks(operation, success, failure, progress)
+        self._pool.start(task)
+        return operation
+
+    def wait(self, timeout_ms: int, *, cancel: bool) -> bool:
+        if cancel:
+            for task in self._tasks.values():
+                task.cancelling.set()
+        done = self._pool.waitForDone(timeout_ms)
+        # Deliver what the threads reported last, so that nothing reaches a window that has closed.
+        QCoreApplication.sendPostedEvents(self)
+        return done
+
+    @Slot(int, object)
+    def _deliver(self, key: int, report: object) -> None:
+        callbacks = self._callbacks.get(key)
+        if isinstance(report, _Advanced):
+            if callbacks and callbacks.progress and _wanted(callbacks.operation):
+                callbacks.progress(report.done, report.total)
+            return
+        self._tasks.pop(key, None)
+        self._callbacks.pop(key, None)
+        if callbacks is None or not isValid(callbacks.operation):
+            return
+        try:
+            if not callbacks.operation.cancelled:
+                _conclude(callbacks, report)
+        finally:
+            if isValid(callbacks.operation):
+                callbacks.operation._finish()
+
+    @Slot()
+    def _cancel_orphans(self) -> None:
+        for key, callbacks in list(self._callbacks.items()):
+            if not isValid(callbacks.operation):
+                self._tasks[key].cancelling.set()
+                del self._callbacks[key]  # with it what the callbacks hold
+
+    @Slot()
+    def _shut_down(self) -> None:
+        self.wait(5_000, cancel=True)
+
+
+def _wanted(operation: Operation) -> bool:
+    return isValid(operation) and not operation.cancelled
+
+
+def _conclude(callbacks: _Callbacks, report: object) -> None:
+    if isinstance(report, _Succeeded):
+        callbacks.success(report.value)
+    elif isinstance(report, _Failed):
+        if not isinstance(report.error, PgnStudioError):
+            logger.error("An operation failed unexpectedly.", exc_info=report.error)
+        callbacks.failure(report.error)
+
+
+def _dispatcher() -> _Dispatcher:
+    application = QCoreApplication.instance()
+    if application is None:
+        raise RuntimeError("run_in_background needs a running QApplication.")
+    found = application.findChild(_Dispatcher)
+    return found if found is not None else _Dispatcher(application)
+
+
+def run_in_background(
+    parent: QObject,
+    operation: Callable[[Progress], T],
+    on_success: Callable[[T], object],
+    on_failure: Callable[[Exception], object],
+    *,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> Operation:
+    """Run `operation(progress)` off the GUI thread; the callbacks run on it. Call from the GUI thread.
+
+    `progress(done, total)` raises Cancelled once the operation was cancelled or `parent` was
+    deleted; at most 20 reports a second reach `on_progress`, the last one always. After a
+    cancellation neither `on_success` nor `on_failure` is called, only `finished` is emitted;
+    after the deletion of `parent` nothing is called at all. `operation` must not touch widgets.
+    """
+    if QThread.currentThread() is not parent.thread():
+        raise RuntimeError("run_in_background must be called on the thread of its parent.")
+    return _dispatcher().start(parent, operation, on_success, on_failure, on_progress)
+
+
+def wait_for_all(timeout_ms: int, *, cancel: bool = True) -> bool:
+    """Cancel what still runs (unless `cancel` is False) and wait; for closing the window.
+
+    Returns False when something still ran after `timeout_ms`.
+    """
+    return _dispatcher().wait(timeout_ms, cancel=cancel)
