@@ -1,0 +1,328 @@
+"""Measure a PGN on one split: what it fixed, what it broke, and how large its perturbations are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pgn_studio.core.device import autocast, resolve_precision
+from pgn_studio.core.errors import ClassifierError, DataError, PgnFileError
+from pgn_studio.core.evaluation import metrics as measures
+from pgn_studio.core.evaluation.metrics import Scores
+from pgn_studio.core.files import sha256_of_file
+from pgn_studio.core.protocols import LabelledImages, Labels, Progress, UInt8Images
+from pgn_studio.core.runs import plain, versions
+
+OUTCOMES = ("fixed", "broken", "both right", "both wrong")
+Floats = npt.NDArray[np.float32]  # (N,)
+Indices = Sequence[int] | npt.NDArray[np.int64]
+
+
+class PerturbationLike(Protocol):
+    """What a PGN gives for a batch; all (N, 3, H, W)."""
+
+    @property
+    def perturbation(self) -> Tensor: ...
+    @property
+    def perturbed(self) -> Tensor: ...
+    @property
+    def pixels(self) -> Tensor: ...
+
+
+class PgnLike(Protocol):
+    """The part of a PGN that evaluation uses; also the trainer's, before it is saved."""
+
+    @property
+    def path(self) -> Path | None: ...
+    @property
+    def info(self) -> Any: ...
+    def to(self, device: torch.device) -> Any: ...
+    def perturb(self, pixels: Tensor) -> PerturbationLike: ...
+    def logits(self, classifier: Any, perturbed: Tensor) -> Tensor: ...
+
+
+class ClassifierLike(Protocol):
+    """The part of a frozen classifier that evaluation uses."""
+
+    @property
+    def info(self) -> Any: ...
+    def to(self, device: torch.device) -> Any: ...
+    def parameters(self) -> Iterator[torch.nn.Parameter]: ...
+    def __call__(self, pixels: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class PerImage:
+    """One value per image of the split, in its order; each (N,)."""
+
+    labels: Labels
+    clean_prediction: Labels
+    perturbed_prediction: Labels
+    perturbed_prediction_8bit: Labels
+    clean_confidence: Floats  # probability of the predicted class
+    perturbed_confidence: Floats
+    clean_true_probability: Floats  # probability of the labelled class
+    perturbed_true_probability: Floats
+    l2: Floats  # ‖p‖₂ in the classifier's input space
+    rms: Floats  # per value
+    linf: Floats  # largest |p|
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def outcome(self) -> npt.NDArray[np.str_]:
+        """One of OUTCOMES for each image, from the perturbed image before 8 bits."""
+        before = self.clean_prediction == self.labels
+        after = self.perturbed_prediction == self.labels
+        return np.select([~before & after, before & ~after, before], OUTCOMES[:3], OUTCOMES[3])
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """DESIGN §1 "Metrics"; rates and accuracies in 0…1."""
+
+    n: int
+    clean_accuracy: float
+    perturbed_accuracy: float
+    perturbed_accuracy_8bit: float  # after clamping to [0, 1] and rounding to 8 bits: what a PNG does
+    map_clean: float  # macro average precision
+    map_perturbed: float
+    fixed: int  # false → correct
+    broken: int  # correct → false
+    mcnemar_p: float
+    fooling_rate: float
+    attack_success: float | None  # None when no clean image is right
+    l2_mean: float
+    rms_mean: float
+    linf_max: float
+    fixed_8bit: int
+    broken_8bit: int
+    mcnemar_p_8bit: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A PGN measured on a split. `facts` says what was measured: files, hashes, seed, versions."""
+
+    metrics: Metrics
+    per_image: PerImage
+    split_name: str
+    dataset_name: str
+    classes: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+    def per_class(self) -> list[dict[str, Any]]:
+        """For each class with images: n, clean and perturbed accuracy, fixed and broken."""
+        image, rows = self.per_image, []
+        for label in np.unique(image.labels):
+            mask = image.labels == label
+            before, after = image.clean_prediction[mask] == label, image.perturbed_prediction[mask] == label
+            fixed, broken = measures.fixed_and_broken(before, after)
+            rows.append(
+                {
+                    "class": self.classes[label],
+                    "n": int(mask.sum()),
+                    "clean_accuracy": float(before.mean()),
+                    "perturbed_accuracy": float(after.mean()),
+                    "fixed": fixed,
+                    "broken": broken,
+                }
+            )
+        return rows
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures as JSON can hold them: no NaN, None where a figure is undefined."""
+        figures = {item.name: getattr(self.metrics, item.name) for item in fields(self.metrics)}
+        whole = {
+            **figures,
+            "split": self.split_name,
+            "dataset": self.dataset_name,
+            **self.facts,
+            "per_class": self.per_class(),
+        }
+        return {str(key): plain(value) for key, value in whole.items()}
+
+
+def evaluate(
+    pgn: PgnLike,
+    classifier: ClassifierLike,
+    split: LabelledImages,
+    *,
+    split_name: str,
+    dataset_name: str,
+    batch_size: int = 64,
+    device: torch.device | None = None,
+    precision: str = "auto",
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Classify every image of `split` clean, perturbed, and perturbed at 8 bits, in batches.
+
+    `device` None computes where the classifier is; otherwise both networks are moved there and
+    stay. `progress(images done, images)` comes once per batch; its Cancelled passes through.
+    Raises DataError for an empty split, ClassifierError for labels that the classifier does not
+    know, and PgnFileError or ClassifierError for outputs that are not finite.
+    """
+    classes = tuple(classifier.info.classes)
+    labels = np.asarray(split.labels, dtype=np.int64)
+    _check_labels(labels, classes, split_name)
+    device = place(pgn, classifier, device)
+    precision = resolve_precision(precision, device)
+    batches = []
+    for start in range(0, len(labels), batch_size):
+        chosen = np.arange(start, min(start + batch_size, len(labels)))
+        pixels = to_pixels(split.images(chosen), device)  # (B, 3, H, W)
+        with torch.inference_mode(), autocast(precision, device):
+            batches.append(_measured(pgn, classifier, pixels, labels[chosen]))
+        if progress is not None:
+            progress(int(chosen[-1]) + 1, len(labels))
+    per_image = _joined([batch.per_image for batch in batches])
+    clean_scores = np.concatenate([batch.clean_scores for batch in batches])
+    perturbed_scores = np.concatenate([batch.perturbed_scores for batch in batches])
+    return Evaluation(
+        metrics=_metrics(per_image, clean_scores, perturbed_scores),
+        per_image=per_image,
+        split_name=split_name,
+        dataset_name=dataset_name,
+        classes=classes,
+        facts=_facts(pgn, classifier, device, precision),
+    )
+
+
+def place(pgn: PgnLike, classifier: ClassifierLike, device: torch.device | None) -> torch.device:
+    """Move both networks to `device`; None leaves them and says where the classifier is."""
+    if device is None:
+        first = next(classifier.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+    pgn.to(device)
+    classifier.to(device)
+    return device
+
+
+def to_pixels(images: UInt8Images, device: torch.device) -> Tensor:
+    """uint8 (B, H, W, 3) to float (B, 3, H, W) in [0, 1], channels last in memory."""
+    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255.0)
+
+
+def to_8bit(pixels: Tensor) -> Tensor:
+    """Clamp to [0, 1] and round to multiples of 1/255: what saving as PNG and loading again does."""
+    return pixels.float().clamp(0.0, 1.0).mul(255.0).round().div(255.0)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    per_image: PerImage
+    clean_scores: Scores
+    perturbed_scores: Scores
+
+
+def _measured(pgn: PgnLike, classifier: ClassifierLike, pixels: Tensor, labels: Labels) -> _Batch:
+    result = pgn.perturb(pixels)
+    # Three passes of one batch shape rather than one long pass: kernels are chosen by shape, and a
+    # perturbation of zero must give exactly the clean logits, in bf16 too.
+    clean = torch.softmax(classifier(pixels).float(), dim=1)  # (B, K)
+    perturbed = torch.softmax(pgn.logits(classifier, result.perturbed).float(), dim=1)
+    rounded = classifier(to_8bit(result.pixels)).float()
+    p = result.perturbation.float().flatten(1)  # (B, 3·H·W)
+    l2 = p.norm(dim=1)
+    sizes = torch.stack([l2, l2 / p.shape[1] ** 0.5, p.abs().amax(dim=1)]).cpu().numpy()
+    clean_scores, perturbed_scores = clean.cpu().numpy(), perturbed.cpu().numpy()
+    _check_finite(sizes, clean_scores, perturbed_scores)
+    rows = np.arange(len(labels))
+    return _Batch(
+        PerImage(
+            labels=labels,
+            clean_prediction=clean_scores.argmax(1),
+            perturbed_prediction=perturbed_scores.argmax(1),
+            perturbed_prediction_8bit=rounded.argmax(1).cpu().numpy(),
+            clean_confidence=clean_scores.max(1),
+            perturbed_confidence=perturbed_scores.max(1),
+            clean_true_probability=clean_scores[rows, labels],
+            perturbed_true_probability=perturbed_scores[rows, labels],
+            l2=sizes[0],
+            rms=sizes[1],
+            linf=sizes[2],
+        ),
+        clean_scores,
+        perturbed_scores,
+    )
+
+
+def _joined(parts: Sequence[PerImage]) -> PerImage:
+    names = [item.name for item in fields(PerImage)]
+    return PerImage(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def _metrics(image: PerImage, clean_scores: Scores, perturbed_scores: Scores) -> Metrics:
+    clean_right = image.clean_prediction == image.labels
+    fixed, broken = measures.fixed_and_broken(clean_right, image.perturbed_prediction == image.labels)
+    right_8bit = image.perturbed_prediction_8bit == image.labels
+    fixed_8bit, broken_8bit = measures.fixed_and_broken(clean_right, right_8bit)
+    return Metrics(
+        n=len(image),
+        clean_accuracy=measures.accuracy(image.clean_prediction, image.labels),
+        perturbed_accuracy=measures.accuracy(image.perturbed_prediction, image.labels),
+        perturbed_accuracy_8bit=measures.accuracy(image.perturbed_prediction_8bit, image.labels),
+        map_clean=measures.macro_average_precision(clean_scores, image.labels),
+        map_perturbed=measures.macro_average_precision(perturbed_scores, image.labels),
+        fixed=fixed,
+        broken=broken,
+        mcnemar_p=measures.mcnemar_p(fixed, broken),
+        fooling_rate=measures.fooling_rate(image.clean_prediction, image.perturbed_prediction),
+        attack_success=measures.attack_success(broken, int(clean_right.sum())),
+        l2_mean=float(image.l2.mean(dtype=np.float64)),
+        rms_mean=float(image.rms.mean(dtype=np.float64)),
+        linf_max=float(image.linf.max()),
+        fixed_8bit=fixed_8bit,
+        broken_8bit=broken_8bit,
+        mcnemar_p_8bit=measures.mcnemar_p(fixed_8bit, broken_8bit),
+    )
+
+
+def _facts(
+    pgn: PgnLike, classifier: ClassifierLike, device: torch.device, precision: str
+) -> dict[str, Any]:
+    """Which files were measured, and what the figures depend on."""
+    saved = pgn.path is not None and pgn.path.is_file()
+    return {
+        "classifier": str(classifier.info.path),
+        "classifier_sha256": classifier.info.sha256,
+        "pgn": str(pgn.path) if pgn.path is not None else None,
+        "pgn_sha256": sha256_of_file(pgn.path) if saved and pgn.path is not None else None,
+        "seed": pgn.info.settings.get("seed"),
+        "device": str(device),
+        "precision": precision,
+        "versions": versions(),
+    }
+
+
+def _check_labels(labels: Labels, classes: Sequence[str], split_name: str) -> None:
+    if len(labels) == 0:
+        raise DataError(f"The split {split_name!r} has no images.", hint="Choose another split.")
+    if labels.min() < 0 or labels.max() >= len(classes):
+        raise ClassifierError(
+            f"The split {split_name!r} has labels {labels.min()}…{labels.max()}, "
+            f"but the classifier knows {len(classes)} classes.",
+            hint="Use the classifier that was trained on this data set's classes.",
+        )
+
+
+def _check_finite(sizes: npt.NDArray[np.float32], clean: Scores, perturbed: Scores) -> None:
+    if not np.isfinite(clean).all():
+        raise ClassifierError(
+            "The classifier gives outputs that are not finite on clean images.",
+            hint="Check its mean, std and weights, or compute with --precision fp32.",
+        )
+    if not (np.isfinite(sizes).all() and np.isfinite(perturbed).all()):
+        raise PgnFileError(
+            "The PGN gives perturbations, or perturbed images give outputs, that are not finite.",
+            hint="Its training diverged: train with a larger gamma or smaller learning rates; "
+            "or compute with --precision fp32.",
+        )

@@ -1,0 +1,54 @@
+"""What is measured, each defined once: pure functions on arrays.
+
+Predictions and labels are class numbers (N,); scores are class probabilities (N, K).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+from sklearn.metrics import average_precision_score
+
+from pgn_studio.core.protocols import Labels
+
+Scores = npt.NDArray[np.float32]  # (N, K)
+Flags = npt.NDArray[np.bool_]  # (N,)
+
+
+def accuracy(predictions: Labels, labels: Labels) -> float:
+    """Share of predictions that are right."""
+    return float(np.mean(predictions == labels))
+
+
+def macro_average_precision(scores: Scores, labels: Labels) -> float:
+    """Mean over classes of the average precision of that class's score, one against the rest.
+
+    Classes with no image among `labels` have no average precision and are left out of the mean.
+    """
+    present = np.unique(labels)
+    return float(np.mean([average_precision_score(labels == label, scores[:, label]) for label in present]))
+
+
+def fixed_and_broken(clean_right: Flags, perturbed_right: Flags) -> tuple[int, int]:
+    """Counts of false → correct and of correct → false."""
+    fixed = int(np.count_nonzero(~clean_right & perturbed_right))
+    broken = int(np.count_nonzero(clean_right & ~perturbed_right))
+    return fixed, broken
+
+
+def mcnemar_p(fixed: int, broken: int) -> float:
+    """Exact two-sided McNemar test: were fixed and broken equally likely? 1 when nothing flipped."""
+    if fixed + broken == 0:
+        return 1.0
+    return float(binomtest(fixed, fixed + broken, 0.5).pvalue)
+
+
+def fooling_rate(clean_predictions: Labels, perturbed_predictions: Labels) -> float:
+    """Share of images whose prediction changed, rightly or wrongly."""
+    return float(np.mean(clean_predictions != perturbed_predictions))
+
+
+def attack_success(broken: int, clean_correct: int) -> float | None:
+    """Broken as a share of the images that were right; None when none was."""
+    return broken / clean_correct if clean_correct else None

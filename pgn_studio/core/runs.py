@@ -1,0 +1,371 @@
+"""The run folder: run.json, metrics.jsonl, the checkpoint and the PGN, and the list of all runs.
+
+run.json is replaced atomically; metrics.jsonl is appended to and flushed line by line, so that
+after a crash all but at most the last, torn line can be read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.errors import ConfigError, RunError
+from pgn_studio.core.files import replacing, write_json
+from pgn_studio.core.paths import runs_folder
+
+FORMAT = 1
+STATUSES = ("running", "completed", "stopped", "failed")
+RUN_JSON = "run.json"
+METRICS = "metrics.jsonl"
+PGN = "pgn.safetensors"
+LAST_PGN = "last.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+_OUR_FILES = (METRICS, PGN, LAST_PGN, CHECKPOINT)
+_PACKAGES = ("torch", "torchvision", "timm", "numpy", "pgn-studio")
+_UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def versions() -> dict[str, str]:
+    """Versions that a result depends on, read without importing the packages."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package.replace("-", "_")] = version(package)
+        except PackageNotFoundError:
+            found[package.replace("-", "_")] = "not installed"
+    found["platform"] = platform.platform()
+    return found
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it: paths as text, NumPy scalars as numbers, NaN and infinity as null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+class RunFolder:
+    """One run on disk. Made by `create` (a new run) or `open` (one that is there)."""
+
+    def __init__(self, path: Path, run_json: dict[str, Any]) -> None:
+        self.path = path
+        self._run_json = run_json
+        self._tail_is_whole = False  # metrics.jsonl is looked at once, before the first append
+
+    @classmethod
+    def create(
+        cls, path: Path | None, settings: TrainingSettings, *, extra: Mapping[str, Any] | None = None
+    ) -> RunFolder:
+        """Start a run in `path`, an empty or new folder; default: a dated folder among the runs.
+
+        `extra` goes into run.json beside the settings (the data set's and the classifier's facts).
+        Raises RunError when the folder holds something already or cannot be written.
+        """
+        now = datetime.now(timezone.utc)
+        try:
+            folder = _new_default_folder(settings, now) if path is None else _empty_folder(Path(path))
+        except OSError as error:
+            raise _unwritable(path or runs_folder(), error) from error
+        run = cls(folder, {})
+        run.update(
+            format=FORMAT,
+            created=now.isoformat(),
+            status="running",
+            seed=settings.seed,
+            settings=settings.model_dump(mode="json"),
+            versions=versions(),
+            results={},
+            **dict(extra or {}),
+        )
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open a run that is there. Raises RunError, saying what to do, when run.json is unusable."""
+        path = Path(path)
+        if not path.is_dir():
+            raise RunError(f"There is no run folder {path}.", hint="`pgn-studio runs` lists the runs.")
+        return cls(path, _read_run_json(path / RUN_JSON))
+
+    @property
+    def run_json(self) -> dict[str, Any]:
+        """What run.json holds: a copy; change it through `update`."""
+        return dict(self._run_json)
+
+    @property
+    def settings(self) -> TrainingSettings:
+        try:
+            return TrainingSettings.make(**self._run_json["settings"])
+        except ConfigError as error:
+            raise RunError(
+                f"The settings in {self.path / RUN_JSON} do not fit this version: {error.message}",
+                hint="Use the version named under `versions` there, or correct the setting.",
+            ) from error
+
+    @property
+    def pgn_path(self) -> Path:
+        return self.path / PGN
+
+    @property
+    def last_pgn_path(self) -> Path:
+        return self.path / LAST_PGN
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.path / CHECKPOINT
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.path / METRICS
+
+    def update(self, **fields: Any) -> None:
+        """Set `fields` in run.json, atomically. Raises RunError for an unknown status or a full disk."""
+        if fields.get("status", "running") not in STATUSES:
+            raise RunError(f"Unknown run status {fields['status']!r}; expected one of {', '.join(STATUSES)}.")
+        changed = {**self._run_json, **plain(fields)}
+        try:
+            write_json(self.path / RUN_JSON, changed)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        self._run_json = changed
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """Append one line to metrics.jsonl and flush it; NaN and infinity become null."""
+        line = json.dumps(plain(record), allow_nan=False)
+        try:
+            if not self._tail_is_whole:
+                self._cut_torn_tail()
+            with self.metrics_path.open("a", encoding="utf-8", newline="\n") as stream:
+                stream.write(line + "\n")
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """All records in order; none when there is no file; a torn last line is ignored.
+
+        Raises RunError, naming the line, when one before the last is damaged.
+        """
+        try:
+            text = self.metrics_path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RunError(
+                f"{self.metrics_path} cannot be read ({_reason(error)}).", hint="Check its permissions."
+            ) from error
+        lines = text.split("\n")[:-1]  # what follows the last line break is torn, or nothing
+        return [self._parsed(line, number) for number, line in enumerate(lines, start=1)]
+
+    def truncate_metrics(self, step: int) -> None:
+        """Keep only the records up to `step`, atomically: what a resumed run is about to repeat goes."""
+        kept = [record for record in self.read_metrics() if _step_of(record) <= step]
+        if not self.metrics_path.exists():
+            return
+        try:
+            with replacing(self.metrics_path) as temporary:
+                text = "".join(json.dumps(record, allow_nan=False) + "\n" for record in kept)
+                temporary.write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        self._tail_is_whole = True
+
+    def _parsed(self, line: str, number: int) -> dict[str, Any]:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            raise RunError(
+                f"Line {number} of {self.metrics_path} is bad: expected a JSON object, got {line[:40]!r}.",
+                hint="Delete that line, or restore the file from a backup.",
+            )
+        return record
+
+    def _cut_torn_tail(self) -> None:
+        """Drop what a crash left after the last line break, so that the next record starts a line."""
+        if self.metrics_path.exists():
+            content = self.metrics_path.read_bytes()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                with self.metrics_path.open("rb+") as stream:
+                    stream.truncate(whole)
+        self._tail_is_whole = True
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One row of the list of runs; `damage` is empty, or why the run cannot be used."""
+
+    path: Path
+    created: datetime
+    status: str  # one of STATUSES, or "damaged"
+    dataset: str = ""
+    problem: str = ""
+    discriminator: str = ""
+    encoder: str = ""
+    results: Mapping[str, Any] = field(default_factory=dict)
+    has_pgn: bool = False
+    damage: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+def list_runs(folder: Path | None = None) -> list[RunSummary]:
+    """The runs in `folder` (default: the runs folder), newest first; damaged ones with the reason.
+
+    Folders with none of a run's files are not ours and are left out.
+    """
+    root = runs_folder() if folder is None else Path(folder)
+    if not root.is_dir():
+        return []
+    try:
+        folders = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    except OSError as error:
+        raise RunError(
+            f"The runs in {root} cannot be listed ({_reason(error)}).", hint="Check its permissions."
+        ) from error
+    summaries = [_summary(path) for path in folders if _is_ours(path)]
+    return sorted(summaries, key=lambda summary: (summary.created, summary.name), reverse=True)
+
+
+def _summary(path: Path) -> RunSummary:
+    try:
+        run = RunFolder.open(path)
+        created = _parsed_time(run.run_json.get("created"), path)
+    except RunError as error:
+        changed = datetime.fromtimestamp(_modified(path), timezone.utc)
+        return RunSummary(path=path, created=changed, status="damaged", damage=str(error))
+    settings = run.run_json["settings"]
+    results = run.run_json.get("results")
+    return RunSummary(
+        path=path,
+        created=created,
+        status=str(run.run_json.get("status", "")),
+        dataset=str(settings.get("dataset", "")),
+        problem=str(settings.get("problem", "")),
+        discriminator=str(settings.get("discriminator", "")),
+        encoder=str(settings.get("encoder", "")),
+        results=results if isinstance(results, dict) else {},
+        has_pgn=run.pgn_path.is_file(),
+    )
+
+
+def _read_run_json(path: Path) -> dict[str, Any]:
+    advice = "Restore run.json from a backup, or train again; pgn.safetensors beside it still works alone."
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path.parent} is no run: it has no {RUN_JSON}.", hint=advice) from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({_reason(error)}).", hint="Check its permissions.") from error
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise RunError(f"{path} is damaged: {error}.", hint=advice) from error
+    if not isinstance(value, dict) or not isinstance(value.get("settings"), dict):
+        raise RunError(f"{path} is damaged: expected a JSON object with `settings`.", hint=advice)
+    if value.get("format", FORMAT) != FORMAT:
+        raise RunError(
+            f"{path} has format {value['format']!r}; this version reads format {FORMAT}.",
+            hint="Update PGN Studio.",
+        )
+    return value
+
+
+def _parsed_time(text: Any, path: Path) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise RunError(
+            f"{path / RUN_JSON} is damaged: `created` is {text!r}, expected a date and time.",
+            hint="Restore run.json from a backup, or write the date there.",
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return any((path / name).exists() for name in (RUN_JSON, *_OUR_FILES))
+    except OSError:  # a folder that we may not enter: list it, with that reason
+        return True
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # deleted meanwhile
+        return 0.0
+
+
+def _step_of(record: Mapping[str, Any]) -> int:
+    """The step a record belongs to; RunStarted says where it goes on instead."""
+    step = record.get("step", record.get("first_step", 0))
+    return int(step) if isinstance(step, (int, float)) else 0
+
+
+def _new_default_folder(settings: TrainingSettings, now: datetime) -> Path:
+    dataset = _UNFIT_FOR_NAMES.sub("-", Path(settings.dataset).name).strip("-.")[:60] or "data"
+    stem = f"{now.astimezone():%Y%m%d-%H%M%S}-{dataset}-{settings.problem}"
+    root = runs_folder()
+    root.mkdir(parents=True, exist_ok=True)
+    for name in _numbered(stem):
+        try:
+            (root / name).mkdir()
+        except FileExistsError:  # another run started in the same second
+            continue
+        return root / name
+    raise AssertionError  # _numbered never ends
+
+
+def _numbered(stem: str) -> Iterable[str]:
+    yield stem
+    number = 2
+    while True:
+        yield f"{stem}-{number}"
+        number += 1
+
+
+def _empty_folder(path: Path) -> Path:
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file; expected a new or empty folder.", hint="Choose another name.")
+    if (path / RUN_JSON).exists():
+        raise RunError(
+            f"{path} already holds a run.",
+            hint=f"Continue it with `--resume {path}`, or choose another folder.",
+        )
+    if path.exists() and any(path.iterdir()):
+        raise RunError(f"{path} is not empty.", hint="Choose a new or empty folder for the run.")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _unwritable(path: Path, error: OSError) -> RunError:
+    return RunError(
+        f"The run folder {path} cannot be written ({_reason(error)}).",
+        hint="Choose a folder that you may write to, on a disk with free space.",
+    )
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
