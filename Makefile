@@ -1,0 +1,50 @@
+# PGN Studio. `make` alone lists what there is.
+# Each target makes .venv where it is missing or older than pyproject.toml.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check demo-models screenshots bench clean
+
+help: ## this list
+	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(READY) ## open the studio on the bundled demo
+	$(BIN)/pgn-studio demo $(ARGS)
+
+test: $(READY) ## run the tests (ARGS go to pytest)
+	$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(READY) ## lint, types, import contracts, dead code
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict -p pgn_studio
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+demo-models: $(READY) ## train the demo's classifier and PGNs anew, into trained/
+	$(BIN)/python -m pgn_studio.cli.make_demo $(ARGS)
+
+screenshots: $(READY) ## draw the window's pictures for the docs
+	$(BIN)/python -m pgn_studio.gui.screenshots $(ARGS)
+
+bench: $(READY) ## measure start-up, event loop and seconds per epoch
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script $(ARGS) || exit 1; done
+
+clean: ## remove what building and checking leave behind (.venv stays)
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+# torch and torchvision come in one call: they must fit each other.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "PGN Studio needs Python 3.10 or newer; try: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip' 2> /dev/null || \
+	  { echo "Python's venv module is incomplete. On Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[test]'
+	@touch $@
