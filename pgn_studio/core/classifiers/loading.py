@@ -1,0 +1,130 @@
+"""One door for every kind of classifier: our files, foreign weights, exported programs, names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo, check_classes
+from pgn_studio.core.classifiers.networks import build_network, default_image_size, default_normalisation
+from pgn_studio.core.classifiers.saved import (
+    FORMAT,
+    count_parameters,
+    read_saved_classifier,
+    safetensors_metadata,
+)
+from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.files import sha256_of_file
+from pgn_studio.core.pretrained import (
+    IMAGENET_CLASSES,
+    Triple,
+    imagenet_categories,
+    imagenet_weights,
+    weights_for,
+)
+from pgn_studio.core.weight_files import load_weights, read_weights
+
+_ARCH_SCHEME = "arch:"
+
+
+def load_classifier(
+    source: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    arch: str | None = None,
+    image_size: int | None = None,
+    mean: Triple | None = None,
+    std: Triple | None = None,
+) -> Classifier:
+    """Load a classifier, frozen. No code from a file is run.
+
+    `source` is a file that PGN Studio saved (which knows all the rest), a foreign .safetensors or
+    .pth state dict (`arch` and `classes` needed), or "arch:NAME" (random weights, for trials) or
+    "arch:NAME:pretrained" (ImageNet's 1,000 classes unless named). What is not given comes from
+    the architecture's published weights. Raises ClassifierError.
+    """
+    text = str(source)
+    wishes = _Wishes(classes, image_size, mean, std)
+    if text.startswith(_ARCH_SCHEME):
+        return _from_name(text.removeprefix(_ARCH_SCHEME), wishes)
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise ClassifierError(f"There is no classifier file {path}.", hint="Check the path.")
+    if path.suffix == ".safetensors":
+        metadata = safetensors_metadata(path)
+        if metadata.get("format") == FORMAT:
+            classifier = read_saved_classifier(path, metadata)
+            if classes is not None:
+                check_classes(classifier, classes)
+            return classifier
+    return _from_state_dict(path, arch, wishes)
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What the caller said about a classifier that cannot say it itself."""
+
+    classes: Sequence[str] | None
+    image_size: int | None
+    mean: Triple | None
+    std: Triple | None
+
+    def info(self, net: nn.Module, arch: str, classes: Sequence[str], path: Path | None) -> ClassifierInfo:
+        mean, std = default_normalisation(arch)
+        return ClassifierInfo(
+            arch=arch,
+            classes=tuple(classes),
+            mean=self.mean or mean,
+            std=self.std or std,
+            image_size=self.image_size or default_image_size(arch),
+            path=str(path.resolve()) if path else "",
+            sha256=sha256_of_file(path) if path else "",
+            parameters=count_parameters(net),
+        )
+
+
+def _from_state_dict(path: Path, arch: str | None, wishes: _Wishes) -> Classifier:
+    state = read_weights(path)
+    if arch is None:
+        raise ClassifierError(
+            f"{path.name} holds weights only, which do not say their architecture.",
+            hint="Name it (--arch resnet50, for example) and the classes in their order.",
+        )
+    classes = _needed_classes(wishes, path.name)
+    net = build_network(arch, len(classes), image_size=wishes.image_size or default_image_size(arch))
+    load_weights(net, weights_for(arch, state), origin=path.name)
+    return Classifier(net, wishes.info(net, arch, classes, path))
+
+
+def _from_name(text: str, wishes: _Wishes) -> Classifier:
+    arch, _, weights = text.partition(":")
+    if weights not in ("", "none", "pretrained"):
+        raise ClassifierError(
+            f"Expected arch:NAME or arch:NAME:pretrained, got {_ARCH_SCHEME}{text}.",
+            hint="For weights in a file, give the file and name its architecture.",
+        )
+    if weights != "pretrained":
+        classes = _needed_classes(wishes, arch)
+        net = build_network(arch, len(classes), image_size=wishes.image_size or default_image_size(arch))
+        return Classifier(net, wishes.info(net, arch, classes, None))
+    classes = tuple(wishes.classes) if wishes.classes else imagenet_categories(arch)
+    if len(classes) != IMAGENET_CLASSES:
+        raise ClassifierError(
+            f"ImageNet weights know {IMAGENET_CLASSES} classes, but {len(classes)} were given.",
+            hint="Train a classifier from them: train-classifier --weights pretrained.",
+        )
+    net = build_network(arch, IMAGENET_CLASSES, image_size=default_image_size(arch))
+    state, origin = imagenet_weights(arch)
+    load_weights(net, state, origin=origin)
+    return Classifier(net, wishes.info(net, arch, classes, None))
+
+
+def _needed_classes(wishes: _Wishes, name: str) -> tuple[str, ...]:
+    if not wishes.classes:
+        raise ClassifierError(
+            f"{name} does not say its classes.", hint="Load a data set first, or give the classes in order."
+        )
+    return tuple(wishes.classes)

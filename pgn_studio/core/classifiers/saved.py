@@ -1,0 +1,105 @@
+"""The project's classifier file: one .safetensors whose metadata says all that is needed to use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
+from pgn_studio.core.classifiers.networks import build_network
+from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.files import replacing, sha256_of_file
+from pgn_studio.core.pretrained import Triple
+from pgn_studio.core.weight_files import load_weights, read_weights
+
+FORMAT = "pgn-studio-classifier"
+VERSION = 1
+
+
+class _Content(BaseModel):
+    """The metadata's JSON; a file from elsewhere is checked against it before use."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    arch: str
+    classes: tuple[str, ...] = Field(min_length=2)
+    mean: Triple
+    std: Triple
+    image_size: int = Field(ge=1, le=8192)
+    training: Mapping[str, Any]
+
+
+def save_classifier(path: Path, net: nn.Module, info: ClassifierInfo) -> ClassifierInfo:
+    """Write the classifier atomically; returns `info` with the file's path, hash and size."""
+    content = _Content(
+        arch=info.arch,
+        classes=info.classes,
+        mean=info.mean,
+        std=info.std,
+        image_size=info.image_size,
+        training=info.training,
+    )
+    metadata = {"format": FORMAT, "version": str(VERSION), "content": content.model_dump_json()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+    return replace(
+        info,
+        path=str(path.resolve()),
+        sha256=sha256_of_file(path),
+        parameters=count_parameters(net),
+    )
+
+
+def read_saved_classifier(path: Path, metadata: Mapping[str, str]) -> Classifier:
+    """Load a file that `save_classifier` wrote. Raises ClassifierError when it is damaged."""
+    if metadata.get("version") != str(VERSION):
+        raise ClassifierError(
+            f"{path.name} has format version {metadata.get('version')}; this PGN Studio reads {VERSION}.",
+            hint="Update PGN Studio.",
+        )
+    try:
+        content = _Content.model_validate(json.loads(metadata["content"]))
+    except (KeyError, json.JSONDecodeError, ValidationError) as error:
+        raise ClassifierError(
+            f"{path.name} has damaged metadata.", hint="Save it again.", details=str(error)
+        ) from error
+    if min(content.std) <= 0:
+        raise ClassifierError(f"{path.name} has a std that is not positive: {content.std}.")
+    net = build_network(content.arch, len(content.classes), image_size=content.image_size)
+    load_weights(net, read_weights(path), origin=path.name)
+    info = ClassifierInfo(
+        arch=content.arch,
+        classes=content.classes,
+        mean=content.mean,
+        std=content.std,
+        image_size=content.image_size,
+        path=str(path.resolve()),
+        sha256=sha256_of_file(path),
+        training=content.training,
+        parameters=count_parameters(net),
+    )
+    return Classifier(net, info)
+
+
+def safetensors_metadata(path: Path) -> dict[str, str]:
+    """The file's metadata, without its tensors. Raises ClassifierError when it is not safetensors."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return dict(opened.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise ClassifierError(
+            f"{path.name} is no readable safetensors file ({error}).", hint="Copy or save it again."
+        ) from error
+
+
+def count_parameters(net: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())
