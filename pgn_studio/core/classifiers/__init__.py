@@ -1,15 +1,25 @@
 """Classifiers: loading, normalisation, saving and vanilla training."""
 
+from pgn_studio.core.classifiers.accuracy import measure_accuracy
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo, check_classes
 from pgn_studio.core.classifiers.loading import load_classifier
 from pgn_studio.core.classifiers.saved import save_classifier
 from pgn_studio.core.classifiers.small_cnn import SmallCNN
+from pgn_studio.core.classifiers.training import (
+    ClassifierProgress,
+    balanced_subset,
+    train_classifier,
+)
 
 __all__ = [
     "Classifier",
     "ClassifierInfo",
+    "ClassifierProgress",
     "SmallCNN",
+    "balanced_subset",
     "check_classes",
     "load_classifier",
+    "measure_accuracy",
     "save_classifier",
+    "train_classifier",
 ]

@@ -1,0 +1,76 @@
+"""Share of images that a network classifies rightly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pgn_studio.core.classifiers.classifier import Classifier
+from pgn_studio.core.device import autocast, pick_device, resolve_precision
+from pgn_studio.core.protocols import LabelledImages, Progress, UInt8Images
+
+Indices = npt.NDArray[np.int64]
+
+
+def measure_accuracy(
+    classifier: Classifier,
+    split: LabelledImages,
+    *,
+    batch_size: int = 256,
+    device: torch.device | str = "cpu",
+    precision: str = "auto",
+    progress: Progress | None = None,
+) -> float:
+    """Share (0…1) of the split's images that the classifier gets right; moves it to `device`.
+
+    `progress` is told after each batch and may raise Cancelled.
+    """
+    target = pick_device(device) if isinstance(device, str) else device
+    return accuracy_of(
+        classifier.to(target),
+        split,
+        np.arange(len(split)),
+        batch_size=batch_size,
+        device=target,
+        precision=resolve_precision(precision, target),
+        progress=progress,
+    )
+
+
+@torch.no_grad()
+def accuracy_of(
+    logits_of: Callable[[Tensor], Tensor],
+    split: LabelledImages,
+    indices: Indices,
+    *,
+    batch_size: int,
+    device: torch.device,
+    precision: str,
+    progress: Progress | None = None,
+) -> float:
+    """As `measure_accuracy`, for any function of pixels (N, 3, H, W) in [0, 1] and chosen images."""
+    correct = 0
+    for start in range(0, len(indices), batch_size):
+        batch = indices[start : start + batch_size]
+        with autocast(precision, device):
+            logits = logits_of(pixels_on(split.images(batch), device))
+        predicted = logits.argmax(dim=1).cpu().numpy()
+        correct += int((predicted == split.labels[batch]).sum())
+        if progress is not None:
+            progress(min(start + batch_size, len(indices)), len(indices))
+    return correct / max(1, len(indices))
+
+
+def pixels_on(images: UInt8Images, device: torch.device) -> Tensor:
+    """uint8 images (B, H, W, 3) to float pixels (B, 3, H, W) in [0, 1] on `device`, channels last."""
+    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255)
+
+
+def evenly_spaced(indices: Sequence[int] | Indices, limit: int) -> Indices:
+    """At most `limit` of `indices`, spread over all of them: enough to estimate a mean."""
+    step = max(1, -(-len(indices) // limit))
+    return np.asarray(indices, dtype=np.int64)[::step]

@@ -1,0 +1,269 @@
+"""Vanilla training of a classifier: cross-entropy, AdamW, one cycle of the learning rate."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pgn_studio.core.augment import augment
+from pgn_studio.core.classifiers.accuracy import Indices, accuracy_of, evenly_spaced, pixels_on
+from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
+from pgn_studio.core.classifiers.loading import load_classifier
+from pgn_studio.core.classifiers.networks import build_network, default_normalisation, start_weights
+from pgn_studio.core.classifiers.saved import save_classifier
+from pgn_studio.core.classifiers.small_cnn import SMALL
+from pgn_studio.core.config import ClassifierSettings
+from pgn_studio.core.device import autocast, pick_device, resolve_precision, seed_everything
+from pgn_studio.core.errors import ClassifierError, PgnStudioError
+from pgn_studio.core.pretrained import Triple
+from pgn_studio.core.protocols import LabelledImages, Labels, UInt8Images
+
+_WARM_UP = 0.3  # share of the steps in which the learning rate rises
+_STATISTICS_IMAGES = 2_000  # enough for mean and std to three digits
+_TRAIN_ACCURACY_IMAGES = 10_000
+
+
+@dataclass(frozen=True)
+class ClassifierProgress:
+    """One training step; `val_accuracy` only at the end of an epoch, where there is a val split."""
+
+    step: int  # 1-based
+    total_steps: int
+    epoch: int  # 1-based
+    loss: float
+    train_accuracy: float  # over this epoch so far, on augmented images
+    val_accuracy: float | None
+    images_per_second: float
+
+
+def train_classifier(
+    dataset_train: LabelledImages,
+    dataset_val: LabelledImages,
+    classes: Sequence[str],
+    settings: ClassifierSettings,
+    *,
+    out: Path,
+    fingerprint: str,
+    on_progress: Callable[[ClassifierProgress], None],
+    stop: Callable[[], bool] | None = None,
+) -> Classifier:
+    """Train the named architecture, save it to `out` and return it, frozen, on the CPU.
+
+    The last weights are kept. `stop` is asked after every step; what was learned so far is then
+    saved all the same. The same seed gives the same weights on a CPU. Raises ClassifierError when
+    the loss diverges, or the images do not suit the architecture.
+    """
+    seed_everything(settings.seed)
+    indices = _training_indices(dataset_train.labels, len(classes), settings)
+    device = pick_device(settings.device)
+    image_size = int(dataset_train.images(indices[:1]).shape[1])
+    net = build_network(settings.arch, len(classes), image_size=image_size)
+    origin = start_weights(net, settings.arch, settings.weights)
+    mean, std = _normalisation(settings.arch, dataset_train, indices)
+    run = _Run(net, mean, std, settings, device)
+    stopped = run.train(dataset_train, indices, dataset_val, on_progress, stop or (lambda: False))
+    facts: dict[str, Any] = {
+        "settings": settings.model_dump(mode="json"),
+        "dataset_fingerprint": fingerprint,
+        "train_images": len(indices),
+        "train_accuracy": run.accuracy(dataset_train, evenly_spaced(indices, _TRAIN_ACCURACY_IMAGES)),
+        "val_accuracy": run.val_accuracy(dataset_val),
+        "steps": run.step,
+        "stopped": stopped,
+        "start_weights": origin,
+    }
+    info = ClassifierInfo(settings.arch, tuple(classes), mean, std, image_size, training=facts)
+    save_classifier(out, net, info)
+    return load_classifier(out)
+
+
+class _Run:
+    """The state of one training: network, optimizer, generators and the step that it is at."""
+
+    def __init__(
+        self, net: nn.Module, mean: Triple, std: Triple, settings: ClassifierSettings, device: torch.device
+    ) -> None:
+        self.net = net.to(device).to(memory_format=torch.channels_last)
+        self.settings = settings
+        self.device = device
+        self.precision = resolve_precision(settings.precision, device)
+        self.step = 0
+        self._mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor(std, device=device).view(1, 3, 1, 1)
+        self._optimizer = _adamw(net, settings, device)
+        self._scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
+        self._order = np.random.default_rng(settings.seed)
+        self._augmentation = torch.Generator().manual_seed(settings.seed)
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.net((pixels - self._mean) / self._std)
+        return logits
+
+    def train(
+        self,
+        images: LabelledImages,
+        indices: Indices,
+        val: LabelledImages,
+        on_progress: Callable[[ClassifierProgress], None],
+        stop: Callable[[], bool],
+    ) -> bool:
+        """All epochs; returns whether it was stopped before the end."""
+        batches_per_epoch = math.ceil(len(indices) / self.settings.batch_size)
+        total = batches_per_epoch * self.settings.epochs
+        for epoch in range(1, self.settings.epochs + 1):
+            shuffled = self._order.permutation(indices)
+            batches = np.array_split(shuffled, batches_per_epoch)
+            seen, correct, started = 0, 0, time.perf_counter()
+            self.net.train()
+            for pixels, labels in _prefetched(images, batches):
+                loss, right = self._train_step(pixels, labels, total)
+                seen, correct = seen + len(labels), correct + right
+                speed = seen / (time.perf_counter() - started)
+                progress = ClassifierProgress(self.step, total, epoch, loss, correct / seen, None, speed)
+                if seen == len(indices):
+                    progress = replace(progress, val_accuracy=self.val_accuracy(val))
+                on_progress(progress)
+                if stop():
+                    return self.step < total
+        return False
+
+    def _train_step(self, images: UInt8Images, labels: Labels, total: int) -> tuple[float, int]:
+        """One step on uint8 images (B, H, W, 3); returns the loss and how many were right."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = one_cycle_rate(self.step, total, peak=self.settings.learning_rate)
+        targets = torch.from_numpy(labels).to(self.device)
+        with _explained(self.settings, images.shape[1]):
+            pixels = augment(pixels_on(images, self.device), self.settings.augment, self._augmentation)
+            with autocast(self.precision, self.device):
+                logits = self.logits(pixels)  # (B, K)
+            loss = F.cross_entropy(logits.float(), targets)
+            self._optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(self._scaler.scale(loss))
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
+        self.step += 1
+        value = float(loss.detach())  # waits for the GPU
+        if not math.isfinite(value):
+            raise ClassifierError(
+                f"The training diverged at step {self.step}: the loss is {value}.",
+                hint=f"Lower --learning-rate (now {self.settings.learning_rate:g}), or use precision fp32.",
+            )
+        return value, int((logits.argmax(dim=1) == targets).sum())
+
+    def accuracy(self, images: LabelledImages, indices: Indices) -> float:
+        """On images as they are, without augmentation, in evaluation mode."""
+        self.net.eval()
+        return accuracy_of(
+            self.logits, images, indices, batch_size=256, device=self.device, precision=self.precision
+        )
+
+    def val_accuracy(self, val: LabelledImages) -> float | None:
+        return self.accuracy(val, np.arange(len(val))) if len(val) else None
+
+
+def balanced_subset(labels: Labels, limit: int, seed: int) -> Indices:
+    """Indices of `limit` images, sorted, with classes as equal as they allow, chosen by `seed`."""
+    random = np.random.default_rng(seed)
+    shuffled = random.permutation(len(labels))
+    rank = np.empty(len(labels), dtype=np.int64)  # an image's turn within its class
+    for label in np.unique(labels):
+        members = shuffled[labels[shuffled] == label]
+        rank[members] = np.arange(len(members))
+    by_turn = shuffled[np.argsort(rank[shuffled], kind="stable")]
+    return np.sort(by_turn[:limit])
+
+
+def one_cycle_rate(step: int, total: int, *, peak: float) -> float:
+    """Learning rate at a 0-based step: from peak/25 up in a line, then down by a cosine towards 0."""
+    done = (step + 0.5) / total
+    if done < _WARM_UP:
+        return peak * (0.04 + 0.96 * done / _WARM_UP)
+    return peak * 0.5 * (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP)))
+
+
+def _training_indices(labels: Labels, num_classes: int, settings: ClassifierSettings) -> Indices:
+    if len(labels) == 0 or int(labels.max()) >= num_classes:
+        raise ClassifierError(
+            f"Expected training images of {num_classes} classes, got {len(labels)} images with labels"
+            f" up to {int(labels.max()) if len(labels) else 'none'}."
+        )
+    if settings.train_limit is None or settings.train_limit >= len(labels):
+        return np.arange(len(labels))
+    if settings.train_limit < num_classes:
+        raise ClassifierError(
+            f"Expected a train-limit of at least one image for each of {num_classes} classes, got"
+            f" {settings.train_limit}.",
+            hint="Raise --train-limit.",
+        )
+    return balanced_subset(labels, settings.train_limit, settings.seed)
+
+
+def _normalisation(arch: str, images: LabelledImages, indices: Indices) -> tuple[Triple, Triple]:
+    """The training images' own mean and std for the small network, ImageNet's for the others."""
+    if arch != SMALL:
+        return default_normalisation(arch)
+    values = images.images(evenly_spaced(indices, _STATISTICS_IMAGES)).reshape(-1, 3) / np.float32(255)
+    mean = values.mean(axis=0, dtype=np.float64)
+    std = values.std(axis=0, dtype=np.float64).clip(min=1e-2)  # blank channels
+    return _rounded(mean), _rounded(std)
+
+
+def _rounded(values: Any) -> Triple:
+    red, green, blue = (round(float(value), 4) for value in values)
+    return red, green, blue
+
+
+def _adamw(net: nn.Module, settings: ClassifierSettings, device: torch.device) -> torch.optim.AdamW:
+    """AdamW that leaves biases and batch norms undecayed."""
+    parameters = list(net.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=device.type in ("cpu", "cuda"))
+
+
+def _prefetched(
+    images: LabelledImages, batches: Sequence[Indices]
+) -> Iterator[tuple[UInt8Images, Labels]]:
+    """The batches in order, each decoded in a thread while the one before is trained on."""
+    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+        coming = pool.submit(images.images, batches[0])
+        for index, batch in enumerate(batches):
+            ready = coming.result()
+            if index + 1 < len(batches):
+                coming = pool.submit(images.images, batches[index + 1])
+            yield ready, images.labels[batch]
+
+
+@contextmanager
+def _explained(settings: ClassifierSettings, image_size: int) -> Iterator[None]:
+    """Turn torch's errors in a step into ones that say what to change."""
+    try:
+        yield
+    except PgnStudioError:
+        raise
+    except torch.OutOfMemoryError as error:
+        raise ClassifierError(
+            f"The device has too little memory for batches of {settings.batch_size} at {image_size} px.",
+            hint="Lower --batch-size or --image-size.",
+            details=str(error),
+        ) from error
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise ClassifierError(
+            f"{settings.arch} cannot be trained on images of {image_size} px in batches of"
+            f" {settings.batch_size}: {str(error).splitlines()[0] if str(error) else 'torch refused'}",
+            hint="Choose another --image-size (224 suits most architectures) or a larger --batch-size.",
+            details=str(error),
+        ) from error
