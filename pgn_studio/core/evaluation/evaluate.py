@@ -2,60 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import autocast, resolve_precision
 from pgn_studio.core.errors import ClassifierError, DataError, PgnFileError
 from pgn_studio.core.evaluation import metrics as measures
 from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.files import sha256_of_file
+from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabelledImages, Labels, Progress, UInt8Images
 from pgn_studio.core.runs import plain, versions
 
 OUTCOMES = ("fixed", "broken", "both right", "both wrong")
 Floats = npt.NDArray[np.float32]  # (N,)
-Indices = Sequence[int] | npt.NDArray[np.int64]
-
-
-class PerturbationLike(Protocol):
-    """What a PGN gives for a batch; all (N, 3, H, W)."""
-
-    @property
-    def perturbation(self) -> Tensor: ...
-    @property
-    def perturbed(self) -> Tensor: ...
-    @property
-    def pixels(self) -> Tensor: ...
-
-
-class PgnLike(Protocol):
-    """The part of a PGN that evaluation uses; also the trainer's, before it is saved."""
-
-    @property
-    def path(self) -> Path | None: ...
-    @property
-    def info(self) -> Any: ...
-    def to(self, device: torch.device) -> Any: ...
-    def perturb(self, pixels: Tensor) -> PerturbationLike: ...
-    def logits(self, classifier: Any, perturbed: Tensor) -> Tensor: ...
-
-
-class ClassifierLike(Protocol):
-    """The part of a frozen classifier that evaluation uses."""
-
-    @property
-    def info(self) -> Any: ...
-    def to(self, device: torch.device) -> Any: ...
-    def parameters(self) -> Iterator[torch.nn.Parameter]: ...
-    def __call__(self, pixels: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -152,8 +119,8 @@ class Evaluation:
 
 
 def evaluate(
-    pgn: PgnLike,
-    classifier: ClassifierLike,
+    pgn: Pgn,
+    classifier: Classifier,
     split: LabelledImages,
     *,
     split_name: str,
@@ -165,8 +132,8 @@ def evaluate(
 ) -> Evaluation:
     """Classify every image of `split` clean, perturbed, and perturbed at 8 bits, in batches.
 
-    `device` None computes where the classifier is; otherwise both networks are moved there and
-    stay. `progress(images done, images)` comes once per batch; its Cancelled passes through.
+    `device` None computes where the classifier is; see `place`. `progress(images done, images)`
+    comes once per batch; its Cancelled passes through.
     Raises DataError for an empty split, ClassifierError for labels that the classifier does not
     know, and PgnFileError or ClassifierError for outputs that are not finite.
     """
@@ -179,8 +146,7 @@ def evaluate(
     for start in range(0, len(labels), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(labels)))
         pixels = to_pixels(split.images(chosen), device)  # (B, 3, H, W)
-        with torch.inference_mode(), autocast(precision, device):
-            batches.append(_measured(pgn, classifier, pixels, labels[chosen]))
+        batches.append(_measured(classify_batch(pgn, classifier, pixels, precision), labels[chosen]))
         if progress is not None:
             progress(int(chosen[-1]) + 1, len(labels))
     per_image = _joined([batch.per_image for batch in batches])
@@ -196,11 +162,9 @@ def evaluate(
     )
 
 
-def place(pgn: PgnLike, classifier: ClassifierLike, device: torch.device | None) -> torch.device:
-    """Move both networks to `device`; None leaves them and says where the classifier is."""
-    if device is None:
-        first = next(classifier.parameters(), None)
-        return torch.device("cpu") if first is None else first.device
+def place(pgn: Pgn, classifier: Classifier, device: torch.device | None) -> torch.device:
+    """Bring both networks to `device`; None: the PGN to where the classifier is. They stay there."""
+    device = classifier.mean.device if device is None else device
     pgn.to(device)
     classifier.to(device)
     return device
@@ -216,6 +180,51 @@ def to_8bit(pixels: Tensor) -> Tensor:
     return pixels.float().clamp(0.0, 1.0).mul(255.0).round().div(255.0)
 
 
+def to_uint8(pixels_8bit: Tensor) -> UInt8Images:
+    """Multiples of 1/255 (B, 3, H, W) to uint8 (B, H, W, 3)."""
+    whole = pixels_8bit.mul(255.0).round().to(torch.uint8)
+    return np.ascontiguousarray(whole.permute(0, 2, 3, 1).cpu().numpy())
+
+
+@dataclass(frozen=True)
+class ClassifiedBatch:
+    """A batch perturbed and classified; probabilities are (B, K) float32."""
+
+    perturbation: Tensor  # p in the PGN's input space, (B, 3, H, W)
+    perturbation_pixels: Tensor  # in pixel space
+    pixels_8bit: Tensor  # the perturbed images, multiples of 1/255 in [0, 1]
+    clean: Tensor
+    perturbed: Tensor
+    perturbed_8bit: Tensor
+
+
+def classify_batch(pgn: Pgn, classifier: Classifier, pixels: Tensor, precision: str) -> ClassifiedBatch:
+    """Perturb `pixels` (B, 3, H, W) and classify them clean, perturbed, and perturbed at 8 bits.
+
+    Three passes of one batch shape rather than one long pass: kernels are chosen by shape, and a
+    perturbation of zero must give exactly the clean logits, in bf16 too.
+    """
+    with torch.inference_mode(), autocast(precision, pixels.device):
+        result = pgn.perturb(pixels)
+        pixels_8bit = to_8bit(result.pixels)
+        return ClassifiedBatch(
+            perturbation=result.perturbation.float(),
+            perturbation_pixels=result.perturbation_pixels.float(),
+            pixels_8bit=pixels_8bit,
+            clean=torch.softmax(classifier(pixels).float(), dim=1),
+            perturbed=torch.softmax(pgn.logits(classifier, result.perturbed).float(), dim=1),
+            perturbed_8bit=torch.softmax(classifier(pixels_8bit).float(), dim=1),
+        )
+
+
+def perturbation_sizes(perturbation: Tensor) -> npt.NDArray[np.float32]:
+    """‖p‖₂, RMS per value and largest |p| of each image of (B, 3, H, W), as (3, B)."""
+    p = perturbation.flatten(1)  # (B, 3·H·W)
+    l2 = p.norm(dim=1)
+    sizes = torch.stack([l2, l2 / p.shape[1] ** 0.5, p.abs().amax(dim=1)])  # one copy to the CPU, not three
+    return np.asarray(sizes.cpu().numpy(), dtype=np.float32)
+
+
 @dataclass(frozen=True)
 class _Batch:
     per_image: PerImage
@@ -223,36 +232,25 @@ class _Batch:
     perturbed_scores: Scores
 
 
-def _measured(pgn: PgnLike, classifier: ClassifierLike, pixels: Tensor, labels: Labels) -> _Batch:
-    result = pgn.perturb(pixels)
-    # Three passes of one batch shape rather than one long pass: kernels are chosen by shape, and a
-    # perturbation of zero must give exactly the clean logits, in bf16 too.
-    clean = torch.softmax(classifier(pixels).float(), dim=1)  # (B, K)
-    perturbed = torch.softmax(pgn.logits(classifier, result.perturbed).float(), dim=1)
-    rounded = classifier(to_8bit(result.pixels)).float()
-    p = result.perturbation.float().flatten(1)  # (B, 3·H·W)
-    l2 = p.norm(dim=1)
-    sizes = torch.stack([l2, l2 / p.shape[1] ** 0.5, p.abs().amax(dim=1)]).cpu().numpy()
-    clean_scores, perturbed_scores = clean.cpu().numpy(), perturbed.cpu().numpy()
+def _measured(batch: ClassifiedBatch, labels: Labels) -> _Batch:
+    sizes = perturbation_sizes(batch.perturbation)
+    clean_scores, perturbed_scores = batch.clean.cpu().numpy(), batch.perturbed.cpu().numpy()
     _check_finite(sizes, clean_scores, perturbed_scores)
     rows = np.arange(len(labels))
-    return _Batch(
-        PerImage(
-            labels=labels,
-            clean_prediction=clean_scores.argmax(1),
-            perturbed_prediction=perturbed_scores.argmax(1),
-            perturbed_prediction_8bit=rounded.argmax(1).cpu().numpy(),
-            clean_confidence=clean_scores.max(1),
-            perturbed_confidence=perturbed_scores.max(1),
-            clean_true_probability=clean_scores[rows, labels],
-            perturbed_true_probability=perturbed_scores[rows, labels],
-            l2=sizes[0],
-            rms=sizes[1],
-            linf=sizes[2],
-        ),
-        clean_scores,
-        perturbed_scores,
+    per_image = PerImage(
+        labels=labels,
+        clean_prediction=clean_scores.argmax(1),
+        perturbed_prediction=perturbed_scores.argmax(1),
+        perturbed_prediction_8bit=batch.perturbed_8bit.cpu().numpy().argmax(1),
+        clean_confidence=clean_scores.max(1),
+        perturbed_confidence=perturbed_scores.max(1),
+        clean_true_probability=clean_scores[rows, labels],
+        perturbed_true_probability=perturbed_scores[rows, labels],
+        l2=sizes[0],
+        rms=sizes[1],
+        linf=sizes[2],
     )
+    return _Batch(per_image, clean_scores, perturbed_scores)
 
 
 def _joined(parts: Sequence[PerImage]) -> PerImage:
@@ -286,16 +284,13 @@ def _metrics(image: PerImage, clean_scores: Scores, perturbed_scores: Scores) ->
     )
 
 
-def _facts(
-    pgn: PgnLike, classifier: ClassifierLike, device: torch.device, precision: str
-) -> dict[str, Any]:
+def _facts(pgn: Pgn, classifier: Classifier, device: torch.device, precision: str) -> dict[str, Any]:
     """Which files were measured, and what the figures depend on."""
-    saved = pgn.path is not None and pgn.path.is_file()
     return {
         "classifier": str(classifier.info.path),
         "classifier_sha256": classifier.info.sha256,
         "pgn": str(pgn.path) if pgn.path is not None else None,
-        "pgn_sha256": sha256_of_file(pgn.path) if saved and pgn.path is not None else None,
+        "pgn_sha256": sha256_of_file(pgn.path) if pgn.path is not None and pgn.path.is_file() else None,
         "seed": pgn.info.settings.get("seed"),
         "device": str(device),
         "precision": precision,

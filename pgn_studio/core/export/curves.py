@@ -1,0 +1,231 @@
+"""The four plots of a run from its metrics.jsonl, and the same numbers as CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, PICTURES, checked_suffix, save_figure, writing
+from pgn_studio.core.runs import RunFolder
+from pgn_studio.core.training.events import EpochCompleted, StepCompleted
+
+Record = Mapping[str, Any]
+Values = npt.NDArray[np.float64]
+_COLUMNS = list(
+    dict.fromkeys(
+        ["event", *(item.name for kind in (StepCompleted, EpochCompleted) for item in fields(kind))]
+    )
+)
+_LABEL_GAP = 0.07  # γ labels nearer than this share of the width would overlap
+_LOG_FROM = 20.0  # an axis that spans more than this ratio is logarithmic
+
+
+def export_curves(path: Path, run: RunFolder) -> None:
+    """Write L_G and L_D, L2, fixed and broken, and the accuracies as PNG, SVG, PDF or CSV.
+
+    Raises PgnStudioError for another suffix, for a run without a finished step, and where it
+    cannot write.
+    """
+    path = Path(path)
+    suffix = checked_suffix(path, (*PICTURES, ".csv"), "The curves")
+    records = run.read_metrics()
+    if not any(record.get("event") == "StepCompleted" for record in records):
+        raise PgnStudioError(f"The run {run.path.name} has no finished step yet.", hint="Train it first.")
+    if suffix == ".csv":
+        _write_csv(path, records)
+    else:
+        save_figure(draw_curves(records, title=_title(run)), path, dpi=150)
+
+
+def draw_curves(records: Sequence[Record], *, title: str) -> Figure:
+    """The figure itself; steps as faint lines with their running mean, validation as dots."""
+    curves = _Curves.of(records)
+    figure = Figure(figsize=(7.2, 5.2), layout="constrained", facecolor="white")
+    figure.suptitle(title, fontsize=9, parse_math=False)
+    panels = figure.subplots(2, 2, sharex=True).flatten()
+    losses, size, flips, accuracies = panels
+    _line(losses, curves, "loss_g", BLUE, "$L_G$")
+    _line(losses, curves, "loss_d", ORANGE, "$L_D$")
+    _finish(losses, "Loss")
+    _line(size, curves, "l2", BLUE, "mean of $p^2$")
+    _log_where_wide(size, curves.step("l2"))
+    _finish(size, "L2 (mean of $p^2$)")
+    for name, colour in (("fixed", BLUE), ("broken", ORANGE)):
+        _dots(flips, curves.epochs, curves.share_of_validation(name), colour, f"{name}, validation")
+        _line(flips, curves, name, colour, f"{name}, training batches", share=True)
+    _finish(flips, "Share of images (%)")
+    _dots(accuracies, curves.epochs, 100 * curves.epoch("clean_accuracy"), GREY, "clean, validation")
+    _dots(
+        accuracies,
+        curves.epochs,
+        100 * curves.epoch("perturbed_accuracy_8bit"),
+        BLUE,
+        "perturbed, 8 bits, validation",
+    )
+    _line(accuracies, curves, "perturbed_accuracy", BLUE, "perturbed, training batches", scale=100.0)
+    _finish(accuracies, "Accuracy (%)")
+    for axes in panels:
+        _mark_gamma(axes, curves, labelled=axes in (losses, size))
+    for axes in (flips, accuracies):
+        axes.set_xlabel("Step", fontsize=8)
+    return figure
+
+
+@dataclass(frozen=True)
+class _Curves:
+    """Columns out of the records; a null (NaN when it was written) is NaN, a gap in the line."""
+
+    step_records: Sequence[Record]
+    epoch_records: Sequence[Record]
+    batch_images: float  # images in a whole batch
+    val_images: float
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> _Curves:
+        steps = [record for record in records if record.get("event") == "StepCompleted"]
+        epochs = [record for record in records if record.get("event") == "EpochCompleted"]
+        starts = [record for record in records if record.get("event") == "RunStarted"]
+        val_images, train_images = (_column(starts, name) for name in ("val_images", "train_images"))
+        per_epoch = _column(starts, "steps_per_epoch")
+        return cls(
+            steps,
+            epochs,
+            batch_images=float(np.ceil(train_images[-1] / per_epoch[-1])) if starts else float("nan"),
+            val_images=float(val_images[-1]) if starts else float("nan"),
+        )
+
+    def step(self, name: str) -> Values:
+        return _column(self.step_records, name)
+
+    def epoch(self, name: str) -> Values:
+        return _column(self.epoch_records, name)
+
+    @property
+    def steps(self) -> Values:
+        return self.step("step")
+
+    @property
+    def epochs(self) -> Values:
+        """The steps at which epochs ended."""
+        return self.epoch("step")
+
+    def share_of_validation(self, name: str) -> Values:
+        return 100 * self.epoch(name) / self.val_images
+
+    def gamma_changes(self) -> list[tuple[float, float]]:
+        """(step, γ) wherever a step used another γ than the step before."""
+        gamma, steps = self.step("gamma"), self.steps
+        changed = np.flatnonzero(np.diff(gamma) != 0) + 1
+        return [(float(steps[index]), float(gamma[index])) for index in changed]
+
+
+def _column(records: Sequence[Record], name: str) -> Values:
+    values = [record.get(name) for record in records]
+    return np.array(
+        [value if isinstance(value, (int, float)) else np.nan for value in values], dtype=np.float64
+    )
+
+
+def _line(
+    axes: Axes,
+    curves: _Curves,
+    name: str,
+    colour: str,
+    label: str,
+    *,
+    scale: float = 1.0,
+    share: bool = False,
+) -> None:
+    values = curves.step(name) * (100 / curves.batch_images if share else scale)
+    if not np.isfinite(values).any():
+        return
+    axes.plot(curves.steps, values, color=colour, linewidth=0.5, alpha=0.2)
+    axes.plot(curves.steps, _running_mean(values), color=colour, linewidth=1.2, label=label)
+
+
+def _dots(axes: Axes, steps: Values, values: Values, colour: str, label: str) -> None:
+    if np.isfinite(values).any():
+        axes.plot(
+            steps, values, color=colour, linestyle=":", linewidth=0.9, marker="o", markersize=3.5, label=label
+        )
+
+
+def _running_mean(values: Values) -> Values:
+    """Mean of a centred window of a fiftieth of the run, NaN left out; same length."""
+    window = max(1, len(values) // 50) | 1
+    if window == 1:
+        return values
+    known = np.isfinite(values)
+    sums, counts = (
+        np.convolve(part, np.ones(window), mode="same")
+        for part in (np.where(known, values, 0.0), known.astype(float))
+    )
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _log_where_wide(axes: Axes, values: Values) -> None:
+    positive = values[np.isfinite(values) & (values > 0)]
+    if positive.size and positive.max() > _LOG_FROM * positive.min():
+        axes.set_yscale("log")
+
+
+def _finish(axes: Axes, label: str) -> None:
+    axes.set_ylabel(label, fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.grid(visible=True, linewidth=0.4, alpha=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=6.5, framealpha=0.8)
+
+
+def _mark_gamma(axes: Axes, curves: _Curves, *, labelled: bool) -> None:
+    """A dashed line at every change of γ, with its value above the upper panels where there is room."""
+    first, last = float(np.nanmin(curves.steps)), float(np.nanmax(curves.steps))
+    room = _LABEL_GAP * max(last - first, 1.0)
+    free_from = float("-inf")
+    for step, gamma in curves.gamma_changes():
+        axes.axvline(step, color=GREY, linewidth=0.7, linestyle="--")
+        if labelled and step >= free_from:
+            place = axes.get_xaxis_transform()
+            axes.text(
+                step,
+                1.01,
+                f"γ {gamma:g}",
+                fontsize=6.5,
+                color=GREY,
+                ha="center",
+                va="bottom",
+                transform=place,
+            )
+            free_from = step + room
+
+
+def _title(run: RunFolder) -> str:
+    settings = run.settings
+    parts = (
+        settings.problem,
+        settings.discriminator,
+        settings.loss,
+        settings.encoder,
+        f"γ {settings.gamma:g}",
+    )
+    return f"{run.path.name}: {', '.join(parts)}"
+
+
+def _write_csv(path: Path, records: Sequence[Record]) -> None:
+    """One line per step and per epoch, in order; a column that an event does not have is empty."""
+    with writing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.DictWriter(stream, _COLUMNS, extrasaction="ignore")
+        table.writeheader()
+        table.writerows(
+            record for record in records if record.get("event") in ("StepCompleted", "EpochCompleted")
+        )

@@ -1,0 +1,165 @@
+"""The figure of triptychs, as the paper's Figures 3 and 5, ready for print.
+
+Laid out in inches: every picture has the same size however many rows there are, and a text
+that is wider than its picture is shortened.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
+
+from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, PICTURES, checked_suffix, save_figure
+from pgn_studio.core.export.triptych import TriptychRow, perturbation_picture
+
+MAX_ROWS = 40
+_ROWS_IN_A_BLOCK = 10  # more rows go into a further block to the right
+_CELL, _GAP, _BLOCK_GAP, _MARGIN = 1.35, 0.12, 0.35, 0.15  # inches
+_CAPTION = 0.42  # two lines of text below a picture
+_HEAD, _TITLE, _FOOT = 0.26, 0.32, 0.3
+_SIZE_PT, _LINE = 7.0, 0.135
+_BLOCK = 3 * _CELL + 2 * _GAP
+_HEADS = ("Original", "Perturbation", "Perturbed")
+
+
+def export_figure(
+    path: Path,
+    rows: Sequence[TriptychRow],
+    *,
+    title: str = "",
+    gain: float | None = None,
+    dpi: int = 150,
+) -> None:
+    """Write rows of original | perturbation | perturbed as PNG, SVG or PDF, by the suffix.
+
+    `gain` magnifies the perturbation's picture beyond its own full scale (clipped). Raises
+    PgnStudioError for another suffix, no rows or more than MAX_ROWS, and where it cannot write.
+    """
+    path = Path(path)
+    checked_suffix(path, PICTURES, "The figure")
+    save_figure(draw_figure(rows, title=title, gain=gain), path, dpi=dpi)
+
+
+def draw_figure(rows: Sequence[TriptychRow], *, title: str = "", gain: float | None = None) -> Figure:
+    """The figure itself, without pyplot, so that any thread may draw one."""
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise PgnStudioError(
+            f"A figure takes 1 to {MAX_ROWS} rows, got {len(rows)}.",
+            hint="Choose another outcome or class." if not rows else "Choose fewer images.",
+        )
+    page = _Page(len(rows), has_title=bool(title))
+    if title:
+        page.text(page.width / 2, 0.12, _shortened(title, page.width - 2 * _MARGIN, 9.0), size=9.0, bold=True)
+    for block in range(page.blocks):
+        for column, head in enumerate(_HEADS):
+            middle = page.left(block, column) + _CELL / 2
+            page.text(middle, page.top - _HEAD + 0.04, head, size=8.0, bold=True)
+    for number, row in enumerate(rows):
+        _draw_row(page, *divmod(number, page.rows), row, 1.0 if gain is None else gain)
+    _draw_foot(page, 1.0 if gain is None else gain)
+    return page.figure
+
+
+class _Page:
+    """Places things in inches from the upper left."""
+
+    def __init__(self, count: int, *, has_title: bool) -> None:
+        self.blocks = math.ceil(count / _ROWS_IN_A_BLOCK)
+        self.rows = math.ceil(count / self.blocks)
+        self.top = _MARGIN + _HEAD + (_TITLE if has_title else 0.0)
+        self.width = 2 * _MARGIN + self.blocks * _BLOCK + (self.blocks - 1) * _BLOCK_GAP
+        self.height = self.top + self.rows * (_CELL + _CAPTION) + _FOOT
+        self.figure = Figure(figsize=(self.width, self.height), facecolor="white")
+
+    def left(self, block: int, column: int) -> float:
+        return _MARGIN + block * (_BLOCK + _BLOCK_GAP) + column * (_CELL + _GAP)
+
+    def text(
+        self, x: float, y: float, text: str, *, size: float = _SIZE_PT, colour: str = "black",
+        bold: bool = False, align: str = "center",
+    ) -> None:  # fmt: skip
+        # parse_math off: a class name may hold dollar signs.
+        self.figure.text(
+            x / self.width, 1 - y / self.height, text, fontsize=size, color=colour, ha=align, va="top",
+            weight="bold" if bold else "normal", family="DejaVu Sans", parse_math=False,
+        )  # fmt: skip
+
+    def picture(self, x: float, y: float, pixels: npt.NDArray[np.uint8], edge: str) -> None:
+        bounds = (x / self.width, 1 - (y + _CELL) / self.height, _CELL / self.width, _CELL / self.height)
+        axes = self.figure.add_axes(bounds)
+        axes.imshow(pixels, aspect="auto")
+        axes.set_axis_off()
+        frame = Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=edge, linewidth=1.6)
+        frame.set_clip_on(False)
+        axes.add_patch(frame)
+
+
+def _draw_row(page: _Page, block: int, line: int, row: TriptychRow, gain: float) -> None:
+    y = page.top + line * (_CELL + _CAPTION)
+    pictures = (row.original, perturbation_picture(row.perturbation, gain=gain), row.perturbed)
+    clean_right = row.clean_label == row.true_label
+    perturbed_right = row.perturbed_label == row.true_label
+    edges = (_colour(clean_right), "#999999", _colour(perturbed_right))
+    for column, (pixels, edge) in enumerate(zip(pictures, edges, strict=True)):
+        page.picture(page.left(block, column), y, pixels, edge)
+    first, second = y + _CELL + 0.05, y + _CELL + 0.05 + _LINE
+    middle = [page.left(block, column) + _CELL / 2 for column in range(3)]
+    page.text(middle[0], first, _shortened(f"true: {row.true_label}", _CELL, _SIZE_PT))
+    verdict = _verdict(row.clean_label, row.clean_confidence, clean_right)
+    page.text(middle[0], second, verdict, colour=edges[0])
+    page.text(middle[1], first, f"max |p| {row.scale:.3f}", colour=GREY)
+    page.text(middle[1], second, f"RMS {row.rms:.3f}", colour=GREY)
+    verdict = _verdict(row.perturbed_label, row.perturbed_confidence, perturbed_right)
+    page.text(middle[2], first, verdict, colour=edges[2])
+
+
+def _draw_foot(page: _Page, gain: float) -> None:
+    """The key, which must be read without colour too."""
+    y, x = page.height - _FOOT + 0.06, _MARGIN
+    page.text(x, y, "✓ right", colour=BLUE, align="left")
+    page.text(x + 0.5, y, "✗ wrong", colour=ORANGE, align="left")
+    full = "max |p|" if gain == 1.0 else f"max |p| / {gain:g}"
+    note = f"p in pixel values of 0…1; grey is 0, full scale ± {full}"
+    page.text(page.width - _MARGIN, y, note, colour=GREY, align="right")
+
+
+def _colour(right: bool) -> str:
+    return BLUE if right else ORANGE
+
+
+def _verdict(label: str, confidence: float, right: bool) -> str:
+    """Mark, class and confidence; of these the class is shortened."""
+    mark, share = "✓" if right else "✗", f"{100 * confidence:.0f} %"
+    room = _CELL - _width(f"{mark}   {share}", _SIZE_PT)
+    return f"{mark} {_shortened(label, room, _SIZE_PT)} {share}"
+
+
+def _shortened(text: str, width: float, size: float) -> str:
+    """`text` on one line, cut with an ellipsis where it is wider than `width` inches."""
+    text = " ".join(text.split())
+    if _width(text, size) <= width:
+        return text
+    low, high = 0, len(text)
+    while low < high:  # the longest beginning that fits with the ellipsis
+        half = (low + high + 1) // 2
+        low, high = (half, high) if _width(text[:half].rstrip() + "…", size) <= width else (low, half - 1)
+    return text[:low].rstrip() + "…"
+
+
+@lru_cache(maxsize=4096)
+def _width(text: str, size: float) -> float:
+    """Width in inches as DejaVu Sans sets it."""
+    if not text.strip():
+        return 0.0
+    font = FontProperties(family="DejaVu Sans")
+    return float(TextPath((0, 0), text.replace("$", r"\$"), size=size, prop=font).get_extents().width) / 72
