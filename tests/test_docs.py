@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import typer
 
+import pgn_studio
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -76,8 +78,5 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 def test_changelog_has_this_version() -> None:
-    project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
-    version = re.search(r'^version = "(.+)"$', project, re.MULTILINE)
-    assert version is not None
     changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert changelog.index("## [Unreleased]") < changelog.index(f"## [{version[1]}]")
+    assert changelog.index("## [Unreleased]") < changelog.index(f"## [{pgn_studio.__version__}]")
