@@ -1,0 +1,1 @@
+"""Data sets: image folders and named sets as uint8 RGB squares in train, val and test."""

@@ -1,0 +1,163 @@
+"""Image folders: train|val|test/class/… or class/…, verified once and remembered."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pgn_studio.core.config import DataSettings
+from pgn_studio.core.data.dataset import ImageDataset, SkippedFile, assemble
+from pgn_studio.core.data.images import UnreadableImage, image_formats, read_image
+from pgn_studio.core.data.layout import Listing, find_layout, list_files, printable, skipped_lines, some
+from pgn_studio.core.data.scanning import FolderScan, FoundFile
+from pgn_studio.core.data.splitting import choose_classes, complete_splits
+from pgn_studio.core.data.store import ImageStore, Rows, in_threads
+from pgn_studio.core.data.verdicts import READABLE, Verdicts
+from pgn_studio.core.errors import DataError
+from pgn_studio.core.protocols import Progress, UInt8Images
+
+_LARGEST_OWN_SIZE = 224  # without a wish, images are not made larger than the paper's
+_SIZE_SAMPLE = 48  # files looked at to learn the folder's own size
+_PROGRESS_INTERVAL_S = 0.05
+
+
+class FileSource:
+    """Pixels from image files; implements store.ImageSource."""
+
+    resident = False
+
+    def __init__(self, root: Path, files: Sequence[FoundFile], image_size: int) -> None:
+        self._root = root
+        self._files = files
+        self._image_size = image_size
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def name(self, row: int) -> str:
+        return printable(self._files[row].name)
+
+    def path(self, row: int) -> Path:
+        return self._root / self._files[row].name
+
+    def byte_size(self, row: int) -> int:
+        return self._files[row].size
+
+    def read(self, row: int) -> UInt8Images:
+        return read_image(self.path(row), size=self._image_size)
+
+
+def load_folder(
+    root: Path,
+    settings: DataSettings,
+    progress: Progress,
+    *,
+    name: str = "",
+    titles: Mapping[str, str] | None = None,
+    val_is_test: bool = False,
+) -> ImageDataset:
+    """Load the image folder `root`, an existing folder.
+
+    `titles` gives class folders another name; `val_is_test` takes the val folder for the test
+    split (data sets that publish their held-out images under that name). Raises DataError; what
+    `progress` raises (Cancelled) passes through and leaves nothing behind.
+    """
+    root = root.absolute()
+    scan = FolderScan(root)
+    layout = find_layout(scan, val_is_test=val_is_test)
+    train_classes = scan.folders(layout["train"])
+    folders = choose_classes(train_classes, settings)
+    listing = list_files(
+        scan, layout, train_classes=train_classes, chosen=folders, step=lambda: progress(0, 0)
+    )
+    size = settings.image_size or _own_size(root, listing.files)
+    store = ImageStore(FileSource(root, listing.files, size), image_size=size, cache_mb=settings.cache_mb)
+    bad = _verify(listing.files, store, Verdicts(root), progress)
+    rows = {split: members[~bad.mask[members]] for split, members in listing.rows.items()}
+    _check_readable(rows, listing, folders, bad)
+    classes = [printable((titles or {}).get(folder, folder)) for folder in folders]
+    return assemble(
+        name=name or root.name,
+        root=str(root),
+        classes=classes,
+        store=store,
+        labels=listing.labels,
+        rows=complete_splits(rows, listing.labels, classes, settings),
+        skipped=[SkippedFile(printable(item.path), item.reason) for item in (*scan.skipped, *bad.files)],
+    )
+
+
+def _own_size(root: Path, files: Sequence[FoundFile]) -> int:
+    """The typical shorter side of the images, from some headers, between 8 and 224 pixels."""
+    step = max(1, len(files) // _SIZE_SAMPLE)
+    sides = []
+    for file in files[::step]:
+        try:
+            with Image.open(root / file.name, formats=image_formats()) as image:
+                sides.append(min(image.size))
+        except Exception:  # noqa: BLE001 - verification will say what is wrong with it
+            continue
+    typical = int(statistics.median(sides)) if sides else _LARGEST_OWN_SIZE
+    return min(max(8, typical), _LARGEST_OWN_SIZE)
+
+
+@dataclass(frozen=True)
+class _Bad:
+    mask: np.ndarray[tuple[int], np.dtype[np.bool_]]  # (number of files,)
+    files: list[SkippedFile]
+
+
+def _verify(files: Sequence[FoundFile], store: ImageStore, verdicts: Verdicts, progress: Progress) -> _Bad:
+    """Decode every file that is not known yet, into the cache while there is room."""
+    reasons = [verdicts.get(*file) for file in files]
+    unknown = [row for row, reason in enumerate(reasons) if reason is None]
+
+    def judge(row: int) -> str:
+        try:
+            store.load(row)
+        except UnreadableImage as error:
+            return str(error) or "unreadable"
+        return READABLE
+
+    if unknown:
+        progress(0, len(unknown))
+    told = time.monotonic()
+    with closing(in_threads(judge, unknown)) as judged:
+        for done, reason in enumerate(judged, start=1):
+            row = unknown[done - 1]
+            reasons[row] = reason
+            verdicts.set(*files[row], reason)
+            if done == len(unknown) or time.monotonic() - told > _PROGRESS_INTERVAL_S:
+                progress(done, len(unknown))
+                told = time.monotonic()
+    verdicts.save()
+    bad = [SkippedFile(file.name, reason) for file, reason in zip(files, reasons, strict=True) if reason]
+    return _Bad(np.array([reason != READABLE for reason in reasons], dtype=bool), bad)
+
+
+def _check_readable(rows: Mapping[str, Rows], listing: Listing, classes: Sequence[str], bad: _Bad) -> None:
+    """Every class of every split needs an image that can be read. Raises DataError."""
+    details = skipped_lines(bad.files)
+    if bad.mask.all():
+        raise DataError(
+            f"None of the {len(listing.files)} image files can be read; the first: "
+            f"{bad.files[0].path}: {bad.files[0].reason}.",
+            hint="Check the files with an image viewer.",
+            details=details,
+        )
+    for split, members in rows.items():
+        counts = np.bincount(listing.labels[members], minlength=len(classes))
+        empty = [name for name, count in zip(classes, counts, strict=True) if count == 0]
+        if empty:
+            raise DataError(
+                f"No image of class {some(empty)} in the {split} split can be read.",
+                hint="Replace the broken files, or remove the class.",
+                details=details,
+            )

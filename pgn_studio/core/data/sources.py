@@ -1,0 +1,63 @@
+"""The way in: settings to a loaded data set."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from pgn_studio.core.config import NAMED_DATASETS, DataSettings
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.data.folder import load_folder
+from pgn_studio.core.data.named import load_named
+from pgn_studio.core.errors import DataError
+from pgn_studio.core.protocols import Progress
+
+
+def load_dataset(settings: DataSettings, *, progress: Progress | None = None) -> ImageDataset:
+    """Load the data set that `settings` name: always with train, val and test, always RGB.
+
+    `progress` gets (images done, total) while files are checked for the first time, and (n, 0)
+    while the extent is unknown; an exception from it (Cancelled) ends the loading and passes
+    through. Raises DataError with what to do about it.
+    """
+    report = progress or _no_report
+    wish = settings.dataset.strip()
+    if wish in NAMED_DATASETS:  # a folder of that name is reached as ./digits
+        return load_named(wish, settings, report)
+    folder = Path(wish).expanduser()
+    if wish and os.path.isdir(folder):
+        return load_folder(folder, settings, report)
+    if wish and os.path.exists(folder):
+        raise DataError(
+            f"Expected a folder of images, found a file: {folder}.",
+            hint="Name the folder that holds train|val|test/class/… or class/….",
+        )
+    spelled_otherwise = {_letters(name): name for name in NAMED_DATASETS}.get(_letters(wish))
+    if spelled_otherwise:
+        return load_named(spelled_otherwise, settings, report)
+    raise _unknown(wish, folder)
+
+
+def _no_report(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _unknown(wish: str, folder: Path) -> DataError:
+    known = f"Name an existing folder or one of: {', '.join(NAMED_DATASETS)}."
+    close = difflib.get_close_matches(wish.lower(), NAMED_DATASETS, n=2) + _similar_neighbours(folder)
+    hint = f"Did you mean {' or '.join(close)}? {known}" if close else known
+    return DataError(f"No folder and no data set is called {wish!r}.", hint=hint)
+
+
+def _similar_neighbours(folder: Path) -> list[str]:
+    """Folders beside where `folder` would be whose names are close to its own."""
+    try:
+        names = [entry.name for entry in os.scandir(folder.parent) if entry.is_dir()]
+    except (OSError, ValueError):
+        return []
+    return [str(folder.parent / name) for name in difflib.get_close_matches(folder.name, names, n=2)]
