@@ -1,0 +1,77 @@
+"""The bundled demo without a window: a table and figures within seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pgn_studio.cli import terminal
+from pgn_studio.cli.evaluate import evaluation_table, measure
+from pgn_studio.cli.export import Outcome, export_outcome
+from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.make_demo import ADVERSARIAL_FILE, CLASSIFIER_FILE, ENHANCE, ENHANCE_FILE
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.errors import PgnFileError, RunError
+from pgn_studio.core.paths import trained_folder
+
+if TYPE_CHECKING:
+    from pgn_studio.cli.opening import Subject
+
+DEFAULT_OUT: Path = Path("pgn-studio-demo")
+_ROWS = 5
+
+
+def run_headless(out: Path, *, anew: bool) -> None:
+    """Measure the bundled PGNs on the digits' test split; write figures and tables to `out`.
+
+    `anew` trains the enhancing PGN first, in `out`/run, and uses that one.
+    """
+    trained = trained_folder()
+    for name in (CLASSIFIER_FILE, ENHANCE_FILE, ADVERSARIAL_FILE):
+        if not (trained / name).is_file():
+            raise PgnFileError(
+                f"The demo's file {name} is missing in {trained}.",
+                hint="Make it with `python -m pgn_studio.cli.make_demo`.",
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    prepare()
+    with Interruption() as stop:
+        enhance = _trained_anew(out / "run", trained, stop) if anew else str(trained / ENHANCE_FILE)
+        _show(enhance, trained, out, "fixed", stop)
+        _show(str(trained / ADVERSARIAL_FILE), trained, out, "broken", stop)
+    terminal.result(f"Figures and tables: {out}")
+
+
+def _show(target: str, trained: Path, out: Path, outcome: Outcome, stop: Interruption) -> None:
+    subject = _subject(target, trained, stop)
+    evaluation = measure(subject, "test", device="auto", batch_size=256, stop=stop)
+    problem = subject.pgn.info.problem
+    terminal.result_table(evaluation_table(evaluation, f"Digits, {problem}"))
+    if (evaluation.per_image.outcome == outcome).any():
+        figure = out / f"digits-{problem}-{outcome}.png"
+        export_outcome(subject, evaluation, figure, outcome=outcome, count=_ROWS, gain=None)
+    from pgn_studio.core.export import export_table
+
+    export_table(out / f"digits-{problem}.csv", evaluation)
+
+
+def _subject(target: str, trained: Path, stop: Interruption) -> Subject:
+    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+
+    classifier = str(trained / CLASSIFIER_FILE)
+    return open_subject(target, {}, classifier=classifier, foreign=ForeignClassifier(), stop=stop)
+
+
+def _trained_anew(folder: Path, trained: Path, stop: Interruption) -> str:
+    from pgn_studio.cli.opening import ForeignClassifier, open_both
+    from pgn_studio.cli.train import print_result, run_session, start_run
+
+    if (folder / "run.json").exists():
+        raise RunError(f"{folder} already holds a run.", hint="Choose another --out.")
+    settings = TrainingSettings.make(**ENHANCE, classifier=str(trained / CLASSIFIER_FILE))
+    classifier, dataset = open_both(settings, ForeignClassifier(), stop)
+    finished = run_session(start_run(settings, classifier, dataset, folder, ForeignClassifier()), stop)
+    print_result(finished)
+    stop.on_ask = None
+    return finished.pgn_path

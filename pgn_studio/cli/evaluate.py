@@ -1,0 +1,124 @@
+"""`pgn-studio evaluate`: a PGN measured on a split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from pgn_studio.cli import terminal
+from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.options import with_settings
+from pgn_studio.cli.targets import check_classifier, find_pgn
+from pgn_studio.core.config import DataSettings
+from pgn_studio.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pgn_studio.cli.opening import Subject
+    from pgn_studio.core.evaluation.evaluate import Evaluation
+
+EXAMPLE = "Example: pgn-studio evaluate photos-enhance --split test --json photos-enhance.json"
+
+Target = Annotated[
+    str,
+    typer.Argument(metavar="RUN|PGN", help="A run folder, a run's name, or a PGN file.", show_default=False),
+]
+SplitName = Annotated[
+    Literal["train", "val", "test"], typer.Option("--split", help="The images to measure on.")
+]
+OtherClassifier = Annotated[
+    str | None, typer.Option("--classifier", metavar="FILE", help="Another classifier than the recorded one.")
+]
+ClassifierArch = Annotated[
+    str | None, typer.Option(help="Architecture of a weights file that does not name it.")
+]
+DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, max=8192, help="Images at a time.")]
+
+
+@with_settings(DataSettings, leave_out=("image_size",))
+def evaluate(
+    given: dict[str, Any],
+    target: Target,
+    split: SplitName = "test",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write all figures to this file.")
+    ] = None,
+    classifier: OtherClassifier = None,
+    classifier_arch: ClassifierArch = None,
+    device: DeviceName = "auto",
+    batch_size: BatchSize = 64,
+) -> None:
+    """Measure a PGN: accuracy before and after, fixed and broken images, size of the perturbations.
+
+    The data set and the classifier are the run's own unless others are given. The 8-bit figures
+    are those of the perturbed image as a saved PNG holds it.
+    """
+    DataSettings.make(**given)
+    if json_file is not None and json_file.expanduser().is_dir():
+        raise ConfigError(f"--json: {json_file} is a folder; expected a file.")
+    find_pgn(target)  # a typo shows before torch is imported
+    if classifier is not None:
+        check_classifier(classifier)
+    prepare()
+    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.core.device import pick_device
+    from pgn_studio.core.files import write_json
+
+    pick_device(device)
+    foreign = ForeignClassifier(arch=classifier_arch)
+    with Interruption() as stop:
+        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
+        evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
+    terminal.result_table(evaluation_table(evaluation, str(subject.pgn.path)))
+    if json_file is not None:
+        write_json(json_file.expanduser(), evaluation.to_json())
+        terminal.note(f"Figures: {json_file}")
+
+
+def measure(subject: Subject, split: str, *, device: str, batch_size: int, stop: Interruption) -> Evaluation:
+    """Evaluate on one split with a progress bar."""
+    from pgn_studio.core.device import pick_device
+    from pgn_studio.core.evaluation.evaluate import evaluate as measured
+
+    with terminal.progress(f"Measuring on {split}", stop) as report:
+        return measured(
+            subject.pgn,
+            subject.classifier,
+            subject.dataset.split(split),
+            split_name=split,
+            dataset_name=subject.dataset.name,
+            batch_size=batch_size,
+            device=pick_device(device),
+            progress=report,
+        )
+
+
+def evaluation_table(evaluation: Evaluation, name: str) -> Table:
+    """The figures as a person reads them."""
+    metrics, percent = evaluation.metrics, terminal.percent
+    table = Table(
+        title=f"{name} on {evaluation.dataset_name}, {evaluation.split_name} ({metrics.n} images)",
+        title_justify="left",
+    )
+    for heading in ("", "clean", "perturbed", "perturbed, 8 bits"):
+        table.add_column(heading, justify="right" if heading else "left")
+    table.add_row(
+        "accuracy",
+        percent(metrics.clean_accuracy),
+        percent(metrics.perturbed_accuracy),
+        percent(metrics.perturbed_accuracy_8bit),
+    )
+    table.add_row("macro average precision", percent(metrics.map_clean), percent(metrics.map_perturbed), "")
+    table.add_row("fixed (wrong before, right after)", "", str(metrics.fixed), str(metrics.fixed_8bit))
+    table.add_row("broken (right before, wrong after)", "", str(metrics.broken), str(metrics.broken_8bit))
+    table.add_row("McNemar's p", "", f"{metrics.mcnemar_p:.3g}", f"{metrics.mcnemar_p_8bit:.3g}")
+    table.add_row("fooling rate", "", percent(metrics.fooling_rate), "")
+    table.add_row("attack success", "", percent(metrics.attack_success), "")
+    table.add_row("L2 norm, mean over images", "", f"{metrics.l2_mean:.4g}", "")
+    table.add_row("RMS per value, mean over images", "", f"{metrics.rms_mean:.4g}", "")
+    table.add_row("largest change of a value", "", f"{metrics.linf_max:.4g}", "")
+    return table

@@ -1,0 +1,210 @@
+"""Make the demo's files anew: `python -m pgn_studio.cli.make_demo [--out FOLDER]`.
+
+A deliberately weak classifier of handwritten digits, a PGN that helps it and one that fools it,
+and a README with what they measure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pgn_studio.cli import terminal
+from pgn_studio.cli.evaluate import measure
+from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.machine import prepare
+from pgn_studio.core.config import ClassifierSettings, TrainingSettings
+from pgn_studio.core.errors import Cancelled, PgnFileError
+from pgn_studio.core.paths import trained_folder
+
+if TYPE_CHECKING:
+    from pgn_studio.core.evaluation.evaluate import Evaluation
+
+CLASSIFIER_FILE = "digits-classifier.safetensors"
+ENHANCE_FILE = "digits-enhance.safetensors"
+ADVERSARIAL_FILE = "digits-adversarial.safetensors"
+
+# About 60 digits leave the classifier near 91 %: room for a PGN to help.
+CLASSIFIER: dict[str, Any] = {
+    "dataset": "digits",
+    "arch": "small",
+    "train_limit": 60,
+    "epochs": 60,
+    "batch_size": 16,
+    "augment": "none",
+    "seed": 0,
+    "device": "cpu",
+    "precision": "fp32",
+}
+ENHANCE: dict[str, Any] = {
+    "dataset": "digits",
+    "problem": "enhance",
+    "encoder": "small",
+    "gamma": 1.0,
+    "epochs": 30,
+    "augment": "none",
+    "seed": 0,
+    "device": "cpu",
+}
+ADVERSARIAL: dict[str, Any] = {
+    "dataset": "digits",
+    "problem": "adversarial",
+    "encoder": "small",
+    "gamma": 3.0,
+    "epochs": 10,
+    "augment": "none",
+    "seed": 0,
+    "device": "cpu",
+}
+
+
+def make_demo(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder to write; default: trained/ of this checkout.")
+    ] = None,
+) -> None:
+    """Train the demo's classifier and PGNs, measure them on the test split, write a README."""
+    folder = (trained_folder() if out is None else out.expanduser()).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    prepare()
+    with Interruption() as stop, tempfile.TemporaryDirectory() as work, _working_in(Path(work)):
+        sections = [_make_classifier(stop)]
+        for name, given in ((ENHANCE_FILE, ENHANCE), (ADVERSARIAL_FILE, ADVERSARIAL)):
+            sections.append(_make_pgn(name, given, stop))
+        for name in (CLASSIFIER_FILE, ENHANCE_FILE, ADVERSARIAL_FILE):
+            _refuse_paths_of_this_machine(Path(name))
+            shutil.copyfile(name, folder / name)
+    (folder / "README.md").write_text(_HEADER + "\n".join(sections), encoding="utf-8")
+    terminal.result(f"Made {CLASSIFIER_FILE}, {ENHANCE_FILE}, {ADVERSARIAL_FILE} and README.md in {folder}")
+
+
+@contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    """Relative names of files get into their metadata, never those of this machine's folders."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _make_classifier(stop: Interruption) -> str:
+    from pgn_studio.cli.opening import open_dataset
+    from pgn_studio.cli.train_classifier import ClassifierReport
+    from pgn_studio.core.classifiers import measure_accuracy, train_classifier
+    from pgn_studio.core.device import pick_device
+
+    settings = ClassifierSettings.make(**CLASSIFIER)
+    dataset = open_dataset(settings, stop)
+    with ClassifierReport(settings.epochs) as report:
+        classifier = train_classifier(
+            dataset.split("train"),
+            dataset.split("val"),
+            dataset.classes,
+            settings,
+            out=Path(CLASSIFIER_FILE),
+            fingerprint=dataset.fingerprint,
+            on_progress=report,
+            stop=lambda: stop.asked,
+        )
+    if stop.asked:
+        raise Cancelled
+    lines = [f"## {CLASSIFIER_FILE}", "", "Accuracy of the classifier alone:", ""]
+    for name in ("train", "val", "test"):
+        split = dataset.split(name)
+        accuracy = measure_accuracy(
+            classifier, split, device=pick_device(settings.device), precision=settings.precision
+        )
+        lines.append(f"- {name}: {terminal.percent(accuracy)} of {len(split)} images")
+    return "\n".join([*lines, "", *_command_lines("train-classifier", CLASSIFIER, CLASSIFIER_FILE), ""])
+
+
+def _make_pgn(name: str, given: Mapping[str, Any], stop: Interruption) -> str:
+    from pgn_studio.cli.opening import ForeignClassifier, Subject, open_both
+    from pgn_studio.cli.train import run_session, start_run
+    from pgn_studio.core.perturbation.pgn import load_pgn
+
+    settings = TrainingSettings.make(**given, classifier=CLASSIFIER_FILE)
+    foreign = ForeignClassifier()
+    classifier, dataset = open_both(settings, foreign, stop)
+    run_folder = Path(name).stem
+    session = start_run(settings, classifier, dataset, Path(run_folder), foreign)
+    finished = run_session(session, stop)
+    stop.on_ask = None
+    if stop.asked:
+        raise Cancelled
+    shutil.copyfile(finished.pgn_path, name)
+    subject = Subject(load_pgn(Path(name)), classifier, dataset, None)
+    evaluation = measure(subject, "test", device=settings.device, batch_size=256, stop=stop)
+    options = {**given, "classifier": CLASSIFIER_FILE}
+    command = _command_lines("train", options, run_folder)
+    return "\n".join([f"## {name}", "", *_figures(evaluation), "", *command, ""])
+
+
+def _figures(evaluation: Evaluation) -> list[str]:
+    metrics, percent = evaluation.metrics, terminal.percent
+    return [
+        f"On the test split ({metrics.n} images), seed {evaluation.facts['seed']}:",
+        "",
+        f"- accuracy {percent(metrics.clean_accuracy)} -> {percent(metrics.perturbed_accuracy)}, "
+        f"after 8 bits {percent(metrics.perturbed_accuracy_8bit)}",
+        f"- fixed {metrics.fixed}, broken {metrics.broken} (McNemar's p {metrics.mcnemar_p:.2g}); "
+        f"after 8 bits fixed {metrics.fixed_8bit}, broken {metrics.broken_8bit}",
+        f"- mean L2 norm {metrics.l2_mean:.3g}, RMS per value {metrics.rms_mean:.3g}, "
+        f"largest change {metrics.linf_max:.3g}",
+    ]
+
+
+def _command_lines(command: str, given: Mapping[str, Any], out: str) -> list[str]:
+    """The same training as a command that anyone can run."""
+    parts = [f"pgn-studio {command}"]
+    for name, value in given.items():
+        option = "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            parts.append(option if value else f"--no-{option[2:]}")
+        elif isinstance(value, tuple):
+            parts.append(f"{option} {','.join(map(str, value))}")
+        else:
+            parts.append(f"{option} {value}")
+    return ["```", " ".join([*parts, f"--out {out}"]), "```"]
+
+
+def _refuse_paths_of_this_machine(path: Path) -> None:
+    """The files go into the repository: their metadata may name no folder of this machine."""
+    with path.open("rb") as stream:
+        header = stream.read(int.from_bytes(stream.read(8), "little")).decode()
+    for folder in (Path.home(), Path.cwd(), Path(tempfile.gettempdir())):
+        if f"{folder}{os.sep}" in header:
+            raise PgnFileError(
+                f"{path.name} names the folder {folder} in its metadata.", hint="Train it by relative names."
+            )
+
+
+_HEADER = f"""# The demo's trained files
+
+scikit-learn's handwritten digits at 16 px, a deliberately weak classifier, a PGN that helps it and
+one that fools it. Made, with these figures, by
+
+```
+python -m pgn_studio.cli.make_demo
+```
+
+The classifier was chosen by nothing but its seed; the PGNs never saw the test split. The commands
+below train the same files one by one; `pgn.safetensors` in the run folder is the PGN
+({ENHANCE_FILE}, {ADVERSARIAL_FILE}).
+
+"""
+
+if __name__ == "__main__":
+    from pgn_studio.cli.main import run_command
+
+    sys.exit(run_command(make_demo))

@@ -1,0 +1,196 @@
+"""Opening what commands work on: data set, classifier, PGN and run. Imports torch: use it in commands."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pgn_studio.cli import terminal
+from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.options import numbers
+from pgn_studio.cli.targets import find_pgn
+from pgn_studio.core.classifiers import Classifier, check_classes, load_classifier
+from pgn_studio.core.config import NAMED_DATASETS, DataSettings, TrainingSettings
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.data.sources import load_dataset
+from pgn_studio.core.errors import ConfigError, PgnStudioError
+from pgn_studio.core.paths import trained_folder
+from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, find_classifier, load_pgn
+from pgn_studio.core.pretrained import Triple
+from pgn_studio.core.runs import RunFolder
+
+log = logging.getLogger(__name__)
+
+_SKIPPED_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class ForeignClassifier:
+    """What a classifier file of another program does not say itself; empty for our own files."""
+
+    arch: str | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+
+    @classmethod
+    def given(cls, arch: str | None, mean: str | None, std: str | None) -> ForeignClassifier:
+        return cls(arch, _three(mean, "--classifier-mean"), _three(std, "--classifier-std"))
+
+    @property
+    def is_given(self) -> bool:
+        return not (self.arch is None and self.mean is None and self.std is None)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"arch": self.arch, "mean": self.mean, "std": self.std}
+
+    @classmethod
+    def recorded(cls, run: RunFolder | None) -> ForeignClassifier:
+        """As `train` wrote it into run.json."""
+        value = run.run_json.get("foreign_classifier") if run is not None else None
+        if not isinstance(value, Mapping):
+            return cls()
+        mean, std = value.get("mean"), value.get("std")
+        return cls(value.get("arch"), tuple(mean) if mean else None, tuple(std) if std else None)
+
+
+def _three(text: str | None, option: str) -> Triple | None:
+    if text is None:
+        return None
+    values = numbers(text, option, float)
+    if len(values) != 3:
+        raise ConfigError(f"{option}: expected three numbers, for red, green and blue, got {text!r}.")
+    red, green, blue = values
+    return red, green, blue
+
+
+def open_dataset(settings: DataSettings, stop: Interruption) -> ImageDataset:
+    """Load the data set and say what it holds, on stderr."""
+    with terminal.progress("Reading images", stop) as report:
+        dataset = load_dataset(data_part(settings), progress=report)
+    sizes = ", ".join(f"{len(dataset.split(name))} {name}" for name in dataset.splits)
+    terminal.note(
+        f"Data: {dataset.name}, {len(dataset.classes)} classes at {dataset.image_size} px: {sizes} images."
+    )
+    if dataset.skipped:
+        terminal.note(f"{len(dataset.skipped)} files cannot be read and were left out:")
+    for number, item in enumerate(dataset.skipped):
+        log.warning("left out %s: %s", item.path, item.reason)
+        if number < _SKIPPED_SHOWN:
+            terminal.note(f"  {item.path}: {item.reason}")
+    if len(dataset.skipped) > _SKIPPED_SHOWN:
+        terminal.note(f"  and {len(dataset.skipped) - _SKIPPED_SHOWN} more, all in the log")
+    return dataset
+
+
+def data_part(settings: DataSettings) -> DataSettings:
+    """Only the fields that say which images."""
+    return DataSettings.make(**{name: getattr(settings, name) for name in DataSettings.model_fields})
+
+
+def absolute_dataset(given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` with folders made absolute, so that a run is found again from another folder."""
+    found = dict(given)
+    if "dataset" in found and found["dataset"] not in NAMED_DATASETS:
+        folder = Path(found["dataset"]).expanduser()
+        if folder.is_dir():  # otherwise it may be a name spelled in another way
+            found["dataset"] = str(folder.absolute())
+    if "data_root" in found:
+        found["data_root"] = str(Path(found["data_root"]).expanduser().absolute())
+    return found
+
+
+def open_both(
+    settings: TrainingSettings, foreign: ForeignClassifier, stop: Interruption
+) -> tuple[Classifier, ImageDataset]:
+    """The classifier and the data set of a run, at the classifier's size unless the settings say another."""
+    source = settings.classifier
+    if says_everything(source, foreign):
+        classifier = load_classifier(source)
+        size = settings.image_size or classifier.info.image_size
+        dataset = open_dataset(settings.updated(image_size=size), stop)
+    else:
+        dataset = open_dataset(settings, stop)
+        classifier = load_foreign(source, foreign, classes=dataset.classes, image_size=dataset.image_size)
+    check_classes(classifier, dataset.classes)
+    return classifier, dataset
+
+
+def says_everything(source: str, foreign: ForeignClassifier) -> bool:
+    """Whether the classifier is a file whose metadata says classes, size and normalisation."""
+    return not source.startswith("arch:") and not foreign.is_given and source.endswith(".safetensors")
+
+
+def load_foreign(
+    source: str, foreign: ForeignClassifier, *, classes: tuple[str, ...], image_size: int
+) -> Classifier:
+    return load_classifier(
+        source, classes=classes, arch=foreign.arch, image_size=image_size, mean=foreign.mean, std=foreign.std
+    )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A PGN with everything that it takes to use it."""
+
+    pgn: Pgn
+    classifier: Classifier
+    dataset: ImageDataset
+    run: RunFolder | None
+
+
+def open_subject(
+    target: str,
+    given: Mapping[str, Any],
+    *,
+    classifier: str | None,
+    foreign: ForeignClassifier,
+    stop: Interruption,
+) -> Subject:
+    """The PGN of a run folder or file, its classifier (or the one given) and its data (or that given)."""
+    path, run = find_pgn(target)
+    pgn = load_pgn(path)
+    network = _classifier_of(pgn.info, path, run, classifier, foreign)
+    dataset = open_dataset(settings_of(pgn.info, given), stop)
+    check_classes(network, dataset.classes)
+    if "dataset" not in given and dataset.fingerprint != pgn.info.fingerprint:
+        terminal.note("note: the data set is not the same as when this PGN was trained.")
+    return Subject(pgn, network, dataset, run)
+
+
+def _classifier_of(
+    info: PgnInfo, path: Path, run: RunFolder | None, given: str | None, foreign: ForeignClassifier
+) -> Classifier:
+    if given is None and not foreign.is_given:
+        foreign = ForeignClassifier.recorded(run)
+    if given is not None:
+        source = given
+    elif info.classifier_path.startswith("arch:"):
+        source = info.classifier_path
+    else:
+        source = str(find_classifier(info, beside=path.parent, trained=_trained_folder()))
+    if says_everything(source, foreign):
+        return load_classifier(source)
+    return load_foreign(source, foreign, classes=info.classes, image_size=info.image_size)
+
+
+def _trained_folder() -> Path | None:
+    try:
+        return trained_folder()
+    except PgnStudioError:
+        return None
+
+
+def settings_of(info: PgnInfo, given: Mapping[str, Any]) -> DataSettings:
+    """The data a PGN was trained on, with what the user gave in its place.
+
+    Seeds and shares of the split stay the run's own, so that its training images never get into
+    another split.
+    """
+    own = {name: info.settings[name] for name in DataSettings.model_fields if name in info.settings}
+    changes = absolute_dataset(given)
+    if changes.get("dataset", own.get("dataset")) != own.get("dataset"):
+        own.pop("data_root", None)
+    return DataSettings.make(**{**own, **changes, "image_size": info.image_size})

@@ -1,0 +1,119 @@
+"""Command-line options generated from the settings: one declaration serves both.
+
+An option that the user did not give is not passed on at all, so that the settings' own defaults
+and recipes decide.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from pgn_studio.core.config import Settings
+from pgn_studio.core.errors import ConfigError
+
+Command = Callable[..., None]
+
+
+def with_settings(model: type[Settings], *, leave_out: Collection[str] = ()) -> Callable[[Command], Command]:
+    """Add an option for each field of `model` to a command that takes `given: dict[str, Any]`.
+
+    The command gets in `given` what the user really gave, ready for `model.make(**given)`.
+    """
+    names = [name for name in model.model_fields if name not in leave_out]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            given = {name: values.pop(name) for name in names}
+            command(given=_parsed(model, {n: v for n, v in given.items() if v is not None}), **values)
+
+        own = inspect.signature(command, eval_str=True).parameters.values()
+        parameters = [
+            item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own if item.name != "given"
+        ]
+        basic = [name for name in names if not model.is_advanced(name)]
+        advanced = [name for name in names if model.is_advanced(name)]
+        parameters += [_parameter(model, name) for name in (*basic, *advanced)]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {item.name: item.annotation for item in parameters}
+        return run
+
+    return decorate
+
+
+def option_name(field: str) -> str:
+    """`--learning-rate-g` for `learning_rate_g`."""
+    return "--" + field.replace("_", "-")
+
+
+def _parameter(model: type[Settings], name: str) -> inspect.Parameter:
+    field = model.model_fields[name]
+    kind = _plain_type(field.annotation)
+    declaration = option_name(name)
+    if kind is bool:
+        declaration += f"/--no-{declaration[2:]}"
+    is_tuple = get_origin(kind) is tuple
+    option = typer.Option(
+        declaration,
+        help=field.description + _default_text(field, declaration),  # type: ignore[operator]
+        show_default=False,
+        metavar=_metavar(model, name),
+        rich_help_panel=_panel(model, name),
+    )
+    annotation = Annotated[Optional[str if is_tuple else kind], option]  # type: ignore[valid-type] # noqa: UP045
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _panel(model: type[Settings], name: str) -> str:
+    group = model.group_of(name)
+    return f"{group}, advanced" if model.is_advanced(name) else group
+
+
+def _metavar(model: type[Settings], name: str) -> str | None:
+    annotation = model.model_fields[name].annotation
+    if get_origin(_plain_type(annotation)) is tuple:
+        return "N,N,…"
+    return "PATH" if Path in (annotation, *get_args(annotation)) else None
+
+
+def _plain_type(annotation: Any) -> Any:
+    """The type without `| None`: an option that was not given is None anyway."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        (annotation,) = [item for item in get_args(annotation) if item is not type(None)]
+    if get_origin(annotation) in (Literal, tuple) or annotation in (bool, int, float, str):
+        return annotation
+    return str  # paths: typer would turn "~" and "" into paths before the settings see them
+
+
+def _default_text(field: FieldInfo, declaration: str) -> str:
+    value = field.default
+    if value is None or value == "":
+        return ""
+    if isinstance(value, bool):
+        return f" (default: {declaration.split('/')[0 if value else 1][2:]})"
+    return f" (default: {value:g})" if isinstance(value, float) else f" (default: {value})"
+
+
+def _parsed(model: type[Settings], given: dict[str, Any]) -> dict[str, Any]:
+    """Turn "256,128" into (256, 128) where the field is a tuple."""
+    for name, value in given.items():
+        if isinstance(value, str) and get_origin(_plain_type(model.model_fields[name].annotation)) is tuple:
+            given[name] = numbers(value, option_name(name), int)
+    return given
+
+
+def numbers(text: str, option: str, kind: type[int] | type[float]) -> tuple[Any, ...]:
+    """Numbers between commas. Raises ConfigError that names the option."""
+    try:
+        return tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        what = "whole numbers" if kind is int else "numbers"
+        raise ConfigError(f"{option}: expected {what} between commas, got {text!r}.") from None

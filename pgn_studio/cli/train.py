@@ -1,0 +1,280 @@
+"""`pgn-studio train`: a PGN against a frozen classifier, or the continuation of a run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pgn_studio.cli import terminal
+from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.live import TrainingReport
+from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.options import option_name, with_settings
+from pgn_studio.cli.targets import check_classifier, find_run
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.errors import Cancelled, ConfigError, RunError
+
+if TYPE_CHECKING:
+    from pgn_studio.cli.opening import ForeignClassifier
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.data.dataset import ImageDataset
+    from pgn_studio.core.runs import RunFolder
+    from pgn_studio.core.training.events import RunFinished
+
+log = logging.getLogger(__name__)
+
+EXAMPLE = (
+    "Example: pgn-studio train --dataset photos --classifier photos-classifier.safetensors "
+    "--problem enhance --gamma 10 --epochs 15 --out photos-enhance"
+)
+ALONG_WITH_RESUME = ("epochs", "device")
+
+
+@with_settings(TrainingSettings)
+def train(
+    given: dict[str, Any],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", metavar="RUN", help="The run folder to make; default: a dated one among the runs."
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN",
+            help="Continue this run with its own settings; only --epochs (to train longer) and "
+            "--device may be given along.",
+        ),
+    ] = None,
+    classifier_arch: Annotated[
+        str | None,
+        typer.Option(
+            help="Architecture of a weights file that does not name it.", rich_help_panel="Foreign classifier"
+        ),
+    ] = None,
+    classifier_mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="Mean that such a classifier was trained with.",
+            rich_help_panel="Foreign classifier",
+        ),
+    ] = None,
+    classifier_std: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="Standard deviation that such a classifier was trained with.",
+            rich_help_panel="Foreign classifier",
+        ),
+    ] = None,
+) -> None:
+    """Train a PGN against a frozen classifier.
+
+    Shows losses, L2, fixed and broken images and accuracy while it trains, and measures every epoch
+    on the validation images. Ctrl+C stops and keeps the run; --resume goes on with it.
+    """
+    foreign_parts = (classifier_arch, classifier_mean, classifier_std)
+    if resume is not None:
+        _refuse_with_resume(given, out=out, foreign=any(part is not None for part in foreign_parts))
+        find_run(resume)  # a typo shows before torch is imported
+        settings = None
+    else:
+        settings = _checked(given)
+    prepare()
+    from pgn_studio.cli.opening import ForeignClassifier
+
+    with Interruption() as stop:
+        if settings is None:
+            session = _resumed(str(resume), given, stop)
+        else:
+            session = _new(settings, out, ForeignClassifier.given(*foreign_parts), stop)
+        finished = run_session(session, stop)
+    print_result(finished)
+    if finished.reason == "stopped":
+        terminal.note(f"Go on with: pgn-studio train --resume {finished.run_folder}")
+        raise typer.Exit(stop.exit_code)
+
+
+def _checked(given: dict[str, Any]) -> TrainingSettings:
+    settings = TrainingSettings.make(**given)
+    if not settings.classifier:
+        raise ConfigError(
+            "--classifier is needed: the frozen classifier's file.",
+            hint="`pgn-studio train-classifier` makes one.",
+        )
+    check_classifier(settings.classifier)
+    return settings
+
+
+def _refuse_with_resume(given: dict[str, Any], *, out: str | None, foreign: bool) -> None:
+    refused = [option_name(name) for name in given if name not in ALONG_WITH_RESUME]
+    refused += ["--out"] if out is not None else []
+    refused += ["--classifier-arch, --classifier-mean or --classifier-std"] if foreign else []
+    if refused:
+        raise ConfigError(
+            f"--resume continues with the run's own settings: {', '.join(refused)} cannot be given along.",
+            hint="Leave out all but --epochs and --device, or start a new run.",
+        )
+
+
+class Session:
+    """Everything a Trainer is made of."""
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        *,
+        classifier: Classifier,
+        dataset: ImageDataset,
+        run: RunFolder,
+        resume: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.classifier = classifier
+        self.dataset = dataset
+        self.run = run
+        self.resume = resume
+
+
+def _new(
+    settings: TrainingSettings, out: str | None, foreign: ForeignClassifier, stop: Interruption
+) -> Session:
+    from pgn_studio.cli.opening import absolute_dataset, open_both
+    from pgn_studio.core.device import pick_device
+
+    pick_device(settings.device)  # a wrong name is an error before the images are read
+    folder = None if out is None else Path(out).expanduser().absolute()
+    _refuse_used_folder(folder)
+    classifier, dataset = open_both(settings, foreign, stop)
+    source = settings.classifier
+    if not source.startswith("arch:"):
+        source = str(Path(source).expanduser().absolute())
+    kept = settings.updated(
+        **absolute_dataset(settings.model_dump(include={"dataset", "data_root"}, exclude_none=True)),
+        classifier=source,
+        image_size=dataset.image_size,
+    )
+    return start_run(kept, classifier, dataset, folder, foreign)
+
+
+def _refuse_used_folder(folder: Path | None) -> None:
+    """As RunFolder.create does, but before the images are read."""
+    if folder is not None and (folder / "run.json").exists():
+        raise RunError(
+            f"{folder} already holds a run.",
+            hint=f"Continue it with `--resume {folder}`, or choose another folder.",
+        )
+    if folder is not None and folder.is_dir() and any(folder.iterdir()):
+        raise RunError(f"{folder} is not empty.", hint="Choose a new or empty folder for the run.")
+
+
+def start_run(
+    settings: TrainingSettings,
+    classifier: Classifier,
+    dataset: ImageDataset,
+    folder: Path | None,
+    foreign: ForeignClassifier,
+) -> Session:
+    """Make the run folder; run.json records the data set, the classifier and its hash."""
+    from pgn_studio.core.runs import RunFolder
+
+    extra: dict[str, Any] = {
+        "dataset": {"name": dataset.name, "root": dataset.root, "fingerprint": dataset.fingerprint},
+        "classifier": {"path": classifier.info.path, "sha256": classifier.info.sha256},
+    }
+    if foreign.is_given:
+        extra["foreign_classifier"] = foreign.to_json()
+    run = RunFolder.create(folder, settings, extra=extra)
+    terminal.note(f"Run: {run.path}")
+    return Session(settings, classifier=classifier, dataset=dataset, run=run)
+
+
+def _resumed(target: str, given: dict[str, Any], stop: Interruption) -> Session:
+    from pgn_studio.cli.opening import ForeignClassifier, open_both
+
+    run = find_run(target)
+    settings = run.settings
+    if "epochs" in given and given["epochs"] < settings.epochs:
+        raise ConfigError(
+            f"--epochs {given['epochs']}: the run was set to {settings.epochs} epochs already.",
+            hint="Give a larger number to train longer, or leave it out.",
+        )
+    if not run.checkpoint_path.is_file():
+        raise RunError(f"The run {run.path} has no checkpoint to go on from.", hint="Start it anew.")
+    settings = settings.updated(**given)
+    if run.run_json.get("status") == "completed" and settings.epochs == run.settings.epochs:
+        raise RunError(
+            f"The run {run.path} has done its {settings.epochs} epochs.",
+            hint=f"Give --epochs above {settings.epochs} to train longer.",
+        )
+    foreign = ForeignClassifier.recorded(run)
+    classifier, dataset = open_both(_with_found_classifier(settings, run), foreign, stop)
+    recorded = run.run_json.get("dataset")
+    if isinstance(recorded, dict) and recorded.get("fingerprint") != dataset.fingerprint:
+        terminal.note("note: the data set is not the same as when this run was started.")
+    run.update(settings=settings.model_dump(mode="json"))
+    terminal.note(f"Run: {run.path}")
+    return Session(settings, classifier=classifier, dataset=dataset, run=run, resume=True)
+
+
+def _with_found_classifier(settings: TrainingSettings, run: RunFolder) -> TrainingSettings:
+    """Settings whose classifier is where its file is now: where it was, or beside or in the run."""
+    recorded = Path(settings.classifier)
+    if settings.classifier.startswith("arch:") or recorded.is_file():
+        return settings
+    for folder in (run.path, run.path.parent):
+        if (folder / recorded.name).is_file():
+            return settings.updated(classifier=str(folder / recorded.name))
+    return settings  # loading it then says that it is missing
+
+
+def run_session(session: Session, stop: Interruption) -> RunFinished:
+    """Train in this thread with a report on stderr. Raises RunError when the run fails."""
+    from pgn_studio.core.training.control import TrainingControl
+    from pgn_studio.core.training.events import RunFailed
+    from pgn_studio.core.training.trainer import Trainer
+
+    if stop.asked:
+        raise Cancelled
+    control = TrainingControl(gamma=session.settings.gamma)
+    stop.on_ask = control.stop
+    terminal.note("Preparing the networks and measuring the classifier …")
+    try:
+        with TrainingReport() as report:
+            ending = Trainer(
+                session.settings,
+                dataset=session.dataset,
+                classifier=session.classifier,
+                run=session.run,
+                control=control,
+                sink=report,
+                resume=session.resume,
+            ).run()
+    except KeyboardInterrupt:
+        session.run.update(status="stopped")  # the last checkpoint is there to go on from
+        raise
+    if isinstance(ending, RunFailed):
+        raise RunError(ending.message, hint=ending.hint, details=ending.details)
+    return ending
+
+
+def print_result(finished: RunFinished) -> None:
+    """The validation figures of the PGN that the run keeps, on stdout."""
+    word = "Completed" if finished.reason == "completed" else "Stopped"
+    terminal.result(
+        f"{word} after {finished.epoch} epochs ({finished.step} steps) "
+        f"in {terminal.duration(finished.seconds)}."
+    )
+    terminal.result(
+        f"Validation accuracy {terminal.percent(finished.clean_accuracy)} -> "
+        f"{terminal.percent(finished.perturbed_accuracy)}, "
+        f"after 8 bits {terminal.percent(finished.perturbed_accuracy_8bit)}"
+    )
+    terminal.result(f"PGN: {finished.pgn_path}")
+    terminal.result(f"Run: {finished.run_folder}")
