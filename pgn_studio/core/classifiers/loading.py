@@ -9,6 +9,13 @@ from pathlib import Path
 from torch import nn
 
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo, check_classes
+from pgn_studio.core.classifiers.exported import (
+    ArchiveKind,
+    archive_kind,
+    check_program,
+    read_exported_program,
+    read_torchscript,
+)
 from pgn_studio.core.classifiers.networks import build_network, default_image_size, default_normalisation
 from pgn_studio.core.classifiers.saved import (
     FORMAT,
@@ -28,6 +35,7 @@ from pgn_studio.core.pretrained import (
 from pgn_studio.core.weight_files import load_weights, read_weights
 
 _ARCH_SCHEME = "arch:"
+_PROGRAM_SIZE = 224  # where a program does not say the image size that it was exported with
 
 
 def load_classifier(
@@ -42,9 +50,10 @@ def load_classifier(
     """Load a classifier, frozen. No code from a file is run.
 
     `source` is a file that PGN Studio saved (which knows all the rest), a foreign .safetensors or
-    .pth state dict (`arch` and `classes` needed), or "arch:NAME" (random weights, for trials) or
-    "arch:NAME:pretrained" (ImageNet's 1,000 classes unless named). What is not given comes from
-    the architecture's published weights. Raises ClassifierError.
+    .pth state dict (`arch` and `classes` needed), a .pt2 exported program or TorchScript file
+    (`classes` needed; it is given pixels in [0, 1] unless `mean` and `std` say otherwise),
+    "arch:NAME" (random weights, for trials) or "arch:NAME:pretrained" (ImageNet's 1,000 classes).
+    What is not given comes from the architecture's published weights. Raises ClassifierError.
     """
     text = str(source)
     wishes = _Wishes(classes, image_size, mean, std)
@@ -60,6 +69,10 @@ def load_classifier(
             if classes is not None:
                 check_classes(classifier, classes)
             return classifier
+        return _from_state_dict(path, arch, wishes)
+    kind = archive_kind(path)
+    if kind != "other":
+        return _from_program(path, kind, wishes)
     return _from_state_dict(path, arch, wishes)
 
 
@@ -97,6 +110,27 @@ def _from_state_dict(path: Path, arch: str | None, wishes: _Wishes) -> Classifie
     net = build_network(arch, len(classes), image_size=wishes.image_size or default_image_size(arch))
     load_weights(net, weights_for(arch, state), origin=path.name)
     return Classifier(net, wishes.info(net, arch, classes, path))
+
+
+def _from_program(path: Path, kind: ArchiveKind, wishes: _Wishes) -> Classifier:
+    classes = _needed_classes(wishes, path.name)
+    if kind == "exported-program":
+        net, exported_size = read_exported_program(path)
+    else:
+        net, exported_size = read_torchscript(path), None
+    image_size = wishes.image_size or exported_size or _PROGRAM_SIZE
+    check_program(net, len(classes), image_size, name=path.name)
+    info = ClassifierInfo(
+        arch=kind,
+        classes=classes,
+        mean=wishes.mean or (0.0, 0.0, 0.0),
+        std=wishes.std or (1.0, 1.0, 1.0),
+        image_size=image_size,
+        path=str(path.resolve()),
+        sha256=sha256_of_file(path),
+        parameters=count_parameters(net),
+    )
+    return Classifier(net, info)
 
 
 def _from_name(text: str, wishes: _Wishes) -> Classifier:
