@@ -1,0 +1,93 @@
+"""Filter bar, gallery, and words where the gallery would be empty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from pgn_studio.gui.gallery.filter_bar import FilterBar
+from pgn_studio.gui.gallery.model import GalleryContent, GalleryModel
+from pgn_studio.gui.gallery.query import GalleryQuery, Outcome
+from pgn_studio.gui.gallery.view import GalleryView
+
+if TYPE_CHECKING:
+    from pgn_studio.gui.gallery.thumbnails import ImageSource
+
+EMPTY_TEXTS = {
+    None: "This split has no images.",
+    Outcome.FIXED: "No image was fixed: nothing that was wrong became right.",
+    Outcome.BROKEN: "No image was broken: everything that was right stayed right.",
+    Outcome.BOTH_RIGHT: "No image is right both before and after.",
+    Outcome.BOTH_WRONG: "No image is wrong both before and after.",
+}
+
+
+class GalleryPanel(QWidget):
+    """`chosen` carries the current image's index in the split, -1 when nothing is shown."""
+
+    chosen = Signal(int)
+    opened = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model = GalleryModel(self)
+        self.view = GalleryView(self.model, self)
+        self.filters = FilterBar(self)
+        self._empty_text = QLabel(self)
+        self._clear = QPushButton("Show every class and name", self)
+        self._stack = QStackedWidget(self)
+        self._build()
+        self.filters.changed.connect(self._apply)
+        self.view.chosen.connect(self.chosen)
+        self.view.opened.connect(self.opened)
+        self._clear.clicked.connect(self.filters.clear_narrowing)
+
+    def show_content(self, content: GalleryContent, source: ImageSource) -> None:
+        self.filters.set_classes(content.classes)
+        self.model.set_content(content, source)
+        self._apply(self.filters.query, keep_place=False)
+
+    def clear(self) -> None:
+        self.model.set_content(None, None)
+        self._apply(self.filters.query, keep_place=False)
+
+    def _build(self) -> None:
+        self._empty_text.setObjectName("gallery-empty")
+        self._empty_text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty_text.setWordWrap(True)
+        self._clear.setObjectName("clear-filters")
+        empty = QWidget(self)
+        column = QVBoxLayout(empty)
+        column.addStretch(2)
+        column.addWidget(self._empty_text)
+        column.addWidget(self._clear, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(3)
+        self._stack.addWidget(self.view)
+        self._stack.addWidget(empty)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.filters)
+        layout.addWidget(self._stack, 1)
+
+    def _apply(self, query: GalleryQuery, *, keep_place: bool = True) -> None:
+        current = self.view.currentIndex()
+        image = self.model.image_index(current.row()) if keep_place and current.isValid() else -1
+        result = self.model.apply(query)
+        self.filters.show_counts(result.counts)
+        self._show_emptiness(query, len(result.indices))
+        if self.model.row_of(image) >= 0:
+            self.view.choose(image)
+        elif len(result.indices):
+            self.view.choose_first()
+        else:
+            self.chosen.emit(-1)
+
+    def _show_emptiness(self, query: GalleryQuery, shown: int) -> None:
+        text = EMPTY_TEXTS[query.outcome]
+        if query.narrows:
+            text = "No image matches this class, name and outcome."
+        self._empty_text.setText(text)
+        self._clear.setVisible(query.narrows)
+        self._stack.setCurrentIndex(0 if shown else 1)

@@ -1,0 +1,1 @@
+"""Looking at what a PGN did: the gallery beside the chosen image, its figures and exports."""

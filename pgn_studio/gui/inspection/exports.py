@@ -1,0 +1,133 @@
+"""Exports of what is inspected: figure, clipboard, table, images; in the background."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QGuiApplication, QImage
+
+from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.gui.inspection.subject import Subject
+from pgn_studio.gui.operations import Operation, run_in_background
+
+if TYPE_CHECKING:
+    from pgn_studio.core.protocols import Progress
+
+T = TypeVar("T")
+CLIPBOARD_DPI = 200
+
+
+class Exporter(QObject):
+    """One export at a time. `done` carries what to tell the user, `failed` the exception."""
+
+    started = Signal(str)
+    progressed = Signal(int, int)
+    done = Signal(str)
+    failed = Signal(object)
+    ended = Signal()  # after done, failed or a cancellation
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._operation: Operation | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._operation is not None
+
+    def cancel(self) -> None:
+        if self._operation is not None:
+            self._operation.cancel()
+
+    def figure(self, path: Path, subject: Subject, indices: Sequence[int], gain: float | None) -> None:
+        """Write `indices` as rows of original | perturbation | perturbed; PNG, SVG or PDF by suffix."""
+        self._run(
+            f"Writing {path.name} …",
+            lambda progress: _write_figure(path, subject, indices, gain, progress),
+            lambda _result: self._tell(f"Figure written to {path}"),
+        )
+
+    def copy_figure(self, subject: Subject, indices: Sequence[int], gain: float | None) -> None:
+        """Put the figure on the clipboard as a picture."""
+        self._run(
+            "Drawing the figure …",
+            lambda progress: _figure_image(subject, indices, gain, progress),
+            self._to_clipboard,
+        )
+
+    def table(self, path: Path, subject: Subject) -> None:
+        """Write the evaluation's figures; CSV, Markdown, LaTeX or JSON by suffix."""
+
+        def write(_progress: Progress) -> None:
+            from pgn_studio.core.export.table import export_table
+
+            export_table(path, subject.evaluation)
+
+        self._run(f"Writing {path.name} …", write, lambda _result: self._tell(f"Table written to {path}"))
+
+    def images(self, folder: Path, subject: Subject, indices: Sequence[int] | None) -> None:
+        """Write perturbed PNGs and a manifest into `folder`: `indices`, or the whole split."""
+
+        def write(progress: Progress) -> None:
+            from pgn_studio.core.export.images import export_images
+
+            split = subject.split if indices is None else subject.split.subset(indices)
+            export_images(folder, subject.pgn, subject.classifier, split, progress=progress)
+
+        self._run(
+            "Writing perturbed images …", write, lambda _result: self._tell(f"Images written to {folder}")
+        )
+
+    def _run(self, title: str, work: Callable[[Progress], T], success: Callable[[T], object]) -> None:
+        if self.busy:
+            self.failed.emit(PgnStudioError("An export is still running.", hint="Wait for it, or cancel it."))
+            return
+        self._operation = run_in_background(
+            self, work, success, self.failed.emit, on_progress=self.progressed.emit
+        )
+        self._operation.finished.connect(self._end)
+        self.started.emit(title)
+
+    def _tell(self, text: str) -> None:
+        self.done.emit(text)
+
+    def _to_clipboard(self, image: QImage) -> None:
+        QGuiApplication.clipboard().setImage(image)
+        self.done.emit("Figure copied to the clipboard")
+
+    def _end(self) -> None:
+        self._operation = None
+        self.ended.emit()
+
+
+def _write_figure(
+    path: Path,
+    subject: Subject,
+    indices: Sequence[int],
+    gain: float | None,
+    progress: Progress,
+    *,
+    dpi: int = 150,
+) -> None:
+    from pgn_studio.core.export.figure import export_figure
+    from pgn_studio.core.export.triptych import triptych_rows
+
+    rows = triptych_rows(subject.pgn, subject.classifier, subject.split, indices)
+    progress(1, 2)
+    # The view's gain is relative to pixel values, the figure's to each image's own full scale.
+    relative = None if gain is None else max(2 * gain * max(row.scale for row in rows), 1e-3)
+    export_figure(path, rows, gain=relative, dpi=dpi)
+    progress(2, 2)
+
+
+def _figure_image(subject: Subject, indices: Sequence[int], gain: float | None, progress: Progress) -> QImage:
+    with tempfile.TemporaryDirectory(prefix="pgn-studio-") as folder:
+        path = Path(folder) / "figure.png"
+        _write_figure(path, subject, indices, gain, progress, dpi=CLIPBOARD_DPI)
+        image = QImage(str(path))
+    if image.isNull():
+        raise PgnStudioError("The figure could not be drawn.", hint="Export it to a file instead.")
+    return image

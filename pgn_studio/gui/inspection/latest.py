@@ -1,0 +1,57 @@
+"""Requests of which only the newest counts: the image that is chosen now, not those on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from pgn_studio.gui.operations import Operation, run_in_background
+
+
+class LatestRequest(QObject):
+    """Runs one piece of work at a time in the background; a newer request replaces older ones.
+
+    Waits `delay_ms` before it starts, so that keys held down do not run every image between.
+    """
+
+    succeeded = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject, *, delay_ms: int) -> None:
+        super().__init__(parent)
+        self._wanted: Callable[[], Any] | None = None
+        self._operation: Operation | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(delay_ms)
+        self._timer.timeout.connect(self._start)
+
+    def request(self, work: Callable[[], Any]) -> None:
+        self._wanted = work
+        if self._operation is not None:
+            self._operation.cancel()  # its result, when it comes, is of no use any more
+        self._timer.start()
+
+    def cancel(self) -> None:
+        self._wanted = None
+        self._timer.stop()
+        if self._operation is not None:
+            self._operation.cancel()
+
+    def _start(self) -> None:
+        # While one is running the next waits: a forward pass cannot be cut short, and several
+        # at once would only slow each other down.
+        if self._operation is not None or self._wanted is None:
+            return
+        work, self._wanted = self._wanted, None
+        self._operation = run_in_background(
+            self, lambda _progress: work(), self.succeeded.emit, self.failed.emit
+        )
+        self._operation.finished.connect(self._go_on)
+
+    def _go_on(self) -> None:
+        self._operation = None
+        if self._wanted is not None and not self._timer.isActive():
+            self._start()

@@ -1,0 +1,248 @@
+"""The inspection page: gallery on the left, the chosen image on the right, exports above."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QLabel,
+    QMessageBox,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.gui.gallery.model import GalleryContent
+from pgn_studio.gui.gallery.panel import GalleryPanel
+from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
+from pgn_studio.gui.inspection.detail import DetailContent, DetailPanel, make_detail
+from pgn_studio.gui.inspection.exports import Exporter
+from pgn_studio.gui.inspection.latest import LatestRequest
+from pgn_studio.gui.inspection.sample import make_sample, perturbed_images
+from pgn_studio.gui.inspection.subject import Subject
+from pgn_studio.gui.inspection.toolbar import PERTURBED, InspectionToolbar
+
+if TYPE_CHECKING:
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.data.dataset import ImageDataset
+    from pgn_studio.core.evaluation.evaluate import Evaluation
+    from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.gui.gallery.thumbnails import ImageSource
+
+logger = logging.getLogger(__name__)
+CHOICE_DELAY_MS = 30  # a key held down repeats every 30 ms or so
+BUSY_AFTER_MS = 200  # sooner, blanking the views would only flicker
+NOTHING_YET = "Nothing to look at yet.\nTrain a PGN, or open one, and evaluate it: its images appear here."
+FIGURE_FILTER = "PNG image (*.png);;SVG drawing (*.svg);;PDF document (*.pdf)"
+TABLE_FILTER = "CSV (*.csv);;Markdown (*.md);;LaTeX (*.tex);;JSON (*.json)"
+
+
+class InspectionPage(QWidget):
+    """Browse what a PGN fixed and broke. `status` carries short messages for the status bar."""
+
+    status = Signal(str)
+    sample_shown = Signal(int)  # image index whose pictures and figures are now on the page
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("inspection-page")
+        self._subject: Subject | None = None
+        self._chosen = -1
+        self.toolbar = InspectionToolbar(self)
+        self.gallery = GalleryPanel(self)
+        self.detail = DetailPanel(self)
+        self._exporter = Exporter(self)
+        self._latest = LatestRequest(self, delay_ms=CHOICE_DELAY_MS)
+        self._busy = QTimer(self)
+        self._busy.setSingleShot(True)
+        self._busy.setInterval(BUSY_AFTER_MS)
+        self._stack = QStackedWidget(self)
+        self._build()
+        self._connect()
+        self.toolbar.enable(image=False)
+
+    def show_evaluation(
+        self, pgn: Pgn, classifier: Classifier, dataset: ImageDataset, split_name: str, evaluation: Evaluation
+    ) -> None:
+        """Show `evaluation`, which must be of this PGN, classifier and split; filters stay as set.
+
+        The chosen image stays chosen when the images are the same as before.
+        """
+        subject = Subject(pgn, classifier, dataset, split_name, evaluation)
+        stay = self._chosen if subject.same_images(self._subject) else -1
+        self._subject = subject
+        figures = evaluation.metrics
+        self.toolbar.set_title(
+            f"{pgn.info.name or 'PGN'} on {dataset.name}/{split_name}: {figures.clean_accuracy:.1%} → "
+            f"{figures.perturbed_accuracy:.1%} ({figures.perturbed_accuracy_8bit:.1%} as saved)"
+        )
+        self._stack.setCurrentIndex(1)
+        content = GalleryContent(evaluation.per_image, subject.split.names, dataset.classes)
+        self._choose(-1)
+        self.gallery.show_content(content, self._thumbnail_source(subject))
+        self.gallery.view.choose(stay)
+
+    def clear(self) -> None:
+        """Forget everything; lets go of the PGN, the classifier and the data set."""
+        self._subject = None
+        self._exporter.cancel()
+        self._choose(-1)
+        self.gallery.clear()
+        self._stack.setCurrentIndex(0)
+
+    def figure_indices(self) -> list[int]:
+        """The images that a figure shows: the selection, or the chosen one."""
+        return self.gallery.view.selected_images() or ([self._chosen] if self._chosen >= 0 else [])
+
+    def export_figure_to(self, path: Path) -> None:
+        """Write the figure in the background; `status` tells when it is there."""
+        if self._subject is not None and self.figure_indices():
+            self._exporter.figure(path, self._subject, self.figure_indices(), self._figure_gain())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows that no control of the page used, those in the views among them, move the gallery."""
+        if event.key() in NAVIGATION_KEYS:
+            self.gallery.view.navigate(event)
+        elif event.key() == Qt.Key.Key_Escape:
+            self.gallery.view.setFocus(Qt.FocusReason.OtherFocusReason)
+        elif event.key() == Qt.Key.Key_Slash:
+            self.gallery.filters.focus_search()
+        else:
+            super().keyPressEvent(event)
+
+    def _build(self) -> None:
+        nothing = QLabel(NOTHING_YET, self)
+        nothing.setObjectName("inspection-empty")
+        nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        nothing.setWordWrap(True)
+        splitter = QSplitter(Qt.Orientation.Horizontal, self)
+        splitter.setObjectName("inspection-splitter")
+        splitter.addWidget(self.gallery)
+        splitter.addWidget(self.detail)
+        splitter.setStretchFactor(0, 2)
+        splitter.setStretchFactor(1, 3)
+        splitter.setChildrenCollapsible(False)
+        working = QWidget(self)
+        column = QVBoxLayout(working)
+        column.setContentsMargins(8, 8, 8, 8)
+        column.addWidget(self.toolbar)
+        column.addWidget(splitter, 1)
+        self._stack.addWidget(nothing)
+        self._stack.addWidget(working)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._stack)
+
+    def _connect(self) -> None:
+        self.gallery.chosen.connect(self._choose)
+        self.gallery.opened.connect(self.detail.views.focus)
+        self._latest.succeeded.connect(self._show)
+        self._latest.failed.connect(self._show_failure)
+        self._busy.timeout.connect(self._show_busy)
+        self.toolbar.thumbnails_changed.connect(self._change_thumbnails)
+        self.toolbar.export_figure.connect(self._ask_figure)
+        self.toolbar.copy_figure.connect(self._copy_figure)
+        self.toolbar.export_table.connect(self._ask_table)
+        self.toolbar.export_images.connect(self._ask_images)
+        self.toolbar.cancel_export.connect(self._exporter.cancel)
+        self._exporter.started.connect(self.toolbar.show_started)
+        self._exporter.started.connect(self.status)
+        self._exporter.progressed.connect(self.toolbar.show_progress)
+        self._exporter.done.connect(self.status)
+        self._exporter.failed.connect(self._show_export_failure)
+        self._exporter.ended.connect(self.toolbar.show_idle)
+
+    def _thumbnail_source(self, subject: Subject) -> ImageSource:
+        split = subject.split
+        if self.toolbar.thumbnails == PERTURBED:
+            return lambda indices: perturbed_images(subject.pgn, subject.classifier, split, indices)
+        return split.images
+
+    def _change_thumbnails(self) -> None:
+        if self._subject is not None:
+            self.gallery.model.set_source(self._thumbnail_source(self._subject))
+
+    def _choose(self, image: int) -> None:
+        if image == self._chosen:
+            return
+        subject, self._chosen = self._subject, image
+        self.toolbar.enable(image=image >= 0)
+        if subject is None or image < 0:
+            self._latest.cancel()
+            self._busy.stop()
+            self.detail.clear()
+            return
+        split = subject.split
+        self._latest.request(lambda: make_detail(make_sample(subject.pgn, subject.classifier, split, image)))
+        if not self._busy.isActive():
+            self._busy.start()
+
+    def _show(self, content: DetailContent) -> None:
+        subject = self._subject
+        if subject is None or content.sample.index != self._chosen:
+            return
+        self._busy.stop()
+        self.detail.show_detail(
+            content,
+            subject.evaluation.per_image,
+            subject.split.names[content.sample.index],
+            subject.dataset.classes,
+        )
+        self.sample_shown.emit(content.sample.index)
+
+    def _show_busy(self) -> None:
+        if self._subject is not None and self._chosen >= 0:
+            self.detail.show_busy(PurePath(self._subject.split.names[self._chosen]).name)
+
+    def _show_failure(self, error: Exception) -> None:
+        self._busy.stop()
+        self.detail.show_failure(f"This image could not be shown: {error}")
+        self.status.emit(str(error))
+
+    def _figure_gain(self) -> float | None:
+        return None if self.detail.gain.automatic else self.detail.gain.gain
+
+    def _copy_figure(self) -> None:
+        if self._subject is not None and self.figure_indices():
+            self._exporter.copy_figure(self._subject, self.figure_indices(), self._figure_gain())
+
+    def _ask_figure(self) -> None:
+        if path := self._ask_path("Export figure", "figure.png", FIGURE_FILTER):
+            self.export_figure_to(path)
+
+    def _ask_table(self) -> None:
+        path = self._ask_path("Export table", "table.csv", TABLE_FILTER)
+        if path and self._subject is not None:
+            self._exporter.table(path, self._subject)
+
+    def _ask_images(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder for the perturbed images")
+        if folder and self._subject is not None:
+            chosen = self.gallery.view.selected_images()
+            self._exporter.images(Path(folder), self._subject, chosen if len(chosen) > 1 else None)
+
+    def _ask_path(self, title: str, ending: str, filters: str) -> Path | None:
+        if self._subject is None:
+            return None
+        name, chosen = QFileDialog.getSaveFileName(self, title, f"{self._subject.stem}-{ending}", filters)
+        if not name:
+            return None
+        path = Path(name)
+        # Some platforms do not add the chosen filter's suffix.
+        return path if path.suffix else path.with_suffix("." + chosen.split("*.")[-1].rstrip(")"))
+
+    def _show_export_failure(self, error: Exception) -> None:
+        box = QMessageBox(QMessageBox.Icon.Warning, "Export", "The export failed.", parent=self)
+        box.setInformativeText(str(error))
+        if isinstance(error, PgnStudioError) and error.details:
+            box.setDetailedText(error.details)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()  # not exec: a nested event loop would hold up a test and the trainer's bridge
+        self.status.emit(str(error))

@@ -1,0 +1,70 @@
+"""One image through the PGN and the classifier: everything that the detail view shows.
+
+Qt-free, and torch only inside functions: the window opens before torch is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.evaluation.evaluate import ClassifiedBatch
+    from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.core.protocols import LabelledImages, UInt8Images
+
+FloatImage = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sample:
+    index: int
+    original: npt.NDArray[np.uint8]  # (H, W, 3)
+    perturbation: FloatImage  # (H, W, 3) in pixel space: 1 is the whole range from black to white
+    perturbed: npt.NDArray[np.uint8]  # (H, W, 3), clamped and rounded as a saved picture
+    before: npt.NDArray[np.float32]  # (K,) the classifier's probabilities of the clean image
+    after: npt.NDArray[np.float32]  # (K,) of the perturbed image as the PGN makes it
+
+
+def make_sample(pgn: Pgn, classifier: Classifier, split: LabelledImages, index: int) -> Sample:
+    """Perturb image `index` of `split` and classify it before and after, as the evaluation does."""
+    original, batch = _classified(pgn, classifier, split, [index])
+    perturbation = batch.perturbation_pixels[0].permute(1, 2, 0).cpu().numpy()
+    return Sample(
+        index=index,
+        original=original[0],
+        perturbation=np.ascontiguousarray(perturbation, dtype=np.float32),
+        perturbed=_bytes(batch)[0],
+        before=batch.clean[0].cpu().numpy(),
+        after=batch.perturbed[0].cpu().numpy(),
+    )
+
+
+def perturbed_images(
+    pgn: Pgn, classifier: Classifier, split: LabelledImages, indices: Sequence[int]
+) -> UInt8Images:
+    """The perturbed images (B, H, W, 3), clamped and rounded as saved pictures."""
+    return _bytes(_classified(pgn, classifier, split, indices)[1])
+
+
+def _classified(
+    pgn: Pgn, classifier: Classifier, split: LabelledImages, indices: Sequence[int]
+) -> tuple[UInt8Images, ClassifiedBatch]:
+    from pgn_studio.core.device import resolve_precision
+    from pgn_studio.core.evaluation.evaluate import classify_batch, place, to_pixels
+
+    device = place(pgn, classifier, None)
+    images = split.images(indices)
+    precision = resolve_precision("auto", device)
+    return images, classify_batch(pgn, classifier, to_pixels(images, device), precision)
+
+
+def _bytes(batch: ClassifiedBatch) -> UInt8Images:
+    from pgn_studio.core.evaluation.evaluate import to_uint8
+
+    return to_uint8(batch.pixels_8bit)

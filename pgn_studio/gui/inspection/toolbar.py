@@ -1,0 +1,116 @@
+"""The inspection page's actions and the progress of an export."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal, SignalInstance
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+
+ORIGINAL, PERTURBED = "original", "perturbed"
+
+
+class InspectionToolbar(QWidget):
+    export_figure = Signal()
+    copy_figure = Signal()
+    export_table = Signal()
+    export_images = Signal()
+    cancel_export = Signal()
+    thumbnails_changed = Signal(str)  # ORIGINAL or PERTURBED
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._title = QLabel(self)
+        self._title.setObjectName("inspection-title")
+        self._thumbnails = QComboBox(self)
+        self._thumbnails.setObjectName("thumbnail-kind")
+        self._thumbnails.setAccessibleName("Thumbnails")
+        self._thumbnails.setToolTip("What the gallery shows of each image")
+        self._thumbnails.addItem("Original thumbnails", ORIGINAL)
+        self._thumbnails.addItem("Perturbed thumbnails", PERTURBED)
+        self._thumbnails.currentIndexChanged.connect(self._announce_thumbnails)
+        self._progress = QProgressBar(self)
+        self._progress.setObjectName("export-progress")
+        self._progress.setAccessibleName("Progress of the export")
+        self._progress.setMaximumSize(QSize(160, 18))
+        self._cancel = self._button("cancel-export", "Cancel", "Stop the export", self.cancel_export)
+        self._figure = self._button(
+            "export-figure",
+            "Export figure…",
+            "Write the selected images as original | perturbation | perturbed (PNG, SVG, PDF)",
+            self.export_figure,
+            QKeySequence(Qt.Modifier.CTRL | Qt.Key.Key_E),
+        )
+        self._copy = self._button(
+            "copy-figure",
+            "Copy figure",
+            "Copy the figure of the selected images to the clipboard",
+            self.copy_figure,
+            QKeySequence(QKeySequence.StandardKey.Copy),
+        )
+        self._table = self._button(
+            "export-table",
+            "Export table…",
+            "Write the evaluation's figures (CSV, Markdown, LaTeX, JSON)",
+            self.export_table,
+        )
+        self._images = self._button(
+            "export-images",
+            "Export images…",
+            "Write the perturbed images as PNG files: those selected, or all when one is",
+            self.export_images,
+        )
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        self._title.setMinimumWidth(1)
+        line.addWidget(self._title, 1)
+        for widget in (self._progress, self._cancel, self._thumbnails):
+            line.addWidget(widget)
+        for widget in (self._figure, self._copy, self._table, self._images):
+            line.addWidget(widget)
+        self.show_idle()
+
+    def set_title(self, text: str) -> None:
+        self._title.setText(text)
+        self._title.setToolTip(text)
+
+    def set_thumbnails(self, kind: str) -> None:
+        self._thumbnails.setCurrentIndex(self._thumbnails.findData(kind))
+
+    @property
+    def thumbnails(self) -> str:
+        return str(self._thumbnails.currentData())
+
+    def enable(self, *, image: bool) -> None:
+        """The figure needs a chosen image; the rest only an evaluation."""
+        self._figure.setEnabled(image)
+        self._copy.setEnabled(image)
+
+    def show_started(self, title: str) -> None:
+        self._progress.setRange(0, 0)  # moves without a figure until the first report
+        self._progress.setToolTip(title)
+        self._progress.show()
+        self._cancel.show()
+
+    def show_progress(self, done: int, total: int) -> None:
+        self._progress.setRange(0, total)
+        self._progress.setValue(done)
+
+    def show_idle(self) -> None:
+        self._progress.hide()
+        self._cancel.hide()
+
+    def _button(
+        self, name: str, text: str, tip: str, signal: SignalInstance, keys: QKeySequence | None = None
+    ) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setObjectName(name)
+        button.setToolTip(tip)
+        button.setAccessibleName(text.removesuffix("…"))
+        button.clicked.connect(signal)
+        if keys is not None:
+            button.setShortcut(keys)
+            button.setToolTip(f"{tip} ({keys.toString(QKeySequence.SequenceFormat.NativeText)})")
+        return button
+
+    def _announce_thumbnails(self) -> None:
+        self.thumbnails_changed.emit(self.thumbnails)
