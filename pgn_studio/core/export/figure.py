@@ -19,14 +19,15 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, PICTURES, checked_suffix, save_figure
+from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, PICTURES, checked_suffix, fonts, save_figure
 from pgn_studio.core.export.triptych import TriptychRow, perturbation_picture
 
 MAX_ROWS = 40
 _ROWS_IN_A_BLOCK = 10  # more rows go into a further block to the right
 _CELL, _GAP, _BLOCK_GAP, _MARGIN = 1.35, 0.12, 0.35, 0.15  # inches
 _CAPTION = 0.42  # two lines of text below a picture
-_HEAD, _TITLE, _FOOT = 0.26, 0.32, 0.3
+_HEAD, _TITLE, _FOOT = 0.26, 0.24, 0.3
+_PADDING = 0.06  # texts stay this much narrower than their picture
 _SIZE_PT, _LINE = 7.0, 0.135
 _BLOCK = 3 * _CELL + 2 * _GAP
 _HEADS = ("Original", "Perturbation", "Perturbed")
@@ -59,7 +60,13 @@ def draw_figure(rows: Sequence[TriptychRow], *, title: str = "", gain: float | N
         )
     page = _Page(len(rows), has_title=bool(title))
     if title:
-        page.text(page.width / 2, 0.12, _shortened(title, page.width - 2 * _MARGIN, 9.0), size=9.0, bold=True)
+        page.text(
+            page.width / 2,
+            0.12,
+            _shortened(title, page.width - 2 * _MARGIN, 9.0, bold=True),
+            size=9.0,
+            bold=True,
+        )
     for block in range(page.blocks):
         for column, head in enumerate(_HEADS):
             middle = page.left(block, column) + _CELL / 2
@@ -91,7 +98,7 @@ class _Page:
         # parse_math off: a class name may hold dollar signs.
         self.figure.text(
             x / self.width, 1 - y / self.height, text, fontsize=size, color=colour, ha=align, va="top",
-            weight="bold" if bold else "normal", family="DejaVu Sans", parse_math=False,
+            weight="bold" if bold else "normal", family=fonts(), parse_math=False,
         )  # fmt: skip
 
     def picture(self, x: float, y: float, pixels: npt.NDArray[np.uint8], edge: str) -> None:
@@ -114,7 +121,7 @@ def _draw_row(page: _Page, block: int, line: int, row: TriptychRow, gain: float)
         page.picture(page.left(block, column), y, pixels, edge)
     first, second = y + _CELL + 0.05, y + _CELL + 0.05 + _LINE
     middle = [page.left(block, column) + _CELL / 2 for column in range(3)]
-    page.text(middle[0], first, _shortened(f"true: {row.true_label}", _CELL, _SIZE_PT))
+    page.text(middle[0], first, _shortened(f"true: {row.true_label}", _CELL - _PADDING, _SIZE_PT))
     verdict = _verdict(row.clean_label, row.clean_confidence, clean_right)
     page.text(middle[0], second, verdict, colour=edges[0])
     page.text(middle[1], first, f"max |p| {row.scale:.3f}", colour=GREY)
@@ -140,26 +147,27 @@ def _colour(right: bool) -> str:
 def _verdict(label: str, confidence: float, right: bool) -> str:
     """Mark, class and confidence; of these the class is shortened."""
     mark, share = "✓" if right else "✗", f"{100 * confidence:.0f} %"
-    room = _CELL - _width(f"{mark}   {share}", _SIZE_PT)
+    room = _CELL - _PADDING - _width(f"{mark}   {share}", _SIZE_PT)
     return f"{mark} {_shortened(label, room, _SIZE_PT)} {share}"
 
 
-def _shortened(text: str, width: float, size: float) -> str:
+def _shortened(text: str, width: float, size: float, *, bold: bool = False) -> str:
     """`text` on one line, cut with an ellipsis where it is wider than `width` inches."""
     text = " ".join(text.split())
-    if _width(text, size) <= width:
+    if _width(text, size, bold=bold) <= width:
         return text
     low, high = 0, len(text)
     while low < high:  # the longest beginning that fits with the ellipsis
         half = (low + high + 1) // 2
-        low, high = (half, high) if _width(text[:half].rstrip() + "…", size) <= width else (low, half - 1)
+        fits = _width(text[:half].rstrip() + "…", size, bold=bold) <= width
+        low, high = (half, high) if fits else (low, half - 1)
     return text[:low].rstrip() + "…"
 
 
 @lru_cache(maxsize=4096)
-def _width(text: str, size: float) -> float:
-    """Width in inches as DejaVu Sans sets it."""
+def _width(text: str, size: float, *, bold: bool = False) -> float:
+    """Width in inches as it is going to be set."""
     if not text.strip():
         return 0.0
-    font = FontProperties(family="DejaVu Sans")
+    font = FontProperties(family=fonts(), weight="bold" if bold else "normal")
     return float(TextPath((0, 0), text.replace("$", r"\$"), size=size, prop=font).get_extents().width) / 72

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.files import replacing
@@ -18,6 +20,23 @@ PICTURES = (".png", ".svg", ".pdf")
 BLUE = "#0072b2"
 ORANGE = "#d55e00"
 GREY = "#666666"
+
+
+# Have what DejaVu Sans lacks, such as Chinese class names; used where they are installed.
+_FURTHER_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Arial Unicode MS",
+)
+
+
+@cache
+def fonts() -> list[str]:
+    """Font families for texts that users give, in the order in which glyphs are looked for."""
+    installed = set(get_font_names())
+    return ["DejaVu Sans", *(name for name in _FURTHER_FONTS if name in installed)]
 
 
 def checked_suffix(path: Path, allowed: Sequence[str], what: str) -> str:

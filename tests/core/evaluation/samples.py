@@ -22,7 +22,9 @@ MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
 class ArraySplit:
     """Images in memory; counts the calls that ask for pixels."""
 
-    def __init__(self, images: npt.NDArray[np.uint8], labels: Sequence[int], names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, images: npt.NDArray[np.uint8], labels: Sequence[int], names: Sequence[str] = ()
+    ) -> None:
         self._images = images
         self.labels = np.asarray(labels, dtype=np.int64)
         self.names = list(names) or [f"{CLASSES[label]}/{i:03d}.jpg" for i, label in enumerate(self.labels)]
