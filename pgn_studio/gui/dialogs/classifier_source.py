@@ -1,0 +1,57 @@
+"""Weights that do not say their architecture: the user does."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLabel,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from pgn_studio.gui.workspace import ClassifierSource
+
+SUGGESTIONS = ("resnet50", "resnet18", "resnet101", "vgg16", "densenet169", "efficientnet_b0", "small")
+
+
+class ClassifierSourceDialog(QDialog):
+    """Asks for architecture and image size; the classes are those of the loaded data set."""
+
+    def __init__(self, path: str, image_size: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("classifier_source_dialog")
+        self.setWindowTitle("Whose weights are these?")
+        self._path = path
+        note = QLabel(
+            "This file holds weights only. Name the torchvision or timm architecture they are for. "
+            "The classes, in their order, are taken from the data set that is loaded.",
+            self,
+        )
+        note.setWordWrap(True)
+        self.arch = QComboBox(self)
+        self.arch.setObjectName("arch_combo")
+        self.arch.setEditable(True)
+        self.arch.addItems(list(SUGGESTIONS))
+        self.image_size = QSpinBox(self)
+        self.image_size.setObjectName("classifier_size")
+        self.image_size.setRange(8, 1024)
+        self.image_size.setSuffix(" px")
+        self.image_size.setValue(image_size)
+        form = QFormLayout()
+        form.addRow("Architecture", self.arch)
+        form.addRow("Image size", self.image_size)
+        roles = QDialogButtonBox.StandardButton
+        buttons = QDialogButtonBox(roles.Open | roles.Cancel, self)
+        layout = QVBoxLayout(self)
+        layout.addWidget(note)
+        layout.addLayout(form)
+        layout.addWidget(buttons)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+
+    def source(self) -> ClassifierSource:
+        return ClassifierSource(self._path, self.arch.currentText().strip(), self.image_size.value())

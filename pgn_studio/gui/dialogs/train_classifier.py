@@ -1,0 +1,193 @@
+"""Training a vanilla classifier on the loaded data set, with progress and a way to stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from pgn_studio.core.config import ClassifierSettings, DataSettings
+from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.paths import runs_folder
+from pgn_studio.gui.dialogs.error import show_error
+from pgn_studio.gui.operations import Operation, run_in_background
+from pgn_studio.gui.widgets.settings_form import SettingsForm
+
+if TYPE_CHECKING:
+    from pgn_studio.core.classifiers.training import ClassifierProgress
+    from pgn_studio.core.data.dataset import ImageDataset
+    from pgn_studio.core.protocols import Progress
+
+FIELDS = tuple(name for name in ClassifierSettings.model_fields if name not in DataSettings.model_fields)
+REPORT_S = 0.1
+
+
+class TrainClassifierDialog(QDialog):
+    """`trained` carries the new classifier's file. Stopping keeps what there is."""
+
+    trained = Signal(str)
+    _progressed = Signal(object)  # from the worker's thread
+
+    def __init__(self, dataset: ImageDataset, data: DataSettings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("train_classifier_dialog")
+        self.setWindowTitle("Train a classifier")
+        self.setMinimumWidth(440)
+        self._dataset, self._data = dataset, data
+        self._operation: Operation | None = None
+        self._stopping = threading.Event()
+        self._last_report = 0.0
+        counts = f"{len(dataset.split('train')):,} training images"
+        heading = QLabel(
+            f"{dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px, {counts}", self
+        )
+        heading.setProperty("role", "muted")
+        self.form = SettingsForm(ClassifierSettings, FIELDS, self)
+        self.out = QLineEdit(str(_default_file(dataset.name)), self)
+        self.out.setObjectName("classifier_out")
+        browse = QPushButton("…", self)
+        browse.setAccessibleName("Choose the file")
+        row = QHBoxLayout()
+        row.addWidget(self.out, 1)
+        row.addWidget(browse)
+        save = QFormLayout()
+        save.addRow("Save as", row)
+        self.bar = QProgressBar(self)
+        self.bar.setObjectName("classifier_progress")
+        self.told = QLabel("", self)
+        self.told.setObjectName("classifier_told")
+        buttons = QDialogButtonBox(self)
+        self.train_button = buttons.addButton("Train", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.train_button.setObjectName("train_button")
+        self.stop_button = buttons.addButton("Stop and keep", QDialogButtonBox.ButtonRole.ActionRole)
+        self.stop_button.setObjectName("stop_classifier_button")
+        buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        layout = QVBoxLayout(self)
+        layout.addWidget(heading)
+        layout.addWidget(self.form)
+        layout.addLayout(save)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.told)
+        layout.addWidget(buttons)
+        browse.clicked.connect(self._browse)
+        self.train_button.clicked.connect(self._train)
+        self.stop_button.clicked.connect(self._stop)
+        buttons.rejected.connect(self.reject)
+        self._progressed.connect(self._show_progress)
+        self._set_running(False)
+
+    @Slot()
+    def reject(self) -> None:
+        """Cancel: nothing is kept; the dialog closes when the worker has ended."""
+        if self._operation is None:
+            super().reject()
+            return
+        self._stopping.set()
+        self._operation.cancel()
+        self.told.setText("Cancelling …")
+
+    @Slot()
+    def _train(self) -> None:
+        try:
+            settings = ClassifierSettings.make(
+                **{**self._data.model_dump(), "image_size": self._dataset.image_size}, **self.form.values()
+            )
+        except ConfigError as error:
+            show_error(self, "These settings do not work", error)
+            return
+        self._stopping.clear()
+        work = partial(self._work, settings, Path(self.out.text()))
+        self._set_running(True)
+        self._operation = run_in_background(self, work, self._succeed, self._fail)
+        self._operation.finished.connect(self._ended)
+
+    def _work(self, settings: ClassifierSettings, out: Path, progress: Progress) -> Any:
+        """In the worker's thread."""
+        from pgn_studio.core.classifiers.training import train_classifier
+
+        return train_classifier(
+            self._dataset.split("train"),
+            self._dataset.split("val"),
+            self._dataset.classes,
+            settings,
+            out=out,
+            fingerprint=self._dataset.fingerprint,
+            on_progress=partial(self._report, progress),
+            stop=self._stopping.is_set,
+        )
+
+    def _report(self, progress: Progress, event: ClassifierProgress) -> None:
+        """In the worker's thread; raises Cancelled after a cancel."""
+        progress(event.step, event.total_steps)
+        now = time.monotonic()
+        if now - self._last_report > REPORT_S or event.val_accuracy is not None:
+            self._last_report = now
+            self._progressed.emit(event)
+
+    @Slot(object)
+    def _show_progress(self, event: ClassifierProgress) -> None:
+        self.bar.setRange(0, event.total_steps)
+        self.bar.setValue(event.step)
+        text = f"Epoch {event.epoch}, loss {event.loss:.3f}, {event.images_per_second:,.0f} images/s"
+        if event.val_accuracy is not None:
+            text += f", validation {100 * event.val_accuracy:.1f} %"
+        self.told.setText(text)
+
+    @Slot()
+    def _stop(self) -> None:
+        self._stopping.set()
+        self.told.setText("Stopping …")
+
+    def _succeed(self, classifier: Any) -> None:
+        self.trained.emit(classifier.info.path)
+        self.accept()
+
+    def _fail(self, error: Exception) -> None:
+        show_error(self, "The classifier could not be trained", error)
+
+    @Slot()
+    def _ended(self) -> None:
+        cancelled = self._operation is not None and self._operation.cancelled
+        self._operation = None
+        self._set_running(False)
+        if cancelled:
+            super().reject()
+
+    def _set_running(self, running: bool) -> None:
+        self.form.setEnabled(not running)
+        self.out.setEnabled(not running)
+        self.train_button.setEnabled(not running)
+        self.stop_button.setEnabled(running)
+        self.bar.setVisible(running)
+
+    @Slot()
+    def _browse(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Save the classifier as", self.out.text(), "*.safetensors"
+        )
+        if name:
+            self.out.setText(name)
+
+
+def _default_file(dataset: str) -> Path:
+    """Beside the runs, and never over an earlier one."""
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    return runs_folder().parent / "classifiers" / f"{dataset}-{stamp}.safetensors"

@@ -1,0 +1,1 @@
+"""The set-up dock and the training page."""

@@ -1,0 +1,195 @@
+"""The set-up's first two cards: which images, which classifier."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from pgn_studio.core.config import NAMED_DATASETS, DataSettings
+from pgn_studio.gui.widgets.collapsible import Collapsible
+from pgn_studio.gui.widgets.settings_form import SettingsForm
+
+if TYPE_CHECKING:
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.data.dataset import ImageDataset
+
+DATASET_TITLES = {
+    "digits": "Digits (bundled)",
+    "stl10": "STL-10",
+    "cifar10": "CIFAR-10",
+    "fashion-mnist": "Fashion-MNIST",
+    "imagenette": "Imagenette",
+}
+MORE_DATA_FIELDS = (
+    "image_size",
+    "num_classes",
+    "class_seed",
+    "data_root",
+    "download",
+    "split_seed",
+    "val_fraction",
+    "test_fraction",
+    "cache_mb",
+)
+
+
+def card_layout(card: QGroupBox) -> QVBoxLayout:
+    layout = QVBoxLayout(card)
+    layout.setContentsMargins(8, 4, 8, 6)
+    layout.setSpacing(6)
+    return layout
+
+
+def shortened(name: str, length: int = 38) -> str:
+    """A long file name without its middle."""
+    half = (length - 1) // 2
+    return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
+
+
+def _summary(name: str, parent: QWidget) -> QLabel:
+    label = QLabel(parent)
+    label.setObjectName(name)
+    label.setTextFormat(Qt.TextFormat.RichText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setProperty("role", "muted")
+    return label
+
+
+class DataCard(QGroupBox):
+    """Named data sets and folders, with the fields that say how to read them."""
+
+    requested = Signal()
+    folder_wanted = Signal()
+    skipped_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Data set", parent)
+        self.combo = QComboBox(self)
+        self.combo.setObjectName("dataset_combo")
+        self.combo.setAccessibleName("Data set")
+        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.combo.setToolTip("<p>A named data set, or a folder: it can be dropped on the window, too</p>")
+        for name in NAMED_DATASETS:
+            self.combo.addItem(DATASET_TITLES[name], name)
+        self.load_button = QPushButton("Load", self)
+        self.load_button.setObjectName("load_dataset_button")
+        self.load_button.setToolTip("Read the data set with the settings below")
+        self.open_button = QPushButton("Folder…", self)
+        self.open_button.setObjectName("open_dataset_button")
+        self.open_button.setToolTip("<p>Open a folder: train|val|test/class/… or class/… (Ctrl+O)</p>")
+        self.summary = _summary("dataset_summary", self)
+        self.summary.setText("None loaded")
+        self.skipped = QPushButton(self)
+        self.skipped.setObjectName("skipped_button")
+        self.skipped.setFlat(True)
+        self.skipped.hide()
+        self._form = SettingsForm(DataSettings, MORE_DATA_FIELDS)
+        row = QHBoxLayout()
+        row.addWidget(self.combo, 1)
+        row.addWidget(self.load_button)
+        row.addWidget(self.open_button)
+        layout = card_layout(self)
+        layout.addLayout(row)
+        layout.addWidget(self.summary)
+        layout.addWidget(self.skipped)
+        layout.addWidget(Collapsible("Size, classes, split", self._form, self))
+        self.combo.activated.connect(self._request)
+        self.load_button.clicked.connect(self._request)
+        self.open_button.clicked.connect(self.folder_wanted)
+        self.skipped.clicked.connect(self.skipped_wanted)
+
+    def settings(self) -> DataSettings:
+        """Raises ConfigError for what cannot be."""
+        return DataSettings.make(dataset=str(self.combo.currentData()), **self._form.values())
+
+    def choose(self, dataset: str) -> None:
+        """Select a named data set or a folder, adding it to the list when it is new."""
+        index = self.combo.findData(dataset)
+        if index < 0:
+            self.combo.addItem(Path(dataset).name or dataset, dataset)
+            index = self.combo.count() - 1
+            self.combo.setItemData(index, dataset, Qt.ItemDataRole.ToolTipRole)
+        self.combo.setCurrentIndex(index)
+
+    def add_recent(self, folders: Sequence[str]) -> None:
+        for folder in folders:
+            if self.combo.findData(folder) < 0:
+                self.combo.addItem(Path(folder).name, folder)
+
+    def fill(self, settings: DataSettings) -> None:
+        self.choose(settings.dataset)
+        self._form.fill(settings.model_dump())
+
+    def show_dataset(self, dataset: ImageDataset) -> None:
+        counts = " / ".join(f"{len(dataset.split(name)):,}" for name in ("train", "val", "test"))
+        self.summary.setText(
+            f"<b>{len(dataset.classes)} classes, {dataset.image_size} px</b><br>{counts} train / val / test"
+        )
+        self.summary.setToolTip(f"<p>{dataset.root}<br>{', '.join(dataset.classes[:40])}</p>")
+        count = len(dataset.skipped)
+        self.skipped.setText(f"{count:,} unreadable {'file' if count == 1 else 'files'} skipped: show")
+        self.skipped.setVisible(count > 0)
+
+    @Slot()
+    def _request(self) -> None:
+        self.requested.emit()
+
+
+class ClassifierCard(QGroupBox):
+    """The frozen classifier, and how often it is right on clean images."""
+
+    open_wanted = Signal()
+    train_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Frozen classifier", parent)
+        self.open_button = QPushButton("Open…", self)
+        self.open_button.setObjectName("open_classifier_button")
+        self.open_button.setToolTip("<p>Open a classifier's file, or drop it on the window (Ctrl+K)</p>")
+        self.train_button = QPushButton("Train a classifier…", self)
+        self.train_button.setObjectName("train_classifier_button")
+        self.summary = _summary("classifier_summary", self)
+        self.summary.setText("None loaded")
+        self.accuracy = QLabel(self)
+        self.accuracy.setObjectName("clean_accuracy")
+        self.accuracy.setProperty("role", "figure")
+        self.accuracy.hide()
+        row = QHBoxLayout()
+        row.addWidget(self.open_button)
+        row.addWidget(self.train_button, 1)
+        layout = card_layout(self)
+        layout.addLayout(row)
+        layout.addWidget(self.summary)
+        layout.addWidget(self.accuracy)
+        self.open_button.clicked.connect(self.open_wanted)
+        self.train_button.clicked.connect(self.train_wanted)
+
+    def show_classifier(self, classifier: Classifier) -> None:
+        info = classifier.info
+        name = Path(info.path).name or info.arch
+        self.summary.setText(
+            f"<b>{html.escape(shortened(name))}</b><br>{html.escape(shortened(info.arch))}, "
+            f"{info.parameters:,} parameters<br>{len(info.classes)} classes, {info.image_size} px"
+        )
+        self.summary.setToolTip(f"<p>{info.path}</p>")
+        self.accuracy.hide()
+
+    @Slot(float, str)
+    def show_accuracy(self, accuracy: float, split: str) -> None:
+        self.accuracy.setText(f"{100 * accuracy:.1f} % clean on {split}")
+        self.accuracy.show()

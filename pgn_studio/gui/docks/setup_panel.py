@@ -1,0 +1,155 @@
+"""The left dock: data set, classifier, the PGN's settings, and the buttons that run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QGroupBox,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings
+from pgn_studio.gui.docks.cards import ClassifierCard, DataCard, card_layout
+from pgn_studio.gui.theme import current_theme, icon
+from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.widgets.collapsible import Collapsible
+from pgn_studio.gui.widgets.gamma_control import GammaControl
+from pgn_studio.gui.widgets.settings_form import SettingsForm
+
+METHOD_FIELDS = ("problem", "discriminator", "loss", "encoder", "recipe")
+RUN_FIELDS = ("epochs", "batch_size", "device", "seed")
+_SHOWN = {*METHOD_FIELDS, *RUN_FIELDS, "gamma", "classifier", *DataSettings.model_fields}
+ADVANCED_FIELDS = tuple(name for name in TrainingSettings.model_fields if name not in _SHOWN)
+RECIPE_FIELDS = tuple(PAPER_RECIPE)
+
+
+class SetupPanel(QWidget):
+    """Says what the user wants; does nothing by itself."""
+
+    start_wanted = Signal()
+    pause_wanted = Signal()
+    stop_wanted = Signal()
+    gamma_changed = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("setup_panel")
+        self.data = DataCard(self)
+        self.classifier = ClassifierCard(self)
+        from pgn_studio.core.device import available_devices  # torch: never while this module loads
+
+        choices = {"device": ["auto", *available_devices()]}
+        self.main = SettingsForm(TrainingSettings, METHOD_FIELDS, self, choices=choices)
+        self.advanced = SettingsForm(TrainingSettings, ADVANCED_FIELDS, self)
+        self.gamma = GammaControl(self)
+        description = TrainingSettings.model_fields["gamma"].description or ""
+        self.main.add_row("γ", self.gamma, tooltip=f"<p>{description}</p>")
+        self.main.add_fields(RUN_FIELDS)
+        self.start_button = self._button("Start", "start_button", "Train a PGN (Ctrl+Return)")
+        self.start_button.setProperty("role", "primary")
+        self.pause_button = self._button("Pause", "pause_button", "Pause or go on (Space)")
+        self.stop_button = self._button("Stop", "stop_button", "Stop and keep what was learned (Ctrl+.)")
+        self._lay_out()
+        self.main.edited.connect(self._recipe_edited)
+        self.gamma.changed.connect(self.gamma_changed)
+        self.start_button.clicked.connect(self.start_wanted)
+        self.pause_button.clicked.connect(self.pause_wanted)
+        self.stop_button.clicked.connect(self.stop_wanted)
+        current_theme().changed.connect(self._set_icons)
+        self.show_state(RunState.IDLE, startable=False)
+
+    def settings(self, data: DataSettings, classifier: str) -> TrainingSettings:
+        """What the forms say, for these images and this classifier; raises ConfigError."""
+        return TrainingSettings.make(
+            **data.model_dump(),
+            classifier=classifier,
+            gamma=self.gamma.value,
+            **self.main.values(),
+            **self.advanced.values(),
+        )
+
+    def fill(self, values: Mapping[str, Any]) -> None:
+        """Show settings, a run's for example."""
+        for form in (self.main, self.advanced):
+            form.fill(values)
+        if "gamma" in values:
+            self.gamma.set_value(float(values["gamma"]))
+
+    def show_state(self, state: RunState, *, startable: bool, reason: str = "") -> None:
+        """Which buttons work now; `reason` says why Start does not."""
+        idle = state is RunState.IDLE
+        self.start_button.setEnabled(idle and startable)
+        self.start_button.setToolTip(reason or "Train a PGN (Ctrl+Return)")
+        self._state = state
+        self.pause_button.setEnabled(state in (RunState.RUNNING, RunState.PAUSED))
+        self.pause_button.setText("Resume" if state is RunState.PAUSED else "Pause")
+        self.stop_button.setEnabled(state in (RunState.STARTING, RunState.RUNNING, RunState.PAUSED))
+        self.stop_button.setText("Stopping…" if state is RunState.STOPPING else "Stop")
+        for part in (self.data, self.classifier, self.advanced):
+            part.setEnabled(idle)
+        for name in (*METHOD_FIELDS, *RUN_FIELDS):  # γ, which stands among them, stays alive
+            self.main.editor(name).setEnabled(idle)
+        self._set_icons()
+
+    def sizeHint(self) -> QSize:
+        return QSize(330, 640)
+
+    def _button(self, text: str, name: str, tooltip: str) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setObjectName(name)
+        button.setToolTip(tooltip)
+        return button
+
+    def _lay_out(self) -> None:
+        pgn = QGroupBox("Perturbation generative network", self)
+        inside = card_layout(pgn)
+        inside.addWidget(self.main)
+        inside.addWidget(Collapsible("Advanced", self.advanced, pgn))
+        cards = QWidget(self)
+        column = QVBoxLayout(cards)
+        column.setContentsMargins(8, 2, 8, 8)
+        column.setSpacing(4)
+        for card in (self.data, self.classifier, pgn):
+            column.addWidget(card)
+        column.addStretch(1)
+        scroll = QScrollArea(self)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(cards)
+        scroll.setMinimumWidth(cards.minimumSizeHint().width() + 12)
+        buttons = QGridLayout()
+        buttons.setContentsMargins(8, 6, 8, 8)
+        buttons.setSpacing(6)
+        buttons.addWidget(self.start_button, 0, 0, 1, 2)
+        buttons.addWidget(self.pause_button, 1, 0)
+        buttons.addWidget(self.stop_button, 1, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(scroll, 1)
+        layout.addLayout(buttons)
+
+    @Slot()
+    def _set_icons(self) -> None:
+        self.start_button.setIcon(icon("play", on_accent=self.start_button.isEnabled()))
+        paused = self._state is RunState.PAUSED
+        self.pause_button.setIcon(icon("play" if paused else "pause"))
+        self.stop_button.setIcon(icon("stop"))
+
+    @Slot(str)
+    def _recipe_edited(self, name: str) -> None:
+        """Show what the recipe sets, so that what is shown is what is used."""
+        if name != "recipe":
+            return
+        recipe = self.main.values()["recipe"]
+        shown = TrainingSettings.make(recipe=recipe).model_dump()
+        self.fill({field: shown[field] for field in RECIPE_FIELDS})

@@ -1,0 +1,217 @@
+"""The Train tab: progress, four live plots and the preview strip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from pgn_studio.core.training.events import (
+    EpochCompleted,
+    Notice,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    StepCompleted,
+)
+from pgn_studio.gui.plots.live_plots import LivePlots
+from pgn_studio.gui.training.bridge import TrainingBridge
+from pgn_studio.gui.training.history import RunHistory
+from pgn_studio.gui.training.preview import PreviewImages
+from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.widgets.banner import Banner
+from pgn_studio.gui.widgets.preview_strip import PreviewStrip
+
+RATE_STEPS = 30  # over which images per second are averaged
+
+
+class TrainingPage(QWidget):
+    """Shows what the bridge tells; asks for nothing but a look at the result."""
+
+    inspect_wanted = Signal()
+
+    def __init__(self, bridge: TrainingBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("training_page")
+        self.history = RunHistory()
+        self.plots = LivePlots(self.history, self)
+        self.strip = PreviewStrip(self)
+        self.banner = Banner(self)
+        self.bar = QProgressBar(self)
+        self.bar.setObjectName("run_progress")
+        self.bar.setAccessibleName("Progress of the run")
+        self.bar.setTextVisible(False)
+        self.bar.setStyleSheet("QProgressBar { min-height: 6px; max-height: 6px; }")
+        self.position = QLabel("No run yet: set things up on the left, then press Start.", self)
+        self.position.setObjectName("run_position")
+        self.rate = QLabel(self)
+        self.rate.setObjectName("run_rate")
+        self.rate.setProperty("role", "muted")
+        self.rate.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.logarithmic = QCheckBox("Log scale", self)
+        self.logarithmic.setObjectName("log_scale")
+        self.logarithmic.setToolTip("Draw losses and L2 on a logarithmic scale")
+        self.smoothing = QSpinBox(self)
+        self.smoothing.setObjectName("smoothing")
+        self.smoothing.setAccessibleName("Smoothing in steps")
+        self.smoothing.setRange(1, 500)
+        self.smoothing.setValue(20)
+        self.smoothing.setSuffix(" steps")
+        self.smoothing.setToolTip("Lines are means over this many steps; dots are the validation split")
+        self._started: RunStarted | None = None
+        self._lay_out()
+        self.logarithmic.toggled.connect(self.plots.set_logarithmic)
+        self.smoothing.valueChanged.connect(self.plots.set_smoothing)
+        self.banner.action_clicked.connect(self.inspect_wanted)
+        self._listen(bridge)
+
+    def set_classes(self, classes: Sequence[str]) -> None:
+        self.strip.set_classes(classes)
+
+    def prepare(self) -> None:
+        """A new run is about to start."""
+        self._clear()
+        self.position.setText("Preparing: networks, statistics, first measurements …")
+        self.bar.setRange(0, 0)  # unknown how long
+
+    def replay(self, lines: Sequence[dict[str, Any]]) -> None:
+        """Show the curves of a run that lies on disk."""
+        self._clear()
+        self.history.replay(lines)
+        steps = self.history.steps.column("step")
+        if len(steps):
+            self.position.setText(f"A run from disk, {int(steps[-1]):,} steps")
+            self.plots.refresh()
+
+    @Slot(object)
+    def show_state(self, state: RunState) -> None:
+        if state is RunState.PAUSED:
+            self.rate.setText("paused")
+        elif state is RunState.STOPPING:
+            self.rate.setText("stopping at the next step …")
+
+    def _clear(self) -> None:
+        self._started = None
+        self.history.clear()
+        self.strip.clear()
+        self.banner.hide()
+        self.rate.clear()
+        self.bar.setRange(0, 1)
+        self.bar.setValue(0)
+        self.plots.refresh()
+
+    def _listen(self, bridge: TrainingBridge) -> None:
+        bridge.started.connect(self._start)
+        bridge.steps.connect(self._add_steps)
+        bridge.epoch.connect(self._add_epoch)
+        bridge.preview.connect(self._show_preview)
+        bridge.notice.connect(self._show_notice)
+        bridge.finished.connect(self._finish)
+        bridge.failed.connect(self._fail)
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.addWidget(self.position)
+        top.addWidget(self.rate, 1)
+        top.addSpacing(12)
+        top.addWidget(self.logarithmic)
+        top.addSpacing(6)
+        top.addWidget(QLabel("Smoothing", self))
+        top.addWidget(self.smoothing)
+        card = QFrame(self)
+        card.setProperty("card", True)
+        inside = QVBoxLayout(card)
+        inside.setContentsMargins(8, 6, 8, 4)
+        inside.addWidget(self.strip)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 8, 10, 8)
+        layout.addLayout(top)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.banner)
+        layout.addWidget(self.plots, 1)
+        layout.addWidget(card)
+
+    # ------------------------------------------------------------------ what the run tells
+
+    @Slot(object)
+    def _start(self, event: RunStarted) -> None:
+        self._started = event
+        self.history.describe(images=event.train_images, steps=event.steps_per_epoch, val=event.val_images)
+        self.bar.setRange(0, event.total_steps)
+        self.bar.setValue(event.first_step)
+        self.position.setText(f"On {event.device}, {event.precision}")
+
+    @Slot(list)
+    def _add_steps(self, events: list[StepCompleted]) -> None:
+        self.history.add_steps(events)
+        last = events[-1]
+        if self._started is not None:
+            self.bar.setValue(last.step)
+            self.position.setText(
+                f"Epoch {last.epoch} of {self._started.total_epochs}, "
+                f"step {last.step:,} of {self._started.total_steps:,}"
+            )
+            self.rate.setText(self._rate_text(last))
+        self.plots.refresh()
+
+    def _rate_text(self, last: StepCompleted) -> str:
+        rates = self.history.steps.column("images_per_second")[-RATE_STEPS:]
+        rate = len(rates) / float((1.0 / rates).sum())
+        assert self._started is not None
+        left = (self._started.total_steps - last.step) * self.history.images_per_step / rate
+        return f"γ {last.gamma:g}   {rate:,.0f} images/s   {duration(left)} left"
+
+    @Slot(object)
+    def _add_epoch(self, event: EpochCompleted) -> None:
+        self.history.add_epoch(event)
+        self.plots.refresh()
+
+    @Slot(object)
+    def _show_preview(self, preview: PreviewImages) -> None:
+        self.strip.show_preview(preview)
+
+    @Slot(object)
+    def _show_notice(self, notice: Notice) -> None:
+        self.banner.show_message(notice.message, hint=notice.hint, kind="warning")
+
+    @Slot(object)
+    def _finish(self, event: RunFinished) -> None:
+        how = "Completed" if event.reason == "completed" else "Stopped"
+        self.position.setText(f"{how} after {event.step:,} steps in {duration(event.seconds)}")
+        self.rate.clear()
+        self.bar.setRange(0, 1)
+        self.bar.setValue(1 if event.reason == "completed" else 0)
+        self.banner.show_message(
+            f"{how} and kept.",
+            hint=(
+                f"Validation: {100 * event.clean_accuracy:.1f} % clean, "
+                f"{100 * event.perturbed_accuracy:.1f} % perturbed, "
+                f"{100 * event.perturbed_accuracy_8bit:.1f} % after 8 bits."
+            ),
+            action="Inspect",
+        )
+
+    @Slot(object)
+    def _fail(self, event: RunFailed) -> None:
+        self.position.setText(f"Failed at step {event.step:,}")
+        self.rate.clear()
+        self.bar.setRange(0, 1)
+        self.bar.setValue(0)
+
+
+def duration(seconds: float) -> str:
+    """75.3 to "1:15", 4000 to "1:06:40"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

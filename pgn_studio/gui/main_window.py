@@ -1,0 +1,310 @@
+"""The window: puts the parts together. Opens with a start page; `build` follows once torch is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QSize, Qt, QUrl, Slot
+from PySide6.QtGui import (
+    QAction,
+    QActionGroup,
+    QCloseEvent,
+    QDesktopServices,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeySequence,
+)
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QDockWidget,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QStackedWidget,
+    QTabWidget,
+    QWidget,
+)
+
+from pgn_studio import __version__
+from pgn_studio.core.paths import log_file
+from pgn_studio.gui.dialogs.closing import ClosingDialog
+from pgn_studio.gui.operations import wait_for_all
+from pgn_studio.gui.state import LAYOUT_VERSION, RecentKind, SessionState
+from pgn_studio.gui.theme import THEMES, current_theme
+from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.worker import RunnerFactory, make_trainer
+from pgn_studio.gui.widgets.start_page import StartPage
+from pgn_studio.gui.widgets.task_indicator import TaskIndicator
+
+if TYPE_CHECKING:
+    from pgn_studio.gui.studio import Studio
+
+CLOSING_TIMEOUT_MS = 20_000  # for background work to reach its next progress report
+RECENT_TITLES: dict[RecentKind, str] = {
+    "datasets": "Data sets",
+    "classifiers": "Classifiers",
+    "pgns": "PGNs and runs",
+}
+
+
+class MainWindow(QMainWindow):
+    """Assembly only: what things do is in `Studio` and its parts."""
+
+    def __init__(self, state: SessionState, *, make_runner: RunnerFactory = make_trainer) -> None:
+        super().__init__()
+        self.setObjectName("main_window")
+        self.setWindowTitle("PGN Studio")
+        self.setAcceptDrops(True)
+        self.studio: Studio | None = None
+        self._state = state
+        self._make_runner = make_runner
+        self._closing_dialog: ClosingDialog | None = None
+        self._first_layout = QByteArray()
+        self._run_actions: dict[str, QAction] = {}
+        self._stack = QStackedWidget(self)
+        self.start_page = StartPage(self)
+        self._stack.addWidget(self.start_page)
+        self.setCentralWidget(self._stack)
+        self.tabs = QTabWidget(self)
+        self.tabs.setObjectName("tabs")
+        self.tabs.setDocumentMode(True)
+        self.tasks = TaskIndicator(self)
+        self.statusBar().addPermanentWidget(self.tasks)
+        self.resize(1280, 800)
+
+    # ------------------------------------------------------------------ assembly
+
+    def build(self) -> Studio:
+        """Make the working pages; torch has been imported by now."""
+        from pgn_studio.gui.studio import Studio
+
+        studio = self.studio = Studio(self, self._state, make_runner=self._make_runner)
+        self.tabs.addTab(studio.training, "&Train")
+        self.tabs.addTab(studio.inspection, "&Inspect")
+        self._stack.addWidget(self.tabs)
+        self._setup_dock = self._dock(
+            "Set-up", "setup_dock", studio.setup, Qt.DockWidgetArea.LeftDockWidgetArea
+        )
+        self._messages_dock = self._dock(
+            "Messages", "messages_dock", studio.messages, Qt.DockWidgetArea.BottomDockWidgetArea
+        )
+        self._messages_dock.hide()
+        self._add_menus(studio)
+        self._first_layout = self.saveState(LAYOUT_VERSION)
+        self._state.restore_layout(self)
+        self.tasks.cancel_wanted.connect(studio.workspace.cancel)
+        studio.workspace.task_started.connect(self.tasks.start)
+        studio.workspace.task_progress.connect(self.tasks.advance)
+        studio.workspace.task_ended.connect(self.tasks.end)
+        studio.message.connect(self._say)
+        studio.inspect_shown.connect(self.show_inspection)
+        studio.training_shown.connect(self.show_training)
+        studio.run_state_changed.connect(self._run_state_changed)
+        studio.session.bridge.finished.connect(self._close_if_waiting)
+        studio.session.bridge.failed.connect(self._close_if_waiting)
+        self._run_state_changed(RunState.IDLE)
+        self._stack.setCurrentWidget(self.tabs)
+        return studio
+
+    def sizeHint(self) -> QSize:
+        return QSize(1280, 800)
+
+    def _dock(self, title: str, name: str, content: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        dock.setWidget(content)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def _add_menus(self, studio: Studio) -> None:
+        bar = self.menuBar()
+        file_menu = bar.addMenu("&File")
+        self._action(file_menu, "Open data set…", studio.choose_dataset, "Ctrl+O")
+        self._action(file_menu, "Open classifier…", studio.choose_classifier, "Ctrl+K")
+        self._action(file_menu, "Open PGN…", studio.choose_pgn, "Ctrl+P")
+        self._action(file_menu, "Open run…", studio.choose_run, "Ctrl+Shift+O")
+        self._recent = file_menu.addMenu("Recent")
+        self._recent.aboutToShow.connect(self._fill_recent)
+        self._action(file_menu, "Open demo", studio.open_demo)
+        file_menu.addSeparator()
+        self._action(file_menu, "Export curves…", studio.export_curves, "Ctrl+E")
+        file_menu.addSeparator()
+        self._action(file_menu, "Quit", self.close, "Ctrl+Q")
+        run_menu = bar.addMenu("&Run")
+        actions = {
+            "start": self._action(run_menu, "Start", studio.start, "Ctrl+Return"),
+            "continue": self._action(
+                run_menu, "Continue the last run", studio.continue_run, "Ctrl+Shift+Return"
+            ),
+            "pause": self._action(run_menu, "Pause or resume", self._space_pressed, "Space"),
+            "stop": self._action(run_menu, "Stop and keep", studio.session.stop, "Ctrl+."),
+        }
+        self._run_actions = actions
+        run_menu.addSeparator()
+        self._action(run_menu, "Train a classifier…", studio.train_classifier)
+        self._add_view_menu(bar.addMenu("&View"))
+        help_menu = bar.addMenu("&Help")
+        self._action(help_menu, "About PGN Studio", self._about)
+        self._action(help_menu, "Open log folder", self._open_log_folder)
+
+    def _add_view_menu(self, menu: QMenu) -> None:
+        self._action(menu, "Train", self.show_training, "Ctrl+1")
+        self._action(menu, "Inspect", self.show_inspection, "Ctrl+2")
+        menu.addSeparator()
+        menu.addAction(self._setup_dock.toggleViewAction())
+        menu.addAction(self._messages_dock.toggleViewAction())
+        themes = menu.addMenu("Theme")
+        group = QActionGroup(themes)
+        for name in THEMES:
+            action = group.addAction(name.capitalize())
+            action.setObjectName(f"theme_{name}")
+            action.setCheckable(True)
+            action.setChecked(name == current_theme().name)
+            action.setData(name)
+            themes.addAction(action)
+        group.triggered.connect(self._theme_chosen)
+        self._action(menu, "Reset layout", self._reset_layout)
+
+    def _action(self, menu: QMenu, text: str, slot: Callable[[], object], shortcut: str = "") -> QAction:
+        action = menu.addAction(text)
+        action.setObjectName("action_" + text.rstrip("…").lower().replace(" ", "_"))
+        if shortcut:
+            action.setShortcut(QKeySequence(shortcut))
+        action.triggered.connect(slot)
+        return action
+
+    # ------------------------------------------------------------------ what the menus do
+
+    @Slot()
+    def show_training(self) -> None:
+        self.tabs.setCurrentIndex(0)
+
+    @Slot()
+    def show_inspection(self) -> None:
+        self.tabs.setCurrentIndex(1)
+
+    @Slot()
+    def _space_pressed(self) -> None:
+        """Space pauses, unless a button has the keyboard: there it means to press it."""
+        focus = QApplication.focusWidget()
+        if isinstance(focus, QAbstractButton) and focus.isEnabled():
+            focus.click()
+        elif self.studio is not None:
+            self.studio.session.toggle_pause()
+
+    @Slot(object)
+    def _run_state_changed(self, state: RunState) -> None:
+        if self.studio is None:
+            return
+        setup = self.studio.setup
+        self._run_actions["start"].setEnabled(setup.start_button.isEnabled())
+        self._run_actions["pause"].setEnabled(setup.pause_button.isEnabled())
+        self._run_actions["stop"].setEnabled(setup.stop_button.isEnabled())
+        self._run_actions["continue"].setEnabled(
+            state is RunState.IDLE and bool(self.studio.resume_folder) and setup.start_button.isEnabled()
+        )
+
+    @Slot(str)
+    def _say(self, text: str) -> None:
+        self.statusBar().showMessage(text)
+
+    @Slot()
+    def _fill_recent(self) -> None:
+        self._recent.clear()
+        for kind, title in RECENT_TITLES.items():
+            paths = self._state.recent(kind)
+            if paths:
+                self._recent.addSection(title)
+            for path in paths:
+                action = self._recent.addAction(path)
+                action.triggered.connect(partial(self._open_recent, path))
+        if self._recent.isEmpty():
+            self._recent.addAction("Nothing yet").setEnabled(False)
+
+    def _open_recent(self, path: str) -> None:
+        if self.studio is not None:
+            self.studio.open_path(Path(path))
+
+    @Slot(QAction)
+    def _theme_chosen(self, action: QAction) -> None:
+        current_theme().apply(action.data())
+        self._state.theme = action.data()
+
+    @Slot()
+    def _reset_layout(self) -> None:
+        self.restoreState(self._first_layout, LAYOUT_VERSION)
+        self.resize(self.sizeHint())
+
+    @Slot()
+    def _about(self) -> None:
+        text = (
+            f"<h3>PGN Studio {__version__}</h3>"
+            "<p>Perturbation generative networks: images changed a little, so that a frozen "
+            "classifier is right, or wrong, more often.</p>"
+        )
+        box = QMessageBox(QMessageBox.Icon.NoIcon, "About PGN Studio", text, parent=self)
+        box.setObjectName("about_dialog")
+        box.open()
+
+    @Slot()
+    def _open_log_folder(self) -> None:
+        folder = log_file().parent
+        folder.mkdir(parents=True, exist_ok=True)
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    # ------------------------------------------------------------------ drops and closing
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if self.studio is not None and any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        if self.studio is None:
+            return
+        event.acceptProposedAction()
+        for url in event.mimeData().urls():
+            if url.isLocalFile():
+                self.studio.open_path(Path(url.toLocalFile()))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        studio = self.studio
+        if studio is not None and studio.session.active:
+            event.ignore()
+            self._ask_before_closing(studio)
+            return
+        if studio is not None:
+            studio.workspace.cancel()
+            wait_for_all(CLOSING_TIMEOUT_MS)
+            self._state.save_layout(self)
+        event.accept()
+
+    def _ask_before_closing(self, studio: Studio) -> None:
+        if studio.closing or self._closing_dialog is not None:
+            return
+        self._closing_dialog = ClosingDialog(self)
+        self._closing_dialog.finished.connect(self._closing_answered)
+        self._closing_dialog.open()
+
+    @Slot()
+    def _closing_answered(self) -> None:
+        dialog, self._closing_dialog = self._closing_dialog, None
+        if dialog is None or self.studio is None:
+            return
+        stop = dialog.clickedButton() is dialog.stop_button
+        dialog.deleteLater()
+        if not stop:
+            return
+        self.studio.closing = True
+        self._say("Stopping at the next step, then closing …")
+        self.studio.session.stop()
+        if not self.studio.session.active:  # it ended while the question stood
+            self.close()
+
+    @Slot()
+    def _close_if_waiting(self) -> None:
+        if self.studio is not None and self.studio.closing:
+            self.close()

@@ -1,0 +1,392 @@
+"""The working parts of the window and how they are wired: requests out, results in."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QPlainTextEdit, QWidget
+
+from pgn_studio.core.config import NAMED_DATASETS
+from pgn_studio.core.errors import PgnStudioError, RunError
+from pgn_studio.core.training.control import TrainingControl
+from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
+from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
+from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
+from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
+from pgn_studio.gui.docks.setup_panel import SetupPanel
+from pgn_studio.gui.docks.training_page import TrainingPage
+from pgn_studio.gui.inspection.page import InspectionPage
+from pgn_studio.gui.opening import Kind, kind_of
+from pgn_studio.gui.operations import run_in_background
+from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.training.session import RunState, TrainingSession
+from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
+from pgn_studio.gui.workspace import ClassifierSource, MeasuredPgn, Workspace
+
+CLASSIFIER_FILES = "Classifiers (*.safetensors *.pth *.pt2 *.pt);;All files (*)"
+PGN_FILES = "PGNs (*.safetensors);;All files (*)"
+CURVE_FILES = "PNG image (*.png);;SVG (*.svg);;PDF (*.pdf);;CSV table (*.csv)"
+
+
+class Studio(QObject):
+    """Made once torch is there. Owns the workspace, the session and the pages."""
+
+    message = Signal(str)  # for the status bar
+    inspect_shown = Signal()  # there is something new to inspect: bring it to the front
+    training_shown = Signal()
+    run_state_changed = Signal(object)  # RunState
+
+    def __init__(
+        self, window: QWidget, state: SessionState, *, make_runner: RunnerFactory = make_trainer
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._state = state
+        self.workspace = Workspace(self)
+        self.session = TrainingSession(self, make_runner=make_runner)
+        self.setup = SetupPanel(window)
+        self.training = TrainingPage(self.session.bridge, window)
+        self.inspection = InspectionPage(window)
+        self.messages = QPlainTextEdit(window)
+        self.messages.setObjectName("messages")
+        self.messages.setAccessibleName("Messages")
+        self.messages.setReadOnly(True)
+        self.messages.setMaximumBlockCount(2000)
+        self.run_folder = ""  # of the run whose curves are shown
+        self.resume_folder = ""  # of the run that can be continued
+        self.closing = False
+        self.error_dialog: ErrorDialog | None = None
+        self.setup.data.add_recent(state.recent("datasets"))
+        self._wire_setup()
+        self._wire_workspace()
+        self._wire_session()
+
+    # ------------------------------------------------------------------ wiring
+
+    def _wire_setup(self) -> None:
+        setup = self.setup
+        setup.data.requested.connect(self.load_dataset)
+        setup.data.folder_wanted.connect(self.choose_dataset)
+        setup.data.skipped_wanted.connect(self.show_skipped)
+        setup.classifier.open_wanted.connect(self.choose_classifier)
+        setup.classifier.train_wanted.connect(self.train_classifier)
+        setup.main.edited.connect(self._set_device)
+        setup.start_wanted.connect(self.start)
+        setup.pause_wanted.connect(self.session.toggle_pause)
+        setup.stop_wanted.connect(self.session.stop)
+        setup.gamma_changed.connect(self.session.set_gamma)
+
+    def _wire_workspace(self) -> None:
+        workspace = self.workspace
+        workspace.dataset_changed.connect(self._dataset_changed)
+        workspace.classifier_changed.connect(self._classifier_changed)
+        workspace.accuracy_measured.connect(self.setup.classifier.show_accuracy)
+        workspace.pgn_opened.connect(self._pgn_opened)
+        workspace.run_measured.connect(self._run_measured)
+        workspace.failed.connect(self.show_problem)
+        workspace.task_started.connect(self._refresh)
+        workspace.task_ended.connect(self._refresh)
+        self.inspection.status.connect(self.message)
+        self.training.inspect_wanted.connect(self.inspect_shown)
+
+    def _wire_session(self) -> None:
+        bridge = self.session.bridge
+        self.session.state_changed.connect(self._refresh)
+        self.session.state_changed.connect(self.training.show_state)
+        bridge.gamma_changed.connect(self._gamma_used)
+        bridge.notice.connect(self._note)
+        bridge.finished.connect(self._run_finished)
+        bridge.failed.connect(self._run_failed)
+
+    # ------------------------------------------------------------------ requests
+
+    def open_path(self, path: Path) -> None:
+        """Whatever it is that was dropped or chosen from the recent list."""
+        if not self._free():
+            return
+        try:
+            kind = kind_of(path)
+        except PgnStudioError as error:
+            self.show_problem("This cannot be opened", error)
+            return
+        if kind is Kind.DATASET:
+            self.setup.data.choose(str(path))
+            self.load_dataset()
+        elif kind in (Kind.RUN, Kind.PGN):
+            self.workspace.open_pgn(path)
+            self._state.add_recent("pgns", path)
+        else:
+            self._open_classifier(path, kind)
+
+    def open_demo(self) -> None:
+        self.workspace.open_demo()
+
+    @Slot()
+    def load_dataset(self) -> None:
+        """The data set that the set-up names."""
+        if not self._free():
+            return
+        try:
+            settings = self.setup.data.settings()
+        except PgnStudioError as error:
+            self.show_problem("These settings do not work", error)
+            return
+        self.workspace.load_dataset(settings)
+
+    @Slot()
+    def choose_dataset(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self._window, "Open a folder of images")
+        if folder:
+            self.open_path(Path(folder))
+
+    @Slot()
+    def choose_classifier(self) -> None:
+        self._choose_file("Open a classifier", CLASSIFIER_FILES)
+
+    @Slot()
+    def choose_pgn(self) -> None:
+        self._choose_file("Open a PGN", PGN_FILES)
+
+    @Slot()
+    def choose_run(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self._window, "Open a run folder", _runs_folder())
+        if folder:
+            self.open_path(Path(folder))
+
+    @Slot()
+    def train_classifier(self) -> None:
+        if self.workspace.dataset is None:
+            error = PgnStudioError("There are no images to train on.", hint="Load a data set first.")
+            self.show_problem("Train a classifier", error)
+            return
+        dialog = TrainClassifierDialog(self.workspace.dataset, self.workspace.data_settings, self._window)
+        dialog.trained.connect(self._classifier_trained)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot()
+    def start(self) -> None:
+        """A new run with what is loaded and set."""
+        problem = self.workspace.problem()
+        dataset, classifier = self.workspace.dataset, self.workspace.classifier
+        if self.session.active or dataset is None or classifier is None or problem:
+            self.message.emit(problem)
+            return
+        data = self.workspace.data_settings
+        try:
+            settings = self.setup.settings(data.updated(image_size=dataset.image_size), classifier.info.path)
+            control = TrainingControl(gamma=settings.gamma)
+        except PgnStudioError as error:
+            self.show_problem("These settings do not work", error)
+            return
+        self._begin(TrainingJob(settings, dataset, classifier, control))
+
+    @Slot()
+    def continue_run(self) -> None:
+        """Go on with the stopped run, to the number of epochs that the set-up says if it is larger."""
+        dataset, classifier = self.workspace.dataset, self.workspace.classifier
+        if self.session.active or not self.resume_folder or dataset is None or classifier is None:
+            return
+        from pgn_studio.core.runs import RunFolder
+
+        try:
+            settings = RunFolder.open(Path(self.resume_folder)).settings
+            epochs = max(settings.epochs, int(self.setup.main.values()["epochs"]))
+            settings = settings.updated(epochs=epochs)
+        except PgnStudioError as error:
+            self.show_problem("The run cannot be continued", error)
+            return
+        control = TrainingControl(gamma=settings.gamma)
+        self._begin(TrainingJob(settings, dataset, classifier, control, resume=self.resume_folder))
+
+    @Slot()
+    def export_curves(self) -> None:
+        if not self.run_folder:
+            error = RunError(
+                "There is no run whose curves could be saved.", hint="Train, or open a run folder."
+            )
+            self.show_problem("Export curves", error)
+            return
+        name, _ = QFileDialog.getSaveFileName(self._window, "Export curves", "curves.png", CURVE_FILES)
+        if name:
+            self.save_curves(Path(name))
+
+    def save_curves(self, path: Path) -> None:
+        """PNG, SVG, PDF or CSV by the suffix; in the background."""
+        work = partial(_export_curves, path, Path(self.run_folder))
+        run_in_background(self, work, self._exported, self._export_failed)
+
+    @Slot()
+    def show_skipped(self) -> None:
+        """List the files that could not be read."""
+        if self.workspace.dataset is None:
+            return
+        skipped = self.workspace.dataset.skipped
+        box = QMessageBox(QMessageBox.Icon.Information, "Skipped files", "", parent=self._window)
+        box.setObjectName("skipped_dialog")
+        box.setText(f"{len(skipped):,} files could not be read and are left out.")
+        box.setDetailedText("\n".join(f"{item.path}: {item.reason}" for item in skipped))
+        box.open()
+
+    @Slot(str, object)
+    def show_problem(self, title: str, error: Exception) -> None:
+        self._write(f"{title}: {error}")
+        self.error_dialog = show_error(self._window, title, error)
+
+    # ------------------------------------------------------------------ helpers of the requests
+
+    def _free(self) -> bool:
+        """Whether things may be loaded now; says so when not."""
+        if self.session.active:
+            self.message.emit("A run is under way: stop it before loading something else.")
+        return not self.session.active
+
+    def _choose_file(self, title: str, kinds: str) -> None:
+        name, _ = QFileDialog.getOpenFileName(self._window, title, "", kinds)
+        if name:
+            self.open_path(Path(name))
+
+    def _open_classifier(self, path: Path, kind: Kind) -> None:
+        source = ClassifierSource(str(path))
+        if kind is Kind.WEIGHTS:
+            size = self.workspace.dataset.image_size if self.workspace.dataset else 224
+            dialog = ClassifierSourceDialog(str(path), size, self._window)
+            if not dialog.exec():
+                return
+            source = dialog.source()
+        self.workspace.load_classifier(source)
+
+    @Slot(str)
+    def _classifier_trained(self, path: str) -> None:
+        self.workspace.load_classifier(ClassifierSource(path))
+
+    @Slot(str)
+    def _set_device(self, field: str) -> None:
+        if field == "device":
+            self.workspace.device = str(self.setup.main.values()["device"])
+
+    def _begin(self, job: TrainingJob) -> None:
+        self.workspace.device = job.settings.device
+        self.workspace.precision = job.settings.precision
+        self.run_folder = self.resume_folder = ""
+        self.training.set_classes(job.dataset.classes)
+        self.training.prepare()
+        if job.resume:
+            self._replay(job.resume)
+        self.session.start(job)
+        self.training_shown.emit()
+
+    def _replay(self, folder: str) -> None:
+        from pgn_studio.core.runs import RunFolder
+
+        self.training.replay(RunFolder.open(Path(folder)).read_metrics())
+
+    # ------------------------------------------------------------------ results
+
+    @Slot(object)
+    def _dataset_changed(self, dataset: Any) -> None:
+        data = self.workspace.data_settings
+        self.resume_folder = ""
+        self.setup.data.fill(data)
+        self.setup.data.show_dataset(dataset)
+        self.training.set_classes(dataset.classes)
+        if data.dataset not in NAMED_DATASETS:
+            self._state.add_recent("datasets", data.dataset)
+        self._write(f"Loaded {dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px.")
+        self._refresh()
+
+    @Slot(object)
+    def _classifier_changed(self, classifier: Any) -> None:
+        self.resume_folder = ""
+        self.setup.classifier.show_classifier(classifier)
+        if classifier.info.path:
+            self._state.add_recent("classifiers", classifier.info.path)
+        self._refresh()
+
+    @Slot(object)
+    def _pgn_opened(self, opened: MeasuredPgn) -> None:
+        self.setup.fill(opened.pgn.info.settings)
+        self.training.replay(opened.history)
+        self.run_folder = self.resume_folder = opened.run_folder
+        self._show(opened)
+        self.inspect_shown.emit()
+        self._refresh()
+
+    @Slot(object)
+    def _run_measured(self, measured: MeasuredPgn) -> None:
+        self._show(measured)
+        self._state.add_recent("pgns", measured.run_folder)
+
+    def _show(self, measured: MeasuredPgn) -> None:
+        metrics = measured.evaluation.metrics
+        self.inspection.show_evaluation(
+            measured.pgn, measured.classifier, measured.dataset, measured.split_name, measured.evaluation
+        )
+        text = (
+            f"{measured.split_name}: {100 * metrics.clean_accuracy:.1f} % clean, "
+            f"{100 * metrics.perturbed_accuracy_8bit:.1f} % perturbed (8 bits), "
+            f"{metrics.fixed} fixed, {metrics.broken} broken"
+        )
+        self.message.emit(text)
+        self._write(text)
+
+    @Slot(object)
+    def _run_finished(self, event: RunFinished) -> None:
+        self.run_folder = event.run_folder
+        self.resume_folder = event.run_folder
+        self._write(f"Run {event.reason} at step {event.step}, kept in {event.run_folder}.")
+        self._refresh()
+        if not self.closing:
+            self.workspace.measure_run(event.pgn_path, event.run_folder)
+
+    @Slot(object)
+    def _run_failed(self, event: RunFailed) -> None:
+        self.run_folder = event.run_folder
+        error = PgnStudioError(event.message, hint=event.hint, details=event.details)
+        if self.closing:
+            self._write(str(error))
+        else:
+            self.show_problem("The run failed", error)
+
+    @Slot(object)
+    def _gamma_used(self, event: GammaChanged) -> None:
+        self._write(f"Step {event.step}: γ = {event.gamma:g}")
+
+    @Slot(object)
+    def _note(self, notice: Notice) -> None:
+        self._write(f"Step {notice.step}: {notice.message} {notice.hint}")
+
+    def _exported(self, path: Path) -> None:
+        self.message.emit(f"Saved {path}")
+
+    def _export_failed(self, error: Exception) -> None:
+        self.show_problem("The curves could not be saved", error)
+
+    @Slot()
+    def _refresh(self) -> None:
+        """Buttons follow what is loaded and what runs."""
+        reason = "Still loading." if self.workspace.busy else self.workspace.problem()
+        state: RunState = self.session.state
+        self.setup.show_state(state, startable=not reason, reason=reason)
+        self.run_state_changed.emit(state)
+
+    def _write(self, line: str) -> None:
+        self.messages.appendPlainText(f"{time.strftime('%H:%M:%S')}  {line}")
+
+
+def _export_curves(path: Path, run_folder: Path, _progress: Any) -> Path:
+    from pgn_studio.core.export import export_curves
+    from pgn_studio.core.runs import RunFolder
+
+    export_curves(path, RunFolder.open(run_folder))
+    return path
+
+
+def _runs_folder() -> str:
+    from pgn_studio.core.paths import runs_folder
+
+    return str(runs_folder())

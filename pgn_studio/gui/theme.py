@@ -1,0 +1,143 @@
+"""Light and dark: palette, style sheet, icons, and plot colours that colour-blind people tell apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QIcon, QPalette
+from PySide6.QtWidgets import QApplication
+
+from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.core.paths import resources_folder
+
+ThemeName = Literal["system", "light", "dark"]
+THEMES: tuple[ThemeName, ...] = ("system", "light", "dark")
+
+
+@dataclass(frozen=True)
+class PlotColors:
+    """Series colours after Okabe and Ito, lighter on dark ground; each at least 3:1 against it."""
+
+    background: str
+    foreground: str
+    muted: str
+    first: str  # L_G, clean accuracy
+    second: str  # L_D, perturbed accuracy
+    good: str  # fixed
+    bad: str  # broken
+    marker: str  # γ
+
+
+LIGHT = PlotColors("#ffffff", "#1a1e26", "#566070", "#0072b2", "#d55e00", "#00806a", "#b3367e", "#8a5a00")
+DARK = PlotColors("#1d2128", "#e7eaf0", "#a0a9b8", "#56b4e9", "#f08a3c", "#2fc7a0", "#e583bb", "#e6b84a")
+
+_PALETTES = {
+    False: {
+        QPalette.ColorRole.Window: "#f4f5f7",
+        QPalette.ColorRole.WindowText: "#1a1e26",
+        QPalette.ColorRole.Base: "#ffffff",
+        QPalette.ColorRole.AlternateBase: "#f4f5f7",
+        QPalette.ColorRole.Text: "#1a1e26",
+        QPalette.ColorRole.PlaceholderText: "#566070",
+        QPalette.ColorRole.Button: "#ffffff",
+        QPalette.ColorRole.ButtonText: "#1a1e26",
+        QPalette.ColorRole.ToolTipBase: "#1a1e26",
+        QPalette.ColorRole.ToolTipText: "#ffffff",
+        QPalette.ColorRole.Highlight: "#2463e6",
+        QPalette.ColorRole.HighlightedText: "#ffffff",
+        QPalette.ColorRole.Link: "#2463e6",
+        QPalette.ColorRole.Mid: "#c5ccd6",
+    },
+    True: {
+        QPalette.ColorRole.Window: "#16191f",
+        QPalette.ColorRole.WindowText: "#e7eaf0",
+        QPalette.ColorRole.Base: "#1d2128",
+        QPalette.ColorRole.AlternateBase: "#262b34",
+        QPalette.ColorRole.Text: "#e7eaf0",
+        QPalette.ColorRole.PlaceholderText: "#a0a9b8",
+        QPalette.ColorRole.Button: "#262b34",
+        QPalette.ColorRole.ButtonText: "#e7eaf0",
+        QPalette.ColorRole.ToolTipBase: "#262b34",
+        QPalette.ColorRole.ToolTipText: "#e7eaf0",
+        QPalette.ColorRole.Highlight: "#2c67e8",
+        QPalette.ColorRole.HighlightedText: "#ffffff",
+        QPalette.ColorRole.Link: "#7eabff",
+        QPalette.ColorRole.Mid: "#3d4552",
+    },
+}
+_DISABLED = {False: "#8a93a1", True: "#6c7585"}
+
+
+class Theme(QObject):
+    """The application's look; `changed` comes after it has been applied."""
+
+    changed = Signal()
+
+    def __init__(self, application: QApplication) -> None:
+        super().__init__(application)
+        self._application = application
+        self.name: ThemeName = "system"
+        self.is_dark = False
+        application.styleHints().colorSchemeChanged.connect(self._system_changed)
+
+    @property
+    def colors(self) -> PlotColors:
+        return DARK if self.is_dark else LIGHT
+
+    def apply(self, name: ThemeName) -> None:
+        self.name = name
+        hints = self._application.styleHints()
+        schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
+        hints.setColorScheme(schemes.get(name, Qt.ColorScheme.Unknown))
+        self.is_dark = hints.colorScheme() is Qt.ColorScheme.Dark if name == "system" else name == "dark"
+        self._application.setStyle("Fusion")
+        self._application.setPalette(_palette(dark=self.is_dark))
+        self._application.setStyleSheet(_style_sheet(dark=self.is_dark))
+        self.changed.emit()
+
+    @Slot()
+    def _system_changed(self) -> None:
+        wanted = self._application.styleHints().colorScheme() is Qt.ColorScheme.Dark
+        if self.name == "system" and wanted != self.is_dark:
+            self.apply("system")
+
+
+def current_theme() -> Theme:
+    """The application's one theme, made when first asked for."""
+    application = QApplication.instance()
+    if not isinstance(application, QApplication):
+        raise TypeError("The theme needs a running QApplication.")
+    found = application.findChild(Theme)
+    return found if isinstance(found, Theme) else Theme(application)
+
+
+def icon(name: str, *, on_accent: bool = False) -> QIcon:
+    """A Font Awesome icon ("play", "folder-open" …) in the colour of a button's text."""
+    import qtawesome
+
+    palette = QApplication.palette()
+    disabled = palette.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.ButtonText)
+    usual = QColor("#ffffff") if on_accent else palette.color(QPalette.ColorRole.ButtonText)
+    return QIcon(qtawesome.icon(f"fa5s.{name}", color=usual, color_disabled=disabled))
+
+
+def _palette(*, dark: bool) -> QPalette:
+    palette = QPalette()
+    for role, color in _PALETTES[dark].items():
+        palette.setColor(role, QColor(color))
+    for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(_DISABLED[dark]))
+    palette.setColor(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Highlight, QColor(_DISABLED[dark]))
+    return palette
+
+
+def _style_sheet(*, dark: bool) -> str:
+    """The style sheets of resources/style: what both share, then this scheme's own."""
+    try:
+        folder = resources_folder() / "style"
+    except PgnStudioError:
+        return ""  # a broken installation still opens, and says so when the demo is asked for
+    names = ("common.qss", "dark.qss" if dark else "light.qss")
+    return "\n".join((folder / name).read_text("utf-8") for name in names if (folder / name).is_file())

@@ -1,0 +1,1 @@
+"""The running of a PGN's training from the window: worker thread, bridge, history."""

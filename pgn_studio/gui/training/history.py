@@ -1,0 +1,139 @@
+"""A run's series as growing NumPy arrays; plain, so that it is tested without Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pgn_studio.core.training.events import EpochCompleted, StepCompleted
+
+FloatArray = npt.NDArray[np.float64]
+
+STEP_COLUMNS = (
+    "step",
+    "gamma",
+    "loss_g",
+    "loss_d",
+    "l2",
+    "fixed",
+    "broken",
+    "clean_accuracy",
+    "perturbed_accuracy",
+    "images_per_second",
+)
+EPOCH_COLUMNS = (
+    "epoch",
+    "step",
+    "clean_accuracy",
+    "perturbed_accuracy",
+    "perturbed_accuracy_8bit",
+    "fixed",
+    "broken",
+    "l2_mean",
+    "rms_mean",
+)
+
+
+class Table:
+    """Named float columns of equal length; appending costs amortised O(1)."""
+
+    def __init__(self, columns: Sequence[str], *, capacity: int = 1024) -> None:
+        self._index = {name: position for position, name in enumerate(columns)}
+        self._values: FloatArray = np.empty((len(columns), capacity), dtype=np.float64)
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows; each must have every column."""
+        needed = self._length + len(rows)
+        if needed > self._values.shape[1]:
+            grown = np.empty((len(self._index), max(needed, 2 * self._values.shape[1])), dtype=np.float64)
+            grown[:, : self._length] = self._values[:, : self._length]
+            self._values = grown
+        for offset, row in enumerate(rows, start=self._length):
+            for name, position in self._index.items():
+                self._values[position, offset] = row[name]
+        self._length = needed
+
+    def column(self, name: str) -> FloatArray:
+        """A view (len,) that is valid until the next append."""
+        return self._values[self._index[name], : self._length]
+
+    def clear(self) -> None:
+        self._length = 0
+
+
+class RunHistory:
+    """What one run has told so far: a row per step and a row per epoch (validation)."""
+
+    def __init__(self) -> None:
+        self.steps = Table(STEP_COLUMNS)
+        self.epochs = Table(EPOCH_COLUMNS, capacity=64)
+        self.images_per_step = 1.0  # what counts in a batch are out of
+        self.val_images = 1.0
+
+    def clear(self) -> None:
+        self.steps.clear()
+        self.epochs.clear()
+
+    def add_steps(self, events: Sequence[StepCompleted]) -> None:
+        self.steps.append([vars(event) for event in events])
+
+    def add_epoch(self, event: EpochCompleted) -> None:
+        self.epochs.append([vars(event)])
+
+    def replay(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Fill from the lines of a metrics.jsonl."""
+        self.clear()
+        for line in lines:
+            if line.get("event") == "RunStarted":
+                self.describe(
+                    images=line["train_images"], steps=line["steps_per_epoch"], val=line["val_images"]
+                )
+        self.steps.append([line for line in lines if line.get("event") == "StepCompleted"])
+        self.epochs.append([line for line in lines if line.get("event") == "EpochCompleted"])
+
+    def describe(self, *, images: int, steps: int, val: int) -> None:
+        """Remember what the counts are out of: `images` in `steps` steps, `val` at an epoch's end."""
+        self.images_per_step = max(1.0, images / max(1, steps))
+        self.val_images = max(1.0, float(val))
+
+    def gamma_changes(self) -> FloatArray:
+        """The steps (K,) at which another γ was used than in the step before."""
+        gamma = self.steps.column("gamma")
+        changed = np.flatnonzero(np.diff(gamma)) + 1
+        return self.steps.column("step")[changed]
+
+
+def smoothed(values: FloatArray, window: int) -> FloatArray:
+    """The mean over the last `window` values (fewer at the start), as float64 of the same length."""
+    if window <= 1 or len(values) < 2:
+        return values
+    finite = np.nan_to_num(values)
+    sums = np.cumsum(finite)
+    result = sums.copy()
+    result[window:] -= sums[:-window]
+    counts = np.minimum(np.arange(1, len(values) + 1), window)
+    means: FloatArray = result / counts
+    return means
+
+
+def decimated(x: FloatArray, y: FloatArray, *, columns: int) -> tuple[FloatArray, FloatArray]:
+    """At most 2·`columns` points that look the same: the minimum and maximum of each column."""
+    if len(x) <= 2 * columns:
+        return x, y
+    size = len(x) // columns
+    used = size * columns
+    blocks = y[:used].reshape(columns, size)
+    starts = np.arange(columns) * size
+    pairs = np.stack([blocks.argmin(axis=1), blocks.argmax(axis=1)], axis=1)
+    pairs.sort(axis=1)  # as they come in time
+    picked = (starts[:, None] + pairs).ravel()
+    if picked[-1] != len(x) - 1:
+        picked = np.append(picked, len(x) - 1)  # the newest value is always drawn
+    return x[picked], y[picked]

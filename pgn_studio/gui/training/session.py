@@ -1,0 +1,98 @@
+"""One run after another: starts, pauses and stops them and knows in which state things are."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from pgn_studio.core.training.control import TrainingControl
+from pgn_studio.gui.training.bridge import TrainingBridge
+from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, TrainingThread, make_trainer
+
+
+class RunState(Enum):
+    IDLE = "idle"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+
+
+class TrainingSession(QObject):
+    """Steers the training thread. Everything here runs on the GUI thread and never waits."""
+
+    state_changed = Signal(object)  # RunState
+
+    def __init__(self, parent: QObject, *, make_runner: RunnerFactory = make_trainer) -> None:
+        super().__init__(parent)
+        self.bridge = TrainingBridge(self)
+        self.state = RunState.IDLE
+        self._make_runner = make_runner
+        self._control: TrainingControl | None = None
+        self._thread: TrainingThread | None = None
+        self.bridge.started.connect(self._run_started)
+
+    @property
+    def active(self) -> bool:
+        return self.state is not RunState.IDLE
+
+    def start(self, job: TrainingJob) -> None:
+        """Begin; the bridge tells the rest. Does nothing while a run is under way."""
+        if self.active:
+            return
+        self._control = job.control
+        self._thread = TrainingThread(job, self._make_runner, self)
+        # Before the bridge, so that listeners to `finished` find an idle session.
+        self._thread.finished.connect(self._thread_ended)
+        self.bridge.watch(self._thread)
+        self._set_state(RunState.STARTING)
+        self._thread.start()
+
+    def pause(self) -> None:
+        if self._control and self.state is RunState.RUNNING:
+            self._control.pause()
+            self._set_state(RunState.PAUSED)
+
+    def resume(self) -> None:
+        if self._control and self.state is RunState.PAUSED:
+            self._control.resume()
+            self._set_state(RunState.RUNNING)
+
+    @Slot()
+    def toggle_pause(self) -> None:
+        if self.state is RunState.PAUSED:
+            self.resume()
+        else:
+            self.pause()
+
+    @Slot()
+    def stop(self) -> None:
+        """Stop at the next step and keep what was learned."""
+        if self._control and self.active:
+            self._control.stop()
+            self._set_state(RunState.STOPPING)
+
+    @Slot(float)
+    def set_gamma(self, gamma: float) -> None:
+        """Use `gamma` from the next step on; without a run it does nothing."""
+        if self._control and self.active:
+            self._control.set(gamma=gamma)
+
+    @Slot()
+    def _run_started(self) -> None:
+        if self.state is RunState.STARTING:
+            self._set_state(RunState.RUNNING)
+
+    @Slot()
+    def _thread_ended(self) -> None:
+        if self._thread is not None:
+            self._thread.wait()  # it has returned from run(): this is the operating system's part
+            self._thread.deleteLater()
+        self._thread, self._control = None, None
+        self._set_state(RunState.IDLE)
+
+    def _set_state(self, state: RunState) -> None:
+        if state is not self.state:
+            self.state = state
+            self.state_changed.emit(state)

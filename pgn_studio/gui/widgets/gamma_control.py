@@ -1,0 +1,78 @@
+"""γ as a logarithmic slider with a number beside it."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
+
+from pgn_studio.gui.widgets.number_edit import NumberEdit
+
+LOWEST, HIGHEST = 1e-4, 1e3
+STEPS_PER_DECADE = 50
+LAST_POSITION = 1 + round(math.log10(HIGHEST / LOWEST) * STEPS_PER_DECADE)
+
+
+def gamma_at(position: int) -> float:
+    """Slider position to γ, to three digits: 0 is γ = 0, then 0.0001 to 1000 in equal ratios."""
+    if position <= 0:
+        return 0.0
+    return float(f"{LOWEST * 10 ** ((position - 1) / STEPS_PER_DECADE):.3g}")
+
+
+def position_of(gamma: float) -> int:
+    """The slider position nearest to γ."""
+    if gamma <= 0:
+        return 0
+    steps = round(math.log10(gamma / LOWEST) * STEPS_PER_DECADE)
+    return min(max(1 + steps, 1), LAST_POSITION)
+
+
+class GammaControl(QWidget):
+    """Two views of one number; the field also takes values beyond the slider's ends."""
+
+    changed = Signal(float)  # by the user
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._slider = QSlider(Qt.Orientation.Horizontal, self)
+        self._slider.setObjectName("gamma_slider")
+        self._slider.setAccessibleName("Gamma, the weight of the L2 term")
+        self._slider.setRange(0, LAST_POSITION)
+        self._slider.setPageStep(STEPS_PER_DECADE)
+        self._number = NumberEdit(10.0, low=0.0, high=1e6, parent=self)
+        self._number.setObjectName("gamma_number")
+        self._number.setAccessibleName("Gamma as a number")
+        self._number.setFixedWidth(72)
+        self._number.setAlignment(Qt.AlignmentFlag.AlignRight)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._slider, 1)
+        layout.addWidget(self._number)
+        self.setFocusProxy(self._slider)
+        self.set_value(10.0)
+        self._slider.valueChanged.connect(self._slid)
+        self._number.value_edited.connect(self._typed)
+
+    @property
+    def value(self) -> float:
+        return self._number.value
+
+    def set_value(self, gamma: float) -> None:
+        """Show γ; emits nothing."""
+        self._number.set_value(gamma)
+        self._slider.blockSignals(True)  # else the slider's rounding would come back as an edit
+        self._slider.setValue(position_of(gamma))
+        self._slider.blockSignals(False)
+
+    @Slot(int)
+    def _slid(self, position: int) -> None:
+        gamma = gamma_at(position)
+        self._number.set_value(gamma)
+        self.changed.emit(gamma)
+
+    @Slot(float)
+    def _typed(self, gamma: float) -> None:
+        self.set_value(gamma)
+        self.changed.emit(gamma)

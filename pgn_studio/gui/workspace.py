@@ -1,0 +1,325 @@
+"""What is loaded: data set, classifier, and PGNs measured with them. Loads in the background."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from pgn_studio.core.config import DataSettings, TrainingSettings
+from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.gui.operations import Operation, run_in_background
+
+if TYPE_CHECKING:
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.data.dataset import ImageDataset
+    from pgn_studio.core.evaluation.evaluate import Evaluation
+    from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.core.protocols import Progress
+
+DEMO_PGN = "digits-enhance.safetensors"
+HEADLINE_SPLIT = "test"  # neither the classifier nor the PGN was trained on it
+
+
+@dataclass(frozen=True)
+class ClassifierSource:
+    """Where a classifier comes from, and what its file does not say itself."""
+
+    path: str
+    arch: str | None = None
+    image_size: int | None = None
+
+    def load(self, classes: tuple[str, ...] | None) -> Classifier:
+        """`classes` are only used for files that do not name theirs."""
+        from pgn_studio.core.classifiers import load_classifier
+
+        if self.arch is None:
+            return load_classifier(self.path)
+        return load_classifier(self.path, arch=self.arch, classes=classes, image_size=self.image_size)
+
+
+@dataclass(frozen=True)
+class MeasuredPgn:
+    """A PGN on a split, with all that was needed to measure it."""
+
+    pgn: Pgn
+    classifier: Classifier
+    dataset: ImageDataset
+    split_name: str
+    evaluation: Evaluation
+    data_settings: DataSettings
+    history: tuple[dict[str, Any], ...] = ()  # metrics.jsonl of its run
+    run_folder: str = ""
+
+
+class Workspace(QObject):
+    """Loads one thing after another; every signal comes on the GUI thread."""
+
+    dataset_changed = Signal(object)  # ImageDataset
+    classifier_changed = Signal(object)  # Classifier
+    accuracy_measured = Signal(float, str)  # clean accuracy 0…1, split
+    pgn_opened = Signal(object)  # MeasuredPgn, from a file or a run folder
+    run_measured = Signal(object)  # MeasuredPgn, of the run that has just ended
+    task_started = Signal(str)
+    task_progress = Signal(int, int)
+    task_ended = Signal()
+    failed = Signal(str, object)  # what was tried, the exception
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.dataset: ImageDataset | None = None
+        self.classifier: Classifier | None = None
+        self.data_settings = DataSettings()
+        self.device = "auto"
+        self.precision = "auto"
+        self._waiting: deque[tuple[str, Callable[[Progress], Any], Callable[[Any], None]]] = deque()
+        self._operation: Operation | None = None
+        self._title = ""
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def busy(self) -> bool:
+        return self._operation is not None
+
+    def problem(self) -> str:
+        """Why a run cannot start now; empty when it can."""
+        if self.dataset is None:
+            return "Load a data set first."
+        if self.classifier is None:
+            return "Load or train a classifier first."
+        from pgn_studio.core.classifiers import check_classes
+
+        try:
+            check_classes(self.classifier, self.dataset.classes)
+        except PgnStudioError as error:
+            return str(error)
+        return ""
+
+    @Slot()
+    def cancel(self) -> None:
+        """Give up what is being loaded and what waits for it."""
+        self._waiting.clear()
+        if self._operation is not None:
+            self._operation.cancel()
+
+    # ------------------------------------------------------------------ requests
+
+    def load_dataset(self, settings: DataSettings) -> None:
+        """Read a data set; without an image size, at the classifier's if there is one."""
+        size = self.classifier.info.image_size if self.classifier else None
+        resolved = settings if settings.image_size else settings.updated(image_size=size)
+        name = Path(settings.dataset).name
+        self._enqueue(
+            f"Loading {name}", partial(_load_dataset, resolved), partial(self._set_dataset, settings)
+        )
+
+    def load_classifier(self, source: ClassifierSource) -> None:
+        classes = self.dataset.classes if self.dataset else None
+        self._enqueue(
+            f"Loading {Path(source.path).name}", lambda progress: source.load(classes), self._set_classifier
+        )
+
+    def open_pgn(self, path: Path) -> None:
+        """Load a PGN (file or run folder) with its data set and classifier, and measure it on test."""
+        work = partial(_open_and_measure, path, self._measuring(), self.dataset)
+        self._enqueue(f"Opening {path.name}", work, self._set_opened)
+
+    def open_demo(self) -> None:
+        """The bundled digits with the weak classifier and a PGN that mends it."""
+        self._enqueue("Opening the demo", partial(_open_demo, self._measuring()), self._set_opened)
+
+    def measure_run(self, pgn_path: str, run_folder: str) -> None:
+        """Measure the PGN that a run has kept, on the test split."""
+        if self.dataset is None or self.classifier is None:
+            return
+        work = partial(
+            _measure_kept, Path(pgn_path), run_folder, self.classifier, self.dataset, self.data_settings,
+            self._measuring(),
+        )  # fmt: skip
+        self._enqueue("Measuring the PGN on test", work, self.run_measured.emit)
+
+    def _measuring(self) -> _Measuring:
+        return _Measuring(self.device, self.precision)
+
+    # ------------------------------------------------------------------ results
+
+    def _set_dataset(self, settings: DataSettings, dataset: ImageDataset) -> None:
+        self.data_settings = settings
+        self.dataset = dataset
+        self.dataset_changed.emit(dataset)
+        self._measure_accuracy()
+
+    def _set_classifier(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+        self.classifier_changed.emit(classifier)
+        fits = self.dataset is None or self.dataset.image_size == classifier.info.image_size
+        if not fits and self.data_settings.image_size is None:
+            self.load_dataset(self.data_settings)  # measures accuracy when it is there
+        else:
+            self._measure_accuracy()
+
+    def _measure_accuracy(self) -> None:
+        if self.dataset is None or self.classifier is None or self.problem():
+            return
+        work = partial(_clean_accuracy, self.classifier, self.dataset, self._measuring())
+        self._enqueue("Measuring clean accuracy", work, self._tell_accuracy)
+
+    def _tell_accuracy(self, accuracy: float) -> None:
+        self.accuracy_measured.emit(accuracy, HEADLINE_SPLIT)
+
+    def _set_opened(self, opened: MeasuredPgn) -> None:
+        self.data_settings = opened.data_settings
+        if opened.dataset is not self.dataset:
+            self.dataset = opened.dataset
+            self.dataset_changed.emit(opened.dataset)
+        self.classifier = opened.classifier
+        self.classifier_changed.emit(opened.classifier)
+        self._tell_accuracy(opened.evaluation.metrics.clean_accuracy)
+        self.pgn_opened.emit(opened)
+
+    # ------------------------------------------------------------------ one thing after another
+
+    def _enqueue(self, title: str, work: Callable[[Progress], Any], done: Callable[[Any], None]) -> None:
+        self._waiting.append((title, work, done))
+        self._next()
+
+    def _next(self) -> None:
+        if self._operation is not None or not self._waiting:
+            return
+        self._title, work, done = self._waiting.popleft()
+        self.task_started.emit(self._title)
+        self._operation = run_in_background(self, work, done, self._fail, on_progress=self._advance)
+        self._operation.finished.connect(self._ended)
+
+    def _advance(self, done: int, total: int) -> None:
+        self.task_progress.emit(done, total)
+
+    def _fail(self, error: Exception) -> None:
+        self._waiting.clear()  # what waits builds on what failed
+        self.failed.emit(self._title, error)
+
+    @Slot()
+    def _ended(self) -> None:
+        self._operation = None
+        self.task_ended.emit()
+        self._next()
+
+
+# ---------------------------------------------------------------------- what runs in the background
+
+
+@dataclass(frozen=True)
+class _Measuring:
+    device: str
+    precision: str
+
+    def evaluate(
+        self, pgn: Pgn, classifier: Classifier, dataset: ImageDataset, progress: Progress
+    ) -> Evaluation:
+        from pgn_studio.core.device import pick_device
+        from pgn_studio.core.evaluation.evaluate import evaluate
+
+        return evaluate(
+            pgn,
+            classifier,
+            dataset.split(HEADLINE_SPLIT),
+            split_name=HEADLINE_SPLIT,
+            dataset_name=dataset.name,
+            device=pick_device(self.device),
+            precision=self.precision,
+            progress=progress,
+        )
+
+
+def _load_dataset(settings: DataSettings, progress: Progress) -> ImageDataset:
+    from pgn_studio.core.data.sources import load_dataset
+
+    return load_dataset(settings, progress=progress)
+
+
+def _clean_accuracy(
+    classifier: Classifier, dataset: ImageDataset, measuring: _Measuring, progress: Progress
+) -> float:
+    from pgn_studio.core.classifiers import measure_accuracy
+    from pgn_studio.core.device import pick_device
+
+    return measure_accuracy(
+        classifier,
+        dataset.split(HEADLINE_SPLIT),
+        device=pick_device(measuring.device),
+        precision=measuring.precision,
+        progress=progress,
+    )
+
+
+def _measure_kept(
+    path: Path,
+    run_folder: str,
+    classifier: Classifier,
+    dataset: ImageDataset,
+    data_settings: DataSettings,
+    measuring: _Measuring,
+    progress: Progress,
+) -> MeasuredPgn:
+    from pgn_studio.core.perturbation.pgn import load_pgn
+
+    pgn = load_pgn(path)
+    evaluation = measuring.evaluate(pgn, classifier, dataset, progress)
+    return MeasuredPgn(
+        pgn, classifier, dataset, HEADLINE_SPLIT, evaluation, data_settings, run_folder=run_folder
+    )
+
+
+def _open_demo(measuring: _Measuring, progress: Progress) -> MeasuredPgn:
+    from pgn_studio.core.paths import trained_folder
+
+    path = trained_folder() / DEMO_PGN
+    if not path.is_file():
+        raise PgnStudioError(
+            f"The demo's PGN is missing: expected {path}.",
+            hint="Install PGN Studio again, or make the demo's files anew: `make demo-models`.",
+        )
+    return _open_and_measure(path, measuring, None, progress)
+
+
+def _open_and_measure(
+    path: Path, measuring: _Measuring, current: ImageDataset | None, progress: Progress
+) -> MeasuredPgn:
+    """A PGN file or run folder with its classifier and data set, measured on test.
+
+    `current` is used instead of the recorded data set where it is the same by its fingerprint.
+    """
+    from pgn_studio.core.classifiers import check_classes
+    from pgn_studio.core.paths import trained_folder
+    from pgn_studio.core.perturbation.pgn import find_classifier, load_pgn
+    from pgn_studio.core.runs import RunFolder
+
+    run = RunFolder.open(path) if path.is_dir() else None
+    pgn = load_pgn(run.pgn_path if run else path)
+    settings = TrainingSettings.make(**pgn.info.settings)
+    found = find_classifier(pgn.info, beside=path if run else path.parent, trained=trained_folder())
+    same = current is not None and current.fingerprint == pgn.info.fingerprint
+    data_settings = data_part(settings)
+    if current is not None and same and current.image_size == pgn.info.image_size:
+        dataset = current
+    else:
+        dataset = _load_dataset(data_settings.updated(image_size=pgn.info.image_size), progress)
+    source = ClassifierSource(str(found))
+    classifier = source.load(dataset.classes)
+    check_classes(classifier, dataset.classes)
+    evaluation = measuring.evaluate(pgn, classifier, dataset, progress)
+    opened = MeasuredPgn(pgn, classifier, dataset, HEADLINE_SPLIT, evaluation, data_settings)
+    if run is None:
+        return opened
+    return replace(opened, history=tuple(run.read_metrics()), run_folder=str(run.path))
+
+
+def data_part(settings: TrainingSettings) -> DataSettings:
+    """The fields of a run's settings that say which images."""
+    return DataSettings.make(**{name: getattr(settings, name) for name in DataSettings.model_fields})
