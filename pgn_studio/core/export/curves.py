@@ -165,11 +165,15 @@ def _running_mean(values: Values) -> Values:
     if window == 1:
         return values
     known = np.isfinite(values)
+    first = np.clip(np.arange(len(values)) - window // 2, 0, None)
+    end = np.clip(np.arange(len(values)) + window // 2 + 1, None, len(values))
+    # By cumulative sums: a convolution takes minutes on a run of a million steps.
     sums, counts = (
-        np.convolve(part, np.ones(window), mode="same")
+        np.concatenate([[0.0], np.cumsum(part)])
         for part in (np.where(known, values, 0.0), known.astype(float))
     )
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    total, count = sums[end] - sums[first], counts[end] - counts[first]
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _log_where_wide(axes: Axes, values: Values) -> None:

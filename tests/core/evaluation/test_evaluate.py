@@ -15,10 +15,26 @@ from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, evaluate, 
 from pgn_studio.core.perturbation.pgn import Pgn
 from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
 
-REQUIRED = (
-    "n clean_accuracy perturbed_accuracy perturbed_accuracy_8bit map_clean map_perturbed fixed broken mcnemar_p "
-    "fooling_rate attack_success l2_mean rms_mean linf_max split dataset classifier pgn"
-).split()
+REQUIRED = [
+    "n",
+    "clean_accuracy",
+    "perturbed_accuracy",
+    "perturbed_accuracy_8bit",
+    "map_clean",
+    "map_perturbed",
+    "fixed",
+    "broken",
+    "mcnemar_p",
+    "fooling_rate",
+    "attack_success",
+    "l2_mean",
+    "rms_mean",
+    "linf_max",
+    "split",
+    "dataset",
+    "classifier",
+    "pgn",
+]
 
 
 def measure(pgn: Pgn, split: ArraySplit, **options: object) -> Evaluation:
