@@ -51,7 +51,9 @@ def _fetch(command: Sequence[str], folder: Path, progress: Progress) -> None:
     """Run `command` to its end; stop it when `progress` raises. Raises OSError with its last words."""
     with (
         tempfile.TemporaryFile() as output,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output
+        ) as process,
     ):
         try:
             while not _ended(process):

@@ -48,7 +48,7 @@ def find_layout(scan: FolderScan, *, val_is_test: bool) -> dict[str, str]:
         return {"train": ""}
     if val_is_test and "test" not in layout and "val" in layout:
         layout["test"] = layout.pop("val")
-    return layout
+    return {split: layout[split] for split in ("train", "val", "test") if split in layout}
 
 
 def _check_class_layout(scan: FolderScan, top: Sequence[str]) -> None:

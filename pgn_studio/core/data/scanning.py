@@ -102,4 +102,5 @@ class FolderScan:
 
 
 def _looks_like_image(name: str) -> bool:
-    return not name.startswith(".") and name.rpartition(".")[2].lower() in IMAGE_SUFFIXES
+    stem, _, suffix = name.rpartition(".")
+    return bool(stem) and not name.startswith(".") and suffix.lower() in IMAGE_SUFFIXES

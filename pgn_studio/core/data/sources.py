@@ -57,7 +57,8 @@ def _unknown(wish: str, folder: Path) -> DataError:
 def _similar_neighbours(folder: Path) -> list[str]:
     """Folders beside where `folder` would be whose names are close to its own."""
     try:
-        names = [entry.name for entry in os.scandir(folder.parent) if entry.is_dir()]
+        with os.scandir(folder.parent) as entries:
+            names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
     except (OSError, ValueError):
         return []
     return [str(folder.parent / name) for name in difflib.get_close_matches(folder.name, names, n=2)]
