@@ -26,7 +26,7 @@ class Role:
 
     IMAGE_INDEX = Qt.ItemDataRole.UserRole + 1  # int: index in the split
     OUTCOME = Qt.ItemDataRole.UserRole + 2  # Outcome
-    CAPTION = Qt.ItemDataRole.UserRole + 3  # str: the true class, or "said before → says now"
+    CAPTION = Qt.ItemDataRole.UserRole + 3  # str: "said before → says now", or "said" with the "(truth)"
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,12 @@ class GalleryModel(QAbstractListModel):
     def _caption(self, image: int) -> str:
         assert self._content is not None
         outcome = self.outcome(image)
+        per_image, classes = self._content.per_image, self._content.classes
+        truth = classes[per_image.labels[image]]
         if outcome is Outcome.BOTH_RIGHT:
-            return str(self._content.classes[self._content.per_image.labels[image]])
+            return truth
+        if per_image.clean_prediction[image] == per_image.perturbed_prediction[image]:
+            return f"{classes[per_image.clean_prediction[image]]} ({truth})"
         return self._predictions(image)
 
     def outcome(self, image: int) -> Outcome:

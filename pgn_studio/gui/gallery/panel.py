@@ -35,6 +35,7 @@ class GalleryPanel(QWidget):
         self.model = GalleryModel(self)
         self.view = GalleryView(self.model, self)
         self.filters = FilterBar(self)
+        self._order = (self.filters.query.sort, self.filters.query.descending)
         self._empty_text = QLabel(self)
         self._clear = QPushButton("Show every class and name", self)
         self._stack = QStackedWidget(self)
@@ -72,6 +73,9 @@ class GalleryPanel(QWidget):
         layout.addWidget(self._stack, 1)
 
     def _apply(self, query: GalleryQuery, *, keep_place: bool = True) -> None:
+        # A new order is looked at from its beginning; under a new filter the image keeps its place.
+        keep_place = keep_place and (query.sort, query.descending) == self._order
+        self._order = (query.sort, query.descending)
         current = self.view.currentIndex()
         image = self.model.image_index(current.row()) if keep_place and current.isValid() else -1
         result = self.model.apply(query)

@@ -52,7 +52,9 @@ class DetailPanel(QWidget):
         head.addWidget(self._title, 1)
         self._title.setTextFormat(Qt.TextFormat.RichText)
         self._title.setMinimumWidth(1)
-        numbers = QGridLayout()
+        figures = QWidget(self)
+        numbers = QGridLayout(figures)
+        numbers.setContentsMargins(0, 0, 0, 0)
         numbers.addWidget(QLabel("Perturbation", self), 0, 0, 1, 2)
         for row, (name, text) in enumerate(
             (("l2", "L2"), ("rms", "RMS per value"), ("linf", "Largest |p|")), start=1
@@ -60,13 +62,12 @@ class DetailPanel(QWidget):
             numbers.addWidget(QLabel(text, self), row, 0)
             numbers.addWidget(self._sizes[name], row, 1, Qt.AlignmentFlag.AlignRight)
         numbers.addWidget(self._after_saving, 4, 0, 1, 2)
-        numbers.setRowStretch(5, 1)
         numbers.setHorizontalSpacing(16)
         self._after_saving.setWordWrap(True)
         below = QHBoxLayout()
         below.setSpacing(24)
         below.addWidget(self.bars, 1, Qt.AlignmentFlag.AlignTop)
-        below.addLayout(numbers)
+        below.addWidget(figures, 0, Qt.AlignmentFlag.AlignTop)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(head)
@@ -95,9 +96,9 @@ class DetailPanel(QWidget):
         self._caption("original", classes, int(sample.before.argmax()), float(sample.before.max()), truth)
         self._caption("perturbed", classes, int(sample.after.argmax()), float(sample.after.max()), truth)
         self.bars.show_rows(top_rows(classes, sample.before, sample.after, truth))
-        self._sizes["l2"].setText(f"{per_image.l2[index]:.3f}")
-        self._sizes["rms"].setText(f"{per_image.rms[index]:.4f}")
-        self._sizes["linf"].setText(f"{per_image.linf[index]:.4f}")
+        self._sizes["l2"].setText(f"{per_image.l2[index]:.3g}")
+        self._sizes["rms"].setText(f"{per_image.rms[index]:.3g}")
+        self._sizes["linf"].setText(f"{per_image.linf[index]:.3g}")
         self._show_saving(per_image, index, classes)
 
     def show_busy(self, name: str) -> None:

@@ -80,7 +80,7 @@ class ImageView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.AlternateBase))
+        painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Window))
         if self._image is not None and not self._image.isNull():
             target = self.image_rect()
             enlarged = target.width() > self._image.width()

@@ -129,6 +129,7 @@ class InspectionPage(QWidget):
         splitter.setStretchFactor(0, 2)
         splitter.setStretchFactor(1, 3)
         splitter.setChildrenCollapsible(False)
+        splitter.setHandleWidth(9)
         working = QWidget(self)
         column = QVBoxLayout(working)
         column.setContentsMargins(8, 8, 8, 8)

@@ -1,0 +1,30 @@
+"""The page with a small study on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pgn_studio.gui.inspection.page import InspectionPage
+from tests.gui.inspection.studies import Study, make_study
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture(scope="session")
+def study() -> Study:
+    return make_study()
+
+
+@pytest.fixture
+def page(qtbot: QtBot, study: Study) -> InspectionPage:
+    """A shown page on which the first image has arrived."""
+    page = InspectionPage()
+    qtbot.addWidget(page)
+    page.resize(1100, 700)
+    page.show()
+    with qtbot.waitSignal(page.sample_shown):
+        study.show_on(page)
+    return page
