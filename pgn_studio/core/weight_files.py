@@ -7,6 +7,7 @@ containers; every key and shape must fit the network, and every value must be fi
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
@@ -114,7 +115,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_pickle(path: Path) -> object:
     try:
-        return cast(object, torch.load(path, map_location="cpu", weights_only=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old pickle protocols: what cannot be read is refused below
+            return cast(object, torch.load(path, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError as error:
         raise ClassifierError(
             f"{path.name} is a pickle that holds more than weights; loading it could run code, so it"

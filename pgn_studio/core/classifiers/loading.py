@@ -18,10 +18,9 @@ from pgn_studio.core.classifiers.exported import (
 )
 from pgn_studio.core.classifiers.networks import build_network, default_image_size, default_normalisation
 from pgn_studio.core.classifiers.saved import (
-    FORMAT,
     count_parameters,
     read_saved_classifier,
-    safetensors_metadata,
+    saved_content,
 )
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
@@ -63,9 +62,9 @@ def load_classifier(
     if not path.is_file():
         raise ClassifierError(f"There is no classifier file {path}.", hint="Check the path.")
     if path.suffix == ".safetensors":
-        metadata = safetensors_metadata(path)
-        if metadata.get("format") == FORMAT:
-            classifier = read_saved_classifier(path, metadata)
+        content = saved_content(path)
+        if content:
+            classifier = read_saved_classifier(path, content)
             if classes is not None:
                 check_classes(classifier, classes)
             return classifier

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
@@ -22,6 +22,7 @@ from pgn_studio.core.weight_files import load_weights, read_weights
 
 FORMAT = "pgn-studio-classifier"
 VERSION = 1
+_KEY = "pgn-studio"  # the only metadata entry: safetensors writes several in random order
 
 
 class _Content(BaseModel):
@@ -29,6 +30,8 @@ class _Content(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
+    format: Literal["pgn-studio-classifier"] = "pgn-studio-classifier"
+    version: Literal[1] = 1
     arch: str
     classes: tuple[str, ...] = Field(min_length=2)
     mean: Triple
@@ -47,10 +50,9 @@ def save_classifier(path: Path, net: nn.Module, info: ClassifierInfo) -> Classif
         image_size=info.image_size,
         training=info.training,
     )
-    metadata = {"format": FORMAT, "version": str(VERSION), "content": content.model_dump_json()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        save_file(tensors, temporary, metadata={_KEY: content.model_dump_json()})
     return replace(
         info,
         path=str(path.resolve()),
@@ -59,19 +61,22 @@ def save_classifier(path: Path, net: nn.Module, info: ClassifierInfo) -> Classif
     )
 
 
-def read_saved_classifier(path: Path, metadata: Mapping[str, str]) -> Classifier:
-    """Load a file that `save_classifier` wrote. Raises ClassifierError when it is damaged."""
-    if metadata.get("version") != str(VERSION):
+def read_saved_classifier(path: Path, content: Mapping[str, Any]) -> Classifier:
+    """Load a file whose metadata is `content`. Raises ClassifierError when it is damaged or newer."""
+    if content.get("version") != VERSION:
         raise ClassifierError(
-            f"{path.name} has format version {metadata.get('version')}; this PGN Studio reads {VERSION}.",
+            f"{path.name} has format version {content.get('version')}; this PGN Studio reads {VERSION}.",
             hint="Update PGN Studio.",
         )
     try:
-        content = _Content.model_validate(json.loads(metadata["content"]))
-    except (KeyError, json.JSONDecodeError, ValidationError) as error:
+        return _from_content(path, _Content.model_validate(content))
+    except ValidationError as error:
         raise ClassifierError(
             f"{path.name} has damaged metadata.", hint="Save it again.", details=str(error)
         ) from error
+
+
+def _from_content(path: Path, content: _Content) -> Classifier:
     if min(content.std) <= 0:
         raise ClassifierError(f"{path.name} has a std that is not positive: {content.std}.")
     net = build_network(content.arch, len(content.classes), image_size=content.image_size)
@@ -90,15 +95,23 @@ def read_saved_classifier(path: Path, metadata: Mapping[str, str]) -> Classifier
     return Classifier(net, info)
 
 
-def safetensors_metadata(path: Path) -> dict[str, str]:
-    """The file's metadata, without its tensors. Raises ClassifierError when it is not safetensors."""
+def saved_content(path: Path) -> dict[str, Any]:
+    """What PGN Studio wrote beside the tensors; empty in files from elsewhere.
+
+    Raises ClassifierError when the file is not safetensors, or is one of PGN Studio's other files.
+    """
     try:
         with safe_open(path, framework="pt") as opened:
-            return dict(opened.metadata() or {})
-    except (SafetensorError, OSError) as error:
+            metadata = opened.metadata() or {}
+        content = json.loads(metadata.get(_KEY, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
         raise ClassifierError(
             f"{path.name} is no readable safetensors file ({error}).", hint="Copy or save it again."
         ) from error
+    if not isinstance(content, dict) or content.get("format", FORMAT) != FORMAT:
+        kind = content.get("format") if isinstance(content, dict) else "damaged"
+        raise ClassifierError(f"{path.name} is no classifier ({kind}).", hint="Choose a classifier's file.")
+    return content
 
 
 def count_parameters(net: nn.Module) -> int:

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from pgn_studio.core.classifiers import SmallCNN, load_classifier
+from pgn_studio.core.errors import ClassifierError
+
+CLASSES = ("red", "green", "blue")
+
+
+class Payload:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.mark,)
+
+
+class Tiny(nn.Module):
+    """Small enough to export in a moment; has a batch norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(torch.relu(self.norm(self.conv(x))).mean(dim=(2, 3)))
+
+
+def export(net: nn.Module, path: Path, *, fixed_batch: bool = False) -> Path:
+    shapes = None if fixed_batch else ({0: torch.export.Dim("batch")},)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(net, (torch.rand(2, 3, 16, 16),), dynamic_shapes=shapes)
+        torch.export.save(program, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
+    net = Tiny().eval()
+    return net, export(net, tmp_path_factory.mktemp("exported") / "net.pt2")
+
+
+def rewrite(source: Path, target: Path, change: Callable[[str, bytes], bytes | None]) -> Path:
+    """Copy an archive, with records changed, or left out (None)."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
+        for name in old.namelist():
+            content = change(name, old.read(name))
+            if content is not None:
+                new.writestr(name, content)
+    return target
+
+
+def with_json(change: Callable[[Any], None], ending: str) -> Callable[[str, bytes], bytes]:
+    def rewritten(name: str, content: bytes) -> bytes:
+        if not name.endswith(ending):
+            return content
+        value = json.loads(content)
+        change(value)
+        return json.dumps(value).encode()
+
+    return rewritten
+
+
+def test_an_exported_program_is_a_classifier(exported: tuple[nn.Module, Path]) -> None:
+    net, path = exported
+    classifier = load_classifier(path, classes=CLASSES)
+    assert classifier.info.arch == "exported-program"
+    assert classifier.info.image_size == 16
+    pixels = torch.rand(5, 3, 16, 16, requires_grad=True)
+    logits = classifier.train()(pixels)
+    torch.testing.assert_close(logits, net(pixels))
+    logits.sum().backward()
+    assert pixels.grad is not None
+    assert not any(parameter.requires_grad for parameter in classifier.parameters())
+    with pytest.raises(ClassifierError, match="features"):
+        classifier.logits_and_features(pixels)
+
+
+def test_a_torchscript_file_is_a_classifier(tmp_path: Path) -> None:
+    net = SmallCNN(3, image_size=16).eval()
+    torch.jit.script(net).save(str(tmp_path / "net.pt"))
+    half = (0.5, 0.5, 0.5)
+    classifier = load_classifier(tmp_path / "net.pt", classes=CLASSES, image_size=16, mean=half, std=half)
+    pixels = torch.rand(4, 3, 16, 16)
+    torch.testing.assert_close(classifier.train()(pixels), net((pixels - 0.5) / 0.5))
+    assert not classifier.has_features
+
+
+def test_torchscript_that_touches_files_is_refused(tmp_path: Path) -> None:
+    class Reader(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.from_file("/dev/zero", size=1)
+
+    torch.jit.script(Reader()).save(str(tmp_path / "net.pt"))
+    with pytest.raises(ClassifierError, match="reads or writes files"):
+        load_classifier(tmp_path / "net.pt", classes=CLASSES)
+
+
+def test_programs_need_classes_of_their_number(exported: tuple[nn.Module, Path]) -> None:
+    with pytest.raises(ClassifierError, match="does not say its classes"):
+        load_classifier(exported[1])
+    with pytest.raises(ClassifierError, match=r"expected to give \(2, 2\) logits"):
+        load_classifier(exported[1], classes=CLASSES[:2])
+
+
+def test_another_image_size_is_explained(tmp_path: Path) -> None:
+    export(Tiny().eval(), tmp_path / "net.pt2")
+    with pytest.raises(ClassifierError, match="does not take 2 images of 20 px") as caught:
+        load_classifier(tmp_path / "net.pt2", classes=CLASSES, image_size=20)
+    assert "image size" in caught.value.hint
+
+
+def test_a_fixed_batch_is_explained(tmp_path: Path) -> None:
+    export(Tiny().eval(), tmp_path / "net.pt2", fixed_batch=True)
+    with pytest.raises(ClassifierError, match="does not take 3 images") as caught:
+        load_classifier(tmp_path / "net.pt2", classes=CLASSES)
+    assert "dynamic_shapes" in caught.value.hint
+
+
+def test_a_program_exported_in_training_mode_is_refused(tmp_path: Path) -> None:
+    export(Tiny().train(), tmp_path / "net.pt2")
+    with pytest.raises(ClassifierError, match="training mode"):
+        load_classifier(tmp_path / "net.pt2", classes=CLASSES)
+
+
+def test_nan_weights_of_a_program_are_refused(tmp_path: Path) -> None:
+    net = Tiny().eval()
+    with torch.no_grad():
+        net.fc.weight[0, 0] = float("nan")
+    export(net, tmp_path / "net.pt2")
+    with pytest.raises(ClassifierError, match="NaN"):
+        load_classifier(tmp_path / "net.pt2", classes=CLASSES)
+
+
+def test_pickled_code_in_a_program_is_refused_and_not_run(
+    exported: tuple[nn.Module, Path], tmp_path: Path
+) -> None:
+    mark, buffer = tmp_path / "mark", io.BytesIO()
+    torch.save((Payload(mark),), buffer)
+
+    def poisoned(name: str, content: bytes) -> bytes:
+        return buffer.getvalue() if name.endswith("/model.pt") else content
+
+    path = rewrite(exported[1], tmp_path / "net.pt2", poisoned)
+    with pytest.raises(ClassifierError, match=r"sample_inputs/model.pt, a pickle"):
+        load_classifier(path, classes=CLASSES)
+    assert not mark.exists()
+
+
+def pickle_weights(config: Any) -> None:
+    next(iter(config["config"].values()))["use_pickle"] = True
+
+
+def name_an_object(config: Any) -> None:
+    next(iter(config["config"].values()))["path_name"] = "opaque_obj_0"
+
+
+def call_the_system(program: Any) -> None:
+    program["graph_module"]["graph"]["nodes"][0]["target"] = "torch.os.system"
+
+
+def read_a_file(program: Any) -> None:
+    program["graph_module"]["graph"]["nodes"][0]["target"] = "torch.ops.aten.from_file.default"
+
+
+def evaluate_code(program: Any) -> None:
+    values = program["graph_module"]["graph"]["tensor_values"]
+    values["x"]["sizes"][0]["as_expr"]["expr_str"] = "__import__('os').getcwd()"
+
+
+@pytest.mark.parametrize(
+    ("change", "ending", "match"),
+    [
+        (pickle_weights, "weights_config.json", "pickled weights"),
+        (name_an_object, "weights_config.json", "opaque_obj_0"),
+        (call_the_system, "models/model.json", "a call of torch.os.system"),
+        (read_a_file, "models/model.json", "a call of torch.ops.aten.from_file"),
+        (evaluate_code, "models/model.json", "the expression __import__"),
+    ],
+)
+def test_what_could_run_code_is_refused(
+    exported: tuple[nn.Module, Path],
+    tmp_path: Path,
+    change: Callable[[Any], None],
+    ending: str,
+    match: str,
+) -> None:
+    path = rewrite(exported[1], tmp_path / "net.pt2", with_json(change, ending))
+    with pytest.raises(ClassifierError, match=match):
+        load_classifier(path, classes=CLASSES)
+
+
+def test_guards_in_a_program_are_not_executed(exported: tuple[nn.Module, Path], tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+
+    def guard(program: Any) -> None:
+        program["guards_code"] = [f"__import__('pathlib').Path({str(mark)!r}).touch() is None"]
+
+    path = rewrite(exported[1], tmp_path / "net.pt2", with_json(guard, "models/model.json"))
+    load_classifier(path, classes=CLASSES)
+    assert not mark.exists()
+
+
+def test_unknown_records_and_doubled_ones_are_refused(
+    exported: tuple[nn.Module, Path], tmp_path: Path
+) -> None:
+    for extra, match in (("net/data/aotinductor/model/a.so", "aotinductor"), (None, "two records")):
+        path = rewrite(exported[1], tmp_path / "net.pt2", lambda _, content: content)
+        with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # zipfile warns of the doubled name
+            archive.writestr(extra or archive.namelist()[0], b"")
+        with pytest.raises(ClassifierError, match=match):
+            load_classifier(path, classes=CLASSES)
+
+
+def test_a_damaged_program_is_refused(exported: tuple[nn.Module, Path], tmp_path: Path) -> None:
+    path = rewrite(
+        exported[1],
+        tmp_path / "net.pt2",
+        lambda name, content: None if name.endswith("weight_0") else content,
+    )
+    with pytest.raises(ClassifierError, match="cannot be loaded as an exported program"):
+        load_classifier(path, classes=CLASSES)

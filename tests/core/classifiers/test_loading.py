@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pgn_studio.core.classifiers import Classifier, ClassifierInfo, SmallCNN, load_classifier, save_classifier
+from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.files import sha256_of_file
+
+CLASSES = ("red", "green", "blue")
+INFO = ClassifierInfo(
+    "small", CLASSES, (0.4, 0.5, 0.6), (0.2, 0.25, 0.3), 16, training={"val_accuracy": 0.75, "epochs": 3}
+)
+
+
+class Payload:
+    """A pickle that leaves a mark where it is loaded."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.mark,)
+
+
+@pytest.fixture
+def state() -> dict[str, Tensor]:
+    torch.manual_seed(1)
+    return torchvision.models.resnet18(num_classes=3).state_dict()
+
+
+def load_resnet(path: Path) -> Classifier:
+    return load_classifier(path, arch="resnet18", classes=CLASSES)
+
+
+def test_what_is_saved_comes_back(tmp_path: Path) -> None:
+    net = SmallCNN(3, image_size=16).to(memory_format=torch.channels_last).eval()
+    path = tmp_path / "deep" / "clf.safetensors"
+    info = save_classifier(path, net, INFO)
+    loaded = load_classifier(path)
+    assert loaded.info == info
+    assert info == replace(
+        INFO,
+        path=str(path),
+        sha256=sha256_of_file(path),
+        parameters=sum(p.numel() for p in net.parameters()),
+    )
+    assert all(torch.equal(loaded.net.state_dict()[k], v) for k, v in net.state_dict().items())
+    pixels = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(loaded(pixels), net(loaded.normalize(pixels)))
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    net = SmallCNN(3, image_size=16)
+    first = save_classifier(tmp_path / "a.safetensors", net, INFO)
+    assert save_classifier(tmp_path / "b.safetensors", net, INFO).sha256 == first.sha256
+
+
+def test_other_classes_than_the_files_are_refused(tmp_path: Path) -> None:
+    save_classifier(tmp_path / "clf.safetensors", SmallCNN(3, image_size=16), INFO)
+    with pytest.raises(ClassifierError, match="differ"):
+        load_classifier(tmp_path / "clf.safetensors", classes=("red", "green", "cyan"))
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"version": 99}, "version 99"),
+        ({"format": "pgn-studio-pgn"}, "no classifier"),
+        ({"classes": 3}, "damaged metadata"),
+        ({"std": [0.0, 1.0, 1.0]}, "not positive"),
+    ],
+)
+def test_damaged_metadata_is_refused(tmp_path: Path, change: dict[str, object], match: str) -> None:
+    path = tmp_path / "clf.safetensors"
+    net = SmallCNN(3, image_size=16)
+    save_classifier(path, net, INFO)
+    with safe_open(path, "pt") as opened:
+        metadata = opened.metadata()
+    content = json.loads(metadata["pgn-studio"])
+    assert content["format"] == "pgn-studio-classifier"
+    save_file(net.state_dict(), path, metadata={"pgn-studio": json.dumps({**content, **change})})
+    with pytest.raises(ClassifierError, match=match):
+        load_classifier(path)
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "clf.safetensors"
+    save_classifier(path, SmallCNN(3, image_size=16), INFO)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ClassifierError, match="no readable safetensors"):
+        load_classifier(path)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_foreign_weights_load_with_arch_and_classes(
+    tmp_path: Path, state: dict[str, Tensor], suffix: str
+) -> None:
+    path = tmp_path / f"net{suffix}"
+    if suffix == ".pth":
+        torch.save(state, path)
+    else:
+        save_file(state, path)
+    classifier = load_resnet(path)
+    assert classifier.info.classes == CLASSES
+    assert classifier.info.image_size == 224
+    assert classifier.info.mean == (0.485, 0.456, 0.406)
+    assert classifier.info.sha256 == sha256_of_file(path)
+    assert torch.equal(classifier.net.fc.weight, state["fc.weight"])
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "module.model.", "_orig_mod."])
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
+def test_wrappers_and_prefixes_are_taken_off(
+    tmp_path: Path, state: dict[str, Tensor], prefix: str, wrapper: str | None
+) -> None:
+    prefixed = {prefix + key: value for key, value in state.items()}
+    torch.save({wrapper: prefixed, "epoch": 3} if wrapper else prefixed, tmp_path / "net.pth")
+    assert torch.equal(load_resnet(tmp_path / "net.pth").net.fc.weight, state["fc.weight"])
+
+
+def test_given_normalisation_and_size_are_used(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    torch.save(state, tmp_path / "net.pth")
+    half = (0.5, 0.5, 0.5)
+    classifier = load_classifier(
+        tmp_path / "net.pth", arch="resnet18", classes=CLASSES, image_size=64, mean=half, std=half
+    )
+    assert (classifier.info.mean, classifier.info.std, classifier.info.image_size) == (half, half, 64)
+
+
+def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    torch.save({"state_dict": Payload(mark)}, tmp_path / "net.pth")
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps(Payload(mark)))
+    for name in ("net.pth", "plain.pth"):
+        with pytest.raises(ClassifierError, match="refused") as caught:
+            load_resnet(tmp_path / name)
+        assert "safetensors" in caught.value.hint
+        assert name in caught.value.hint
+    assert not mark.exists()
+
+
+def test_a_whole_pickled_module_is_refused(tmp_path: Path) -> None:
+    torch.save(nn.Linear(2, 2), tmp_path / "net.pth")
+    with pytest.raises(ClassifierError, match="more than weights"):
+        load_resnet(tmp_path / "net.pth")
+
+
+def test_missing_and_unexpected_keys_are_counted_and_named(
+    tmp_path: Path, state: dict[str, Tensor]
+) -> None:
+    state["stranger"] = state.pop("conv1.weight")
+    torch.save(state, tmp_path / "net.pth")
+    with pytest.raises(ClassifierError, match=r"1 of 122 keys missing \(conv1.weight\), 1 unexpected \(str"):
+        load_resnet(tmp_path / "net.pth")
+
+
+def test_another_architectures_weights_are_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    state["conv1.weight"] = state["conv1.weight"][:, :1]
+    torch.save(state, tmp_path / "net.pth")
+    with pytest.raises(ClassifierError, match=r"conv1.weight: expected \(64, 3, 7, 7\), got \(64, 1, 7, 7"):
+        load_resnet(tmp_path / "net.pth")
+
+
+def test_a_head_for_other_classes_is_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    torch.save(state, tmp_path / "net.pth")
+    with pytest.raises(ClassifierError, match="last layer for 3 classes, but 2 classes were given"):
+        load_classifier(tmp_path / "net.pth", arch="resnet18", classes=("red", "green"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(
+    tmp_path: Path, state: dict[str, Tensor], value: float
+) -> None:
+    state["layer1.0.conv1.weight"][0, 0, 0, 0] = value
+    torch.save(state, tmp_path / "net.pth")
+    with pytest.raises(ClassifierError, match=r"NaN or infinity in layer1.0.conv1.weight"):
+        load_resnet(tmp_path / "net.pth")
+
+
+def test_weights_need_an_architecture_and_classes(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    torch.save(state, tmp_path / "net.pth")
+    with pytest.raises(ClassifierError, match="architecture"):
+        load_classifier(tmp_path / "net.pth", classes=CLASSES)
+    with pytest.raises(ClassifierError, match="classes"):
+        load_classifier(tmp_path / "net.pth", arch="resnet18")
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [(b"", "no readable weights"), (b"hello", "refused|no readable weights"), (b"PK\x03\x04", "no readable")],
+)
+def test_files_of_another_kind_are_refused(tmp_path: Path, content: bytes, match: str) -> None:
+    (tmp_path / "net.pth").write_bytes(content)
+    with pytest.raises(ClassifierError, match=match):
+        load_resnet(tmp_path / "net.pth")
+
+
+def test_a_file_without_a_state_dict_is_refused(tmp_path: Path) -> None:
+    torch.save({"epoch": 3}, tmp_path / "net.pth")
+    with pytest.raises(ClassifierError, match=r"no state dict \(found: epoch\)"):
+        load_resnet(tmp_path / "net.pth")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ClassifierError, match="no classifier file"):
+        load_classifier(tmp_path / "nothing.safetensors")
+
+
+def test_names_give_random_networks() -> None:
+    classifier = load_classifier("arch:resnet18", classes=CLASSES)
+    assert classifier.backbone_name == "resnet18"
+    assert classifier(torch.rand(2, 3, 64, 64)).shape == (2, 3)
+
+
+def test_names_from_timm_are_found() -> None:
+    classifier = load_classifier("arch:tf_efficientnet_lite0", classes=CLASSES, image_size=32)
+    assert classifier.info.mean == pytest.approx((127 / 255,) * 3)
+    assert classifier(torch.rand(1, 3, 32, 32)).shape == (1, 3)
+
+
+def test_an_unknown_name_suggests_near_ones() -> None:
+    with pytest.raises(ClassifierError, match="no architecture 'resnt50'") as caught:
+        load_classifier("arch:resnt50", classes=CLASSES)
+    assert "resnet50" in caught.value.hint
+
+
+def test_imagenet_weights_bring_their_classes() -> None:
+    classifier = load_classifier("arch:efficientnet-lite0:pretrained")
+    assert classifier.info.classes[0] == "tench"
+    assert len(classifier.info.classes) == 1000
+    with pytest.raises(ClassifierError, match="1000 classes, but 3"):
+        load_classifier("arch:efficientnet-lite0:pretrained", classes=CLASSES)

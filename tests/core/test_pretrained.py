@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import io
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+
+from pgn_studio.core import pretrained
+from pgn_studio.core.errors import ClassifierError, WeightsError
+from pgn_studio.core.files import sha256_of_file
+from pgn_studio.core.pretrained import find_architecture, imagenet_backbone, imagenet_weights
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty download cache."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    return tmp_path / "checkpoints"
+
+
+@pytest.fixture(scope="module")
+def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
+    torch.manual_seed(0)
+    torch.save(torchvision.models.resnet18().state_dict(), path)
+    return path
+
+
+def test_lite0_comes_with_the_packages_weights() -> None:
+    backbone = imagenet_backbone("efficientnet-lite0").eval()
+    assert backbone.feature_dim == 1280
+    assert backbone.mean == pytest.approx((127 / 255,) * 3)
+    assert backbone.std == pytest.approx((128 / 255,) * 3)
+    assert backbone.min_size == 128
+    assert "sha256:579344248a93" in backbone.weights_source
+    features = backbone.feature_map(torch.zeros(1, 3, 128, 128))
+    assert features.shape == (1, 1280, 4, 4)
+    assert torch.isfinite(features).all()
+
+
+def test_lite0_knows_a_photograph(clothing: Path) -> None:
+    """All keys in their right places: ImageNet's own classes for what is in the picture."""
+    import timm
+    from PIL import Image, ImageOps
+
+    net = timm.create_model("tf_efficientnet_lite0")
+    net.load_state_dict(imagenet_weights("efficientnet-lite0")[0])
+    names = pretrained.imagenet_categories("efficientnet-lite0")
+    path = sorted((clothing / "test" / "t-shirt").iterdir())[0]
+    picture = ImageOps.fit(Image.open(path).convert("RGB"), (224, 224))
+    pixels = torch.tensor(list(picture.tobytes()), dtype=torch.float32).view(1, 224, 224, 3)
+    with torch.no_grad():
+        top = net.eval()((pixels.permute(0, 3, 1, 2) - 127) / 128).topk(5).indices[0]
+    shown = {names[index] for index in top.tolist()}
+    assert shown & {"jersey", "sweatshirt", "cardigan", "velvet", "wool", "brassiere", "miniskirt", "pajama"}
+
+
+@pytest.mark.parametrize(
+    ("name", "dim"),
+    [("resnet18", 512), ("mobilenet_v3_small", 576), ("densenet121", 1024), ("resnet18d", 512)],
+)
+def test_other_backbones_by_name(name: str, dim: int) -> None:
+    backbone = imagenet_backbone(name, "none")
+    assert (backbone.name, backbone.feature_dim, backbone.weights_source) == (name, dim, "none")
+    pixels = torch.rand(2, 3, 128, 128, requires_grad=True)
+    features = backbone(pixels)
+    assert features.shape == (2, dim, 4, 4)
+    features.sum().backward()
+    assert all(parameter.grad is not None for parameter in backbone.parameters())
+
+
+def test_paper_size_features_of_resnet50() -> None:
+    with torch.device("meta"):
+        assert torchvision.models.resnet50().fc.in_features == 2048
+    backbone = imagenet_backbone("resnet50", "none").eval()
+    with torch.no_grad():
+        assert backbone(torch.rand(1, 3, 224, 224)).shape == (1, 2048, 7, 7)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_t"])
+def test_transformers_are_refused_as_backbones(name: str) -> None:
+    with pytest.raises(ClassifierError, match="no feature map"):
+        imagenet_backbone(name, "none")
+
+
+def test_weights_from_a_file(resnet_file: Path) -> None:
+    backbone = imagenet_backbone("resnet18", str(resnet_file))
+    state = torch.load(resnet_file, weights_only=True)
+    assert torch.equal(backbone.state_dict()["features.conv1.weight"], state["conv1.weight"])
+    assert backbone.weights_source == f"resnet18.pth sha256:{sha256_of_file(resnet_file)[:12]}"
+
+
+def test_weights_of_another_network_are_refused(resnet_file: Path) -> None:
+    with pytest.raises(ClassifierError, match="does not fit"):
+        imagenet_backbone("resnet34", str(resnet_file))
+
+
+def test_cached_weights_are_used_without_a_network(
+    hub: Path, resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(urllib.request, "urlopen", _unreachable)
+    hub.mkdir()
+    (hub / "resnet18-f37072fd.pth").write_bytes(resnet_file.read_bytes())
+    assert imagenet_backbone("resnet18").weights_source.startswith("resnet18-f37072fd.pth")
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnet101"])
+def test_without_a_network_the_offline_way_is_named(
+    hub: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(urllib.request, "urlopen", _unreachable)
+    with pytest.raises(WeightsError, match=f"weights of {name}") as caught:
+        imagenet_backbone(name)
+    assert "--encoder-weights FILE" in caught.value.hint
+    assert not any(hub.glob("*"))
+
+
+class Reply(io.BytesIO):
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.headers = {"Content-Length": str(len(content))}
+
+
+def test_a_download_is_checked_reported_and_kept(
+    hub: Path, resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = resnet_file.read_bytes()
+    digest = sha256_of_file(resnet_file)[:8]
+    weights = type("Weights", (), {"name": "V1", "url": f"https://example.org/resnet18-{digest}.pth"})
+    monkeypatch.setattr(pretrained, "_torchvision_weights", lambda _name: [weights])
+    monkeypatch.setattr(pretrained, "find_architecture", _plain_resnet18)
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_args, **_more: Reply(content))
+    told: list[tuple[int, int]] = []
+    _, source = imagenet_weights("resnet18", progress=lambda *done: told.append(done))
+    assert told[-1] == (len(content), len(content))
+    assert source.startswith(f"resnet18-{digest}.pth")
+    assert [path.name for path in hub.iterdir()] == [f"resnet18-{digest}.pth"]
+
+
+def test_a_damaged_download_is_not_kept(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_args, **_more: Reply(b"cut short"))
+    with pytest.raises(WeightsError, match="damaged"):
+        imagenet_weights("resnet18")
+    assert not any(hub.glob("*"))
+
+
+def test_names_are_found_in_torchvision_then_timm() -> None:
+    assert find_architecture("resnet50").library == "torchvision"
+    assert find_architecture("resnet50d").library == "timm"
+    assert find_architecture("vgg16").image_size == 224
+    # torchvision changes the scale inside these two: together that is ±1
+    assert find_architecture("inception_v3").mean == (0.5, 0.5, 0.5)
+
+
+def _unreachable(*_args: Any, **_more: Any) -> None:
+    raise OSError("no network")
+
+
+def _plain_resnet18(name: str) -> pretrained.Architecture:
+    return pretrained.Architecture(name, "torchvision", name, (0.5,) * 3, (0.5,) * 3, 224)
