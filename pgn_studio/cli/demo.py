@@ -27,6 +27,7 @@ def run_headless(out: Path, *, anew: bool) -> None:
 
     `anew` trains the enhancing PGN first, in `out`/run, and uses that one.
     """
+    out.mkdir(parents=True, exist_ok=True)
     trained = trained_folder()
     for name in (CLASSIFIER_FILE, ENHANCE_FILE, ADVERSARIAL_FILE):
         if not (trained / name).is_file():
@@ -34,7 +35,6 @@ def run_headless(out: Path, *, anew: bool) -> None:
                 f"The demo's file {name} is missing in {trained}.",
                 hint="Make it with `python -m pgn_studio.cli.make_demo`.",
             )
-    out.mkdir(parents=True, exist_ok=True)
     prepare()
     with Interruption() as stop:
         enhance = _trained_anew(out / "run", trained, stop) if anew else str(trained / ENHANCE_FILE)

@@ -131,6 +131,8 @@ def _run(commands: typer.Typer, name: str, given: list[str]) -> int:
             code = commands(given, prog_name=name, standalone_mode=False)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place to tell the user
             return _exit_code(error, log_path)
+        except SystemExit:  # how typer and rich end when the reader of a pipe left: `runs | head`
+            return _left_by_reader()
         return code if isinstance(code, int) else 0
 
 
@@ -139,9 +141,8 @@ def _exit_code(error: BaseException, log_path: Path | None) -> int:
     if isinstance(error, (KeyboardInterrupt, Cancelled, typer.Abort)):
         _say("stopped")
         return _STOPPED
-    if isinstance(error, BrokenPipeError):  # `pgn-studio runs | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+    if isinstance(error, BrokenPipeError):
+        return _left_by_reader()
     message = _bad_input(error)
     if message is not None:
         log.info("refused: %s", message, exc_info=error)
@@ -153,6 +154,12 @@ def _exit_code(error: BaseException, log_path: Path | None) -> int:
     where = f"The details are in {log_path}." if log_path else "No log file could be written."
     _say(f"internal error: {type(error).__name__}: {error}. {where} Please report it.")
     return 1
+
+
+def _left_by_reader() -> int:
+    """What is still to be flushed at the end goes nowhere, silently."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _BROKEN_PIPE
 
 
 def _bad_input(error: BaseException) -> str | None:

@@ -80,7 +80,7 @@ def make_demo(
         for name, given in ((ENHANCE_FILE, ENHANCE), (ADVERSARIAL_FILE, ADVERSARIAL)):
             sections.append(_make_pgn(name, given, stop))
         for name in (CLASSIFIER_FILE, ENHANCE_FILE, ADVERSARIAL_FILE):
-            _refuse_paths_of_this_machine(Path(name))
+            refuse_paths_of_this_machine(Path(name))
             shutil.copyfile(name, folder / name)
     (folder / "README.md").write_text(_HEADER + "\n".join(sections), encoding="utf-8")
     terminal.result(f"Made {CLASSIFIER_FILE}, {ENHANCE_FILE}, {ADVERSARIAL_FILE} and README.md in {folder}")
@@ -178,7 +178,7 @@ def _command_lines(command: str, given: Mapping[str, Any], out: str) -> list[str
     return ["```", " ".join([*parts, f"--out {out}"]), "```"]
 
 
-def _refuse_paths_of_this_machine(path: Path) -> None:
+def refuse_paths_of_this_machine(path: Path) -> None:
     """The files go into the repository: their metadata may name no folder of this machine."""
     with path.open("rb") as stream:
         header = stream.read(int.from_bytes(stream.read(8), "little")).decode()

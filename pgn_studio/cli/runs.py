@@ -28,7 +28,7 @@ def runs(
 
     if folder is not None and not folder.expanduser().is_dir():
         raise ConfigError(f"--folder: there is no folder {folder}.")
-    place = runs_folder() if folder is None else folder.expanduser()
+    place = runs_folder() if folder is None else folder.expanduser().absolute()
     rows = [_row(summary) for summary in list_runs(place)]
     if as_json:
         terminal.result(json.dumps(rows, indent=2, allow_nan=False))

@@ -1,0 +1,109 @@
+"""Whatever is wrong with a command line: exit code 2, one line on stderr, never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import RunCommand
+
+# {tmp} is a folder with a text file, an empty folder, a damaged file and a damaged run.
+BAD_LINES = [
+    ("trian", "No such command 'trian'"),
+    ("--verison", "No such option"),
+    ("train --gama 3", "--gamma"),
+    ("train", "--classifier is needed"),
+    ("train stray", "unexpected extra argument"),
+    ("train --classifier {tmp}/none.safetensors", "There is no classifier file"),
+    ("train --classifier {tmp}/empty", "is a folder"),
+    ("train --classifier {tmp}/damaged.safetensors", "damaged.safetensors"),
+    ("train --classifier {tmp}/text.txt", "text.txt"),
+    ("train --classifier arch:no-such-net", "no-such-net"),
+    ("train --classifier x --gamma", "requires an argument"),
+    ("train --classifier x --gamma -1", "gamma"),
+    ("train --classifier x --gamma three", "--gamma"),
+    ("train --classifier x --gamma nan", "gamma"),
+    ("train --classifier x --epochs 0", "epochs"),
+    ("train --classifier x --epochs 1.5", "--epochs"),
+    ("train --classifier x --loss l3", "'l3' is not one of"),
+    ("train --classifier x --problem help", "'help' is not one of"),
+    ("train --classifier x --decoder-widths 16,wide", "--decoder-widths"),
+    ("train --classifier x --decoder-widths 0", "decoder-widths"),
+    ("train --classifier x --image-size 4", "image-size"),
+    ("train --classifier {tmp}/text.txt --device gpu", "Device 'gpu' is not available"),
+    ("train --classifier {tmp}/text.txt --dataset {tmp}/none", "No folder and no data set"),
+    ("train --classifier {tmp}/text.txt --dataset {tmp}/empty", "{tmp}/empty"),
+    ("train --classifier {tmp}/text.txt --dataset {tmp}/text.txt", "found a file"),
+    ("train --classifier {tmp}/text.txt --classifier-mean 1,2", "three numbers"),
+    ("train --classifier {tmp}/text.txt --out {tmp}/damaged-run", "already holds a run"),
+    ("train --classifier {tmp}/text.txt --out {tmp}", "is not empty"),
+    ("train --resume {tmp}/none", "There is no run"),
+    ("train --resume {tmp}/empty", "is no run"),
+    ("train --resume {tmp}/damaged-run", "damaged"),
+    ("train --resume {tmp}/damaged-run --gamma 3", "--gamma cannot be given along"),
+    ("train --resume {tmp}/damaged-run --out x", "--out cannot be given along"),
+    ("train-classifier", "--out"),
+    ("train-classifier --out {tmp}/c.pth", "ends in .safetensors"),
+    ("train-classifier --out {tmp}/damaged.safetensors", "exists already"),
+    ("train-classifier --out {tmp}/folder.safetensors", "is a folder"),
+    ("train-classifier --out {tmp}/text.txt/c.safetensors", "text.txt"),
+    ("train-classifier --out {tmp}/c.safetensors --dataset digit", "digits"),
+    ("train-classifier --out {tmp}/c.safetensors --arch no-such-net", "no-such-net"),
+    ("train-classifier --out {tmp}/c.safetensors --seed -1", "seed"),
+    ("evaluate", "RUN|PGN"),
+    ("evaluate {tmp}/none", "There is no run and no PGN"),
+    ("evaluate {tmp}/text.txt", "text.txt"),
+    ("evaluate {tmp}/damaged.safetensors", "damaged.safetensors"),
+    ("evaluate {tmp}/damaged.safetensors --split holdout", "--split"),
+    ("evaluate {tmp}/damaged.safetensors --batch-size 0", "--batch-size"),
+    ("evaluate {tmp}/damaged.safetensors --json {tmp}", "is a folder"),
+    ("evaluate {tmp}/damaged.safetensors --classifier {tmp}/none", "There is no classifier file"),
+    ("evaluate {tmp}/damaged.safetensors --device tpu", "Device 'tpu'"),
+    ("export {tmp}/damaged.safetensors --out a.png", "--what"),
+    ("export {tmp}/damaged.safetensors --what figure", "--out"),
+    ("export {tmp}/damaged.safetensors --what film --out a.png", "'film' is not one of"),
+    ("export {tmp}/damaged.safetensors --what figure --out a.gif", ".png, .svg, .pdf"),
+    ("export {tmp}/damaged.safetensors --what figure --out {tmp}/folder.png", "is a folder"),
+    ("export {tmp}/damaged.safetensors --what figure --out a.png --count 0", "--count"),
+    ("export {tmp}/damaged.safetensors --what curves --out a.png", "lies in no run"),
+    ("export {tmp}/damaged.safetensors --what images --out {tmp}", "is not empty"),
+    ("export {tmp}/damaged.safetensors --what images --out {tmp}/text.txt", "is a file"),
+    ("export {tmp}/none --what curves --out a.png", "There is no run"),
+    ("runs --folder {tmp}/none", "no folder"),
+    ("doctor --jsn", "No such option"),
+    ("demo --headless --out {tmp}/text.txt", "text.txt"),
+]
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    (tmp_path / "text.txt").write_text("hello", encoding="utf-8")
+    (tmp_path / "damaged.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{]")
+    for name in ("empty", "folder.safetensors", "folder.png", "damaged-run"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "damaged-run" / "run.json").write_text("{", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("line", "said"), BAD_LINES, ids=[line for line, _ in BAD_LINES])
+def test_one_line_and_code_2(pgn_studio: RunCommand, prepared: Path, line: str, said: str) -> None:
+    arguments = [part.replace("{tmp}", str(prepared)) for part in line.split()]
+    outcome = pgn_studio(*arguments)
+    assert outcome.code == 2, outcome.err
+    assert len([text for text in outcome.error_lines if not text.startswith("Data: ")]) == 1, outcome.err
+    last = outcome.error_lines[-1]
+    assert last.startswith("pgn-studio: error: ")
+    assert said.replace("{tmp}", str(prepared)) in last
+    assert outcome.out == ""
+    assert not (prepared / "c.safetensors").exists()
+
+
+def test_no_window_without_a_display(pgn_studio: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    outcome = pgn_studio()
+    assert outcome.code == 2
+    assert len(outcome.error_lines) == 1
+    assert "No window can be opened here" in outcome.err

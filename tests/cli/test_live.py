@@ -1,0 +1,59 @@
+"""Events of a run as lines."""
+
+from __future__ import annotations
+
+import pytest
+
+from pgn_studio.cli import terminal
+from pgn_studio.cli.live import TrainingReport, step_figures
+from pgn_studio.core.training.events import (
+    CheckpointSaved,
+    EpochCompleted,
+    GammaChanged,
+    Notice,
+    RunStarted,
+    StepCompleted,
+)
+
+
+def step(number: int, *, epoch: int = 1, fixed: int = 2) -> StepCompleted:
+    return StepCompleted(number, epoch, 10.0, 0.5, 0.2, 1e-3, 0.6, fixed, 1, 0.5, 0.75, 100.0)
+
+
+def test_a_run_as_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "SECONDS_BETWEEN_LINES", 0.0)
+    with TrainingReport() as report:
+        report(RunStarted("run", 5, 8, 4, 2, "cpu", "bf16", 256, 64, 0.6, 0.9))
+        report(step(5))
+        report(step(6, fixed=3))
+        report(GammaChanged(7, 3.0))
+        report(EpochCompleted(1, 8, 3.0, 0.6, 0.7, 0.69, 9, 2, 1.5, 0.04, 0.5, 0.2, 61.0, True))
+        report(Notice(8, "below-clean", "Accuracy fell.", "Raise --gamma."))
+        report(CheckpointSaved(8, 1, "run"))
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == ""
+    assert lines[0].startswith("Training on cpu in bf16: 256 training and 64 validation images")
+    assert "from step 5" in lines[0]
+    assert "60.0 %" in lines[1]
+    assert lines[2].startswith("epoch 1/2  step 5/8  L_G 0.500  L_D 0.200")
+    assert "fixed 5  broken 2  accuracy 50.0 % -> 75.0 %  100 images/s" in lines[3]
+    assert lines[4] == "gamma is 3 from step 7 on"
+    assert "validation 60.0 % -> 70.0 % (8 bits 69.0 %)  fixed 9  broken 2" in lines[5]
+    assert lines[5].endswith("1:01  best")
+    assert lines[6] == "note: Accuracy fell. Raise --gamma."
+    assert len(lines) == 7
+
+
+def test_figures_start_anew_with_each_epoch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "SECONDS_BETWEEN_LINES", 0.0)
+    with TrainingReport() as report:
+        report(step(1, fixed=4))
+        report(step(2, epoch=2, fixed=1))
+    assert "fixed 1 " in capsys.readouterr().err.splitlines()[1]
+
+
+def test_figures_are_means_and_counts() -> None:
+    assert "fixed 5  broken 2" in step_figures([step(1, fixed=4), step(2, fixed=1)])

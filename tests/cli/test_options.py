@@ -1,0 +1,79 @@
+"""Options come from the settings: names, types, defaults, and only what was given."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from pgn_studio.cli.options import numbers, with_settings
+from pgn_studio.core.config import ClassifierSettings, DataSettings, Settings, TrainingSettings
+from pgn_studio.core.errors import ConfigError
+
+
+def given_by(model: type[Settings], *arguments: str) -> dict[str, Any]:
+    """What a command with `model`'s options gets for `arguments`."""
+    received: list[dict[str, Any]] = []
+
+    @with_settings(model)
+    def command(given: dict[str, Any]) -> None:
+        received.append(given)
+
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    outcome = CliRunner().invoke(app, list(arguments))
+    assert outcome.exit_code == 0, outcome.output
+    return received[0]
+
+
+def test_nothing_given_leaves_every_default_to_the_settings() -> None:
+    assert given_by(TrainingSettings) == {}
+
+
+def test_values_arrive_with_their_types() -> None:
+    given = given_by(
+        TrainingSettings, "--gamma", "3", "--no-anchors", "--loss", "lr", "--epochs", "2",
+        "--decoder-widths", "16,8", "--data-root", "/data",
+    )  # fmt: skip
+    assert given == {
+        "gamma": 3.0,
+        "anchors": False,
+        "loss": "lr",
+        "epochs": 2,
+        "decoder_widths": (16, 8),
+        "data_root": "/data",
+    }
+    assert TrainingSettings.make(**given).decoder_widths == (16, 8)
+
+
+def test_a_recipe_yields_to_what_was_given() -> None:
+    settings = TrainingSettings.make(**given_by(TrainingSettings, "--recipe", "paper", "--head", "mlp"))
+    assert settings.head == "mlp"
+    assert settings.encoder == "resnet50"
+    assert not settings.conditional
+
+
+@pytest.mark.parametrize("model", [DataSettings, ClassifierSettings, TrainingSettings])
+def test_every_setting_is_an_option(model: type[Settings]) -> None:
+    @with_settings(model)
+    def command(given: dict[str, Any]) -> None:
+        raise AssertionError(given)
+
+    assert set(inspect.signature(command).parameters) == set(model.model_fields)
+
+
+def test_settings_can_be_left_out() -> None:
+    @with_settings(DataSettings, leave_out=("image_size",))
+    def command(given: dict[str, Any]) -> None:
+        raise AssertionError(given)
+
+    assert "image_size" not in inspect.signature(command).parameters
+
+
+def test_numbers_name_the_option_that_is_bad() -> None:
+    assert numbers("0.5,1", "--mean", float) == (0.5, 1.0)
+    with pytest.raises(ConfigError, match=r"--widths: expected whole numbers between commas, got '1,x'"):
+        numbers("1,x", "--widths", int)
