@@ -103,7 +103,7 @@ def saved_content(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}
-        content = json.loads(metadata.get(_KEY, "{}"))
+        content = json.loads(metadata[_KEY]) if _KEY in metadata else _other_file_of_ours(metadata)
     except (SafetensorError, OSError, ValueError) as error:
         raise ClassifierError(
             f"{path.name} is no readable safetensors file ({error}).", hint="Copy or save it again."
@@ -112,6 +112,11 @@ def saved_content(path: Path) -> dict[str, Any]:
         kind = content.get("format") if isinstance(content, dict) else "damaged"
         raise ClassifierError(f"{path.name} is no classifier ({kind}).", hint="Choose a classifier's file.")
     return content
+
+
+def _other_file_of_ours(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The format of a PGN or checkpoint, so that it is refused by name; nothing for foreign files."""
+    return {"format": metadata["format"]} if metadata.get("format", "").startswith("pgn-studio") else {}
 
 
 def count_parameters(net: nn.Module) -> int:

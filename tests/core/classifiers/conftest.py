@@ -31,8 +31,3 @@ class Squares:
 @pytest.fixture
 def make_squares() -> type[Squares]:
     return Squares
-
-
-@pytest.fixture
-def classes() -> tuple[str, ...]:
-    return ("red", "green", "blue")

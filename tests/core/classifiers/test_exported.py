@@ -48,6 +48,13 @@ def export(net: nn.Module, path: Path, *, fixed_batch: bool = False) -> Path:
     return path
 
 
+def script(net: nn.Module, path: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated, and such files are still about
+        torch.jit.script(net).save(str(path))
+    return path
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
     net = Tiny().eval()
@@ -92,7 +99,7 @@ def test_an_exported_program_is_a_classifier(exported: tuple[nn.Module, Path]) -
 
 def test_a_torchscript_file_is_a_classifier(tmp_path: Path) -> None:
     net = SmallCNN(3, image_size=16).eval()
-    torch.jit.script(net).save(str(tmp_path / "net.pt"))
+    script(net, tmp_path / "net.pt")
     half = (0.5, 0.5, 0.5)
     classifier = load_classifier(tmp_path / "net.pt", classes=CLASSES, image_size=16, mean=half, std=half)
     pixels = torch.rand(4, 3, 16, 16)
@@ -105,7 +112,7 @@ def test_torchscript_that_touches_files_is_refused(tmp_path: Path) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x + torch.from_file("/dev/zero", size=1)
 
-    torch.jit.script(Reader()).save(str(tmp_path / "net.pt"))
+    script(Reader(), tmp_path / "net.pt")
     with pytest.raises(ClassifierError, match="reads or writes files"):
         load_classifier(tmp_path / "net.pt", classes=CLASSES)
 

@@ -94,6 +94,13 @@ def test_damaged_metadata_is_refused(tmp_path: Path, change: dict[str, object], 
         load_classifier(path)
 
 
+def test_a_pgn_is_no_classifier(tmp_path: Path) -> None:
+    path = tmp_path / "pgn.safetensors"
+    save_file({"weight": torch.zeros(1)}, path, metadata={"format": "pgn-studio-pgn"})
+    with pytest.raises(ClassifierError, match=r"no classifier \(pgn-studio-pgn\)"):
+        load_classifier(path)
+
+
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "clf.safetensors"
     save_classifier(path, SmallCNN(3, image_size=16), INFO)
