@@ -7,10 +7,12 @@ generated from `model_fields`. Settings are frozen: change one with `model.updat
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
+from typing_extensions import Self
 
 from pgn_studio.core.errors import ConfigError
 
@@ -28,7 +30,7 @@ NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
 
 def setting(default: Any, description: str, *, group: str, advanced: bool = False, **bounds: Any) -> Any:
     """A pydantic field with its help text and the form group that it belongs to."""
-    extra = {"group": group, "advanced": advanced}
+    extra: JsonDict = {"group": group, "advanced": advanced}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
@@ -125,11 +127,14 @@ class TrainingSettings(DataSettings):
     anchors: bool = setting(True, "D also trains on the clean images with their own targets.", group="Discriminator", advanced=True)
     noise_copies: bool = setting(True, "D also trains on randomly perturbed copies with their own targets.", group="Discriminator", advanced=True)
     mismatched: bool = setting(True, "D (conditional) also trains on pairs of one image's features and another's condition, with their own targets.", group="Discriminator", advanced=True)
+    rehearsals: int = setting(3, "Extra updates of D's head in each step, on features that it saw before (where its backbone and condition stand still).", group="Discriminator", advanced=True, ge=0, le=64)
     epochs: int = setting(15, "Passes over the training images.", group="Training", ge=1, le=10_000)
     batch_size: int = setting(64, "Images per step.", group="Training", ge=2, le=8192)
     learning_rate_g: float = setting(3e-4, "Adam's rate for G.", group="Training", advanced=True, gt=0.0, le=1.0)
     learning_rate_d: float = setting(3e-3, "Adam's rate for D; about ten times G's holds D ahead.", group="Training", advanced=True, gt=0.0, le=1.0)
     augment: AugmentName = setting("flip", "Random changes to the training images: none, flip, standard (flip and crop), strong (and colour).", group="Training")
+    blend: float | None = setting(None, "The classifier is shown each training image mixed with up to this share of another (G sees it unmixed), so that it fails often enough to learn from; default: as much as brings its training accuracy down to its validation accuracy; 0 is off.", group="Training", advanced=True, ge=0.0, le=1.0)
+    average: float = setting(0.99, "The PGN that is kept is a running average of G's weights with this decay; 0 keeps G as it is.", group="Training", advanced=True, ge=0.0, lt=1.0)
     seed: int = setting(0, "One seed reproduces a CPU run bit for bit.", group="Training", ge=0)
     keep: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits, or the last.", group="Training", advanced=True)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
@@ -159,6 +164,9 @@ PAPER_RECIPE: dict[str, Any] = {
     "anchors": False,
     "noise_copies": False,
     "mismatched": False,
+    "rehearsals": 0,
+    "blend": 0.0,
+    "average": 0.0,
     "augment": "none",
     "keep": "last",
 }

@@ -1,0 +1,1 @@
+"""The perturbation generation network: generator, discriminator, losses and the saved PGN."""

@@ -40,7 +40,7 @@ class StepCompleted:
     target_mean: float  # share of the batch that is a success
     fixed: int  # in this batch, false → correct
     broken: int  # in this batch, correct → false
-    clean_accuracy: float  # in this batch
+    clean_accuracy: float  # in this batch, of the images as the classifier was shown them
     perturbed_accuracy: float  # in this batch
     images_per_second: float
 

@@ -1,0 +1,57 @@
+"""What D is told of the clean image: features that stand still, or that D itself learns.
+
+Trials (DESIGN.md §1): conditioned on G's own moving features D falls behind; on a frozen
+encoder's principal components, or on a small encoder of its own, it holds.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from pgn_studio.core.perturbation.generator import SmallEncoder
+
+
+class PrincipalComponents(nn.Module):
+    """Whitened leading principal components of pooled encoder features, fitted once on clean images."""
+
+    center: Tensor
+    basis: Tensor
+
+    def __init__(self, feature_dim: int, *, components: int) -> None:
+        super().__init__()
+        self.dim = min(components, feature_dim)
+        self.register_buffer("center", torch.zeros(feature_dim))
+        self.register_buffer("basis", torch.zeros(feature_dim, self.dim))
+
+    def fit(self, features: Tensor) -> None:
+        """Fit on features (M, feature_dim) of training images."""
+        features = features.double()
+        self.center.copy_(features.mean(0))
+        centered = features - features.mean(0)
+        covariance = centered.T @ centered / max(len(features) - 1, 1)
+        variances, vectors = torch.linalg.eigh(covariance)  # ascending
+        variances, vectors = variances.flip(0)[: self.dim], vectors.flip(1)[:, : self.dim]
+        floor = max(float(variances[0]) * 1e-6, 1e-12)  # fewer images than components
+        self.basis.copy_(vectors / variances.clamp_min(floor).sqrt())
+        self.basis[:, variances <= floor] = 0
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        """Feature map (N, C, h, w) to (N, dim), of about unit variance."""
+        pooled = feature_map.float().mean((2, 3))
+        return (pooled - self.center) @ self.basis
+
+
+class OwnEncoder(nn.Module):
+    """A small encoder of the clean image, trained by D's loss: pixels (N, 3, S, S) to (N, dim)."""
+
+    def __init__(self, *, halvings: int, dim: int) -> None:
+        super().__init__()
+        self.encoder = SmallEncoder(halvings=halvings)
+        self.dim = dim
+        self.project = nn.Linear(self.encoder.feature_dim, dim)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        features = self.encoder.feature_map((pixels - 0.5) / 0.5)
+        projected: Tensor = self.project(features.float().mean((2, 3)))
+        return projected

@@ -1,0 +1,99 @@
+"""The discriminator D: a backbone that looks at x̃, and a head that judges "is it a success?".
+
+D's backbone is f itself (shared), f's architecture with other weights (known), or another
+network (black box). The head may also be told features of the clean image (conditional).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pgn_studio.core.perturbation.generator import SmallEncoder
+from pgn_studio.core.pretrained import Backbone
+
+_HIDDEN = 256
+
+
+class FeatureScale(nn.Module):
+    """Brings features to zero mean and unit variance by statistics fitted once, so that they stand still."""
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(dim))
+        self.register_buffer("scale", torch.ones(dim))
+
+    def fit(self, features: Tensor) -> None:
+        """Fit on features (M, dim) of clean training images; constant ones are left unscaled."""
+        deviation = features.float().std(0, unbiased=False)
+        self.center.copy_(features.float().mean(0))
+        self.scale.copy_(torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return (features.float() - self.center) / self.scale
+
+
+class Discriminator(nn.Module):
+    """D's learning part: a head on features of x̃ and, if conditional, of the clean image.
+
+    `feature_dim`: width of the backbone's pooled features. `condition_dim`: width of what it is
+    told of the clean image, 0 for the paper's unconditional D. `head`: one linear layer
+    (the paper), or two hidden layers of 256 with ReLU.
+    """
+
+    def __init__(
+        self, *, feature_dim: int, condition_dim: int = 0, head: Literal["linear", "mlp"] = "mlp"
+    ) -> None:
+        super().__init__()
+        self.scale = FeatureScale(feature_dim)
+        inputs = feature_dim + condition_dim
+        if head == "linear":
+            self.head = nn.Sequential(nn.Linear(inputs, 1))
+        else:
+            hidden = (nn.Linear(inputs, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _HIDDEN), nn.ReLU())
+            self.head = nn.Sequential(*hidden, nn.Linear(_HIDDEN, 1))
+
+    def forward(self, features: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Logits (N,); D's output of equation 3 is their sigmoid."""
+        scaled = self.scale(features)
+        seen = scaled if condition is None else torch.cat([scaled, condition.float()], dim=1)
+        logits: Tensor = self.head(seen)
+        return logits.float().squeeze(1)
+
+
+class OwnBackbone(nn.Module):
+    """D's own eyes (known, black box): pixels of x̃ (N, 3, S, S) to pooled features (N, feature_dim).
+
+    Pretrained ones stay frozen and see at least their smallest sensible size; a small one is
+    trained by D's loss.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Backbone | SmallEncoder, *, smallest: int, trained: bool) -> None:
+        super().__init__()
+        self.network = network.requires_grad_(trained)
+        self.smallest = smallest
+        self.trained = trained
+        self.feature_dim = network.feature_dim
+        self.register_buffer("mean", torch.tensor(network.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(network.std).view(1, 3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> OwnBackbone:
+        """A frozen backbone stays in evaluation mode."""
+        super().train(mode and self.trained)
+        return self
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if pixels.shape[-1] < self.smallest:
+            size = (self.smallest, self.smallest)
+            pixels = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
+        features: Tensor = self.network.feature_map((pixels - self.mean) / self.std)
+        return features.float().mean((2, 3))

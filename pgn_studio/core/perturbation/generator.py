@@ -1,0 +1,166 @@
+"""The generator G = decoder ∘ encoder, p = G(x): §3.4 of the paper, fitted to any image size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pgn_studio.core.config import EncoderName
+from pgn_studio.core.pretrained import Backbone, imagenet_backbone
+
+PAPER_WIDTHS = (1024, 512, 256, 128)
+NARROW_WIDTHS = (512, 256, 128, 64)
+_SMALLEST_GRID = 4  # fewer cells than 4×4 to start from would lose where things are
+_OUTPUT_GAIN = 0.01  # training starts from x̃ ≈ x
+
+
+class SmallEncoder(nn.Module):
+    """A few strided convolutions for small images, trained from scratch: (N, 3, S, S) to (N, C, g, g)."""
+
+    mean = (0.5, 0.5, 0.5)
+    std = (0.5, 0.5, 0.5)
+
+    def __init__(self, *, halvings: int, base_width: int = 32, widest: int = 128) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [*_convolution(3, base_width, stride=1)]
+        channels = base_width
+        for _ in range(halvings):
+            wider = min(channels * 2, widest)
+            layers += [*_convolution(channels, wider, stride=2), *_convolution(wider, wider, stride=1)]
+            channels = wider
+        self.layers = nn.Sequential(*layers)
+        self.feature_dim = channels
+
+    def feature_map(self, normalized: Tensor) -> Tensor:
+        features: Tensor = self.layers(normalized)
+        return features
+
+
+def _convolution(inputs: int, outputs: int, *, stride: int) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+    return convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+
+
+@dataclass(frozen=True)
+class DecoderShape:
+    """How many blocks bring which starting grid up to the image: grid · 2^(blocks + 1) >= image size."""
+
+    grid: int
+    blocks: int
+
+    @classmethod
+    def fitting(cls, image_size: int, *, most_blocks: int = 4) -> DecoderShape:
+        """The paper's 7 → 224 in four blocks and a final layer; fewer blocks where images are smaller."""
+        for blocks in range(most_blocks, 1, -1):
+            grid = math.ceil(image_size / 2 ** (blocks + 1))
+            if grid >= _SMALLEST_GRID:
+                return cls(grid=grid, blocks=blocks)
+        return cls(grid=math.ceil(image_size / 4), blocks=1)
+
+
+class Decoder(nn.Module):
+    """Blocks of three transposed convolutions (the first of stride 2), then a final one to 3 channels."""
+
+    def __init__(self, inputs: int, *, image_size: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        shape = DecoderShape.fitting(image_size, most_blocks=len(widths))
+        self.grid, self.image_size = shape.grid, image_size
+        layers: list[nn.Module] = []
+        channels = inputs
+        for width in widths[-shape.blocks :]:  # a resolution has the same width at every image size
+            for kernel, stride in ((4, 2), (3, 1), (3, 1)):
+                deconvolution = nn.ConvTranspose2d(
+                    channels, width, kernel, stride=stride, padding=1, bias=False
+                )
+                layers += [deconvolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+                channels = width
+        self.blocks = nn.Sequential(*layers)
+        self.output = nn.ConvTranspose2d(channels, 3, 4, stride=2, padding=1)
+        with torch.no_grad():
+            self.output.weight.mul_(_OUTPUT_GAIN)
+            if self.output.bias is not None:
+                self.output.bias.zero_()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, h, w) of any h, w to p (N, 3, S, S)."""
+        if features.shape[-1] != self.grid:
+            features = _to_grid(features, self.grid)
+        perturbation: Tensor = self.output(self.blocks(features))
+        margin = perturbation.shape[-1] - self.image_size  # sizes that are no multiple of the stride
+        start = margin // 2
+        return perturbation[..., start : start + self.image_size, start : start + self.image_size]
+
+
+def _to_grid(features: Tensor, grid: int) -> Tensor:
+    if features.shape[-1] > grid:
+        return F.adaptive_avg_pool2d(features, grid)
+    return F.interpolate(features, size=(grid, grid), mode="bilinear", align_corners=False)
+
+
+class Generator(nn.Module):
+    """p = G(x). Call with pixels (N, 3, S, S) in [0, 1]; p comes back in float32."""
+
+    encoder: Backbone | SmallEncoder
+    encoder_mean: Tensor
+    encoder_std: Tensor
+
+    def __init__(
+        self,
+        *,
+        encoder: EncoderName,
+        image_size: int,
+        encoder_size: int | None = None,
+        encoder_trained: bool | None = None,
+        encoder_weights: str = "auto",
+        decoder_widths: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        widths = tuple(decoder_widths or (PAPER_WIDTHS if encoder.startswith("resnet") else NARROW_WIDTHS))
+        if encoder == "small":
+            halvings = DecoderShape.fitting(image_size, most_blocks=len(widths)).blocks + 1
+            self.encoder = SmallEncoder(halvings=halvings)
+            self.encoder_size = encoder_size or image_size
+            from_scratch = True
+        else:
+            self.encoder = imagenet_backbone(encoder, encoder_weights)
+            self.encoder_size = encoder_size or max(image_size, self.encoder.min_size)
+            from_scratch = encoder_weights == "none"
+        self.encoder_name = encoder
+        self.encoder_trained = from_scratch if encoder_trained is None else encoder_trained
+        self.encoder.requires_grad_(self.encoder_trained)
+        self.decoder = Decoder(self.encoder.feature_dim, image_size=image_size, widths=widths)
+        self.register_buffer(
+            "encoder_mean", torch.tensor(self.encoder.mean).view(1, 3, 1, 1), persistent=False
+        )
+        self.register_buffer("encoder_std", torch.tensor(self.encoder.std).view(1, 3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> Generator:
+        """A frozen encoder stays in evaluation mode: its batch statistics are part of what it knows."""
+        super().train(mode)
+        self.encoder.train(mode and self.encoder_trained)
+        return self
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """The encoder's view of the image: features (N, C, h, w); no graph where it is frozen."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.encoder_trained):
+            if pixels.shape[-1] != self.encoder_size:
+                size = (self.encoder_size, self.encoder_size)
+                shrinks = self.encoder_size < pixels.shape[-1]
+                pixels = F.interpolate(
+                    pixels, size=size, mode="bilinear", align_corners=False, antialias=shrinks
+                )
+            features: Tensor = self.encoder.feature_map((pixels - self.encoder_mean) / self.encoder_std)
+        return features
+
+    def decode(self, features: Tensor) -> Tensor:
+        perturbation: Tensor = self.decoder(features)
+        return perturbation.float()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Equation 2: p (N, 3, S, S) from images (N, 3, S, S)."""
+        return self.decode(self.encode(pixels))

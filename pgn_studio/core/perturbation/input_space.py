@@ -1,0 +1,38 @@
+"""Where the perturbation is added: to pixel values, or after the classifier's normalisation.
+
+The paper's STL-10 runs add it to pixels in [0, 1]; its ImageNet runs to normalised values (§4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pgn_studio.core.config import InputSpaceName
+
+
+class InputSpace(nn.Module):
+    """Maps images between pixels in [0, 1], the space of the perturbation, and the network's input."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: InputSpaceName, *, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.name = name
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def enter(self, pixels: Tensor) -> Tensor:
+        """Pixels (N, 3, H, W) in [0, 1] to the space in which p is added."""
+        return pixels if self.name == "pixel" else (pixels - self.mean) / self.std
+
+    def to_pixels(self, values: Tensor) -> Tensor:
+        """Back to pixels, not clamped."""
+        return values if self.name == "pixel" else values * self.std + self.mean
+
+    def normalized(self, values: Tensor) -> Tensor:
+        """To what the classifier's network takes."""
+        return (values - self.mean) / self.std if self.name == "pixel" else values

@@ -1,0 +1,44 @@
+"""Targets and losses of Algorithm 1. D's output is sigmoid(logits); all losses are batch means."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pgn_studio.core.config import LossName, Problem
+
+
+def success_targets(predictions: Tensor, labels: Tensor, problem: Problem) -> Tensor:
+    """t of equations 4 and 10: 1.0 where the perturbation is a success, else 0.0; shape (N,)."""
+    right = predictions == labels
+    return (right if problem == "enhance" else ~right).float()
+
+
+def discriminator_losses(logits: Tensor, targets: Tensor, loss: LossName) -> Tensor:
+    """L_D of each example, shape (N,): equation 7 (`ls`), or A.2's cross-entropy (`lr`)."""
+    if loss == "ls":
+        return (torch.sigmoid(logits) - targets).square()
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+
+
+def discriminator_loss(logits: Tensor, targets: Tensor, loss: LossName) -> Tensor:
+    """L_D: how far D's judgement is from what the classifier really did."""
+    return discriminator_losses(logits, targets, loss).mean()
+
+
+def generator_loss(logits: Tensor, loss: LossName) -> Tensor:
+    """L_G without the L2 term (equation 8; A.2 from logits): every x̃ should look like a success."""
+    if loss == "ls":
+        return (torch.sigmoid(logits) - 1).square().mean()
+    return F.softplus(-logits).mean()  # -log sigmoid(logits)
+
+
+def l2_term(perturbation: Tensor) -> Tensor:
+    """L2: the mean of p² over batch, channels and pixels, in the classifier's input space."""
+    return perturbation.square().mean()
+
+
+def generator_objective(logits: Tensor, perturbation: Tensor, *, gamma: float, loss: LossName) -> Tensor:
+    """Equation 9: L_G + γ·L2."""
+    return generator_loss(logits, loss) + gamma * l2_term(perturbation)

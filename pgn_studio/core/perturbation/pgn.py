@@ -1,0 +1,231 @@
+"""The saved PGN: one .safetensors file whose metadata says everything needed to use it again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
+from pgn_studio.core.files import replacing, sha256_of_file
+from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.perturbation.input_space import InputSpace
+
+FORMAT = "pgn-studio-pgn"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PgnInfo:
+    """What a PGN is, what it was trained on and against, and how it did on validation when saved."""
+
+    name: str
+    problem: str
+    discriminator: str
+    loss: str
+    encoder: str
+    input_space: str
+    gamma: float  # the γ in force when it was saved
+    image_size: int
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]  # the classifier's normalisation
+    std: tuple[float, ...]
+    classifier_path: str
+    classifier_sha256: str
+    dataset: str
+    fingerprint: str
+    settings: Mapping[str, Any]  # TrainingSettings as JSON
+    metrics: Mapping[str, float] = field(default_factory=dict)  # on validation
+    versions: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""  # ISO 8601, UTC
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """What a PGN made of a batch; all (N, 3, H, W) float32."""
+
+    perturbation: Tensor  # p in the PGN's input space
+    perturbed: Tensor  # x̃ = x + p there
+    pixels: Tensor  # x̃ in pixel space, not clamped
+    perturbation_pixels: Tensor  # x̃ - x in pixel space
+
+
+class Pgn(nn.Module):
+    """A generator with what it needs to be used on pixels."""
+
+    def __init__(self, generator: Generator, info: PgnInfo, *, path: Path | None = None) -> None:
+        super().__init__()
+        self.generator = generator
+        self.info = info
+        self.path = path
+        self.space = _input_space(info)
+
+    @torch.no_grad()
+    def perturb(self, pixels: Tensor) -> Perturbation:
+        """Equations 1 and 2 on images (N, 3, H, W) in [0, 1]."""
+        perturbation = self.generator(pixels)
+        perturbed = self.space.enter(pixels) + perturbation
+        back = self.space.to_pixels(perturbed)
+        return Perturbation(perturbation, perturbed, back, back - pixels)
+
+    def logits(self, classifier: Any, perturbed: Tensor) -> Tensor:
+        """The classifier's logits (N, K) for x̃ in this PGN's input space."""
+        logits: Tensor = classifier.logits_normalized(self.space.normalized(perturbed))
+        return logits
+
+
+def _input_space(info: PgnInfo) -> InputSpace:
+    if info.input_space not in ("pixel", "normalized"):
+        raise PgnFileError(f"Unknown input space {info.input_space!r}; expected pixel or normalized.")
+    return InputSpace(info.input_space, mean=info.mean, std=info.std)  # type: ignore[arg-type]
+
+
+def build_generator(settings: TrainingSettings, *, image_size: int, with_weights: bool = True) -> Generator:
+    """The generator that `settings` describe; without weights where a file is going to fill them in."""
+    encoder_weights = settings.encoder_weights if with_weights else "none"
+    trained = settings.encoder_trained
+    if trained is None:
+        trained = settings.encoder == "small" or settings.encoder_weights == "none"
+    return Generator(
+        encoder=settings.encoder,
+        image_size=image_size,
+        encoder_size=settings.encoder_size,
+        encoder_trained=trained,
+        encoder_weights=encoder_weights,
+        decoder_widths=settings.decoder_widths,
+    )
+
+
+def save_pgn(path: Path, generator: Generator, info: PgnInfo) -> None:
+    """Write weights and metadata atomically. Raises PgnFileError for non-finite weights."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in generator.state_dict().items()}
+    bad = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise PgnFileError(f"Not saved: the generator holds non-finite weights ({bad[0]}).")
+    metadata = {
+        "format": FORMAT,
+        "version": str(FORMAT_VERSION),
+        "info": json.dumps(asdict(info), allow_nan=False),
+    }
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def read_pgn_info(path: Path) -> PgnInfo:
+    """Only the metadata. Raises PgnFileError when the file is missing, damaged or of another kind."""
+    metadata = _read(path, weights=False)[0]
+    return _parse_info(path, metadata)
+
+
+def load_pgn(path: Path) -> Pgn:
+    """A PGN ready for use on the CPU, in evaluation mode. Raises PgnFileError as `read_pgn_info` does."""
+    metadata, tensors = _read(path, weights=True)
+    info = _parse_info(path, metadata)
+    try:
+        settings = TrainingSettings.make(**info.settings)
+    except (ConfigError, TypeError) as error:
+        raise PgnFileError(f"{path.name} holds settings that this version does not know: {error}") from None
+    bad = [
+        name
+        for name, value in tensors.items()
+        if value.is_floating_point() and not torch.isfinite(value).all()
+    ]
+    if bad:
+        raise PgnFileError(
+            f"{path.name} holds non-finite weights ({bad[0]}).", hint="Use an earlier PGN of the run."
+        )
+    generator = build_generator(settings, image_size=info.image_size, with_weights=False)
+    try:
+        generator.load_state_dict(tensors)
+    except RuntimeError as error:
+        message = (
+            f"The weights in {path.name} do not fit its settings ({settings.encoder}, {info.image_size} px)."
+        )
+        raise PgnFileError(message, hint="The file is damaged or was edited.", details=str(error)) from None
+    pgn = Pgn(generator.requires_grad_(False), info, path=path)
+    return pgn.eval()
+
+
+def _read(path: Path, *, weights: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
+    if not path.is_file():
+        raise PgnFileError(f"No PGN at {path}.", hint="Give a run folder or its pgn.safetensors.")
+    try:
+        with safetensors.safe_open(path, framework="pt") as stream:
+            metadata = dict(stream.metadata() or {})
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()} if weights else {}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        hint = "Expected a pgn.safetensors as PGN Studio writes it."
+        raise PgnFileError(
+            f"{path.name} is not a readable safetensors file.", hint=hint, details=str(error)
+        ) from None
+    if metadata.get("format") != FORMAT:
+        what = metadata.get("format", "no format entry")
+        raise PgnFileError(f"{path.name} is no PGN (expected format {FORMAT}, got {what}).")
+    if metadata.get("version") != str(FORMAT_VERSION):
+        came = metadata.get("version")
+        hint = "Update PGN Studio."
+        raise PgnFileError(
+            f"{path.name} has PGN file version {came}; this version reads {FORMAT_VERSION}.", hint=hint
+        )
+    return metadata, tensors
+
+
+def _parse_info(path: Path, metadata: Mapping[str, str]) -> PgnInfo:
+    damaged = PgnFileError(f"The metadata of {path.name} is damaged.", hint="Use another copy of the file.")
+    try:
+        values = json.loads(metadata["info"])
+        known = {item.name for item in fields(PgnInfo)}
+        info = PgnInfo(**{name: value for name, value in values.items() if name in known})
+        return _checked(info)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise damaged from None
+
+
+def _checked(info: PgnInfo) -> PgnInfo:
+    """Types as declared, since JSON knows no tuples and a file may say anything; raises ValueError."""
+    numbers = (*info.mean, *info.std)
+    if len(info.mean) != 3 or len(info.std) != 3 or not all(math.isfinite(value) for value in numbers):
+        raise ValueError("mean and std need three finite numbers each")
+    if min(info.std) <= 0 or not 8 <= int(info.image_size) <= 1024:
+        raise ValueError("std or image size out of range")
+    if not isinstance(info.settings, Mapping):
+        raise TypeError("settings is no table")
+    values = {item.name: getattr(info, item.name) for item in fields(info)}
+    for name in ("classes", "mean", "std"):
+        values[name] = tuple(values[name])
+    return PgnInfo(**values)
+
+
+def find_classifier(info: PgnInfo, *, beside: Path, trained: Path | None = None) -> Path:
+    """The classifier file that this PGN was trained against, checked by hash.
+
+    Looks where it was, beside the PGN (`beside` is a folder), its parent, then in `trained`. Raises
+    ClassifierError when there is none, or only files of that name with other contents.
+    """
+    recorded = Path(info.classifier_path)
+    places = [recorded, beside / recorded.name, beside.parent / recorded.name]
+    if trained is not None:
+        places.append(trained / recorded.name)
+    others = []
+    for place in places:
+        if place.is_file():
+            if sha256_of_file(place) == info.classifier_sha256:
+                return place
+            others.append(place)
+    hint = "Give the file with --classifier, or put it beside the PGN."
+    if others:
+        raise ClassifierError(
+            f"{others[0]} is not the classifier this PGN was trained against (hash differs).", hint=hint
+        )
+    raise ClassifierError(
+        f"The classifier {recorded.name} of this PGN was not found (it was at {recorded}).", hint=hint
+    )

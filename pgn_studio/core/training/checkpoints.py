@@ -1,0 +1,116 @@
+"""The checkpoint: everything that the next step depends on, in one atomically replaced file.
+
+checkpoint.safetensors holds the tensors of G, D and both optimizers, and in its metadata the
+position and γ; checkpoint.json beside it repeats the metadata for people. No pickle.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pgn_studio.core.errors import PgnFileError
+from pgn_studio.core.files import replacing, write_json
+from pgn_studio.core.training.step import TrainStep
+
+FORMAT = "pgn-studio-checkpoint"
+_MODULES = ("generator", "discriminator", "backbone", "condition")
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands; accuracies are on the validation split."""
+
+    step: int  # steps done
+    gamma: float
+    clean_accuracy: float
+    best_epoch: int  # 0: none yet
+    best_accuracy: float  # of the PGN that is kept
+    best_accuracy_8bit: float
+    loss_g_sum: float  # over the steps of the epoch that is not finished
+    loss_d_sum: float
+    blend: float  # the share in force
+
+    @classmethod
+    def start(cls, *, gamma: float) -> Position:
+        return cls(0, gamma, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def save_checkpoint(path: Path, step: TrainStep, position: Position) -> None:
+    """Write the checkpoint of a run that has done `position.step` steps."""
+    tensors: dict[str, Tensor] = {}
+    for name, module in _modules(step):
+        tensors.update({f"{name}/{key}": value for key, value in module.state_dict().items()})
+    for name, optimizer in (("adam_d", step.adam_d), ("adam_g", step.adam_g)):
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors.update({f"{name}/{index}/{key}": value for key, value in state.items()})
+    tensors["scaler"] = torch.tensor(step.scaler.get_scale())
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    metadata = {"format": FORMAT, "version": "1", "position": json.dumps(asdict(position))}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+    write_json(path.with_suffix(".json"), asdict(position))
+
+
+def load_checkpoint(path: Path, step: TrainStep) -> Position:
+    """Put the state of `path` into `step`'s networks and optimizers. Raises PgnFileError if it does not fit."""
+    hint = "Start a new run from the same settings; the run's PGN is still usable."
+    if not path.is_file():
+        raise PgnFileError(
+            f"There is no checkpoint at {path}: the run ended before its first epoch.", hint=hint
+        )
+    try:
+        with safetensors.safe_open(path, framework="pt") as stream:
+            metadata = dict(stream.metadata() or {})
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        position = _position(metadata)
+        for name, module in _modules(step):
+            module.load_state_dict(_under(tensors, name))
+        for name, optimizer in (("adam_d", step.adam_d), ("adam_g", step.adam_g)):
+            _load_optimizer(optimizer, _under(tensors, name))
+        if step.scaler.is_enabled():
+            step.scaler.load_state_dict({**step.scaler.state_dict(), "scale": float(tensors["scaler"])})
+    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        message = f"The checkpoint {path.name} is damaged or belongs to other settings."
+        raise PgnFileError(message, hint=hint, details=str(error)) from None
+    if step.averaged is not None:
+        step.averaged.updates = position.step
+    return position
+
+
+def _modules(step: TrainStep) -> list[tuple[str, nn.Module]]:
+    players = step.players
+    modules: list[tuple[str, nn.Module | None]] = [(name, getattr(players, name)) for name in _MODULES]
+    modules.append(("replay", step.replay))
+    if step.averaged is not None:  # a frozen encoder is in `generator` already
+        averaged = step.averaged.generator
+        modules.append(("averaged", averaged if averaged.encoder_trained else averaged.decoder))
+    return [(name, module) for name, module in modules if module is not None]
+
+
+def _position(metadata: dict[str, str]) -> Position:
+    if metadata.get("format") != FORMAT or metadata.get("version") != "1":
+        raise ValueError(f"format {metadata.get('format')!r}, version {metadata.get('version')!r}")
+    values: dict[str, Any] = json.loads(metadata["position"])
+    return Position(**{item.name: values[item.name] for item in fields(Position)})
+
+
+def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    prefix = f"{name}/"
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, entry = key.split("/", 1)
+        state.setdefault(int(index), {})[entry] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,117 @@
+"""From settings to players: the networks of a run, and the statistics they need before step one."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.device import autocast
+from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
+from pgn_studio.core.perturbation.discriminator import Discriminator, OwnBackbone
+from pgn_studio.core.perturbation.generator import DecoderShape, Generator, SmallEncoder
+from pgn_studio.core.perturbation.input_space import InputSpace
+from pgn_studio.core.perturbation.pgn import build_generator
+from pgn_studio.core.pretrained import imagenet_backbone
+from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.training.batches import to_pixels
+from pgn_studio.core.training.step import Players
+
+_FIT_IMAGES = 2048  # enough for 64 principal components; more would only cost time
+_FIT_BATCH = 128
+
+
+def build_players(
+    settings: TrainingSettings, classifier: Classifier, *, image_size: int, device: torch.device
+) -> Players:
+    """All networks on `device`. Raises ConfigError where settings and classifier do not go together."""
+    info = classifier.info
+    space = InputSpace(settings.input_space, mean=info.mean, std=info.std)
+    generator = build_generator(settings, image_size=image_size)
+    backbone = _build_backbone(settings, classifier, image_size)
+    if backbone is None:
+        if not classifier.has_features:
+            hint = "Use --discriminator blackbox: it only asks for labels."
+            raise ConfigError(
+                f"A shared discriminator needs the features of {info.arch}, which gives none.", hint=hint
+            )
+        feature_dim = classifier.feature_dim
+    else:
+        feature_dim = backbone.feature_dim
+    condition = _build_condition(settings, generator, image_size)
+    discriminator = Discriminator(
+        feature_dim=feature_dim, condition_dim=0 if condition is None else condition.dim, head=settings.head
+    )
+    classifier.to(device)
+    for module in (space, generator, discriminator, backbone, condition):
+        if module is not None:
+            module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Players(classifier, space, generator, discriminator, backbone, condition)
+
+
+def _build_condition(
+    settings: TrainingSettings, generator: Generator, image_size: int
+) -> PrincipalComponents | OwnEncoder | None:
+    if not settings.conditional:
+        return None
+    if generator.encoder_trained:  # its features move: D learns its own instead
+        halvings = DecoderShape.fitting(image_size).blocks + 1
+        return OwnEncoder(halvings=halvings, dim=settings.condition_dim)
+    return PrincipalComponents(generator.encoder.feature_dim, components=settings.condition_dim)
+
+
+def _build_backbone(
+    settings: TrainingSettings, classifier: Classifier, image_size: int
+) -> OwnBackbone | None:
+    if settings.discriminator == "shared":
+        return None
+    name, weights = settings.discriminator_backbone, settings.discriminator_weights
+    if name == "auto":
+        name = "small" if settings.discriminator == "blackbox" else classifier.info.arch
+        if settings.discriminator == "blackbox" and settings.recipe == "paper":
+            name = "resnet101"
+    if name == "small":
+        if weights not in ("auto", "none"):
+            raise ConfigError(
+                f"There are no weights for a small discriminator backbone, got {weights!r}.",
+                hint="Leave --discriminator-weights at auto, or name another --discriminator-backbone.",
+            )
+        network = SmallEncoder(halvings=DecoderShape.fitting(image_size).blocks + 1)
+        return OwnBackbone(network, smallest=image_size, trained=True)
+    pretrained = imagenet_backbone(name, weights)
+    return OwnBackbone(pretrained, smallest=max(image_size, pretrained.min_size), trained=weights == "none")
+
+
+@torch.no_grad()
+def fit_statistics(players: Players, split: LabelledImages, *, seed: int, precision: str) -> None:
+    """Fit what must stand still: the condition's principal components and the scale of D's features."""
+    needs_scale = players.backbone is None or not players.backbone.trained
+    needs_components = isinstance(players.condition, PrincipalComponents)
+    if not needs_scale and not needs_components:
+        return
+    device = players.space.mean.device
+    order = np.random.default_rng([seed, 0]).permutation(len(split))[:_FIT_IMAGES]
+    encoded, features = [], []
+    players.train(False)
+    for start in range(0, len(order), _FIT_BATCH):
+        pixels = to_pixels(torch.from_numpy(split.images(order[start : start + _FIT_BATCH])), device)
+        with autocast(precision, device):
+            if needs_components:
+                encoded.append(players.generator.encode(pixels).float().mean((2, 3)))
+            if needs_scale:
+                features.append(_features_of(players, pixels).float())
+    if isinstance(players.condition, PrincipalComponents):
+        players.condition.fit(torch.cat(encoded))
+    if needs_scale:
+        players.discriminator.scale.fit(torch.cat(features))
+
+
+def _features_of(players: Players, pixels: Tensor) -> Tensor:
+    if players.backbone is not None:
+        features: Tensor = players.backbone(pixels)
+        return features
+    normalized = players.space.normalized(players.space.enter(pixels))
+    return players.classifier.logits_and_features(normalized)[1]

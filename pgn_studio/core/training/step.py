@@ -1,0 +1,264 @@
+"""Algorithm 1, one step, with the least work: one forward of f gives t, D's examples and G's gradient.
+
+With D's backbone shared and frozen, its features of x̃ serve D's update (detached) and, with the
+updated head, G's (through the graph): no second forward is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.device import autocast
+from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
+from pgn_studio.core.perturbation.discriminator import Discriminator, OwnBackbone
+from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.perturbation.input_space import InputSpace
+from pgn_studio.core.perturbation.losses import (
+    discriminator_loss,
+    generator_loss,
+    l2_term,
+    success_targets,
+)
+from pgn_studio.core.training.averaging import Averaged
+from pgn_studio.core.training.replay import Replay
+
+_REHEARSED = 256  # examples in an extra update of D's head
+
+
+@dataclass(frozen=True)
+class Players:
+    """Everything that takes part in a step. `backbone` is None where D looks through f itself."""
+
+    classifier: Classifier
+    space: InputSpace
+    generator: Generator
+    discriminator: Discriminator
+    backbone: OwnBackbone | None
+    condition: PrincipalComponents | OwnEncoder | None
+
+    def learning_in_d(self) -> list[nn.Parameter]:
+        modules = [self.discriminator, self.backbone, self.condition]
+        parameters = (p for module in modules if module is not None for p in module.parameters())
+        return [p for p in parameters if p.requires_grad]
+
+    def learning_in_g(self) -> list[nn.Parameter]:
+        return [p for p in self.generator.parameters() if p.requires_grad]
+
+    def train(self, mode: bool) -> None:
+        for module in (self.generator, self.discriminator, self.backbone, self.condition):
+            if module is not None:
+                module.train(mode)
+
+
+class Seen(NamedTuple):
+    """What f answers and D's backbone sees of a batch."""
+
+    features: Tensor  # (N, F)
+    predictions: Tensor  # (N,) int64, f's labels
+
+
+class Examples(NamedTuple):
+    """D's training examples: x̃, anchors, noise copies and mismatched pairs, one after another."""
+
+    inputs: Tensor  # (M, F) features, or (M, 3, H, W) pixels where D's own backbone learns too
+    owners: Tensor  # (M,) the index of the clean image that each is judged for
+    targets: Tensor  # (M,)
+    pairs: Tensor  # (M,) the row of `inputs` that each example shows
+
+
+class StepResult(NamedTuple):
+    """Scalars of one step, still on the device so that nothing waits for it."""
+
+    loss_g: Tensor
+    loss_d: Tensor
+    l2: Tensor
+    target_mean: Tensor
+    fixed: Tensor
+    broken: Tensor
+    clean_right: Tensor
+    perturbed_right: Tensor
+
+
+class TrainStep:
+    """Callable: (pixels, labels, gamma, noise) → StepResult; updates D, then G."""
+
+    def __init__(self, players: Players, settings: TrainingSettings, *, precision: str) -> None:
+        self.players = players
+        self.settings = settings
+        self.precision = precision
+        device = players.space.mean.device
+        self.device = device
+        fused = device.type in ("cpu", "cuda")
+        self.adam_d = torch.optim.Adam(players.learning_in_d(), lr=settings.learning_rate_d, fused=fused)
+        self.adam_g = torch.optim.Adam(players.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
+        self.replay: Replay | None = None
+        stands_still = isinstance(players.condition, PrincipalComponents) and not self._backbone_learns
+        if settings.rehearsals and stands_still and players.condition is not None:
+            width = players.discriminator.scale.center.numel()
+            self.replay = Replay(feature_dim=width, condition_dim=players.condition.dim).to(device)
+        self.averaged = Averaged(players.generator, decay=settings.average) if settings.average else None
+        # fp16 gradients underflow without scaling; bf16 and fp32 do not
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+
+    @property
+    def result(self) -> Generator:
+        """The generator that is judged, shown and kept."""
+        return self.players.generator if self.averaged is None else self.averaged.generator
+
+    def __call__(
+        self,
+        pixels: Tensor,
+        labels: Tensor,
+        *,
+        gamma: float,
+        noise: torch.Generator,
+        shown: Tensor | None = None,
+    ) -> StepResult:
+        """pixels (B, 3, S, S) in [0, 1]; labels (B,); `noise` draws D's noise copies.
+
+        `shown`: the images that p is added to and f sees, where they differ from what G sees.
+        """
+        settings, players = self.settings, self.players
+        with autocast(self.precision, self.device):
+            encoded = players.generator.encode(pixels)
+            perturbation = players.generator.decode(encoded)  # p = G(x)
+            clean = players.space.enter(pixels if shown is None else shown)
+            perturbed = clean + perturbation  # x̃, equation 1
+            condition = self._condition(pixels, encoded)
+            seen = self._look(perturbed)  # one forward: t and D's features
+            with torch.no_grad():
+                others = self._others(clean, perturbation.detach(), noise)
+                seen_others = self._look(others)
+            targets = success_targets(seen.predictions, labels, settings.problem)
+            examples = self._examples(seen, perturbed, seen_others, others, labels)
+
+        if self.replay is not None and condition is not None:
+            self._rehearse(condition, seen, seen_others, labels, noise)
+        with autocast(self.precision, self.device):
+            loss_d = discriminator_loss(self._judge(examples, condition), examples.targets, settings.loss)
+        self._update(self.adam_d, loss_d)
+
+        with autocast(self.precision, self.device):
+            features = seen.features
+            if self._backbone_learns:  # it has just moved: look again
+                features = self._features(perturbed)
+            told = None if condition is None else condition.detach()
+            logits = players.discriminator(features, told)  # the updated D on x̃
+            loss_g = generator_loss(logits, settings.loss)
+            l2 = l2_term(perturbation)
+        self._update(self.adam_g, loss_g + gamma * l2)  # equation 9
+        if self.averaged is not None:
+            self.averaged.update(players.generator)
+
+        right = seen.predictions == labels
+        was_right = seen_others.predictions[: len(labels)] == labels
+        return StepResult(
+            loss_g=loss_g.detach(),
+            loss_d=loss_d.detach(),
+            l2=l2.detach(),
+            target_mean=targets.mean(),
+            fixed=(right & ~was_right).sum(),
+            broken=(~right & was_right).sum(),
+            clean_right=was_right.sum(),
+            perturbed_right=right.sum(),
+        )
+
+    @property
+    def _backbone_learns(self) -> bool:
+        return self.players.backbone is not None and self.players.backbone.trained
+
+    def _condition(self, pixels: Tensor, encoded: Tensor) -> Tensor | None:
+        condition = self.players.condition
+        if condition is None:
+            return None
+        if isinstance(condition, OwnEncoder):
+            told: Tensor = condition(pixels)
+            return told
+        return condition(encoded.detach())  # type: ignore[no-any-return]
+
+    def _look(self, values: Tensor) -> Seen:
+        """f's labels and D's features of images in the space of the perturbation."""
+        players = self.players
+        normalized = players.space.normalized(values)
+        if players.backbone is None:
+            logits, features = players.classifier.logits_and_features(normalized)
+            return Seen(features, logits.argmax(1))
+        with torch.no_grad():  # known, black box: f is only called for labels
+            predictions = players.classifier.logits_normalized(normalized).argmax(1)
+        if self._backbone_learns:
+            return Seen(values.new_empty(0), predictions)
+        return Seen(self._features(values), predictions)
+
+    def _features(self, values: Tensor) -> Tensor:
+        backbone = self.players.backbone
+        assert backbone is not None
+        features: Tensor = backbone(self.players.space.to_pixels(values))
+        return features
+
+    def _others(self, clean: Tensor, perturbation: Tensor, noise: torch.Generator) -> Tensor:
+        """Images beside x̃ that f is asked about: the clean ones, and copies with other perturbations.
+
+        A copy gets the perturbation of another image of the batch at a random strength: it shows D
+        what such perturbations do where G did not mean them.
+        """
+        if not self.settings.noise_copies:
+            return clean
+        strength = torch.rand(len(clean), generator=noise).mul_(2).view(-1, 1, 1, 1).to(clean.device)
+        return torch.cat([clean, clean + strength * perturbation.roll(1, 0)])
+
+    def _examples(
+        self, seen: Seen, perturbed: Tensor, seen_others: Seen, others: Tensor, labels: Tensor
+    ) -> Examples:
+        count = len(labels)
+        skip = 0 if self.settings.anchors else count
+        learns = self._backbone_learns
+        first, rest = (perturbed, others) if learns else (seen.features, seen_others.features)
+        inputs = torch.cat([first.detach(), rest[skip:]])
+        predictions = torch.cat([seen.predictions, seen_others.predictions[skip:]])
+        rows = torch.arange(len(inputs), device=labels.device)
+        owners, pairs = rows % count, rows
+        if self.settings.mismatched and self.players.condition is not None:
+            owners = torch.cat([owners, (rows + 1) % count])  # the same pictures, judged for a neighbour
+            pairs = torch.cat([pairs, rows])
+        targets = success_targets(predictions[pairs], labels[owners], self.settings.problem)
+        return Examples(inputs, owners, targets, pairs)
+
+    def _rehearse(
+        self, condition: Tensor, seen: Seen, others: Seen, labels: Tensor, noise: torch.Generator
+    ) -> None:
+        """Extra updates of D's head on what it saw before, half of it judged for other images; then remember."""
+        replay, settings = self.replay, self.settings
+        assert replay is not None
+        for _ in range(settings.rehearsals if len(replay) else 0):
+            shown = replay.draw(_REHEARSED, noise)
+            owners = torch.cat([shown[: _REHEARSED // 2], replay.draw(_REHEARSED // 2, noise)])
+            targets = success_targets(replay.predictions[shown], replay.labels[owners], settings.problem)
+            with autocast(self.precision, self.device):
+                logits = self.players.discriminator(replay.features[shown], replay.conditions[owners])
+                loss = discriminator_loss(logits, targets, settings.loss)
+            self._update(self.adam_d, loss)
+        times = 1 + len(others.predictions) // len(labels)  # x̃, the clean images, and their copies if any
+        replay.add(
+            torch.cat([seen.features, others.features]),
+            condition.repeat(times, 1),
+            torch.cat([seen.predictions, others.predictions]),
+            labels.repeat(times),
+        )
+
+    def _judge(self, examples: Examples, condition: Tensor | None) -> Tensor:
+        inputs = self._features(examples.inputs) if self._backbone_learns else examples.inputs
+        told = None if condition is None else condition[examples.owners]
+        logits: Tensor = self.players.discriminator(inputs[examples.pairs], told)
+        return logits
+
+    def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.step(optimizer)
+        self.scaler.update()

@@ -1,0 +1,402 @@
+"""The training loop of Algorithm 1: reads from top to bottom, tells its sink, obeys its control."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+
+import torch
+
+from pgn_studio.core.augment import augment
+from pgn_studio.core.classifiers import Classifier, check_classes, measure_accuracy
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.device import pick_device, resolve_precision, seed_everything
+from pgn_studio.core.errors import ConfigError, PgnStudioError, RunError
+from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics, evaluate
+from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, save_pgn
+from pgn_studio.core.runs import RunFolder, versions
+from pgn_studio.core.training.batches import (
+    epoch_batches,
+    generator_for,
+    prefetched,
+    steps_per_epoch,
+    to_pixels,
+)
+from pgn_studio.core.training.blend import blended, fitting_share
+from pgn_studio.core.training.checkpoints import Position, load_checkpoint, save_checkpoint
+from pgn_studio.core.training.control import TrainingControl
+from pgn_studio.core.training.events import (
+    CheckpointSaved,
+    EpochCompleted,
+    Event,
+    EventSink,
+    GammaChanged,
+    PreviewReady,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    StepCompleted,
+)
+from pgn_studio.core.training.health import below_clean, constant_targets
+from pgn_studio.core.training.preview import Preview, preview_indices
+from pgn_studio.core.training.setup import build_players, fit_statistics
+from pgn_studio.core.training.step import StepResult, TrainStep
+
+_PREVIEW_SECONDS = 1.0  # at most one preview in this time: it costs a forward of G and two of f
+_BATCH_FOR_MEASURING = 128
+_NOT_IN_METRICS = (PreviewReady, CheckpointSaved)
+_AUGMENTATION, _NOISE = 1, 2  # keep a step's random streams apart
+
+
+@dataclass(frozen=True)
+class _Machine:
+    device: torch.device
+    precision: str
+
+
+class Trainer:
+    """One run, from its first step or from its checkpoint, in the calling thread."""
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        *,
+        dataset: ImageDataset,
+        classifier: Classifier,
+        run: RunFolder,
+        control: TrainingControl,
+        sink: EventSink,
+        resume: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.dataset = dataset
+        self.classifier = classifier
+        self.run_folder = run
+        self.control = control
+        self.sink = sink
+        self.resume = resume
+        self._position = Position.start(gamma=settings.gamma)
+        self._began = time.monotonic()
+        self._last_preview = 0.0
+
+    def run(self) -> RunFinished | RunFailed:
+        """Train and emit events; the last one, RunFinished or RunFailed, is also returned."""
+        ending: RunFinished | RunFailed
+        try:
+            ending = self._train()
+            self.run_folder.update(status=ending.reason, results=asdict(ending))
+        except PgnStudioError as error:
+            ending = self._failure(error.message, error.hint, error.details)
+        except torch.OutOfMemoryError:
+            hint = f"Use a batch smaller than {self.settings.batch_size}, or smaller images."
+            ending = self._failure("The device ran out of memory.", hint)
+        except Exception as error:  # noqa: BLE001 - a run ends with an event whatever happened
+            hint = "The run is kept up to its last checkpoint; the details are for a bug report."
+            ending = self._failure(f"Training failed: {type(error).__name__}: {error}", hint)
+        self._emit_last(ending)
+        return ending
+
+    def _train(self) -> RunFinished:
+        settings, control = self.settings, self.control
+        per_epoch = steps_per_epoch(len(self.dataset.split("train")), settings.batch_size)
+        total = per_epoch * settings.epochs
+        if total == 0:
+            raise ConfigError(
+                "The training split needs at least two images.", hint="Use more training images."
+            )
+        self._prepare()
+        if self._position.step >= total:
+            hint = f"Give --epochs above {settings.epochs} to go on."
+            raise RunError(f"This run has done its {settings.epochs} epochs.", hint=hint)
+        self._announce(per_epoch, total)
+        while self._position.step < total and not control.stopping:
+            epoch, done_in_epoch = divmod(self._position.step, per_epoch)
+            epoch_began = time.monotonic()
+            self._train_epoch(epoch, done_in_epoch)
+            if self._position.step == (epoch + 1) * per_epoch:
+                self._finish_epoch(epoch + 1, per_epoch, seconds=time.monotonic() - epoch_began)
+        return self._finish(per_epoch)
+
+    def _train_epoch(self, epoch: int, done_in_epoch: int) -> None:
+        """The epoch's remaining steps; returns early, at a step boundary, when asked to stop."""
+        settings, control, device = self.settings, self.control, self._machine.device
+        train = self.dataset.split("train")
+        batches = epoch_batches(len(train), settings.batch_size, seed=settings.seed, epoch=epoch)
+        self._step.players.train(True)
+        for images, labels in prefetched(train, batches[done_in_epoch:], pin=device.type == "cuda"):
+            control.wait_while_paused()
+            if control.stopping:
+                return
+            began = time.perf_counter()
+            step = self._position.step
+            gamma = self._read_gamma(step + 1)
+            draws = generator_for(settings.seed, step, _AUGMENTATION)
+            noise = generator_for(settings.seed, step, _NOISE)
+            pixels = augment(to_pixels(images, device), settings.augment, draws)  # (B, 3, S, S)
+            shown = blended(pixels, self._position.blend, draws)
+            moved = labels.to(device, non_blocking=True)
+            result = self._step(pixels, moved, gamma=gamma, noise=noise, shown=shown)
+            self._report(result, len(labels), step + 1, epoch + 1, gamma, began)
+
+    # ------------------------------------------------------------------ before the first step
+
+    def _prepare(self) -> None:
+        """Networks and their statistics, or all of it from the checkpoint."""
+        settings = self.settings
+        device = pick_device(settings.device)
+        if settings.precision == "fp16" and device.type == "cpu":
+            raise ConfigError("fp16 does not train on a CPU.", hint="Use --precision auto, bf16 or fp32.")
+        self._machine = _Machine(device, resolve_precision(settings.precision, device))
+        check_classes(self.classifier, self.dataset.classes)
+        seed_everything(settings.seed)
+        players = build_players(settings, self.classifier, image_size=self.dataset.image_size, device=device)
+        self._step = TrainStep(players, settings, precision=self._machine.precision)
+        self._pgn = Pgn(self._step.result, self._info({})).to(device)
+        if self.resume:
+            self._position = load_checkpoint(self.run_folder.checkpoint_path, self._step)
+            self.run_folder.truncate_metrics(self._position.step)
+            self.run_folder.update(status="running", settings=settings.model_dump(mode="json"))
+            self.control.set(gamma=self._position.gamma)
+        else:
+            train = self.dataset.split("train")
+            fit_statistics(players, train, seed=settings.seed, precision=self._machine.precision)
+
+    def _announce(self, per_epoch: int, total: int) -> None:
+        train, val = self.dataset.split("train"), self.dataset.split("val")
+        clean_train = measure_accuracy(self.classifier, train, device=self._machine.device, precision="fp32")
+        before = self._measure()
+        self._position = replace(self._position, clean_accuracy=before.metrics.clean_accuracy)
+        if not self.resume:
+            self._position = replace(self._position, blend=self._choose_blend())
+        right = before.per_image.clean_prediction == before.per_image.labels
+        indices = preview_indices(torch.from_numpy(right))
+        self._preview = Preview(val, self._pgn, self.classifier, indices)
+        self._emit(
+            RunStarted(
+                run_folder=str(self.run_folder.path),
+                first_step=self._position.step,
+                total_steps=total,
+                steps_per_epoch=per_epoch,
+                total_epochs=self.settings.epochs,
+                device=str(self._machine.device),
+                precision=self._machine.precision,
+                train_images=len(train),
+                val_images=len(val),
+                clean_accuracy=before.metrics.clean_accuracy,
+                clean_train_accuracy=clean_train,
+            )
+        )
+        notice = constant_targets(clean_train, self.settings, step=self._position.step)
+        if notice is not None:
+            self._emit(notice)
+        self._show_preview()
+
+    def _choose_blend(self) -> float:
+        if self.settings.blend is not None:
+            return self.settings.blend
+        if (
+            self.settings.problem == "adversarial"
+        ):  # there the classifier's right answers are what to learn from
+            return 0.0
+        wanted = self._position.clean_accuracy
+        return fitting_share(
+            self.classifier, self.dataset.split("train"), wanted=wanted, seed=self.settings.seed
+        )
+
+    # ------------------------------------------------------------------ during
+
+    def _read_gamma(self, step: int) -> float:
+        """The γ for this step: one read of the live settings."""
+        gamma = self.control.live.gamma
+        if gamma != self._position.gamma:
+            self._position = replace(self._position, gamma=gamma)
+            self._emit(GammaChanged(step, gamma))
+        return gamma
+
+    def _report(
+        self, result: StepResult, count: int, step: int, epoch: int, gamma: float, began: float
+    ) -> None:
+        values = torch.stack(
+            [value.float() for value in result]
+        ).tolist()  # the step's one device-to-host sync
+        loss_g, loss_d, l2, target_mean, fixed, broken, clean_right, perturbed_right = values
+        if not all(map(math.isfinite, (loss_g, loss_d, l2))):
+            hint = "Lower --learning-rate-g, raise --gamma, or use --precision fp32; the last checkpoint is kept."
+            raise RunError(
+                f"The losses are no longer finite at step {step} (L_G {loss_g}, L_D {loss_d}).", hint=hint
+            )
+        sums = (self._position.loss_g_sum + loss_g, self._position.loss_d_sum + loss_d)
+        self._position = replace(self._position, step=step, loss_g_sum=sums[0], loss_d_sum=sums[1])
+        self._emit(
+            StepCompleted(
+                step=step,
+                epoch=epoch,
+                gamma=gamma,
+                loss_g=loss_g,
+                loss_d=loss_d,
+                l2=l2,
+                target_mean=target_mean,
+                fixed=round(fixed),
+                broken=round(broken),
+                clean_accuracy=clean_right / count,
+                perturbed_accuracy=perturbed_right / count,
+                images_per_second=count / max(time.perf_counter() - began, 1e-9),
+            )
+        )
+        if time.monotonic() - self._last_preview > _PREVIEW_SECONDS:
+            self._show_preview()
+
+    def _show_preview(self) -> None:
+        machine = self._machine
+        self._emit(
+            self._preview.make(self._position.step, device=machine.device, precision=machine.precision)
+        )
+        self._last_preview = time.monotonic()
+
+    def _finish_epoch(self, epoch: int, per_epoch: int, *, seconds: float) -> None:
+        position = self._position
+        metrics = self._measure().metrics
+        best = self._keep_if_best(metrics, epoch)
+        save_pgn(self.run_folder.last_pgn_path, self._step.result, self._info(_kept(metrics)))
+        means = (position.loss_g_sum / per_epoch, position.loss_d_sum / per_epoch)
+        self._position = replace(self._position, loss_g_sum=0.0, loss_d_sum=0.0)
+        self._emit(
+            EpochCompleted(
+                epoch=epoch,
+                step=position.step,
+                gamma=position.gamma,
+                clean_accuracy=metrics.clean_accuracy,
+                perturbed_accuracy=metrics.perturbed_accuracy,
+                perturbed_accuracy_8bit=metrics.perturbed_accuracy_8bit,
+                fixed=metrics.fixed,
+                broken=metrics.broken,
+                l2_mean=metrics.l2_mean,
+                rms_mean=metrics.rms_mean,
+                train_loss_g=means[0],
+                train_loss_d=means[1],
+                seconds=seconds,
+                best=best,
+            )
+        )
+        self._show_preview()
+        self._save_checkpoint(epoch)
+
+    def _keep_if_best(self, metrics: Metrics, epoch: int) -> bool:
+        """Save this PGN as the run's result if it is the best so far, or if the last is to be kept."""
+        position = self._position
+        sign = 1 if self.settings.problem == "enhance" else -1
+        accuracy = metrics.perturbed_accuracy_8bit
+        best = position.best_epoch == 0 or sign * accuracy > sign * position.best_accuracy_8bit
+        if best or self.settings.keep == "last":
+            save_pgn(self.run_folder.pgn_path, self._step.result, self._info(_kept(metrics)))
+            kept = (metrics.perturbed_accuracy, accuracy)
+            self._position = replace(
+                position, best_epoch=epoch, best_accuracy=kept[0], best_accuracy_8bit=kept[1]
+            )
+        return best
+
+    def _save_checkpoint(self, epoch: int) -> None:
+        save_checkpoint(self.run_folder.checkpoint_path, self._step, self._position)
+        self._emit(CheckpointSaved(self._position.step, epoch, str(self.run_folder.path)))
+
+    # ------------------------------------------------------------------ at the end
+
+    def _finish(self, per_epoch: int) -> RunFinished:
+        position = self._position
+        epochs, within = divmod(position.step, per_epoch)
+        if within or position.best_epoch == 0:  # stopped inside an epoch: what was learned counts too
+            metrics = self._measure().metrics
+            save_pgn(self.run_folder.last_pgn_path, self._step.result, self._info(_kept(metrics)))
+            if position.step:
+                self._save_checkpoint(epochs)  # before the PGN is judged: resuming repeats nothing
+            self._keep_if_best(metrics, epochs + 1)
+            position = self._position
+        notice = below_clean(position, self.settings)
+        if notice is not None:
+            self._emit(notice)
+        return RunFinished(
+            reason="completed" if epochs >= self.settings.epochs else "stopped",
+            step=position.step,
+            epoch=epochs,
+            run_folder=str(self.run_folder.path),
+            pgn_path=str(self.run_folder.pgn_path),
+            clean_accuracy=position.clean_accuracy,
+            perturbed_accuracy=position.best_accuracy,
+            perturbed_accuracy_8bit=position.best_accuracy_8bit,
+            seconds=time.monotonic() - self._began,
+        )
+
+    def _failure(self, message: str, hint: str, details: str = "") -> RunFailed:
+        """The failing end of a run, noted in run.json if the disk still allows it."""
+        details = details or traceback.format_exc()
+        folder = str(self.run_folder.path)
+        try:
+            self.run_folder.update(status="failed", results={"message": message, "hint": hint})
+        except PgnStudioError as error:
+            details += f"\nrun.json could not be updated: {error}"
+        return RunFailed(self._position.step, folder, message, hint, details)
+
+    # ------------------------------------------------------------------ helpers
+
+    def _measure(self) -> Evaluation:
+        generator = self._step.result
+        was_training = generator.training
+        self._pgn.eval()
+        evaluation = evaluate(
+            self._pgn,
+            self.classifier,
+            self.dataset.split("val"),
+            split_name="val",
+            dataset_name=self.dataset.name,
+            batch_size=_BATCH_FOR_MEASURING,
+            precision=self._machine.precision,
+        )
+        generator.train(was_training)
+        return evaluation
+
+    def _info(self, metrics: dict[str, float]) -> PgnInfo:
+        settings, dataset, classifier = self.settings, self.dataset, self.classifier.info
+        return PgnInfo(
+            name=self.run_folder.path.name,
+            problem=settings.problem,
+            discriminator=settings.discriminator,
+            loss=settings.loss,
+            encoder=settings.encoder,
+            input_space=settings.input_space,
+            gamma=self._position.gamma,
+            image_size=dataset.image_size,
+            classes=tuple(dataset.classes),
+            mean=tuple(classifier.mean),
+            std=tuple(classifier.std),
+            classifier_path=classifier.path,
+            classifier_sha256=classifier.sha256,
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            settings=settings.model_dump(mode="json"),
+            metrics=metrics,
+            versions=versions(),
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        )
+
+    def _emit(self, event: Event) -> None:
+        """To the metrics file, then to the listener; the run's end is told in `run` alone."""
+        if not isinstance(event, _NOT_IN_METRICS):
+            self.run_folder.append_metrics({"event": type(event).__name__, **asdict(event)})
+        self.sink(event)
+
+    def _emit_last(self, ending: RunFinished | RunFailed) -> None:
+        """The listener hears of the end even where the metrics file cannot take it any more."""
+        try:
+            self._emit(ending)
+        except PgnStudioError:
+            self.sink(ending)
+
+
+def _kept(metrics: Metrics) -> dict[str, float]:
+    """The validation figures that travel with a saved PGN."""
+    names = ("clean_accuracy", "perturbed_accuracy", "perturbed_accuracy_8bit", "fixed", "broken", "rms_mean")
+    return {name: float(getattr(metrics, name)) for name in names}
