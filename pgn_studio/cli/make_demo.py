@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,7 +89,7 @@ def make_demo(
 
 @contextmanager
 def _working_in(folder: Path) -> Iterator[None]:
-    """Relative names of files get into their metadata, never those of this machine's folders."""
+    """Work in `folder`: files are named there without a path."""
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -131,7 +132,7 @@ def _make_classifier(stop: Interruption) -> str:
 def _make_pgn(name: str, given: Mapping[str, Any], stop: Interruption) -> str:
     from pgn_studio.cli.opening import ForeignClassifier, Subject, open_both
     from pgn_studio.cli.train import run_session, start_run
-    from pgn_studio.core.perturbation.pgn import load_pgn
+    from pgn_studio.core.perturbation.pgn import load_pgn, save_pgn
 
     settings = TrainingSettings.make(**given, classifier=CLASSIFIER_FILE)
     foreign = ForeignClassifier()
@@ -142,7 +143,10 @@ def _make_pgn(name: str, given: Mapping[str, Any], stop: Interruption) -> str:
     stop.on_ask = None
     if stop.asked:
         raise Cancelled
-    shutil.copyfile(finished.pgn_path, name)
+    pgn = load_pgn(Path(finished.pgn_path))
+    given_by_name = {**pgn.info.settings, "classifier": CLASSIFIER_FILE}
+    info = replace(pgn.info, name=run_folder, classifier_path=CLASSIFIER_FILE, settings=given_by_name)
+    save_pgn(Path(name), pgn.generator, info)
     subject = Subject(load_pgn(Path(name)), classifier, dataset, None)
     evaluation = measure(subject, "test", device=settings.device, batch_size=256, stop=stop)
     options = {**given, "classifier": CLASSIFIER_FILE}
@@ -185,7 +189,8 @@ def refuse_paths_of_this_machine(path: Path) -> None:
     for folder in (Path.home(), Path.cwd(), Path(tempfile.gettempdir())):
         if f"{folder}{os.sep}" in header:
             raise PgnFileError(
-                f"{path.name} names the folder {folder} in its metadata.", hint="Train it by relative names."
+                f"{path.name} names the folder {folder} in its metadata.",
+                hint="Record names without folders.",
             )
 
 
