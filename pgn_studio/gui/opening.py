@@ -10,8 +10,9 @@ from pgn_studio.core.errors import DataError
 
 PGN_FORMAT = "pgn-studio-pgn"
 CLASSIFIER_FORMAT = "pgn-studio-classifier"
+OUR_ENTRY = "pgn-studio"
 LARGEST_HEADER = 100 * 2**20  # safetensors' own limit
-PROGRAM_SUFFIXES = (".pt2", ".pt")  # exported programs say their architecture by themselves
+PROGRAM_SUFFIXES = (".pt2", ".pt")
 WEIGHT_SUFFIXES = (".pth", ".bin", ".ckpt")
 
 
@@ -20,6 +21,7 @@ class Kind(Enum):
     RUN = "run"
     PGN = "PGN"
     CLASSIFIER = "classifier"
+    PROGRAM = "program"  # an exported classifier, which says its architecture but not its classes
     WEIGHTS = "weights"  # of a classifier whose architecture the file does not say
 
 
@@ -31,7 +33,7 @@ def kind_of(path: Path) -> Kind:
     if suffix == ".safetensors":
         return _kind_of_safetensors(path)
     if suffix in PROGRAM_SUFFIXES:
-        return Kind.CLASSIFIER
+        return Kind.PROGRAM
     if suffix in WEIGHT_SUFFIXES:
         return Kind.WEIGHTS
     raise DataError(
@@ -46,11 +48,14 @@ def _kind_of_safetensors(path: Path) -> Kind:
 
 
 def _safetensors_format(path: Path) -> str:
-    """The `format` in the file's metadata: eight bytes of length, then JSON; empty when there is none."""
+    """What the file's metadata says it is; empty when it says nothing that is known here."""
     try:
-        with path.open("rb") as stream:
+        with path.open("rb") as stream:  # eight bytes of length, then JSON
             length = int.from_bytes(stream.read(8), "little")
             header = json.loads(stream.read(min(length, LARGEST_HEADER)))
-        return str(header.get("__metadata__", {}).get("format", ""))
-    except (OSError, ValueError, AttributeError):
+        metadata = header.get("__metadata__", {})
+        if OUR_ENTRY in metadata:  # a classifier's metadata is one entry, so that its bytes never vary
+            metadata = json.loads(metadata[OUR_ENTRY])
+        return str(metadata.get("format", ""))
+    except (OSError, ValueError, AttributeError, TypeError):
         return ""  # damaged: whoever loads it says what is wrong

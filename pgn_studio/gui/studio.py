@@ -64,6 +64,7 @@ class Studio(QObject):
         self._wire_setup()
         self._wire_workspace()
         self._wire_session()
+        self._refresh()
 
     # ------------------------------------------------------------------ wiring
 
@@ -183,7 +184,8 @@ class Studio(QObject):
         except PgnStudioError as error:
             self.show_problem("These settings do not work", error)
             return
-        self._begin(TrainingJob(settings, dataset, classifier, control))
+        facts = self.workspace.source.facts()
+        self._begin(TrainingJob(settings, dataset, classifier, control, facts=facts))
 
     @Slot()
     def continue_run(self) -> None:
@@ -251,9 +253,11 @@ class Studio(QObject):
             self.open_path(Path(name))
 
     def _open_classifier(self, path: Path, kind: Kind) -> None:
+        size = self.workspace.dataset.image_size if self.workspace.dataset else 224
         source = ClassifierSource(str(path))
+        if kind is Kind.PROGRAM:
+            source = ClassifierSource(str(path), foreign=True)  # knows the size it was exported with
         if kind is Kind.WEIGHTS:
-            size = self.workspace.dataset.image_size if self.workspace.dataset else 224
             dialog = ClassifierSourceDialog(str(path), size, self._window)
             if not dialog.exec():
                 return

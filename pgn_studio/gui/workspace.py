@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.perturbation.pgn import Pgn
     from pgn_studio.core.protocols import Progress
+    from pgn_studio.core.runs import RunFolder
 
 DEMO_PGN = "digits-enhance.safetensors"
 HEADLINE_SPLIT = "test"  # neither the classifier nor the PGN was trained on it
@@ -28,19 +29,26 @@ HEADLINE_SPLIT = "test"  # neither the classifier nor the PGN was trained on it
 
 @dataclass(frozen=True)
 class ClassifierSource:
-    """Where a classifier comes from, and what its file does not say itself."""
+    """Where a classifier comes from; a foreign file does not say what our own do."""
 
     path: str
+    foreign: bool = False
     arch: str | None = None
     image_size: int | None = None
 
     def load(self, classes: tuple[str, ...] | None) -> Classifier:
-        """`classes` are only used for files that do not name theirs."""
+        """`classes` are only used for foreign files, which do not name theirs."""
         from pgn_studio.core.classifiers import load_classifier
 
-        if self.arch is None:
+        if not self.foreign:
             return load_classifier(self.path)
         return load_classifier(self.path, arch=self.arch, classes=classes, image_size=self.image_size)
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json says about a foreign file, as the command line writes it."""
+        if not self.foreign:
+            return {}
+        return {"foreign_classifier": {"arch": self.arch, "mean": None, "std": None}}
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,7 @@ class MeasuredPgn:
     split_name: str
     evaluation: Evaluation
     data_settings: DataSettings
+    source: ClassifierSource
     history: tuple[dict[str, Any], ...] = ()  # metrics.jsonl of its run
     run_folder: str = ""
 
@@ -74,6 +83,7 @@ class Workspace(QObject):
         super().__init__(parent)
         self.dataset: ImageDataset | None = None
         self.classifier: Classifier | None = None
+        self.source = ClassifierSource("")
         self.data_settings = DataSettings()
         self.device = "auto"
         self.precision = "auto"
@@ -121,9 +131,8 @@ class Workspace(QObject):
 
     def load_classifier(self, source: ClassifierSource) -> None:
         classes = self.dataset.classes if self.dataset else None
-        self._enqueue(
-            f"Loading {Path(source.path).name}", lambda progress: source.load(classes), self._set_classifier
-        )
+        work, done = partial(_load_classifier, source, classes), partial(self.use_classifier, source)
+        self._enqueue(f"Loading {Path(source.path).name}", work, done)
 
     def open_pgn(self, path: Path) -> None:
         """Load a PGN (file or run folder) with its data set and classifier, and measure it on test."""
@@ -138,10 +147,8 @@ class Workspace(QObject):
         """Measure the PGN that a run has kept, on the test split."""
         if self.dataset is None or self.classifier is None:
             return
-        work = partial(
-            _measure_kept, Path(pgn_path), run_folder, self.classifier, self.dataset, self.data_settings,
-            self._measuring(),
-        )  # fmt: skip
+        loaded = _Loaded(self.classifier, self.source, self.dataset, self.data_settings)
+        work = partial(_measure_kept, Path(pgn_path), run_folder, loaded, self._measuring())
         self._enqueue("Measuring the PGN on test", work, self.run_measured.emit)
 
     def _measuring(self) -> _Measuring:
@@ -155,8 +162,10 @@ class Workspace(QObject):
         self.dataset_changed.emit(dataset)
         self._measure_accuracy()
 
-    def _set_classifier(self, classifier: Classifier) -> None:
+    def use_classifier(self, source: ClassifierSource, classifier: Classifier) -> None:
+        """Take a classifier that is loaded; reads the images anew if they have another size."""
         self.classifier = classifier
+        self.source = source
         self.classifier_changed.emit(classifier)
         fits = self.dataset is None or self.dataset.image_size == classifier.info.image_size
         if not fits and self.data_settings.image_size is None:
@@ -179,6 +188,7 @@ class Workspace(QObject):
             self.dataset = opened.dataset
             self.dataset_changed.emit(opened.dataset)
         self.classifier = opened.classifier
+        self.source = opened.source
         self.classifier_changed.emit(opened.classifier)
         self._tell_accuracy(opened.evaluation.metrics.clean_accuracy)
         self.pgn_opened.emit(opened)
@@ -243,6 +253,12 @@ def _load_dataset(settings: DataSettings, progress: Progress) -> ImageDataset:
     return load_dataset(settings, progress=progress)
 
 
+def _load_classifier(
+    source: ClassifierSource, classes: tuple[str, ...] | None, _progress: Progress
+) -> Classifier:
+    return source.load(classes)
+
+
 def _clean_accuracy(
     classifier: Classifier, dataset: ImageDataset, measuring: _Measuring, progress: Progress
 ) -> float:
@@ -258,21 +274,30 @@ def _clean_accuracy(
     )
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    classifier: Classifier
+    source: ClassifierSource
+    dataset: ImageDataset
+    data_settings: DataSettings
+
+
 def _measure_kept(
-    path: Path,
-    run_folder: str,
-    classifier: Classifier,
-    dataset: ImageDataset,
-    data_settings: DataSettings,
-    measuring: _Measuring,
-    progress: Progress,
+    path: Path, run_folder: str, loaded: _Loaded, measuring: _Measuring, progress: Progress
 ) -> MeasuredPgn:
     from pgn_studio.core.perturbation.pgn import load_pgn
 
     pgn = load_pgn(path)
-    evaluation = measuring.evaluate(pgn, classifier, dataset, progress)
+    evaluation = measuring.evaluate(pgn, loaded.classifier, loaded.dataset, progress)
     return MeasuredPgn(
-        pgn, classifier, dataset, HEADLINE_SPLIT, evaluation, data_settings, run_folder=run_folder
+        pgn,
+        loaded.classifier,
+        loaded.dataset,
+        HEADLINE_SPLIT,
+        evaluation,
+        loaded.data_settings,
+        loaded.source,
+        run_folder=run_folder,
     )
 
 
@@ -310,14 +335,22 @@ def _open_and_measure(
         dataset = current
     else:
         dataset = _load_dataset(data_settings.updated(image_size=pgn.info.image_size), progress)
-    source = ClassifierSource(str(found))
+    source = _recorded_source(str(found), run, pgn.info.image_size)
     classifier = source.load(dataset.classes)
     check_classes(classifier, dataset.classes)
     evaluation = measuring.evaluate(pgn, classifier, dataset, progress)
-    opened = MeasuredPgn(pgn, classifier, dataset, HEADLINE_SPLIT, evaluation, data_settings)
+    opened = MeasuredPgn(pgn, classifier, dataset, HEADLINE_SPLIT, evaluation, data_settings, source)
     if run is None:
         return opened
     return replace(opened, history=tuple(run.read_metrics()), run_folder=str(run.path))
+
+
+def _recorded_source(path: str, run: RunFolder | None, image_size: int) -> ClassifierSource:
+    """The classifier's file with what the run knows about it, if it is a foreign one."""
+    facts = run.run_json.get("foreign_classifier") if run is not None else None
+    if not isinstance(facts, dict):
+        return ClassifierSource(path)
+    return ClassifierSource(path, foreign=True, arch=facts.get("arch"), image_size=image_size)
 
 
 def data_part(settings: TrainingSettings) -> DataSettings:

@@ -54,4 +54,5 @@ class ClassifierSourceDialog(QDialog):
         buttons.rejected.connect(self.reject)
 
     def source(self) -> ClassifierSource:
-        return ClassifierSource(self._path, self.arch.currentText().strip(), self.image_size.value())
+        arch, size = self.arch.currentText().strip(), self.image_size.value()
+        return ClassifierSource(self._path, foreign=True, arch=arch, image_size=size)

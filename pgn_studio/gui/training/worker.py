@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtCore import QObject, QThread
@@ -34,6 +34,7 @@ class TrainingJob:
     dataset: ImageDataset
     classifier: Classifier
     control: TrainingControl
+    facts: Mapping[str, Any] = field(default_factory=dict)  # for run.json
     resume: str = ""  # the run folder to go on with; empty: a new one
 
 
@@ -77,6 +78,7 @@ def run_facts(job: TrainingJob) -> dict[str, Any]:
             "fingerprint": job.dataset.fingerprint,
         },
         "classifier": {"path": job.classifier.info.path, "sha256": job.classifier.info.sha256},
+        **job.facts,
     }
 
 

@@ -66,6 +66,10 @@ class GammaControl(QWidget):
         self._slider.setValue(position_of(gamma))
         self._slider.blockSignals(False)
 
+    def user_set(self, gamma: float) -> None:
+        """As if the user had typed it: shown and told."""
+        self._typed(gamma)
+
     @Slot(int)
     def _slid(self, position: int) -> None:
         gamma = gamma_at(position)

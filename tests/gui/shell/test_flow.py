@@ -1,0 +1,123 @@
+"""The whole flow with the real trainer: demo, train, γ, stop, the kept run, fixed images, a figure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtWidgets import QAbstractButton, QLabel, QSlider
+from pytestqt.qtbot import QtBot
+
+from pgn_studio.core import paths
+from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.studio import Studio
+from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.worker import make_trainer
+from pgn_studio.gui.widgets.gamma_control import gamma_at
+from pgn_studio.gui.workspace import DEMO_PGN
+
+PATIENCE_MS = 60_000  # a loaded machine, not a slow program
+NEW_POSITION = 270
+
+
+def studio_of(window: MainWindow) -> Studio:
+    assert window.studio is not None
+    return window.studio
+
+
+def child(parent: MainWindow, kind: type[Any], name: str) -> Any:
+    return parent.findChild(kind, name)
+
+
+@pytest.fixture
+def demo_window(qtbot: QtBot, make_window: Callable[..., MainWindow]) -> MainWindow:
+    if not (paths.trained_folder() / DEMO_PGN).is_file():
+        pytest.skip("the demo's files have not been made: make demo-models")
+    window = make_window(make_runner=make_trainer)
+    open_demo(qtbot, studio_of(window))
+    return window
+
+
+def open_demo(qtbot: QtBot, studio: Studio) -> None:
+    with qtbot.waitSignal(studio.workspace.pgn_opened, timeout=PATIENCE_MS):
+        studio.open_demo()
+    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
+
+
+@pytest.mark.timeout(300)
+def test_from_the_demo_to_a_figure(qtbot: QtBot, demo_window: MainWindow, tmp_path: Path) -> None:
+    studio = studio_of(demo_window)
+    assert demo_window.tabs.currentWidget() is studio.inspection
+    assert "%" in child(demo_window, QLabel, "clean_accuracy").text()
+
+    # Train anew from the demo's settings, and move γ meanwhile.
+    child(demo_window, QAbstractButton, "start_button").click()
+    assert demo_window.tabs.currentWidget() is studio.training
+    qtbot.waitUntil(lambda: len(studio.training.history.steps) > 0, timeout=PATIENCE_MS)
+    child(demo_window, QSlider, "gamma_slider").setValue(NEW_POSITION)
+    gamma = gamma_at(NEW_POSITION)
+    gammas = studio.training.history.steps
+    qtbot.waitUntil(lambda: gammas.column("gamma")[-1] == gamma, timeout=PATIENCE_MS)
+
+    # Stop: the run is kept, and measured on test.
+    with qtbot.waitSignals(
+        [studio.session.bridge.finished, studio.workspace.run_measured], timeout=PATIENCE_MS
+    ):
+        child(demo_window, QAbstractButton, "stop_button").click()
+    run = Path(studio.run_folder)
+    assert json.loads((run / "run.json").read_text())["status"] == "stopped"
+    assert (run / "pgn.safetensors").is_file()
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert gamma in [line["gamma"] for line in lines if line["event"] == "GammaChanged"]
+
+    # Look at what the demo's PGN fixed, and export it.
+    open_demo(qtbot, studio)
+    page = studio.inspection
+    with qtbot.waitSignal(page.sample_shown, timeout=PATIENCE_MS):
+        child(demo_window, QAbstractButton, "outcome-fixed").click()
+        page.gallery.view.setCurrentIndex(page.gallery.model.index(0, 0))
+    figure = tmp_path / "fixed.png"
+    page.export_figure_to(figure)
+    qtbot.waitUntil(figure.is_file, timeout=PATIENCE_MS)
+
+    curves = tmp_path / "curves.csv"
+    studio.run_folder = str(run)
+    studio.save_curves(curves)
+    qtbot.waitUntil(curves.is_file, timeout=PATIENCE_MS)
+
+
+@pytest.mark.timeout(300)
+def test_closing_while_it_trains_keeps_a_run_that_goes_on(qtbot: QtBot, demo_window: MainWindow) -> None:
+    studio = studio_of(demo_window)
+    studio.start()
+    qtbot.waitUntil(lambda: len(studio.training.history.steps) > 0, timeout=PATIENCE_MS)
+    demo_window.close()
+    assert demo_window.isVisible()
+    child(demo_window, QAbstractButton, "stop_and_keep_button").click()
+    qtbot.waitUntil(lambda: not demo_window.isVisible(), timeout=PATIENCE_MS)
+    assert studio.session.state is RunState.IDLE
+    reached = int(studio.training.history.steps.column("step")[-1])
+
+    studio.closing = False
+    studio.continue_run()
+    qtbot.waitUntil(lambda: studio.training.history.steps.column("step")[-1] > reached, timeout=PATIENCE_MS)
+    with qtbot.waitSignal(studio.workspace.run_measured, timeout=PATIENCE_MS):
+        studio.session.stop()
+    assert Path(studio.run_folder).is_dir()
+
+
+def test_without_its_files_the_demo_says_what_to_do(
+    qtbot: QtBot, make_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(paths, "trained_folder", lambda: tmp_path)
+    studio = studio_of(make_window())
+    with qtbot.waitSignal(studio.workspace.failed, timeout=PATIENCE_MS):
+        studio.open_demo()
+    assert studio.error_dialog is not None
+    assert "The demo's PGN is missing" in studio.error_dialog.message.text()
+    assert "make demo-models" in studio.error_dialog.hint.text()
+    studio.error_dialog.close()
+    qtbot.waitUntil(lambda: not studio.workspace.busy)

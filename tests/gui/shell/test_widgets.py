@@ -1,0 +1,96 @@
+"""γ's two views, generated forms, the preview's triptychs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtWidgets import QComboBox, QLineEdit, QSlider
+from pytestqt.qtbot import QtBot
+
+from pgn_studio.core.config import PAPER_RECIPE, ClassifierSettings, DataSettings, Settings, TrainingSettings
+from pgn_studio.core.errors import ConfigError
+from pgn_studio.gui.docks.setup_panel import SetupPanel
+from pgn_studio.gui.training.preview import to_qimage
+from pgn_studio.gui.widgets.gamma_control import LAST_POSITION, GammaControl, gamma_at, position_of
+from pgn_studio.gui.widgets.settings_form import SettingsForm
+
+
+def test_gamma_runs_from_zero_over_seven_decades() -> None:
+    values = [gamma_at(position) for position in range(LAST_POSITION + 1)]
+    assert values[:2] == [0.0, 1e-4]
+    assert values[-1] == 1000.0
+    assert values == sorted(set(values))
+    assert [position_of(value) for value in values] == list(range(LAST_POSITION + 1))
+
+
+def test_slider_and_number_follow_each_other(qtbot: QtBot) -> None:
+    control = GammaControl()
+    qtbot.addWidget(control)
+    told: list[float] = []
+    control.changed.connect(told.append)
+    slider = control.findChild(QSlider, "gamma_slider")
+    number = control.findChild(QLineEdit, "gamma_number")
+    slider.setValue(0)
+    assert (control.value, number.text()) == (0.0, "0")
+    number.setText("5000")  # beyond the slider's end
+    number.editingFinished.emit()
+    assert (control.value, slider.value()) == (5000.0, LAST_POSITION)
+    number.setText("-3")
+    number.editingFinished.emit()
+    assert number.text() == "5000"
+    control.set_value(3.3)
+    assert told == [0.0, 5000.0]  # what is set from outside is no edit
+
+
+@pytest.mark.parametrize("model", [DataSettings, ClassifierSettings, TrainingSettings])
+def test_every_field_has_an_editor_that_shows_and_gives_its_default(
+    qtbot: QtBot, model: type[Settings]
+) -> None:
+    form = SettingsForm(model, list(model.model_fields))
+    qtbot.addWidget(form)
+    assert model.make(**form.values()) == model()
+    for name, field in model.model_fields.items():
+        assert str(field.description) in form.editor(name).toolTip()
+        assert form.editor(name).accessibleName()
+
+
+def test_a_filled_form_gives_back_what_it_was_filled_with(qtbot: QtBot) -> None:
+    settings = TrainingSettings.make(
+        problem="adversarial", decoder_widths=(64, 32), encoder_trained=False, encoder_size=64, seed=9
+    )
+    form = SettingsForm(TrainingSettings, list(TrainingSettings.model_fields))
+    qtbot.addWidget(form)
+    edits: list[str] = []
+    form.edited.connect(edits.append)
+    form.fill(settings.model_dump(mode="json"))
+    assert TrainingSettings.make(**form.values()) == settings
+    assert edits == []
+
+
+def test_a_text_that_is_no_list_of_numbers_is_a_clear_error(qtbot: QtBot) -> None:
+    form = SettingsForm(TrainingSettings, ["decoder_widths"])
+    qtbot.addWidget(form)
+    form.fill({"decoder_widths": "wide"})
+    with pytest.raises(ConfigError, match="Decoder widths: expected whole numbers"):
+        form.values()
+
+
+def test_the_paper_recipe_is_shown_in_the_fields_that_it_sets(qtbot: QtBot) -> None:
+    panel = SetupPanel()
+    qtbot.addWidget(panel)
+    recipe = panel.findChild(QComboBox, "recipe_field")
+    recipe.setCurrentIndex(recipe.findData("paper"))
+    settings = panel.settings(DataSettings(), "clf.safetensors")
+    assert settings == TrainingSettings(recipe="paper", classifier="clf.safetensors")
+    assert {name: getattr(settings, name) for name in PAPER_RECIPE} == PAPER_RECIPE
+    recipe.setCurrentIndex(recipe.findData("default"))
+    assert panel.settings(DataSettings(), "") == TrainingSettings()
+
+
+def test_images_whose_rows_are_no_multiple_of_four_bytes_stay_straight(qtbot: QtBot) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
+    image = to_qimage(pixels)
+    expected = pixels.copy()
+    pixels[:] = 0  # the image owns its memory
+    shown = [[image.pixelColor(x, y).getRgb()[:3] for x in range(5)] for y in range(7)]
+    assert np.array_equal(np.array(shown), expected)

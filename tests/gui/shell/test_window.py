@@ -1,0 +1,326 @@
+"""The window with a trainer that only tells: buttons, plots, drops, errors, closing, memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QLabel, QMenu, QPlainTextEdit, QPushButton, QSlider, QWidget
+from pytestqt.qtbot import QtBot
+
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.errors import DataError
+from pgn_studio.gui.dialogs.closing import ClosingDialog
+from pgn_studio.gui.dialogs.error import show_error
+from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.plots.series_plot import SeriesPlot
+from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.studio import Studio
+from pgn_studio.gui.theme import current_theme
+from pgn_studio.gui.training.session import RunState
+
+if TYPE_CHECKING:
+    from conftest import FakeTrainer
+
+    from pgn_studio.core.classifiers import Classifier
+
+FOREVER = 1_000_000
+
+
+def studio_of(window: MainWindow) -> Studio:
+    assert window.studio is not None
+    return window.studio
+
+
+def child(parent: QWidget, kind: type[Any], name: str) -> Any:
+    found = parent.findChild(kind, name)
+    assert found is not None, name
+    return found
+
+
+def press(qtbot: QtBot, window: QWidget, name: str) -> None:
+    qtbot.mouseClick(child(window, QPushButton, name), Qt.MouseButton.LeftButton)
+
+
+def points_of(plot: SeriesPlot) -> int:
+    """How many points its first curve has drawn."""
+    x, _ = plot.curves[0].getOriginalDataset()
+    return 0 if x is None else len(x)
+
+
+def last_of(plot: SeriesPlot) -> float:
+    _, y = plot.curves[0].getOriginalDataset()
+    return math.nan if y is None else float(y[-1])
+
+
+@pytest.fixture(autouse=True)
+def _no_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake run leaves no PGN that could be measured."""
+    monkeypatch.setattr("pgn_studio.gui.workspace.Workspace.measure_run", lambda *_: None)
+
+
+def test_start_needs_data_and_a_classifier(make_window: Callable[..., MainWindow]) -> None:
+    window = make_window()
+    start = child(window, QPushButton, "start_button")
+    assert not start.isEnabled()
+    assert start.toolTip() == "Load a data set first."
+
+
+def test_the_cards_say_what_is_loaded(window: MainWindow) -> None:
+    assert "10 classes, 16 px" in child(window, QLabel, "dataset_summary").text()
+    assert "untrained.safetensors" in child(window, QLabel, "classifier_summary").text()
+    assert "% clean on test" in child(window, QLabel, "clean_accuracy").text()
+
+
+def test_a_run_fills_plots_strip_and_progress(qtbot: QtBot, window: MainWindow) -> None:
+    studio = studio_of(window)
+    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
+        press(qtbot, window, "start_button")
+    plots = studio.training.plots
+    qtbot.waitUntil(lambda: points_of(plots.accuracies) == 40, timeout=5000)
+    assert [points_of(plot) for plot in plots.plots] == [40] * 4
+    assert len(plots.accuracies.points[1].getData()[0]) == 4
+    assert len(plots.gamma.curve.getData()[0]) == 40
+    assert studio.training.strip.preview is not None
+    assert "Completed after 40 steps" in child(window, QLabel, "run_position").text()
+    assert "94.0 % after 8 bits" in child(window, QLabel, "banner_text").text()
+    assert child(window, QPushButton, "start_button").isEnabled()
+
+
+def test_log_scale_and_smoothing_apply_to_the_plots(qtbot: QtBot, window: MainWindow) -> None:
+    studio = studio_of(window)
+    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
+        press(qtbot, window, "start_button")
+    plots = studio.training.plots
+    studio.training.smoothing.setValue(1)
+    qtbot.waitUntil(lambda: last_of(plots.losses) == 1 / 40, timeout=5000)
+    studio.training.logarithmic.setChecked(True)
+    assert plots.losses.plot.getAxis("left").logMode
+    assert plots.l2.plot.getAxis("left").logMode
+    assert not plots.accuracies.plot.getAxis("left").logMode
+
+
+def test_gamma_moves_while_it_trains_and_the_rest_is_locked(
+    qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
+) -> None:
+    trainer.steps = FOREVER
+    studio = studio_of(window)
+    with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
+        press(qtbot, window, "start_button")
+    assert not studio.setup.main.editor("encoder").isEnabled()
+    slider = child(window, QSlider, "gamma_slider")
+    assert slider.isEnabled()
+    slider.setValue(0)
+    history = studio.training.history
+    qtbot.waitUntil(lambda: history.steps.column("gamma")[-1] == 0.0, timeout=5000)
+    assert "γ = 0" in child(window, QPlainTextEdit, "messages").toPlainText()
+    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
+        press(qtbot, window, "stop_button")
+
+
+def test_space_pauses_and_goes_on(qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]) -> None:
+    trainer.steps = FOREVER
+    studio = studio_of(window)
+    child(window, QAction, "action_start").trigger()
+    qtbot.waitUntil(lambda: studio.session.state is RunState.RUNNING, timeout=5000)
+    pause = child(window, QAction, "action_pause_or_resume")
+    window.setFocus()
+    pause.trigger()
+    assert studio.session.state is RunState.PAUSED
+    assert child(window, QPushButton, "pause_button").text() == "Resume"
+    pause.trigger()
+    assert studio.session.state is RunState.RUNNING
+
+
+def test_the_settings_of_the_forms_reach_the_trainer(
+    qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer], classifier: Classifier
+) -> None:
+    jobs = []
+    monkey = trainer.__init__
+
+    def noting(self: Any, job: Any, sink: Any) -> None:
+        jobs.append(job)
+        monkey(self, job, sink)
+
+    trainer.__init__ = noting  # type: ignore[method-assign]
+    studio = studio_of(window)
+    studio.setup.fill({"encoder": "small", "epochs": 3, "gamma": 0.5, "learning_rate_g": 1e-3})
+    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
+        press(qtbot, window, "start_button")
+    assert jobs[0].settings == TrainingSettings.make(
+        image_size=16,
+        classifier=classifier.info.path,
+        encoder="small",
+        epochs=3,
+        gamma=0.5,
+        learning_rate_g=1e-3,
+    )
+
+
+def test_a_failed_run_opens_a_dialog_that_says_what_to_do(
+    qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
+) -> None:
+    trainer.fails_at = 5
+    studio = studio_of(window)
+    with qtbot.waitSignal(studio.session.bridge.failed, timeout=10_000):
+        press(qtbot, window, "start_button")
+    dialog = studio.error_dialog
+    assert dialog is not None
+    assert dialog.isVisible()
+    assert dialog.message.text() == "The losses are no longer finite."
+    assert dialog.hint.text() == "Raise gamma."
+    dialog.close()
+    assert child(window, QPushButton, "start_button").isEnabled()
+
+
+def test_an_error_can_be_copied_with_its_details(qtbot: QtBot) -> None:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    error = DataError("Expected images, got none.", hint="Choose another.", details="line 1\nline 2")
+    dialog = show_error(parent, "Loading failed", error)
+    press(qtbot, dialog, "copy_error_button")
+    text = QGuiApplication.clipboard().text()
+    assert "Expected images, got none." in text
+    assert "line 2" in text
+    press(qtbot, dialog, "error_details_button")
+    assert dialog.details.isVisible()
+    dialog.close()
+
+
+def test_a_fault_of_the_program_is_shown_as_one(qtbot: QtBot) -> None:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    dialog = show_error(parent, "Loading failed", KeyError("x"))
+    assert dialog.message.text() == "KeyError: 'x'"
+    assert "KeyError" in dialog.details.toPlainText()
+    dialog.close()
+
+
+def drop(window: MainWindow, path: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    rest = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    enter = QDragEnterEvent(QPoint(5, 5), *rest)
+    window.dragEnterEvent(enter)
+    assert enter.isAccepted()
+    window.dropEvent(QDropEvent(QPointF(5, 5), *rest))
+
+
+def test_a_dropped_folder_without_images_is_an_error_in_a_dialog(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    studio = studio_of(window)
+    with qtbot.waitSignal(studio.workspace.failed, timeout=10_000):
+        drop(window, tmp_path / "empty")
+    assert studio.error_dialog is not None
+    assert studio.error_dialog.hint.text()
+    studio.error_dialog.close()
+    assert studio.workspace.dataset is not None  # what was loaded stays
+    qtbot.waitUntil(lambda: not studio.workspace.busy)
+
+
+def test_a_dropped_classifier_is_loaded_and_remembered(
+    qtbot: QtBot, window: MainWindow, classifier: Classifier, state: SessionState
+) -> None:
+    studio = studio_of(window)
+    with qtbot.waitSignal(studio.workspace.accuracy_measured, timeout=20_000):
+        drop(window, Path(classifier.info.path))
+    assert state.recent("classifiers") == [classifier.info.path]
+    recent = next(menu for menu in window.findChildren(QMenu) if menu.title() == "Recent")
+    recent.aboutToShow.emit()
+    assert classifier.info.path in [action.text() for action in recent.actions()]
+
+
+def test_dropping_something_while_it_trains_is_refused(
+    qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer], tmp_path: Path
+) -> None:
+    trainer.steps = FOREVER
+    studio = studio_of(window)
+    with qtbot.waitSignal(studio.session.bridge.started, timeout=10_000):
+        studio.start()
+    drop(window, tmp_path)
+    assert not studio.workspace.busy
+    assert "stop it before" in window.statusBar().currentMessage()
+
+
+def closing_dialog(qtbot: QtBot, window: MainWindow) -> ClosingDialog:
+    window.close()
+    assert window.isVisible()
+    dialog = child(window, ClosingDialog, "closing_dialog")
+    qtbot.waitUntil(dialog.isVisible)
+    assert isinstance(dialog, ClosingDialog)
+    return dialog
+
+
+def test_closing_while_it_trains_stops_and_keeps_then_closes(
+    qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
+) -> None:
+    trainer.steps = FOREVER
+    studio = studio_of(window)
+    with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
+        studio.start()
+    dialog = closing_dialog(qtbot, window)
+    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000) as end:
+        dialog.stop_button.click()
+    assert end.args[0].reason == "stopped"
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=10_000)
+
+
+def test_closing_can_be_thought_better_of(
+    qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
+) -> None:
+    trainer.steps = FOREVER
+    studio = studio_of(window)
+    with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
+        studio.start()
+    closing_dialog(qtbot, window).continue_button.click()
+    count = len(studio.training.history.steps)
+    qtbot.waitUntil(lambda: len(studio.training.history.steps) > count, timeout=5000)
+    assert window.isVisible()
+    assert studio.session.state is RunState.RUNNING
+
+
+def test_themes_recolour_everything(window: MainWindow, state: SessionState) -> None:
+    studio = studio_of(window)
+    for name in ("dark", "light"):
+        child(window, QAction, f"theme_{name}").trigger()
+        assert current_theme().is_dark == (name == "dark")
+        background = studio.training.plots.losses.plot.backgroundBrush().color().name()
+        assert background == current_theme().colors.background
+    assert state.theme == "light"
+
+
+def test_the_layout_comes_back(make_window: Callable[..., MainWindow]) -> None:
+    first = make_window()
+    first._messages_dock.show()
+    first._setup_dock.hide()
+    first.close()
+    second = make_window()
+    assert second._messages_dock.isVisible()
+    assert not second._setup_dock.isVisible()
+    child(second, QAction, "action_reset_layout").trigger()
+    assert second._setup_dock.isVisible()
+
+
+def test_recent_lists_are_short_newest_first_and_without_what_is_gone(
+    state: SessionState, tmp_path: Path
+) -> None:
+    for number in range(15):
+        (tmp_path / f"{number}").mkdir()
+        state.add_recent("datasets", tmp_path / f"{number}")
+    state.add_recent("datasets", tmp_path / "7")
+    (tmp_path / "14").rmdir()
+    recent = state.recent("datasets")
+    assert recent[:2] == [str(tmp_path / "7"), str(tmp_path / "13")]
+    assert len(recent) == 9
+
+
+def test_important_controls_have_accessible_names(window: MainWindow) -> None:
+    for kind, name in ((QSlider, "gamma_slider"), (QWidget, "preview_strip"), (QWidget, "losses_plot")):
+        assert child(window, kind, name).accessibleName()
