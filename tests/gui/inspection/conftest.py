@@ -25,6 +25,6 @@ def page(qtbot: QtBot, study: Study) -> InspectionPage:
     qtbot.addWidget(page)
     page.resize(1100, 700)
     page.show()
-    with qtbot.waitSignal(page.sample_shown):
+    with qtbot.waitSignal(page.sample_shown, timeout=20_000):
         study.show_on(page)
     return page

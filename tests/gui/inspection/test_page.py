@@ -56,7 +56,6 @@ def test_filters_show_counts_and_images(qtbot: QtBot, page: InspectionPage, stud
     classes = page.findChild(QComboBox, "class-filter")
     classes.setCurrentIndex(classes.findText("blue"))
     assert shown_images(page) == np.flatnonzero(study.per_image.labels == 2).tolist()
-    click(qtbot, page, "clear-filters") if page.findChild(QPushButton, "clear-filters").isVisible() else None
     classes.setCurrentIndex(0)
     qtbot.keyClicks(page.findChild(QLineEdit, "name-filter"), "image017")
     qtbot.waitUntil(lambda: shown_images(page) == [17])
@@ -284,4 +283,5 @@ def test_clear_lets_go(qtbot: QtBot, page: InspectionPage) -> None:
 def test_controls_have_names(qtbot: QtBot, page: InspectionPage) -> None:
     for kind in (QToolButton, QComboBox, QSlider):
         for control in page.findChildren(kind):
-            assert control.accessibleName(), control.objectName()
+            if control.objectName() and not control.objectName().startswith("qt_"):  # Qt's own parts
+                assert control.accessibleName(), control.objectName()
