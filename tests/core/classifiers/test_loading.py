@@ -16,6 +16,7 @@ from pgn_studio.core.classifiers import Classifier, ClassifierInfo, SmallCNN, lo
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
 
+ARCH = "shufflenet_v2_x0_5"  # small
 CLASSES = ("red", "green", "blue")
 INFO = ClassifierInfo(
     "small", CLASSES, (0.4, 0.5, 0.6), (0.2, 0.25, 0.3), 16, training={"val_accuracy": 0.75, "epochs": 3}
@@ -35,11 +36,11 @@ class Payload:
 @pytest.fixture
 def state() -> dict[str, Tensor]:
     torch.manual_seed(1)
-    return torchvision.models.resnet18(num_classes=3).state_dict()
+    return torchvision.models.shufflenet_v2_x0_5(num_classes=3).state_dict()
 
 
-def load_resnet(path: Path) -> Classifier:
-    return load_classifier(path, arch="resnet18", classes=CLASSES)
+def load_weights_only(path: Path) -> Classifier:
+    return load_classifier(path, arch=ARCH, classes=CLASSES)
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_foreign_weights_load_with_arch_and_classes(
         torch.save(state, path)
     else:
         save_file(state, path)
-    classifier = load_resnet(path)
+    classifier = load_weights_only(path)
     assert classifier.info.classes == CLASSES
     assert classifier.info.image_size == 224
     assert classifier.info.mean == (0.485, 0.456, 0.406)
@@ -133,14 +134,14 @@ def test_wrappers_and_prefixes_are_taken_off(
 ) -> None:
     prefixed = {prefix + key: value for key, value in state.items()}
     torch.save({wrapper: prefixed, "epoch": 3} if wrapper else prefixed, tmp_path / "net.pth")
-    assert torch.equal(load_resnet(tmp_path / "net.pth").net.fc.weight, state["fc.weight"])
+    assert torch.equal(load_weights_only(tmp_path / "net.pth").net.fc.weight, state["fc.weight"])
 
 
 def test_given_normalisation_and_size_are_used(tmp_path: Path, state: dict[str, Tensor]) -> None:
     torch.save(state, tmp_path / "net.pth")
     half = (0.5, 0.5, 0.5)
     classifier = load_classifier(
-        tmp_path / "net.pth", arch="resnet18", classes=CLASSES, image_size=64, mean=half, std=half
+        tmp_path / "net.pth", arch=ARCH, classes=CLASSES, image_size=64, mean=half, std=half
     )
     assert (classifier.info.mean, classifier.info.std, classifier.info.image_size) == (half, half, 64)
 
@@ -151,7 +152,7 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
     (tmp_path / "plain.pth").write_bytes(pickle.dumps(Payload(mark)))
     for name in ("net.pth", "plain.pth"):
         with pytest.raises(ClassifierError, match="refused") as caught:
-            load_resnet(tmp_path / name)
+            load_weights_only(tmp_path / name)
         assert "safetensors" in caught.value.hint
         assert name in caught.value.hint
     assert not mark.exists()
@@ -160,39 +161,39 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
 def test_a_whole_pickled_module_is_refused(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2), tmp_path / "net.pth")
     with pytest.raises(ClassifierError, match="more than weights"):
-        load_resnet(tmp_path / "net.pth")
+        load_weights_only(tmp_path / "net.pth")
 
 
 def test_missing_and_unexpected_keys_are_counted_and_named(
     tmp_path: Path, state: dict[str, Tensor]
 ) -> None:
-    state["stranger"] = state.pop("conv1.weight")
+    state["stranger"] = state.pop("conv1.0.weight")
     torch.save(state, tmp_path / "net.pth")
-    with pytest.raises(ClassifierError, match=r"1 of 122 keys missing \(conv1.weight\), 1 unexpected \(str"):
-        load_resnet(tmp_path / "net.pth")
+    with pytest.raises(ClassifierError, match=r"1 of 338 keys missing \(conv1.0.weight\), 1 unexp"):
+        load_weights_only(tmp_path / "net.pth")
 
 
 def test_another_architectures_weights_are_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:
-    state["conv1.weight"] = state["conv1.weight"][:, :1]
+    state["conv1.0.weight"] = state["conv1.0.weight"][:, :1]
     torch.save(state, tmp_path / "net.pth")
-    with pytest.raises(ClassifierError, match=r"conv1.weight: expected \(64, 3, 7, 7\), got \(64, 1, 7, 7"):
-        load_resnet(tmp_path / "net.pth")
+    with pytest.raises(ClassifierError, match=r"conv1.0.weight: expected \(24, 3, 3, 3\), got \(24, 1, 3, 3"):
+        load_weights_only(tmp_path / "net.pth")
 
 
 def test_a_head_for_other_classes_is_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:
     torch.save(state, tmp_path / "net.pth")
     with pytest.raises(ClassifierError, match="last layer for 3 classes, but 2 classes were given"):
-        load_classifier(tmp_path / "net.pth", arch="resnet18", classes=("red", "green"))
+        load_classifier(tmp_path / "net.pth", arch=ARCH, classes=("red", "green"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_refused(
     tmp_path: Path, state: dict[str, Tensor], value: float
 ) -> None:
-    state["layer1.0.conv1.weight"][0, 0, 0, 0] = value
+    state["stage2.0.branch1.0.weight"][0, 0, 0, 0] = value
     torch.save(state, tmp_path / "net.pth")
-    with pytest.raises(ClassifierError, match=r"NaN or infinity in layer1.0.conv1.weight"):
-        load_resnet(tmp_path / "net.pth")
+    with pytest.raises(ClassifierError, match=r"NaN or infinity in stage2.0.branch1.0.weight"):
+        load_weights_only(tmp_path / "net.pth")
 
 
 def test_weights_need_an_architecture_and_classes(tmp_path: Path, state: dict[str, Tensor]) -> None:
@@ -200,7 +201,7 @@ def test_weights_need_an_architecture_and_classes(tmp_path: Path, state: dict[st
     with pytest.raises(ClassifierError, match="architecture"):
         load_classifier(tmp_path / "net.pth", classes=CLASSES)
     with pytest.raises(ClassifierError, match="classes"):
-        load_classifier(tmp_path / "net.pth", arch="resnet18")
+        load_classifier(tmp_path / "net.pth", arch=ARCH)
 
 
 @pytest.mark.parametrize(
@@ -210,13 +211,13 @@ def test_weights_need_an_architecture_and_classes(tmp_path: Path, state: dict[st
 def test_files_of_another_kind_are_refused(tmp_path: Path, content: bytes, match: str) -> None:
     (tmp_path / "net.pth").write_bytes(content)
     with pytest.raises(ClassifierError, match=match):
-        load_resnet(tmp_path / "net.pth")
+        load_weights_only(tmp_path / "net.pth")
 
 
 def test_a_file_without_a_state_dict_is_refused(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "net.pth")
     with pytest.raises(ClassifierError, match=r"no state dict \(found: epoch\)"):
-        load_resnet(tmp_path / "net.pth")
+        load_weights_only(tmp_path / "net.pth")
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
@@ -225,8 +226,8 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_names_give_random_networks() -> None:
-    classifier = load_classifier("arch:resnet18", classes=CLASSES)
-    assert classifier.backbone_name == "resnet18"
+    classifier = load_classifier(f"arch:{ARCH}", classes=CLASSES)
+    assert classifier.backbone_name == ARCH
     assert classifier(torch.rand(2, 3, 64, 64)).shape == (2, 3)
 
 
