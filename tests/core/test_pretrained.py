@@ -61,7 +61,7 @@ def test_lite0_knows_a_photograph(clothing: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "dim"),
-    [("resnet18", 512), ("mobilenet_v3_small", 576), ("densenet121", 1024), ("resnet18d", 512)],
+    [("resnet18", 512), ("mobilenet_v3_small", 576), ("densenet121", 1024), ("resnet10t", 512)],
 )
 def test_other_backbones_by_name(name: str, dim: int) -> None:
     backbone = imagenet_backbone(name, "none")
@@ -74,17 +74,14 @@ def test_other_backbones_by_name(name: str, dim: int) -> None:
 
 
 def test_paper_size_features_of_resnet50() -> None:
-    with torch.device("meta"):
-        assert torchvision.models.resnet50().fc.in_features == 2048
     backbone = imagenet_backbone("resnet50", "none").eval()
     with torch.no_grad():
         assert backbone(torch.rand(1, 3, 224, 224)).shape == (1, 2048, 7, 7)
 
 
-@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_t"])
-def test_transformers_are_refused_as_backbones(name: str) -> None:
+def test_transformers_are_refused_as_backbones() -> None:
     with pytest.raises(ClassifierError, match="no feature map"):
-        imagenet_backbone(name, "none")
+        imagenet_backbone("vit_tiny_patch16_224", "none")
 
 
 def test_weights_from_a_file(resnet_file: Path) -> None:
@@ -108,7 +105,7 @@ def test_cached_weights_are_used_without_a_network(
     assert imagenet_backbone("resnet18").weights_source.startswith("resnet18-f37072fd.pth")
 
 
-@pytest.mark.parametrize("name", ["resnet50", "resnet101"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_without_a_network_the_offline_way_is_named(
     hub: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
