@@ -45,9 +45,9 @@ class PrincipalComponents(nn.Module):
 class OwnEncoder(nn.Module):
     """A small encoder of the clean image, trained by D's loss: pixels (N, 3, S, S) to (N, dim)."""
 
-    def __init__(self, *, halvings: int, dim: int) -> None:
+    def __init__(self, *, image_size: int, dim: int) -> None:
         super().__init__()
-        self.encoder = SmallEncoder(halvings=halvings)
+        self.encoder = SmallEncoder.fitting(image_size)
         self.dim = dim
         self.project = nn.Linear(self.encoder.feature_dim, dim)
 

@@ -70,19 +70,21 @@ class Discriminator(nn.Module):
 class OwnBackbone(nn.Module):
     """D's own eyes (known, black box): pixels of x̃ (N, 3, S, S) to pooled features (N, feature_dim).
 
-    Pretrained ones stay frozen and see at least their smallest sensible size; a small one is
-    trained by D's loss.
+    Pretrained ones stay frozen and see at least their smallest sensible size. One without weights
+    learns: by D's loss, and by naming the labels that f gives (`classes` of them, 0 for a frozen
+    one), since one bit of success a picture teaches a network too slowly.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: Backbone | SmallEncoder, *, smallest: int, trained: bool) -> None:
+    def __init__(self, network: Backbone | SmallEncoder, *, smallest: int, classes: int) -> None:
         super().__init__()
-        self.network = network.requires_grad_(trained)
+        self.trained = classes > 0
+        self.network = network.requires_grad_(self.trained)
         self.smallest = smallest
-        self.trained = trained
         self.feature_dim = network.feature_dim
+        self.namer = nn.Linear(self.feature_dim, classes) if self.trained else None
         self.register_buffer("mean", torch.tensor(network.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(network.std).view(1, 3, 1, 1), persistent=False)
 
@@ -97,3 +99,8 @@ class OwnBackbone(nn.Module):
             pixels = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
         features: Tensor = self.network.feature_map((pixels - self.mean) / self.std)
         return features.float().mean((2, 3))
+
+    def naming_loss(self, features: Tensor, predictions: Tensor) -> Tensor:
+        """Cross-entropy of the labels that f gave, read off D's own features."""
+        assert self.namer is not None
+        return F.cross_entropy(self.namer(features).float(), predictions)

@@ -16,25 +16,32 @@ from pgn_studio.core.pretrained import Backbone, imagenet_backbone
 PAPER_WIDTHS = (1024, 512, 256, 128)
 NARROW_WIDTHS = (512, 256, 128, 64)
 _SMALLEST_GRID = 4  # fewer cells than 4×4 to start from would lose where things are
+_LARGE_FOR_CPU = 48
 _OUTPUT_GAIN = 0.01  # training starts from x̃ ≈ x
 
 
 class SmallEncoder(nn.Module):
-    """A few strided convolutions for small images, trained from scratch: (N, 3, S, S) to (N, C, g, g)."""
+    """A few strided convolutions, trained from scratch: (N, 3, S, S) to (N, C, g, g) for a decoder's grid g."""
 
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
 
-    def __init__(self, *, halvings: int, base_width: int = 32, widest: int = 128) -> None:
+    def __init__(self, *, image_size: int, halvings: int, base_width: int = 32, widest: int = 128) -> None:
         super().__init__()
-        layers: list[nn.Module] = [*_convolution(3, base_width, stride=1)]
+        stem_stride = 2 if image_size > _LARGE_FOR_CPU else 1  # full resolution would cost most of the time
+        layers: list[nn.Module] = [*_convolution(3, base_width, stride=stem_stride)]
         channels = base_width
-        for _ in range(halvings):
+        for _ in range(halvings - stem_stride + 1):
             wider = min(channels * 2, widest)
             layers += [*_convolution(channels, wider, stride=2), *_convolution(wider, wider, stride=1)]
             channels = wider
         self.layers = nn.Sequential(*layers)
         self.feature_dim = channels
+
+    @classmethod
+    def fitting(cls, image_size: int) -> SmallEncoder:
+        """One whose features lie on the grid that a decoder for this image size starts from."""
+        return cls(image_size=image_size, halvings=DecoderShape.fitting(image_size).blocks + 1)
 
     def feature_map(self, normalized: Tensor) -> Tensor:
         features: Tensor = self.layers(normalized)
@@ -123,7 +130,7 @@ class Generator(nn.Module):
         widths = tuple(decoder_widths or (PAPER_WIDTHS if encoder.startswith("resnet") else NARROW_WIDTHS))
         if encoder == "small":
             halvings = DecoderShape.fitting(image_size, most_blocks=len(widths)).blocks + 1
-            self.encoder = SmallEncoder(halvings=halvings)
+            self.encoder = SmallEncoder(image_size=encoder_size or image_size, halvings=halvings)
             self.encoder_size = encoder_size or image_size
             from_scratch = True
         else:

@@ -114,3 +114,7 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
         state.setdefault(int(index), {})[entry] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for parameter, entries in optimizer.state.items():
+        for entry, value in entries.items():  # fused Adam goes by the parameter's strides
+            if value.shape == parameter.shape:
+                entries[entry] = torch.empty_like(parameter).copy_(value)

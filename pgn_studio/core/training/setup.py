@@ -12,7 +12,7 @@ from pgn_studio.core.device import autocast
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import Discriminator, OwnBackbone
-from pgn_studio.core.perturbation.generator import DecoderShape, Generator, SmallEncoder
+from pgn_studio.core.perturbation.generator import Generator, SmallEncoder
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import build_generator
 from pgn_studio.core.pretrained import imagenet_backbone
@@ -58,8 +58,7 @@ def _build_condition(
     if not settings.conditional:
         return None
     if generator.encoder_trained:  # its features move: D learns its own instead
-        halvings = DecoderShape.fitting(image_size).blocks + 1
-        return OwnEncoder(halvings=halvings, dim=settings.condition_dim)
+        return OwnEncoder(image_size=image_size, dim=settings.condition_dim)
     return PrincipalComponents(generator.encoder.feature_dim, components=settings.condition_dim)
 
 
@@ -79,10 +78,11 @@ def _build_backbone(
                 f"There are no weights for a small discriminator backbone, got {weights!r}.",
                 hint="Leave --discriminator-weights at auto, or name another --discriminator-backbone.",
             )
-        network = SmallEncoder(halvings=DecoderShape.fitting(image_size).blocks + 1)
-        return OwnBackbone(network, smallest=image_size, trained=True)
+        network = SmallEncoder.fitting(image_size)
+        return OwnBackbone(network, smallest=image_size, classes=len(classifier.info.classes))
     pretrained = imagenet_backbone(name, weights)
-    return OwnBackbone(pretrained, smallest=max(image_size, pretrained.min_size), trained=weights == "none")
+    learns = len(classifier.info.classes) if weights == "none" else 0
+    return OwnBackbone(pretrained, smallest=max(image_size, pretrained.min_size), classes=learns)
 
 
 @torch.no_grad()

@@ -66,7 +66,8 @@ class Seen(NamedTuple):
 class Examples(NamedTuple):
     """D's training examples: x̃, anchors, noise copies and mismatched pairs, one after another."""
 
-    inputs: Tensor  # (M, F) features, or (M, 3, H, W) pixels where D's own backbone learns too
+    inputs: Tensor  # (rows, F) features, or (rows, 3, H, W) where D's own backbone learns too
+    predictions: Tensor  # (rows of inputs,) f's labels
     owners: Tensor  # (M,) the index of the clean image that each is judged for
     targets: Tensor  # (M,)
     pairs: Tensor  # (M,) the row of `inputs` that each example shows
@@ -141,8 +142,9 @@ class TrainStep:
         if self.replay is not None and condition is not None:
             self._rehearse(condition, seen, seen_others, labels, noise)
         with autocast(self.precision, self.device):
-            loss_d = discriminator_loss(self._judge(examples, condition), examples.targets, settings.loss)
-        self._update(self.adam_d, loss_d)
+            judged, naming = self._judge(examples, condition)
+            loss_d = discriminator_loss(judged, examples.targets, settings.loss)
+        self._update(self.adam_d, loss_d + naming)
 
         with autocast(self.precision, self.device):
             features = seen.features
@@ -227,7 +229,7 @@ class TrainStep:
             owners = torch.cat([owners, (rows + 1) % count])  # the same pictures, judged for a neighbour
             pairs = torch.cat([pairs, rows])
         targets = success_targets(predictions[pairs], labels[owners], self.settings.problem)
-        return Examples(inputs, owners, targets, pairs)
+        return Examples(inputs, predictions, owners, targets, pairs)
 
     def _rehearse(
         self, condition: Tensor, seen: Seen, others: Seen, labels: Tensor, noise: torch.Generator
@@ -251,11 +253,16 @@ class TrainStep:
             labels.repeat(times),
         )
 
-    def _judge(self, examples: Examples, condition: Tensor | None) -> Tensor:
-        inputs = self._features(examples.inputs) if self._backbone_learns else examples.inputs
+    def _judge(self, examples: Examples, condition: Tensor | None) -> tuple[Tensor, Tensor]:
+        """D's logits of all examples, and what its own backbone has yet to learn of f's labels (else 0)."""
+        inputs, naming = examples.inputs, examples.targets.new_zeros(())
+        backbone = self.players.backbone
+        if backbone is not None and backbone.trained:
+            inputs = self._features(inputs)
+            naming = backbone.naming_loss(inputs, examples.predictions)
         told = None if condition is None else condition[examples.owners]
         logits: Tensor = self.players.discriminator(inputs[examples.pairs], told)
-        return logits
+        return logits, naming
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import torch
+
+from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
+from pgn_studio.core.perturbation.discriminator import Discriminator, FeatureScale, OwnBackbone
+from pgn_studio.core.perturbation.generator import SmallEncoder
+
+
+def test_the_literal_head_is_one_linear_layer_on_scaled_features() -> None:
+    discriminator = Discriminator(feature_dim=5, head="linear")
+    features = torch.randn(7, 5)
+    linear = discriminator.head[0]
+    torch.testing.assert_close(discriminator(features), features @ linear.weight[0] + linear.bias[0])
+    assert sum(parameter.numel() for parameter in discriminator.parameters()) == 6
+
+
+def test_the_condition_is_seen() -> None:
+    torch.manual_seed(0)
+    discriminator = Discriminator(feature_dim=5, condition_dim=3)
+    features = torch.randn(2, 5)
+    here, there = discriminator(features, torch.zeros(2, 3)), discriminator(features, torch.ones(2, 3))
+    assert here.shape == (2,)
+    assert not torch.allclose(here, there)
+
+
+def test_scale_brings_features_to_unit_variance_and_leaves_constant_ones_finite() -> None:
+    features = torch.randn(500, 4) * torch.tensor([1.0, 10.0, 0.1, 0.0]) + 3
+    scale = FeatureScale(4)
+    scale.fit(features)
+    scaled = scale(features)
+    torch.testing.assert_close(scaled.std(0, unbiased=False)[:3], torch.ones(3), rtol=1e-3, atol=1e-3)
+    assert torch.isfinite(scaled).all()
+
+
+def test_principal_components_are_uncorrelated_with_unit_variance() -> None:
+    torch.manual_seed(0)
+    mixed = torch.randn(400, 6) @ torch.randn(6, 6)
+    components = PrincipalComponents(6, components=4)
+    components.fit(mixed)
+    projected = components(mixed.view(400, 6, 1, 1))
+    torch.testing.assert_close(torch.cov(projected.T), torch.eye(4), rtol=1e-3, atol=1e-3)
+
+
+def test_fewer_images_than_components_leave_no_noise() -> None:
+    components = PrincipalComponents(16, components=8)
+    features = torch.randn(3, 16)  # at most two directions
+    components.fit(features)
+    projected = components(features.view(3, 16, 1, 1))
+    assert torch.isfinite(projected).all()
+    assert (projected.abs().amax(0) > 0).sum() == 2
+
+
+def test_an_own_backbone_learns_and_a_frozen_one_does_not() -> None:
+    learning = OwnBackbone(SmallEncoder.fitting(8), smallest=8, classes=3).train()
+    frozen = OwnBackbone(SmallEncoder.fitting(8), smallest=8, classes=0).train()
+    pixels = torch.rand(2, 3, 8, 8, requires_grad=True)
+    for backbone in (learning, frozen):
+        features = backbone(pixels)
+        assert features.shape == (2, backbone.feature_dim)
+        loss = features.sum()
+        if backbone.trained:
+            loss = loss + backbone.naming_loss(features, torch.tensor([0, 2]))
+        loss.backward()
+    assert all(parameter.grad is not None for parameter in learning.parameters())
+    assert all(parameter.grad is None for parameter in frozen.parameters())
+    assert not frozen.network.training
+    assert pixels.grad is not None  # G's gradient passes through both
+
+
+def test_an_own_encoder_of_the_clean_image() -> None:
+    assert OwnEncoder(image_size=16, dim=6)(torch.rand(3, 3, 16, 16)).shape == (3, 6)

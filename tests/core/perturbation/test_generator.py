@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pgn_studio.core.perturbation.generator import (
+    PAPER_WIDTHS,
+    Decoder,
+    DecoderShape,
+    Generator,
+)
+
+RESNET_PARAMETERS = {"resnet50": 25_557_032 - 2_049_000, "resnet101": 44_549_160 - 2_049_000}  # without fc
+
+
+def decoder_parameters(inputs: int, widths: tuple[int, ...]) -> int:
+    """Counted layer by layer from §3.4: 4×4, 3×3, 3×3 with batch norm, then a final 4×4 with bias."""
+    total, channels = 0, inputs
+    for width in widths:
+        total += channels * width * 16 + 2 * width * width * 9 + 3 * 2 * width
+        channels = width
+    return total + channels * 3 * 16 + 3
+
+
+@pytest.mark.parametrize("encoder", ["resnet50", "resnet101"])
+def test_the_paper_size_generator(encoder: str) -> None:
+    with torch.device("meta"):
+        generator = Generator(encoder=encoder, image_size=224, encoder_weights="none")  # type: ignore[arg-type]
+    count = sum(parameter.numel() for parameter in generator.parameters())
+    assert count == RESNET_PARAMETERS[encoder] + decoder_parameters(2048, PAPER_WIDTHS)
+    assert generator.decoder.grid == 7
+    assert generator.encoder_size == 224
+
+
+def test_one_forward_at_paper_size() -> None:
+    generator = Generator(encoder="resnet50", image_size=224, encoder_weights="none").eval()
+    with torch.no_grad():
+        features = generator.encode(torch.rand(1, 3, 224, 224))
+        perturbation = generator.decode(features)
+    assert features.shape == (1, 2048, 7, 7)
+    assert perturbation.shape == (1, 3, 224, 224)
+
+
+@pytest.mark.parametrize(
+    ("size", "grid", "blocks"),
+    [(224, 7, 4), (96, 6, 3), (64, 4, 3), (32, 4, 2), (16, 4, 1), (8, 2, 1), (100, 4, 4)],
+)
+def test_the_decoder_fits_any_size(size: int, grid: int, blocks: int) -> None:
+    assert DecoderShape.fitting(size) == DecoderShape(grid=grid, blocks=blocks)
+    assert grid * 2 ** (blocks + 1) >= size
+    decoder = Decoder(8, image_size=size, widths=(8, 8, 4, 4)).eval()
+    for side in (1, 3, 9):  # whatever the encoder's stride
+        assert decoder(torch.rand(2, 8, side, side)).shape == (2, 3, size, size)
+
+
+def test_a_resolution_has_the_same_width_at_every_image_size() -> None:
+    assert Decoder(8, image_size=16, widths=(32, 16, 8, 4)).output.in_channels == 4
+    assert Decoder(8, image_size=224, widths=(32, 16, 8, 4)).output.in_channels == 4
+
+
+def test_training_starts_from_nearly_no_perturbation() -> None:
+    torch.manual_seed(0)
+    generator = Generator(encoder="small", image_size=32)
+    perturbation = generator(torch.rand(8, 3, 32, 32))
+    assert perturbation.square().mean().sqrt() < 0.01
+    assert perturbation.abs().max() > 0  # or nothing would learn
+
+
+def test_a_frozen_encoder_gets_no_gradient_and_keeps_its_statistics() -> None:
+    generator = Generator(encoder="small", image_size=16, encoder_trained=False).train()
+    before = {name: value.clone() for name, value in generator.encoder.state_dict().items()}
+    generator(torch.rand(4, 3, 16, 16)).square().sum().backward()
+    assert all(parameter.grad is None for parameter in generator.encoder.parameters())
+    assert all(parameter.grad is not None for parameter in generator.decoder.parameters())
+    for name, value in generator.encoder.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_lite0_looks_at_a_larger_copy_of_a_small_image() -> None:
+    generator = Generator(encoder="efficientnet-lite0", image_size=32).eval()
+    assert generator.encoder_size == 128
+    assert not generator.encoder_trained
+    with torch.no_grad():
+        assert generator.encode(torch.rand(1, 3, 32, 32)).shape == (1, 1280, 4, 4)
+        assert generator(torch.rand(1, 3, 32, 32)).shape == (1, 3, 32, 32)

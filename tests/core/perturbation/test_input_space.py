@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pgn_studio.core.perturbation.input_space import InputSpace
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.1)
+
+
+def pixels() -> torch.Tensor:
+    return torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("name", ["pixel", "normalized"])
+def test_there_and_back(name: str) -> None:
+    space = InputSpace(name, mean=MEAN, std=STD)  # type: ignore[arg-type]
+    x = pixels()
+    torch.testing.assert_close(space.to_pixels(space.enter(x)), x)
+    expected = (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+    torch.testing.assert_close(space.normalized(space.enter(x)), expected)
+
+
+def test_a_perturbation_means_pixels_in_one_and_deviations_in_the_other() -> None:
+    x, p = pixels(), torch.full((2, 3, 4, 4), 0.1)
+    in_pixels = InputSpace("pixel", mean=MEAN, std=STD)
+    in_deviations = InputSpace("normalized", mean=MEAN, std=STD)
+    torch.testing.assert_close(in_pixels.to_pixels(in_pixels.enter(x) + p) - x, p)
+    moved = in_deviations.to_pixels(in_deviations.enter(x) + p) - x
+    torch.testing.assert_close(moved, p * torch.tensor(STD).view(1, 3, 1, 1))

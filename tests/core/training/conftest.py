@@ -1,0 +1,56 @@
+"""A small real run: digits at 8 px, a weak classifier, a narrow generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pgn_studio.core.classifiers import Classifier, load_classifier, train_classifier
+from pgn_studio.core.config import ClassifierSettings, DataSettings, TrainingSettings
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.data.sources import load_dataset
+
+FAST = {
+    "encoder": "small",
+    "decoder_widths": (8, 8),
+    "epochs": 2,
+    "batch_size": 128,
+    "gamma": 1.0,
+    "augment": "none",
+    "device": "cpu",
+    "precision": "fp32",
+}
+
+
+@pytest.fixture(scope="session")
+def digits() -> ImageDataset:
+    return load_dataset(DataSettings(dataset="digits", image_size=8))
+
+
+@pytest.fixture(scope="session")
+def classifier_path(digits: ImageDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("classifier") / "clf.safetensors"
+    settings = ClassifierSettings(
+        dataset="digits", image_size=8, epochs=8, train_limit=100, batch_size=32, augment="none", device="cpu"
+    )
+    train_classifier(
+        digits.split("train"),
+        digits.split("val"),
+        digits.classes,
+        settings,
+        out=path,
+        fingerprint=digits.fingerprint,
+        on_progress=lambda progress: None,
+    )
+    return path
+
+
+@pytest.fixture
+def classifier(classifier_path: Path) -> Classifier:
+    return load_classifier(classifier_path)
+
+
+@pytest.fixture
+def settings(classifier_path: Path) -> TrainingSettings:
+    return TrainingSettings.make(dataset="digits", classifier=str(classifier_path), **FAST)

@@ -1,0 +1,172 @@
+"""Control, batches, blending, replay, averaging, previews: the trainer's small parts."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.config import PAPER_RECIPE, TrainingSettings
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.errors import ClassifierError, ConfigError
+from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.training.averaging import Averaged
+from pgn_studio.core.training.batches import epoch_batches, generator_for, prefetched, steps_per_epoch
+from pgn_studio.core.training.blend import blended, fitting_share
+from pgn_studio.core.training.control import TrainingControl
+from pgn_studio.core.training.preview import perturbation_picture, preview_indices
+from pgn_studio.core.training.replay import Replay
+from pgn_studio.core.training.setup import build_players
+
+CPU = torch.device("cpu")
+
+
+class TestControl:
+    @pytest.mark.parametrize("gamma", [-1.0, float("nan"), float("inf")])
+    def test_an_impossible_gamma_changes_nothing(self, gamma: float) -> None:
+        control = TrainingControl(gamma=2.0)
+        with pytest.raises(ConfigError, match="gamma must be"):
+            control.set(gamma=gamma)
+        assert control.live.gamma == 2.0
+
+    def test_stop_wakes_a_paused_run(self) -> None:
+        control = TrainingControl(gamma=1.0)
+        control.pause()
+        waiting = threading.Thread(target=control.wait_while_paused)
+        waiting.start()
+        control.stop()
+        waiting.join(5)
+        assert not waiting.is_alive()
+        assert control.stopping
+
+
+class TestBatches:
+    def test_every_image_once_in_an_order_of_the_seed_and_epoch(self) -> None:
+        first = epoch_batches(10, 4, seed=3, epoch=0)
+        assert sorted(np.concatenate(first).tolist()) == list(range(10))
+        assert [len(batch) for batch in first] == [4, 4, 2]
+        assert not np.array_equal(
+            np.concatenate(first), np.concatenate(epoch_batches(10, 4, seed=3, epoch=1))
+        )
+        again = epoch_batches(10, 4, seed=3, epoch=0)
+        assert all(np.array_equal(one, two) for one, two in zip(first, again, strict=True))
+
+    def test_a_single_last_image_is_left_out_for_batch_norm(self) -> None:
+        assert steps_per_epoch(9, 4) == 2
+        assert [len(batch) for batch in epoch_batches(9, 4, seed=0, epoch=0)] == [4, 4]
+        assert steps_per_epoch(1, 4) == 0
+
+    def test_prefetched_batches_come_in_order(self, digits: ImageDataset) -> None:
+        split = digits.split("val")
+        batches = epoch_batches(len(split), 50, seed=0, epoch=0)
+        for indices, (images, labels) in zip(batches, prefetched(split, batches, pin=False), strict=True):
+            assert np.array_equal(images.numpy(), split.images(indices))
+            assert np.array_equal(labels.numpy(), split.labels[indices])
+
+    def test_abandoned_prefetching_leaves_no_thread(self, digits: ImageDataset) -> None:
+        split = digits.split("val")
+        stream = prefetched(split, epoch_batches(len(split), 50, seed=0, epoch=0), pin=False)
+        next(stream)
+        stream.close()  # type: ignore[attr-defined] # conftest fails the test if a thread stays
+
+
+class TestBlend:
+    def test_blending_is_a_mixture_with_another_image(self) -> None:
+        pixels = torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4)])
+        mixed = blended(pixels, 0.5, generator_for(3))
+        assert mixed[0].max() <= 0.5
+        assert mixed[1].min() >= 0.5
+        assert blended(pixels, 0.0, generator_for(3)) is pixels
+
+    def test_the_share_brings_accuracy_down_to_what_is_wanted(
+        self, classifier: Classifier, digits: ImageDataset
+    ) -> None:
+        train = digits.split("train")
+        share = fitting_share(classifier, train, wanted=0.6, seed=0)
+        assert 0.0 < share < 0.8
+        pixels = torch.from_numpy(train.images(np.arange(1000))).permute(0, 3, 1, 2).float() / 255
+        shown = blended(pixels, share, generator_for(7))
+        right = classifier(shown).argmax(1) == torch.tensor(train.labels[:1000])
+        assert float(right.float().mean()) == pytest.approx(0.6, abs=0.05)
+
+    def test_nothing_is_blended_where_the_classifier_fails_anyway(
+        self, classifier: Classifier, digits: ImageDataset
+    ) -> None:
+        assert fitting_share(classifier, digits.split("train"), wanted=0.99, seed=0) == 0.0
+
+
+def test_replay_remembers_the_latest_and_survives_a_checkpoint() -> None:
+    replay = Replay(feature_dim=2**19, condition_dim=1)  # so wide that it holds four rows
+    assert replay.rows == 4
+    for value in range(3):
+        features = torch.full((2, 2**19), float(value))
+        replay.add(features, torch.full((2, 1), value), torch.tensor([value, value]), torch.tensor([0, 1]))
+    assert len(replay) == 4
+    assert sorted(replay.predictions.tolist()) == [1, 1, 2, 2]
+    assert replay.conditions[:, 0].tolist() == replay.features[:, 0].tolist()
+    restored = Replay(feature_dim=2**19, condition_dim=1)
+    restored.load_state_dict(replay.state_dict())
+    draws = [torch.Generator().manual_seed(0) for _ in range(2)]
+    assert replay.draw(8, draws[0]).tolist() == restored.draw(8, draws[1]).tolist()
+
+
+def test_the_average_follows_g_and_shares_a_frozen_encoder() -> None:
+    generator = Generator(encoder="small", image_size=8, decoder_widths=(4,), encoder_trained=False)
+    averaged = Averaged(generator, decay=0.5)
+    assert averaged.generator.encoder is generator.encoder
+    start = generator.decoder.output.bias.detach().clone()
+    with torch.no_grad():
+        generator.decoder.output.bias.add_(1.0)
+    averaged.update(generator)  # the first update takes 9/10 of G whatever the decay
+    torch.testing.assert_close(averaged.generator.decoder.output.bias, start + 0.9)
+    for _ in range(60):
+        averaged.update(generator)
+    torch.testing.assert_close(averaged.generator.decoder.output.bias, start + 1.0)
+
+
+def test_preview_takes_wrong_images_first() -> None:
+    right = torch.tensor([True] * 20 + [False] * 3)
+    assert preview_indices(right, count=6) == [0, 1, 2, 20, 21, 22]
+    assert len(preview_indices(torch.ones(10, dtype=torch.bool), count=6)) == 6
+    assert len(preview_indices(torch.zeros(10, dtype=torch.bool), count=6)) == 6
+
+
+def test_a_perturbation_picture_is_signed_around_grey() -> None:
+    perturbation = torch.tensor([-0.2, 0.0, 0.1]).view(1, 3, 1, 1)
+    picture, scale = perturbation_picture(perturbation)
+    assert scale == pytest.approx(0.2)
+    assert picture.tolist() == [[[[1, 128, 192]]]]
+
+
+class TestPlayers:
+    def test_the_paper_recipe_is_the_literal_reading(self, classifier: Classifier) -> None:
+        settings = TrainingSettings.make(recipe="paper", encoder_weights="none", image_size=8)
+        assert settings.model_dump(include=set(PAPER_RECIPE)) == PAPER_RECIPE
+        players = build_players(settings, classifier, image_size=8, device=CPU)
+        assert players.condition is None
+        assert players.backbone is None
+        assert sum(p.numel() for p in players.discriminator.parameters()) == classifier.feature_dim + 1
+
+    def test_a_recipe_can_be_changed_in_one_point(self) -> None:
+        settings = TrainingSettings.make(recipe="paper", anchors=True, gamma=3)
+        assert settings.anchors
+        assert not settings.conditional
+
+    def test_shared_needs_features(
+        self, settings: TrainingSettings, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Classifier, "has_features", False)
+        with pytest.raises(ConfigError, match="features"):
+            build_players(settings, classifier, image_size=8, device=CPU)
+
+    def test_a_missing_weights_file_is_an_error_and_no_random_encoder(
+        self, settings: TrainingSettings, classifier: Classifier
+    ) -> None:
+        settings = settings.updated(
+            encoder="resnet50", encoder_weights="/nowhere/resnet50.pth", image_size=32
+        )
+        with pytest.raises(ClassifierError, match="no weights file"):
+            build_players(settings, classifier, image_size=32, device=CPU)

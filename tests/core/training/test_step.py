@@ -1,0 +1,186 @@
+"""The fused step against Algorithm 1 written out literally, and what it may not touch."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.training.batches import to_pixels
+from pgn_studio.core.training.setup import build_players, fit_statistics
+from pgn_studio.core.training.step import Players, TrainStep
+
+CPU = torch.device("cpu")
+LITERAL: dict[str, Any] = {
+    "conditional": False,
+    "head": "linear",
+    "anchors": False,
+    "noise_copies": False,
+    "mismatched": False,
+    "rehearsals": 0,
+    "average": 0.0,
+}
+
+
+def make(settings: TrainingSettings, classifier: Classifier, digits: ImageDataset) -> Players:
+    torch.manual_seed(0)
+    players = build_players(settings, classifier, image_size=8, device=CPU)
+    fit_statistics(players, digits.split("train"), seed=0, precision="fp32")
+    return players
+
+
+def batch(digits: ImageDataset, count: int = 16) -> tuple[Tensor, Tensor]:
+    train = digits.split("train")
+    rows = np.arange(count)
+    return to_pixels(torch.from_numpy(train.images(rows)), CPU), torch.from_numpy(train.labels[rows])
+
+
+@pytest.mark.parametrize("problem", ["enhance", "adversarial"])
+@pytest.mark.parametrize("loss", ["ls", "lr"])
+@pytest.mark.parametrize("space", ["pixel", "normalized"])
+def test_a_step_is_algorithm_1(
+    settings: TrainingSettings,
+    classifier: Classifier,
+    digits: ImageDataset,
+    problem: str,
+    loss: str,
+    space: str,
+) -> None:
+    settings = settings.updated(problem=problem, loss=loss, input_space=space, **LITERAL)
+    players = make(settings, classifier, digits)
+    pixels, labels = batch(digits)
+    generator, head = copy.deepcopy(players.generator), copy.deepcopy(players.discriminator)
+    adam_d = torch.optim.Adam(head.parameters(), lr=settings.learning_rate_d)
+    adam_g = torch.optim.Adam(generator.parameters(), lr=settings.learning_rate_g)
+    players.train(True)
+    generator.train()
+
+    def network_input(p: Tensor) -> Tensor:
+        mean, std = players.space.mean, players.space.std
+        return (pixels + p - mean) / std if space == "pixel" else (pixels - mean) / std + p
+
+    def judged(p: Tensor) -> Tensor:
+        return torch.sigmoid(head(classifier.logits_and_features(network_input(p))[1]))
+
+    def losses(d: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        if loss == "ls":
+            return ((d - t) ** 2).mean(), ((d - 1) ** 2).mean()
+        return -(t * d.log() + (1 - t) * (1 - d).log()).mean(), -d.log().mean()
+
+    p = generator(pixels)
+    predictions = classifier.logits_normalized(network_input(p)).argmax(1)
+    t = ((predictions == labels) if problem == "enhance" else (predictions != labels)).float()
+    loss_d = losses(judged(p.detach()), t)[0]
+    adam_d.zero_grad()
+    loss_d.backward()
+    adam_d.step()
+    loss_g = losses(judged(p), t)[1]  # with the updated D
+    adam_g.zero_grad()
+    (loss_g + 2.5 * (p**2).mean()).backward()
+    adam_g.step()
+
+    step = TrainStep(players, settings, precision="fp32")
+    result = step(pixels, labels, gamma=2.5, noise=torch.Generator().manual_seed(0))
+    assert float(result.loss_d) == pytest.approx(loss_d.item(), rel=1e-4)
+    assert float(result.loss_g) == pytest.approx(loss_g.item(), rel=1e-4)
+    assert float(result.l2) == pytest.approx((p**2).mean().item(), rel=1e-4)
+    assert float(result.target_mean) == pytest.approx(t.mean().item())
+    for ours, literal in ((players.generator, generator), (players.discriminator, head)):
+        for (name, value), other in zip(ours.named_parameters(), literal.parameters(), strict=True):
+            torch.testing.assert_close(value, other, rtol=1e-3, atol=2e-5, msg=name)
+
+
+VARIANTS: list[dict[str, Any]] = [
+    {},
+    {"problem": "adversarial"},
+    {"discriminator": "known"},
+    {"discriminator": "blackbox"},
+    {"discriminator": "blackbox", "conditional": False, "loss": "lr"},
+    {"input_space": "normalized", "encoder_trained": False},
+    {"conditional": False, "head": "linear", "anchors": False},
+    {"anchors": False, "noise_copies": False, "mismatched": False},
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_both_players_learn_and_the_classifier_does_not(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, variant: dict[str, Any]
+) -> None:
+    settings = settings.updated(**variant)
+    players = make(settings, classifier, digits)
+    frozen = {name: value.clone() for name, value in classifier.state_dict().items()}
+    learning = [*players.learning_in_d(), *players.learning_in_g()]
+    before = [value.detach().clone() for value in learning]
+    step = TrainStep(players, settings, precision="fp32")
+    players.train(True)
+    pixels, labels = batch(digits)
+    for number in range(2):
+        step(pixels, labels, gamma=1.0, noise=torch.Generator().manual_seed(number))
+    assert len(learning) > 10 or not settings.conditional
+    changed = [not torch.equal(old, new) for old, new in zip(before, learning, strict=True)]
+    assert all(changed), f"{changed.count(False)} of {len(changed)} learning tensors stood still"
+    for name, value in classifier.state_dict().items():
+        assert torch.equal(value, frozen[name]), name
+    assert all(parameter.grad is None for parameter in classifier.parameters())
+
+
+class LabelsOnly(torch.nn.Module):
+    """A classifier that lets nothing through but its labels: other logits, no gradient, no features."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.inside = [classifier]  # in a list: its parameters are not ours
+        self.info = classifier.info
+        self.has_features = False
+        self.asked = 0
+
+    def logits_normalized(self, normalized: Tensor) -> Tensor:
+        assert not torch.is_grad_enabled(), "the black box was asked with gradients"
+        self.asked += len(normalized)
+        labels = self.inside[0].logits_normalized(normalized).argmax(1)
+        return torch.nn.functional.one_hot(labels, len(self.info.classes)).float() * 1e-3
+
+    def logits_and_features(self, normalized: Tensor) -> tuple[Tensor, Tensor]:
+        raise AssertionError("the black box was asked for features")
+
+
+@pytest.mark.parametrize("problem", ["enhance", "adversarial"])
+def test_a_black_box_is_only_asked_for_labels(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, problem: str
+) -> None:
+    settings = settings.updated(discriminator="blackbox", problem=problem)
+    pixels, labels = batch(digits)
+    weights = []
+    for opponent in (classifier, LabelsOnly(classifier)):
+        players = make(settings, opponent, digits)  # type: ignore[arg-type]
+        step = TrainStep(players, settings, precision="fp32")
+        players.train(True)
+        for number in range(3):
+            step(pixels, labels, gamma=1.0, noise=torch.Generator().manual_seed(number))
+        weights.append([value.clone() for value in players.generator.state_dict().values()])
+    assert opponent.asked > 0  # type: ignore[union-attr]
+    for real, hidden in zip(*weights, strict=True):
+        assert torch.equal(real, hidden)
+
+
+def test_anchors_copies_and_mismatched_pairs_carry_their_own_targets(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
+) -> None:
+    settings = settings.updated(encoder_trained=False)
+    players = make(settings, classifier, digits)
+    step = TrainStep(players, settings, precision="fp32")
+    pixels, labels = batch(digits, 4)
+    seen = step._look(pixels)
+    examples = step._examples(seen, pixels, step._look(torch.cat([pixels, pixels])), pixels, labels)
+    assert len(examples.targets) == 2 * 3 * 4  # x̃, anchors, copies; each also judged for a neighbour
+    predictions = seen.predictions.repeat(3)
+    expected = [float(predictions[row % 12] == labels[owner]) for row, owner in enumerate(examples.owners)]
+    assert examples.targets.tolist() == expected
+    assert examples.owners[12:].tolist() == [(row + 1) % 4 for row in range(12)]

@@ -1,0 +1,285 @@
+"""Whole runs on digits: events, files, control, and what makes a run repeatable."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pgn_studio.core.classifiers import Classifier, load_classifier
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.evaluation.evaluate import evaluate
+from pgn_studio.core.perturbation.pgn import load_pgn
+from pgn_studio.core.runs import RunFolder
+from pgn_studio.core.training.control import TrainingControl
+from pgn_studio.core.training.events import (
+    CheckpointSaved,
+    EpochCompleted,
+    Event,
+    GammaChanged,
+    Notice,
+    PreviewReady,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    StepCompleted,
+)
+from pgn_studio.core.training.trainer import Trainer
+
+Train = Callable[..., tuple[RunFolder, list[Event]]]
+
+
+@pytest.fixture
+def train(tmp_path: Path, digits: ImageDataset, classifier_path: Path) -> Train:
+    """train(settings, name="run", at={step: action}) runs to the end and gives folder and events."""
+
+    def run(
+        settings: TrainingSettings,
+        *,
+        name: str = "run",
+        at: dict[int, Callable[[TrainingControl], None]] | None = None,
+        resume: bool = False,
+        classifier: Classifier | None = None,
+    ) -> tuple[RunFolder, list[Event]]:
+        folder = RunFolder.open(tmp_path / name) if resume else RunFolder.create(tmp_path / name, settings)
+        control = TrainingControl(gamma=settings.gamma)
+        events: list[Event] = []
+
+        def sink(event: Event) -> None:
+            events.append(event)
+            if isinstance(event, StepCompleted) and at and event.step in at:
+                at[event.step](control)
+
+        ending = Trainer(
+            settings,
+            dataset=digits,
+            classifier=classifier or load_classifier(classifier_path),
+            run=folder,
+            control=control,
+            sink=sink,
+            resume=resume,
+        ).run()
+        assert ending is events[-1]
+        return folder, events
+
+    return run
+
+
+def of(events: list[Event], kind: type[Any]) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def weights(folder: RunFolder) -> dict[str, torch.Tensor]:
+    return load_file(folder.last_pgn_path)
+
+
+def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+def test_a_run_tells_its_story_in_order(
+    train: Train, settings: TrainingSettings, digits: ImageDataset
+) -> None:
+    folder, events = train(settings)
+    steps_per_epoch = -(-len(digits.split("train")) // settings.batch_size)
+    assert isinstance(events[0], RunStarted)
+    assert events[0].total_steps == 2 * steps_per_epoch
+    assert [event.step for event in of(events, StepCompleted)] == list(range(1, 2 * steps_per_epoch + 1))
+    assert [event.epoch for event in of(events, EpochCompleted)] == [1, 2]
+    assert len(of(events, CheckpointSaved)) == 2
+    assert len(of(events, RunFinished)) == 1
+    assert not of(events, RunFailed)
+    assert events[-1].reason == "completed"
+    assert folder.run_json["status"] == "completed"
+    for path in (folder.pgn_path, folder.last_pgn_path, folder.checkpoint_path, folder.metrics_path):
+        assert path.is_file()
+    kinds = {record["event"] for record in folder.read_metrics()}
+    assert {"RunStarted", "StepCompleted", "EpochCompleted", "RunFinished"} <= kinds
+    assert "PreviewReady" not in kinds
+
+
+def test_previews_follow_the_same_images(train: Train, settings: TrainingSettings) -> None:
+    _, events = train(settings)
+    previews: list[PreviewReady] = of(events, PreviewReady)
+    first, last = previews[0], previews[-1]
+    assert (first.original == last.original).all()
+    assert first.labels == last.labels
+    assert first.original.shape == first.perturbation.shape == first.perturbed.shape
+    assert first.original.dtype == first.perturbed.dtype == "uint8"
+    assert last.perturbation_scale > first.perturbation_scale  # it started near zero
+    wrong = [clean != label for clean, label in zip(first.clean_predictions, first.labels, strict=True)]
+    assert any(wrong), "the strip should show images that can be fixed"
+
+
+def test_gamma_is_used_logged_and_remembered(train: Train, settings: TrainingSettings) -> None:
+    folder, events = train(settings, at={3: lambda control: control.set(gamma=7.5)})
+    used = [event.gamma for event in of(events, StepCompleted)]
+    assert used == [1.0] * 3 + [7.5] * (len(used) - 3)
+    assert of(events, GammaChanged) == [GammaChanged(4, 7.5)]
+    logged = [record for record in folder.read_metrics() if record["event"] == "GammaChanged"]
+    assert [(record["step"], record["gamma"]) for record in logged] == [(4, 7.5)]
+    assert load_pgn(folder.last_pgn_path).info.gamma == 7.5
+
+
+def test_a_large_gamma_makes_smaller_perturbations(train: Train, settings: TrainingSettings) -> None:
+    sizes = []
+    for gamma in (0.1, 1000.0):
+        _, events = train(settings.updated(gamma=gamma), name=f"gamma-{gamma}")
+        sizes.append(of(events, EpochCompleted)[-1].rms_mean)
+    assert sizes[1] < sizes[0] / 2
+
+
+def test_one_seed_reproduces_a_run_bit_for_bit(train: Train, settings: TrainingSettings) -> None:
+    first, _ = train(settings, name="first")
+    second, _ = train(settings, name="second")
+    other, _ = train(settings.updated(seed=1), name="other")
+    assert_same(weights(first), weights(second))
+    assert not torch.equal(weights(first)["decoder.output.bias"], weights(other)["decoder.output.bias"])
+
+
+FROZEN_ENCODER = {"encoder_trained": False}  # conditions on principal components, rehearses
+
+
+@pytest.mark.parametrize("stop_at", [4, 9, 12])  # within the first epoch, at its end, in the second
+@pytest.mark.parametrize("variant", [{}, FROZEN_ENCODER, {"discriminator": "blackbox"}], ids=str)
+def test_stopped_and_resumed_equals_never_stopped(
+    train: Train, settings: TrainingSettings, variant: dict[str, Any], stop_at: int
+) -> None:
+    settings = settings.updated(augment="flip", **variant)
+    change = {2: lambda control: control.set(gamma=3.0)}
+    whole, whole_events = train(settings, name="whole", at=change)
+    stop = {stop_at: lambda control: control.stop()}
+    stopped, events = train(settings, name="stopped", at={**change, **stop})
+    assert events[-1].reason == "stopped"
+    assert stopped.run_json["status"] == "stopped"
+    resumed, more = train(settings, name="stopped", resume=True)
+    assert more[0].first_step == stop_at
+    assert_same(weights(whole), weights(resumed))
+    assert_same(load_file(whole.pgn_path), load_file(resumed.pgn_path))
+
+    def series(folder: RunFolder) -> list[tuple[int, float, float, float]]:
+        rows = [record for record in folder.read_metrics() if record["event"] == "StepCompleted"]
+        return [(row["step"], row["gamma"], row["loss_g"], row["loss_d"]) for row in rows]
+
+    assert series(resumed) == series(whole)
+    finished = [record for record in resumed.read_metrics() if record["event"] == "EpochCompleted"]
+    expected = of(whole_events, EpochCompleted)
+    assert [row["train_loss_g"] for row in finished] == [event.train_loss_g for event in expected]
+
+
+def test_more_epochs_for_a_finished_run(train: Train, settings: TrainingSettings) -> None:
+    train(settings.updated(epochs=1), name="grown")
+    grown, events = train(settings, name="grown", resume=True)
+    whole, _ = train(settings, name="whole")
+    assert events[-1].epoch == 2
+    assert_same(weights(grown), weights(whole))
+
+
+def test_resuming_a_finished_run_says_what_to_do(train: Train, settings: TrainingSettings) -> None:
+    train(settings, name="done")
+    _, events = train(settings, name="done", resume=True)
+    assert isinstance(events[-1], RunFailed)
+    assert "--epochs" in events[-1].hint
+
+
+def test_stopping_keeps_what_was_learned(train: Train, settings: TrainingSettings) -> None:
+    folder, events = train(settings, at={3: lambda control: control.stop()})
+    assert of(events, StepCompleted)[-1].step == 3
+    assert events[-1].reason == "stopped"
+    assert load_pgn(folder.pgn_path).info.metrics["perturbed_accuracy_8bit"] > 0
+
+
+def test_pause_holds_the_run_until_resume(train: Train, settings: TrainingSettings) -> None:
+    timers: list[threading.Timer] = []
+    paused: list[bool] = []
+
+    def pause(control: TrainingControl) -> None:
+        def wake() -> None:
+            paused.append(control.paused)
+            control.resume()
+
+        control.pause()
+        timers.append(threading.Timer(0.3, wake))
+        timers[0].start()
+
+    _, events = train(settings, at={2: pause})
+    timers[0].join()
+    assert paused == [True]
+    assert events[-1].reason == "completed"
+
+
+def test_the_classifier_stays_frozen(
+    train: Train, settings: TrainingSettings, classifier: Classifier
+) -> None:
+    before = {name: value.clone() for name, value in classifier.state_dict().items()}
+    train(settings.updated(augment="strong"), classifier=classifier)
+    for name, value in classifier.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert not classifier.training
+
+
+def test_the_kept_pgn_has_the_figures_that_the_run_reports(
+    train: Train, settings: TrainingSettings, digits: ImageDataset, classifier: Classifier
+) -> None:
+    folder, events = train(settings)
+    pgn = load_pgn(folder.pgn_path)
+    measured = evaluate(
+        pgn, classifier, digits.split("val"), split_name="val", dataset_name="digits", precision="fp32"
+    ).metrics
+    finished: RunFinished = events[-1]
+    assert measured.perturbed_accuracy_8bit == pytest.approx(finished.perturbed_accuracy_8bit, abs=0.005)
+    assert measured.clean_accuracy == pytest.approx(finished.clean_accuracy, abs=0.005)
+    best = max(of(events, EpochCompleted), key=lambda event: event.perturbed_accuracy_8bit)
+    assert finished.perturbed_accuracy_8bit == best.perturbed_accuracy_8bit
+    assert pgn.info.fingerprint == digits.fingerprint
+    assert json.loads(json.dumps(dict(pgn.info.settings)))["seed"] == settings.seed
+
+
+def test_a_run_that_cannot_start_fails_with_advice(train: Train, settings: TrainingSettings) -> None:
+    folder, events = train(settings.updated(device="cuda:7"))
+    assert len(events) == 1
+    assert isinstance(events[0], RunFailed)
+    assert "cuda:7" in events[0].message
+    assert "Choose one of" in events[0].hint
+    assert folder.run_json["status"] == "failed"
+
+
+def test_a_run_that_diverges_keeps_its_checkpoint_and_says_why(
+    train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pgn_studio.core.training import step as module
+
+    original = module.l2_term
+    calls = iter(range(1000))
+
+    def poisoned(perturbation: torch.Tensor) -> torch.Tensor:
+        value = original(perturbation)
+        return value * float("nan") if next(calls) == 11 else value
+
+    monkeypatch.setattr(module, "l2_term", poisoned)
+    folder, events = train(settings)
+    assert isinstance(events[-1], RunFailed)
+    assert "no longer finite at step 12" in events[-1].message
+    load_pgn(folder.pgn_path)  # of the first epoch
+    assert folder.checkpoint_path.is_file()
+
+
+def test_a_perfect_classifier_is_pointed_out(
+    train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pgn_studio.core.training import trainer as module
+
+    monkeypatch.setattr(module, "measure_accuracy", lambda *args, **kwargs: 1.0)
+    _, events = train(settings.updated(epochs=1))
+    notices: list[Notice] = of(events, Notice)
+    assert notices[0].code == "targets-constant"
+    assert notices[0].hint
