@@ -22,7 +22,7 @@ LossName = Literal["ls", "lr"]
 EncoderName = Literal["small", "efficientnet-lite0", "resnet50", "resnet101"]
 InputSpaceName = Literal["pixel", "normalized"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-AugmentName = Literal["none", "flip", "standard", "strong"]
+AugmentName = Literal["auto", "none", "flip", "standard", "strong"]
 Recipe = Literal["default", "paper"]
 
 NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
@@ -58,6 +58,13 @@ class Settings(BaseModel):
     @classmethod
     def is_advanced(cls, name: str) -> bool:
         return bool(_extra(cls.model_fields[name])["advanced"])
+
+
+def augmentation(name: AugmentName, dataset: str) -> AugmentName:
+    """What "auto" means for a data set: a mirrored digit is no digit."""
+    if name != "auto":
+        return name
+    return "none" if dataset == "digits" else "flip"
 
 
 def _extra(field: FieldInfo) -> dict[str, Any]:
@@ -97,7 +104,7 @@ class ClassifierSettings(DataSettings):
     batch_size: int = setting(64, "Images per step.", group="Training", ge=1, le=8192)
     learning_rate: float = setting(2e-3, "Peak rate of AdamW on a one-cycle schedule.", group="Training", gt=0.0, le=1.0)
     weight_decay: float = setting(0.05, "AdamW's decoupled weight decay.", group="Training", advanced=True, ge=0.0)
-    augment: AugmentName = setting("flip", "Random changes to the training images: none, flip, standard (flip and crop), strong (and colour).", group="Training")
+    augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and colour); auto: flip, but none for digits.", group="Training")
     train_limit: int | None = setting(None, "Use only this many training images (class-balanced, by seed): makes a deliberately weak classifier.", group="Training", advanced=True, ge=2)
     seed: int = setting(0, "Seed of weights, order and augmentation.", group="Training", ge=0)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
@@ -132,7 +139,7 @@ class TrainingSettings(DataSettings):
     batch_size: int = setting(64, "Images per step.", group="Training", ge=2, le=8192)
     learning_rate_g: float = setting(3e-4, "Adam's rate for G.", group="Training", advanced=True, gt=0.0, le=1.0)
     learning_rate_d: float = setting(3e-3, "Adam's rate for D; about ten times G's holds D ahead.", group="Training", advanced=True, gt=0.0, le=1.0)
-    augment: AugmentName = setting("flip", "Random changes to the training images: none, flip, standard (flip and crop), strong (and colour).", group="Training")
+    augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and colour); auto: flip, but none for digits.", group="Training")
     blend: float | None = setting(None, "The classifier is shown each training image mixed with up to this share of another (G sees it unmixed), so that it fails often enough to learn from; default: as much as brings its training accuracy down to its validation accuracy; 0 is off.", group="Training", advanced=True, ge=0.0, le=1.0)
     average: float = setting(0.99, "The PGN that is kept is a running average of G's weights with this decay; 0 keeps G as it is.", group="Training", advanced=True, ge=0.0, lt=1.0)
     seed: int = setting(0, "One seed reproduces a CPU run bit for bit.", group="Training", ge=0)

@@ -7,7 +7,6 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 UInt8Images = npt.NDArray[np.uint8]  # (B, H, W, 3), RGB
 Labels = npt.NDArray[np.int64]  # (B,)
@@ -28,13 +27,3 @@ class LabelledImages(Protocol):
 
     def images(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> UInt8Images:
         """Decoded images (B, H, W, 3) uint8, from the cache where they are in it."""
-
-
-class FeatureNetwork(Protocol):
-    """A frozen network that gives logits together with the features its last layer sees."""
-
-    @property
-    def feature_dim(self) -> int: ...
-
-    def logits_and_features(self, normalized: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised images (N, 3, H, W) to logits (N, K) and pooled features (N, feature_dim)."""

@@ -18,6 +18,10 @@ class SmallCNN(nn.Module):
     sets the first convolution's stride, so that large images cost no more than about 60 px.
     """
 
+    mean = (0.5, 0.5, 0.5)  # where it serves as a backbone that no classifier's statistics belong to
+    std = (0.5, 0.5, 0.5)
+    feature_dim = SMALL_WIDTHS[-1]
+
     def __init__(self, num_classes: int, *, image_size: int) -> None:
         super().__init__()
         stride = max(1, image_size // _STEM_GRID)
@@ -28,16 +32,18 @@ class SmallCNN(nn.Module):
         self.fc = nn.Linear(wide, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.max_pool2d(self.stage1(x), 2)  # (N, 32, H/2, W/2) at stride 1
-        x = F.max_pool2d(self.stage2(x), 2)  # (N, 64, H/4, W/4)
-        x = self.stage3(x)  # (N, 128, H/4, W/4)
-        pooled = x.mean(dim=(2, 3))  # (N, 128); a plain mean is deterministic on every device
+        pooled = self.feature_map(x).mean(dim=(2, 3))  # (N, 128); a plain mean is deterministic everywhere
         logits: Tensor = self.fc(pooled)
         return logits
+
+    def feature_map(self, x: Tensor) -> Tensor:
+        """Features before pooling (N, 128, H/4, W/4) at stride 1."""
+        x = F.max_pool2d(self.stage1(x), 2)  # (N, 32, H/2, W/2) at stride 1
+        x = F.max_pool2d(self.stage2(x), 2)  # (N, 64, H/4, W/4)
+        features: Tensor = self.stage3(x)
+        return features
 
 
 def _conv(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
     convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
-
-

@@ -23,7 +23,7 @@ from pgn_studio.core.classifiers.loading import load_classifier
 from pgn_studio.core.classifiers.networks import build_network, default_normalisation, start_weights
 from pgn_studio.core.classifiers.saved import save_classifier
 from pgn_studio.core.classifiers.small_cnn import SMALL
-from pgn_studio.core.config import ClassifierSettings
+from pgn_studio.core.config import ClassifierSettings, augmentation
 from pgn_studio.core.device import autocast, pick_device, resolve_precision, seed_everything
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
 from pgn_studio.core.pretrained import Triple
@@ -104,6 +104,7 @@ class _Run:
         self._optimizer = _adamw(net, settings, device)
         self._scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self._order = np.random.default_rng(settings.seed)
+        self._augment = augmentation(settings.augment, settings.dataset)
         self._augmentation = torch.Generator().manual_seed(settings.seed)
 
     def logits(self, pixels: Tensor) -> Tensor:
@@ -144,7 +145,7 @@ class _Run:
             group["lr"] = one_cycle_rate(self.step, total, peak=self.settings.learning_rate)
         targets = torch.from_numpy(labels).to(self.device)
         with _explained(self.settings, images.shape[1]):
-            pixels = augment(pixels_on(images, self.device), self.settings.augment, self._augmentation)
+            pixels = augment(pixels_on(images, self.device), self._augment, self._augmentation)
             with autocast(self.precision, self.device):
                 logits = self.logits(pixels)  # (B, K)
             loss = F.cross_entropy(logits.float(), targets)
@@ -234,9 +235,7 @@ def _adamw(net: nn.Module, settings: ClassifierSettings, device: torch.device) -
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=device.type in ("cpu", "cuda"))
 
 
-def _prefetched(
-    images: LabelledImages, batches: Sequence[Indices]
-) -> Iterator[tuple[UInt8Images, Labels]]:
+def _prefetched(images: LabelledImages, batches: Sequence[Indices]) -> Iterator[tuple[UInt8Images, Labels]]:
     """The batches in order, each decoded in a thread while the one before is trained on."""
     with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
         coming = pool.submit(images.images, batches[0])

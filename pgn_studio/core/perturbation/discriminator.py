@@ -6,14 +6,11 @@ network (black box). The head may also be told features of the clean image (cond
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from pgn_studio.core.perturbation.generator import SmallEncoder
-from pgn_studio.core.pretrained import Backbone
 
 _HIDDEN = 256
 
@@ -67,6 +64,17 @@ class Discriminator(nn.Module):
         return logits.float().squeeze(1)
 
 
+class FeatureMaps(Protocol):
+    """A network that gives feature maps: a pretrained backbone, or a small one that is to learn."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    feature_dim: int
+
+    def feature_map(self, normalized: Tensor) -> Tensor: ...
+    def requires_grad_(self, requires_grad: bool = True) -> Any: ...
+
+
 class OwnBackbone(nn.Module):
     """D's own eyes (known, black box): pixels of x̃ (N, 3, S, S) to pooled features (N, feature_dim).
 
@@ -78,7 +86,7 @@ class OwnBackbone(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: Backbone | SmallEncoder, *, smallest: int, classes: int) -> None:
+    def __init__(self, network: FeatureMaps, *, smallest: int, classes: int) -> None:
         super().__init__()
         self.trained = classes > 0
         self.network = network.requires_grad_(self.trained)

@@ -21,7 +21,7 @@ _OUTPUT_GAIN = 0.01  # training starts from x̃ ≈ x
 
 
 class SmallEncoder(nn.Module):
-    """A few strided convolutions, trained from scratch: (N, 3, S, S) to (N, C, g, g) for a decoder's grid g."""
+    """A few strided convolutions, trained from scratch: (N, 3, S, S) to (N, C, g, g)."""
 
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
@@ -137,7 +137,6 @@ class Generator(nn.Module):
             self.encoder = imagenet_backbone(encoder, encoder_weights)
             self.encoder_size = encoder_size or max(image_size, self.encoder.min_size)
             from_scratch = encoder_weights == "none"
-        self.encoder_name = encoder
         self.encoder_trained = from_scratch if encoder_trained is None else encoder_trained
         self.encoder.requires_grad_(self.encoder_trained)
         self.decoder = Decoder(self.encoder.feature_dim, image_size=image_size, widths=widths)

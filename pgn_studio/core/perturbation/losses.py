@@ -37,8 +37,3 @@ def generator_loss(logits: Tensor, loss: LossName) -> Tensor:
 def l2_term(perturbation: Tensor) -> Tensor:
     """L2: the mean of p² over batch, channels and pixels, in the classifier's input space."""
     return perturbation.square().mean()
-
-
-def generator_objective(logits: Tensor, perturbation: Tensor, *, gamma: float, loss: LossName) -> Tensor:
-    """Equation 9: L_G + γ·L2."""
-    return generator_loss(logits, loss) + gamma * l2_term(perturbation)

@@ -60,7 +60,7 @@ def save_checkpoint(path: Path, step: TrainStep, position: Position) -> None:
 
 
 def load_checkpoint(path: Path, step: TrainStep) -> Position:
-    """Put the state of `path` into `step`'s networks and optimizers. Raises PgnFileError if it does not fit."""
+    """Put the state of `path` into networks and optimizers. Raises PgnFileError if it does not fit."""
     hint = "Start a new run from the same settings; the run's PGN is still usable."
     if not path.is_file():
         raise PgnFileError(

@@ -9,16 +9,28 @@ from pgn_studio.core.training.events import Notice
 _NEARLY_ALL = 0.98
 
 
-def constant_targets(clean_train_accuracy: float, settings: TrainingSettings, *, step: int) -> Notice | None:
-    """When f is right on all of its training images, t is always 1 and D has little to learn from."""
-    if settings.problem != "enhance" or clean_train_accuracy < _NEARLY_ALL:
+def few_failures(
+    clean_train_accuracy: float, settings: TrainingSettings, *, step: int, blend: float
+) -> Notice | None:
+    """When f is right on (nearly) all of its training images, t is 1 and D has little to learn from."""
+    if settings.problem != "enhance":
+        return None
+    right = f"The classifier is right on {clean_train_accuracy:.1%} of the training images"
+    if blend > 0:
+        return Notice(
+            step,
+            "blending",
+            f"{right}, more than on others: it is shown them mixed with up to {blend:.0%} of another image, "
+            "so that there are failures to learn from.",
+            "Images that the classifier has not seen would serve better.",
+        )
+    if clean_train_accuracy < _NEARLY_ALL:
         return None
     return Notice(
         step,
         "targets-constant",
-        f"The classifier is right on {clean_train_accuracy:.1%} of the training images: nearly every target is 1, "
-        "so there are few failures to learn from.",
-        "Train on images that the classifier has not seen, or use --augment strong.",
+        f"{right}: nearly every target is 1, so there are few failures to learn from.",
+        "Train on images that the classifier has not seen, or leave --blend at its default.",
     )
 
 

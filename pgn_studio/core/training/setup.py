@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.classifiers import Classifier, SmallCNN
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.device import autocast
 from pgn_studio.core.errors import ConfigError
@@ -67,22 +67,31 @@ def _build_backbone(
 ) -> OwnBackbone | None:
     if settings.discriminator == "shared":
         return None
-    name, weights = settings.discriminator_backbone, settings.discriminator_weights
-    if name == "auto":
-        name = "small" if settings.discriminator == "blackbox" else classifier.info.arch
-        if settings.discriminator == "blackbox" and settings.recipe == "paper":
-            name = "resnet101"
-    if name == "small":
-        if weights not in ("auto", "none"):
-            raise ConfigError(
-                f"There are no weights for a small discriminator backbone, got {weights!r}.",
-                hint="Leave --discriminator-weights at auto, or name another --discriminator-backbone.",
-            )
-        network = SmallEncoder.fitting(image_size)
-        return OwnBackbone(network, smallest=image_size, classes=len(classifier.info.classes))
-    pretrained = imagenet_backbone(name, weights)
-    learns = len(classifier.info.classes) if weights == "none" else 0
-    return OwnBackbone(pretrained, smallest=max(image_size, pretrained.min_size), classes=learns)
+    name, weights = _backbone_name(settings, classifier), settings.discriminator_weights
+    classes = len(classifier.info.classes)
+    if name != "small":
+        network = imagenet_backbone(name, weights)
+        learned = classes if weights == "none" else 0
+        return OwnBackbone(network, smallest=max(image_size, network.min_size), classes=learned)
+    if weights not in ("auto", "none"):
+        raise ConfigError(
+            f"There are no weights for a small discriminator backbone, got {weights!r}.",
+            hint="Leave --discriminator-weights at auto, or name another --discriminator-backbone.",
+        )
+    if settings.discriminator == "blackbox":
+        return OwnBackbone(SmallEncoder.fitting(image_size), smallest=image_size, classes=classes)
+    twin = SmallCNN(classes, image_size=image_size)
+    del twin.fc  # D has a head of its own
+    return OwnBackbone(twin, smallest=image_size, classes=classes)
+
+
+def _backbone_name(settings: TrainingSettings, classifier: Classifier) -> str:
+    """known: f's own architecture. blackbox: the paper's ResNet-101, or a small one that learns (§3.4)."""
+    if settings.discriminator_backbone != "auto":
+        return settings.discriminator_backbone
+    if settings.discriminator == "known":
+        return classifier.info.arch
+    return "resnet101" if settings.recipe == "paper" else "small"
 
 
 @torch.no_grad()

@@ -234,7 +234,7 @@ class TrainStep:
     def _rehearse(
         self, condition: Tensor, seen: Seen, others: Seen, labels: Tensor, noise: torch.Generator
     ) -> None:
-        """Extra updates of D's head on what it saw before, half of it judged for other images; then remember."""
+        """Update D's head on what it saw before, half of it judged for other images; then remember."""
         replay, settings = self.replay, self.settings
         assert replay is not None
         for _ in range(settings.rehearsals if len(replay) else 0):

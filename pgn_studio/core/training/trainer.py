@@ -12,7 +12,7 @@ import torch
 
 from pgn_studio.core.augment import augment
 from pgn_studio.core.classifiers import Classifier, check_classes, measure_accuracy
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import TrainingSettings, augmentation
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import pick_device, resolve_precision, seed_everything
 from pgn_studio.core.errors import ConfigError, PgnStudioError, RunError
@@ -41,7 +41,7 @@ from pgn_studio.core.training.events import (
     RunStarted,
     StepCompleted,
 )
-from pgn_studio.core.training.health import below_clean, constant_targets
+from pgn_studio.core.training.health import below_clean, few_failures
 from pgn_studio.core.training.preview import Preview, preview_indices
 from pgn_studio.core.training.setup import build_players, fit_statistics
 from pgn_studio.core.training.step import StepResult, TrainStep
@@ -125,6 +125,7 @@ class Trainer:
         """The epoch's remaining steps; returns early, at a step boundary, when asked to stop."""
         settings, control, device = self.settings, self.control, self._machine.device
         train = self.dataset.split("train")
+        changes = augmentation(settings.augment, settings.dataset)
         batches = epoch_batches(len(train), settings.batch_size, seed=settings.seed, epoch=epoch)
         self._step.players.train(True)
         for images, labels in prefetched(train, batches[done_in_epoch:], pin=device.type == "cuda"):
@@ -136,7 +137,7 @@ class Trainer:
             gamma = self._read_gamma(step + 1)
             draws = generator_for(settings.seed, step, _AUGMENTATION)
             noise = generator_for(settings.seed, step, _NOISE)
-            pixels = augment(to_pixels(images, device), settings.augment, draws)  # (B, 3, S, S)
+            pixels = augment(to_pixels(images, device), changes, draws)  # (B, 3, S, S)
             shown = blended(pixels, self._position.blend, draws)
             moved = labels.to(device, non_blocking=True)
             result = self._step(pixels, moved, gamma=gamma, noise=noise, shown=shown)
@@ -190,7 +191,9 @@ class Trainer:
                 clean_train_accuracy=clean_train,
             )
         )
-        notice = constant_targets(clean_train, self.settings, step=self._position.step)
+        notice = few_failures(
+            clean_train, self.settings, step=self._position.step, blend=self._position.blend
+        )
         if notice is not None:
             self._emit(notice)
         self._show_preview()
@@ -222,10 +225,10 @@ class Trainer:
     ) -> None:
         values = torch.stack(
             [value.float() for value in result]
-        ).tolist()  # the step's one device-to-host sync
+        ).tolist()  # waits for the device, once a step
         loss_g, loss_d, l2, target_mean, fixed, broken, clean_right, perturbed_right = values
         if not all(map(math.isfinite, (loss_g, loss_d, l2))):
-            hint = "Lower --learning-rate-g, raise --gamma, or use --precision fp32; the last checkpoint is kept."
+            hint = "Lower --learning-rate-g, raise --gamma, or use --precision fp32; the checkpoint is kept."
             raise RunError(
                 f"The losses are no longer finite at step {step} (L_G {loss_g}, L_D {loss_d}).", hint=hint
             )

@@ -122,7 +122,7 @@ class GalleryModel(QAbstractListModel):
         assert self._content is not None
         outcome = self.outcome(image)
         per_image, classes = self._content.per_image, self._content.classes
-        truth = classes[per_image.labels[image]]
+        truth: str = classes[per_image.labels[image]]
         if outcome is Outcome.BOTH_RIGHT:
             return truth
         if per_image.clean_prediction[image] == per_image.perturbed_prediction[image]:

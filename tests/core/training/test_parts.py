@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.config import PAPER_RECIPE, TrainingSettings
+from pgn_studio.core.config import PAPER_RECIPE, TrainingSettings, augmentation
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ClassifierError, ConfigError
 from pgn_studio.core.perturbation.generator import Generator
@@ -41,6 +41,12 @@ class TestControl:
         waiting.join(5)
         assert not waiting.is_alive()
         assert control.stopping
+
+
+def test_mirrored_digits_are_no_digits() -> None:
+    assert augmentation("auto", "digits") == "none"
+    assert augmentation("auto", "photographs") == "flip"
+    assert augmentation("flip", "digits") == "flip"
 
 
 class TestBatches:

@@ -279,7 +279,8 @@ def test_a_perfect_classifier_is_pointed_out(
     from pgn_studio.core.training import trainer as module
 
     monkeypatch.setattr(module, "measure_accuracy", lambda *args, **kwargs: 1.0)
-    _, events = train(settings.updated(epochs=1))
-    notices: list[Notice] = of(events, Notice)
-    assert notices[0].code == "targets-constant"
-    assert notices[0].hint
+    for blend, code in ((0.0, "targets-constant"), (0.3, "blending")):
+        _, events = train(settings.updated(epochs=1, blend=blend), name=code)
+        notices: list[Notice] = of(events, Notice)
+        assert notices[0].code == code
+        assert notices[0].hint
