@@ -40,7 +40,6 @@ CLASSIFIER: dict[str, Any] = {
     "train_limit": 60,
     "epochs": 60,
     "batch_size": 16,
-    "augment": "none",
     "seed": 0,
     "device": "cpu",
     "precision": "fp32",
@@ -51,7 +50,6 @@ ENHANCE: dict[str, Any] = {
     "encoder": "small",
     "gamma": 1.0,
     "epochs": 30,
-    "augment": "none",
     "seed": 0,
     "device": "cpu",
 }
@@ -61,7 +59,6 @@ ADVERSARIAL: dict[str, Any] = {
     "encoder": "small",
     "gamma": 3.0,
     "epochs": 10,
-    "augment": "none",
     "seed": 0,
     "device": "cpu",
 }
