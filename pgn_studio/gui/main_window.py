@@ -69,9 +69,10 @@ class MainWindow(QMainWindow):
         self.start_page = StartPage(self)
         self._stack.addWidget(self.start_page)
         self.setCentralWidget(self._stack)
-        self.tabs = QTabWidget(self)
+        self.tabs = QTabWidget(self._stack)
         self.tabs.setObjectName("tabs")
         self.tabs.setDocumentMode(True)
+        self._stack.addWidget(self.tabs)
         self.tasks = TaskIndicator(self)
         self.statusBar().addPermanentWidget(self.tasks)
         self.resize(1280, 800)
@@ -85,7 +86,6 @@ class MainWindow(QMainWindow):
         studio = self.studio = Studio(self, self._state, make_runner=self._make_runner)
         self.tabs.addTab(studio.training, "&Train")
         self.tabs.addTab(studio.inspection, "&Inspect")
-        self._stack.addWidget(self.tabs)
         self._setup_dock = self._dock(
             "Set-up", "setup_dock", studio.setup, Qt.DockWidgetArea.LeftDockWidgetArea
         )

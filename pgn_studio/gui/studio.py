@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -196,14 +197,15 @@ class Studio(QObject):
         from pgn_studio.core.runs import RunFolder
 
         try:
-            settings = RunFolder.open(Path(self.resume_folder)).settings
+            run = RunFolder.open(Path(self.resume_folder))
+            settings, history = run.settings, run.read_metrics()
             epochs = max(settings.epochs, int(self.setup.main.values()["epochs"]))
             settings = settings.updated(epochs=epochs)
         except PgnStudioError as error:
             self.show_problem("The run cannot be continued", error)
             return
         control = TrainingControl(gamma=settings.gamma)
-        self._begin(TrainingJob(settings, dataset, classifier, control, resume=self.resume_folder))
+        self._begin(TrainingJob(settings, dataset, classifier, control, resume=str(run.path)), history)
 
     @Slot()
     def export_curves(self) -> None:
@@ -273,21 +275,15 @@ class Studio(QObject):
         if field == "device":
             self.workspace.device = str(self.setup.main.values()["device"])
 
-    def _begin(self, job: TrainingJob) -> None:
+    def _begin(self, job: TrainingJob, history: Sequence[dict[str, Any]] = ()) -> None:
+        """`history` is what a run that goes on has told before."""
         self.workspace.device = job.settings.device
         self.workspace.precision = job.settings.precision
         self.run_folder = self.resume_folder = ""
         self.training.set_classes(job.dataset.classes)
-        self.training.prepare()
-        if job.resume:
-            self._replay(job.resume)
+        self.training.prepare(history)
         self.session.start(job)
         self.training_shown.emit()
-
-    def _replay(self, folder: str) -> None:
-        from pgn_studio.core.runs import RunFolder
-
-        self.training.replay(RunFolder.open(Path(folder)).read_metrics())
 
     # ------------------------------------------------------------------ results
 
@@ -349,7 +345,7 @@ class Studio(QObject):
 
     @Slot(object)
     def _run_failed(self, event: RunFailed) -> None:
-        self.run_folder = event.run_folder
+        self.run_folder = self.resume_folder = event.run_folder
         error = PgnStudioError(event.message, hint=event.hint, details=event.details)
         if self.closing:
             self._write(str(error))

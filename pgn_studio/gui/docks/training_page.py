@@ -79,9 +79,9 @@ class TrainingPage(QWidget):
     def set_classes(self, classes: Sequence[str]) -> None:
         self.strip.set_classes(classes)
 
-    def prepare(self) -> None:
-        """A new run is about to start."""
-        self._clear()
+    def prepare(self, history: Sequence[dict[str, Any]] = ()) -> None:
+        """A run is about to start, or to go on after what `history` (its metrics) says."""
+        self.replay(history)
         self.position.setText("Preparing: networks, statistics, first measurements …")
         self.bar.setRange(0, 0)  # unknown how long
 
@@ -147,6 +147,7 @@ class TrainingPage(QWidget):
     @Slot(object)
     def _start(self, event: RunStarted) -> None:
         self._started = event
+        self.history.keep_until(event.first_step)
         self.history.describe(images=event.train_images, steps=event.steps_per_epoch, val=event.val_images)
         self.bar.setRange(0, event.total_steps)
         self.bar.setValue(event.first_step)

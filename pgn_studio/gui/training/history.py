@@ -67,6 +67,11 @@ class Table:
     def clear(self) -> None:
         self._length = 0
 
+    def keep_until(self, name: str, last: float) -> None:
+        """Forget the rows from the first on whose `name` is beyond `last`."""
+        beyond = np.flatnonzero(self.column(name) > last)
+        self._length = int(beyond[0]) if len(beyond) else self._length
+
 
 class RunHistory:
     """What one run has told so far: a row per step and a row per epoch (validation)."""
@@ -80,6 +85,11 @@ class RunHistory:
     def clear(self) -> None:
         self.steps.clear()
         self.epochs.clear()
+
+    def keep_until(self, step: int) -> None:
+        """Forget what comes after `step`: a run that goes on from there tells it anew."""
+        self.steps.keep_until("step", step)
+        self.epochs.keep_until("step", step)
 
     def add_steps(self, events: Sequence[StepCompleted]) -> None:
         self.steps.append([vars(event) for event in events])

@@ -155,7 +155,7 @@ def make_editor(name: str, annotation: Any, *, low: float, high: float) -> Edito
         return Editor(box, box.isChecked, box.setChecked, box.toggled)
     if plain is int:
         return _integer(int(low), int(high), optional=optional)
-    if plain is float:
+    if plain is float and not optional:
         number = NumberEdit(low, low=low, high=high)
         return Editor(number, lambda: number.value, number.set_value, number.value_edited)
     return _text(name, plain, optional=optional)
@@ -212,6 +212,8 @@ def _text(name: str, kind: Any, *, optional: bool) -> Editor:
             return None
         if get_origin(kind) is tuple:
             return _integers(name, text)
+        if kind is float:
+            return _number(name, text)
         return Path(text) if kind is Path else text
 
     def fill(value: Any) -> None:
@@ -219,6 +221,13 @@ def _text(name: str, kind: Any, *, optional: bool) -> Editor:
         line.setText("" if joined is None else str(joined))
 
     return Editor(line, read, fill, line.editingFinished)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"{label_of(name)}: expected a number or nothing, got {text!r}.") from None
 
 
 def _integers(name: str, text: str) -> tuple[int, ...]:

@@ -68,3 +68,11 @@ def test_decimation_keeps_extremes_order_and_the_newest_value() -> None:
 def test_few_points_stay_as_they_are() -> None:
     x = np.arange(10.0)
     assert decimated(x, x, columns=400)[0] is x
+
+
+def test_a_run_that_goes_on_forgets_what_it_is_about_to_repeat() -> None:
+    history = RunHistory()
+    history.add_steps([step(number) for number in range(1, 8)])
+    history.keep_until(5)
+    history.add_steps([step(6)])
+    assert history.steps.column("step").tolist() == [1, 2, 3, 4, 5, 6]
