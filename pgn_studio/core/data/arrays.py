@@ -25,6 +25,7 @@ class ArrayPart:
     name: str
     pixels: UInt8Images
     labels: Labels
+    shown_as: str = ""  # in the names of its images, where its own would mislead (it is yet to be split)
 
 
 class ArraySource:
@@ -48,7 +49,7 @@ class ArraySource:
 
     def name(self, row: int) -> str:
         part, index = self._locate(row)
-        return f"{part.name}/{index:05d}"
+        return f"{part.shown_as or part.name}/{index:05d}"
 
     def path(self, row: int) -> None:
         return None

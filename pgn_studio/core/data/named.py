@@ -60,7 +60,7 @@ def _load_digits(settings: DataSettings, progress: Progress) -> ImageDataset:
     progress(0, 0)
     return load_arrays(
         "digits",
-        [ArrayPart("train", pixels, np.asarray(digits.target, dtype=np.int64))],
+        [ArrayPart("train", pixels, np.asarray(digits.target, dtype=np.int64), shown_as="digit")],
         [str(digit) for digit in range(10)],
         settings.updated(test_fraction=_DIGITS_TEST, val_fraction=_DIGITS_VAL),
         root="",
