@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import logging
@@ -101,6 +102,7 @@ class Launcher(QObject):
         # What has been imported stays for good: collecting it again and again would stall the loop.
         gc.collect()
         gc.freeze()
+        atexit.register(gc.unfreeze)  # else extension modules complain about leaks at exit
         if self._demo:
             studio.open_demo()
 
@@ -131,7 +133,6 @@ def run_app(argv: Sequence[str], *, demo: bool = False) -> int:
     launcher.start()
     code = application.exec()
     launcher.imports.wait()  # closed early: an import cannot be broken off
-    gc.unfreeze()  # else extension modules complain about leaks at exit
     return code
 
 

@@ -72,6 +72,7 @@ class MainWindow(QMainWindow):
         self.tabs = QTabWidget(self._stack)
         self.tabs.setObjectName("tabs")
         self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)  # else a white line in the dark
         self._stack.addWidget(self.tabs)
         self.tasks = TaskIndicator(self)
         self.statusBar().addPermanentWidget(self.tasks)
@@ -106,6 +107,7 @@ class MainWindow(QMainWindow):
         studio.run_state_changed.connect(self._run_state_changed)
         studio.session.bridge.finished.connect(self._close_if_waiting)
         studio.session.bridge.failed.connect(self._close_if_waiting)
+        self.tabs.currentChanged.connect(self._tab_changed)
         self._run_state_changed(RunState.IDLE)
         self._stack.setCurrentWidget(self.tabs)
         return studio
@@ -187,6 +189,11 @@ class MainWindow(QMainWindow):
     def show_inspection(self) -> None:
         self.tabs.setCurrentIndex(1)
 
+    @Slot(int)
+    def _tab_changed(self, index: int) -> None:
+        """In Inspect, Space compares images; it pauses in Train only."""
+        self._run_actions["pause"].setShortcut(QKeySequence("Space" if index == 0 else ""))
+
     @Slot()
     def _space_pressed(self) -> None:
         """Space pauses, unless a button has the keyboard: there it means to press it."""
@@ -243,7 +250,7 @@ class MainWindow(QMainWindow):
     def _about(self) -> None:
         text = (
             f"<h3>PGN Studio {__version__}</h3>"
-            "<p>Perturbation generative networks: images changed a little, so that a frozen "
+            "<p>Perturbation generation networks: images changed a little, so that a frozen "
             "classifier is right, or wrong, more often.</p>"
         )
         box = QMessageBox(QMessageBox.Icon.NoIcon, "About PGN Studio", text, parent=self)

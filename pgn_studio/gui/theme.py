@@ -21,7 +21,6 @@ class PlotColors:
     """Series colours after Okabe and Ito, lighter on dark ground; each at least 3:1 against it."""
 
     background: str
-    foreground: str
     muted: str
     first: str  # L_G, clean accuracy
     second: str  # L_D, perturbed accuracy
@@ -30,8 +29,8 @@ class PlotColors:
     marker: str  # γ
 
 
-LIGHT = PlotColors("#ffffff", "#1a1e26", "#566070", "#0072b2", "#d55e00", "#00806a", "#b3367e", "#8a5a00")
-DARK = PlotColors("#1d2128", "#e7eaf0", "#a0a9b8", "#56b4e9", "#f08a3c", "#2fc7a0", "#e583bb", "#e6b84a")
+LIGHT = PlotColors("#ffffff", "#566070", "#0072b2", "#d55e00", "#00806a", "#b3367e", "#8a5a00")
+DARK = PlotColors("#1d2128", "#a0a9b8", "#56b4e9", "#f08a3c", "#2fc7a0", "#e583bb", "#e6b84a")
 
 _PALETTES = {
     False: {

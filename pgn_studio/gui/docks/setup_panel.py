@@ -109,7 +109,7 @@ class SetupPanel(QWidget):
         return button
 
     def _lay_out(self) -> None:
-        pgn = QGroupBox("Perturbation generative network", self)
+        pgn = QGroupBox("Perturbation generation network", self)
         inside = card_layout(pgn)
         inside.addWidget(self.main)
         inside.addWidget(Collapsible("Advanced", self.advanced, pgn))

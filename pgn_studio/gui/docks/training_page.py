@@ -58,7 +58,7 @@ class TrainingPage(QWidget):
         self.rate = QLabel(self)
         self.rate.setObjectName("run_rate")
         self.rate.setProperty("role", "muted")
-        self.rate.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.rate.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.logarithmic = QCheckBox("Log scale", self)
         self.logarithmic.setObjectName("log_scale")
         self.logarithmic.setToolTip("Draw losses and L2 on a logarithmic scale")

@@ -113,12 +113,6 @@ class RunHistory:
         self.images_per_step = max(1.0, images / max(1, steps))
         self.val_images = max(1.0, float(val))
 
-    def gamma_changes(self) -> FloatArray:
-        """The steps (K,) at which another γ was used than in the step before."""
-        gamma = self.steps.column("gamma")
-        changed = np.flatnonzero(np.diff(gamma)) + 1
-        return self.steps.column("step")[changed]
-
 
 def smoothed(values: FloatArray, window: int) -> FloatArray:
     """The mean over the last `window` values (fewer at the start), as float64 of the same length."""

@@ -86,6 +86,7 @@ class TrainingSession(QObject):
 
     @Slot()
     def _thread_ended(self) -> None:
+        self.bridge.deliver()  # a short run may have told nothing yet: first what it did, then its end
         if self._thread is not None:
             self._thread.wait()  # it has returned from run(): this is the operating system's part
             self._thread.deleteLater()

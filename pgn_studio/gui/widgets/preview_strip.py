@@ -67,16 +67,14 @@ class PreviewStrip(QWidget):
         for row, name in enumerate(ROWS):
             box = QRectF(0, row * (side + GAP), left - 8, side)
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
-        width = max(side + 3 * GAP, min(self._caption_width(metrics), 2 * side))
+        count = max(1, len(self._preview.triptychs))
+        fair = (self.width() - left) / count - GAP
+        width = max(side + 3 * GAP, min(fair, 2.5 * side))
         for index, triptych in enumerate(self._preview.triptychs):
             x = left + index * (width + GAP)
             if x + width > self.width():
                 break
             self._paint_column(painter, triptych, QRectF(x, 0, width, side))
-
-    def _caption_width(self, metrics: QFontMetricsF) -> float:
-        triptychs = self._preview.triptychs if self._preview else ()
-        return max((metrics.horizontalAdvance(self._caption(item)) for item in triptychs), default=0) + 8
 
     def _caption(self, triptych: Triptych) -> str:
         before, after = self._name(triptych.clean_prediction), self._name(triptych.perturbed_prediction)

@@ -50,7 +50,7 @@ LABELS: dict[str, str] = {
 }
 ACRONYMS = {"g": "G", "d": "D", "mb": "(MiB)", "cache": "Cache", "arch": "architecture", "dim": "size"}
 INTEGER_MAX = 2**31 - 1
-ROW_HEIGHT = 26
+ROW_HEIGHT = 24
 
 
 def label_of(name: str) -> str:
@@ -86,7 +86,7 @@ class SettingsForm(QWidget):
         self._choices = dict(choices or {})
         self._layout = QFormLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setVerticalSpacing(5)
+        self._layout.setVerticalSpacing(3)
         self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self._editors: dict[str, Editor] = {}

@@ -19,7 +19,7 @@ from pgn_studio.gui.training.worker import make_trainer
 from pgn_studio.gui.widgets.gamma_control import gamma_at
 from pgn_studio.gui.workspace import DEMO_PGN
 
-PATIENCE_MS = 60_000  # a loaded machine, not a slow program
+PATIENCE_MS = 120_000  # a loaded machine, not a slow program
 NEW_POSITION = 270
 
 
@@ -47,7 +47,7 @@ def open_demo(qtbot: QtBot, studio: Studio) -> None:
     qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_from_the_demo_to_a_figure(qtbot: QtBot, demo_window: MainWindow, tmp_path: Path) -> None:
     studio = studio_of(demo_window)
     assert demo_window.tabs.currentWidget() is studio.inspection
@@ -89,7 +89,7 @@ def test_from_the_demo_to_a_figure(qtbot: QtBot, demo_window: MainWindow, tmp_pa
     qtbot.waitUntil(curves.is_file, timeout=PATIENCE_MS)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_closing_while_it_trains_keeps_a_run_that_goes_on(qtbot: QtBot, demo_window: MainWindow) -> None:
     studio = studio_of(demo_window)
     studio.start()

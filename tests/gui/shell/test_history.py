@@ -24,12 +24,6 @@ def test_steps_beyond_the_first_capacity_are_kept() -> None:
     assert history.steps.column("loss_g")[4321] == pytest.approx(432.1)
 
 
-def test_gamma_changes_are_the_first_steps_that_used_it() -> None:
-    history = RunHistory()
-    history.add_steps([step(number, 1.0 if number < 4 else 5.0) for number in range(1, 8)])
-    assert history.gamma_changes().tolist() == [4]
-
-
 def test_a_replayed_metrics_file_gives_the_same_history() -> None:
     epoch = EpochCompleted(1, 3, 1.0, 0.9, 0.94, 0.93, 6, 2, 0.5, 0.03, 0.2, 0.1, 1.0, True)
     lines = [
