@@ -33,8 +33,9 @@ demo-models: $(READY) ## train the demo's classifier and PGNs anew, into trained
 screenshots: $(READY) ## draw the window's pictures for the docs
 	$(BIN)/python -m pgn_studio.gui.screenshots $(ARGS)
 
-bench: $(READY) ## measure start-up, event loop and seconds per epoch
-	for script in benchmarks/bench_*.py; do $(BIN)/python $$script $(ARGS) || exit 1; done
+bench: $(READY) ## measure start-up, the event loop while it trains, and the gallery
+	$(BIN)/python benchmarks/event_loop.py
+	QT_QPA_PLATFORM=offscreen $(BIN)/python benchmarks/gallery.py
 
 clean: ## remove what building and checking leave behind (.venv stays)
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -6,7 +6,6 @@ import math
 import time
 import traceback
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
 
 import torch
 
@@ -18,7 +17,7 @@ from pgn_studio.core.device import pick_device, resolve_precision, seed_everythi
 from pgn_studio.core.errors import ConfigError, PgnStudioError, RunError
 from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics, evaluate
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, save_pgn
-from pgn_studio.core.runs import RunFolder, versions
+from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.batches import (
     epoch_batches,
     generator_for,
@@ -43,6 +42,7 @@ from pgn_studio.core.training.events import (
 )
 from pgn_studio.core.training.health import below_clean, few_failures
 from pgn_studio.core.training.preview import Preview, preview_indices
+from pgn_studio.core.training.provenance import pgn_info
 from pgn_studio.core.training.setup import build_players, fit_statistics
 from pgn_studio.core.training.step import StepResult, TrainStep
 
@@ -156,7 +156,7 @@ class Trainer:
         seed_everything(settings.seed)
         players = build_players(settings, self.classifier, image_size=self.dataset.image_size, device=device)
         self._step = TrainStep(players, settings, precision=self._machine.precision)
-        self._pgn = Pgn(self._step.result, self._info({})).to(device)
+        self._pgn = Pgn(self._step.result, self._info(None)).to(device)
         if self.resume:
             self._position = load_checkpoint(self.run_folder.checkpoint_path, self._step)
             self.run_folder.truncate_metrics(self._position.step)
@@ -264,7 +264,7 @@ class Trainer:
         position = self._position
         metrics = self._measure().metrics
         best = self._keep_if_best(metrics, epoch)
-        save_pgn(self.run_folder.last_pgn_path, self._step.result, self._info(_kept(metrics)))
+        save_pgn(self.run_folder.last_pgn_path, self._step.result, self._info(metrics))
         means = (position.loss_g_sum / per_epoch, position.loss_d_sum / per_epoch)
         self._position = replace(self._position, loss_g_sum=0.0, loss_d_sum=0.0)
         self._emit(
@@ -295,7 +295,7 @@ class Trainer:
         accuracy = metrics.perturbed_accuracy_8bit
         best = position.best_epoch == 0 or sign * accuracy > sign * position.best_accuracy_8bit
         if best or self.settings.keep == "last":
-            save_pgn(self.run_folder.pgn_path, self._step.result, self._info(_kept(metrics)))
+            save_pgn(self.run_folder.pgn_path, self._step.result, self._info(metrics))
             kept = (metrics.perturbed_accuracy, accuracy)
             self._position = replace(
                 position, best_epoch=epoch, best_accuracy=kept[0], best_accuracy_8bit=kept[1]
@@ -313,7 +313,7 @@ class Trainer:
         epochs, within = divmod(position.step, per_epoch)
         if within or position.best_epoch == 0:  # stopped inside an epoch: what was learned counts too
             metrics = self._measure().metrics
-            save_pgn(self.run_folder.last_pgn_path, self._step.result, self._info(_kept(metrics)))
+            save_pgn(self.run_folder.last_pgn_path, self._step.result, self._info(metrics))
             if position.step:
                 self._save_checkpoint(epochs)  # before the PGN is judged: resuming repeats nothing
             self._keep_if_best(metrics, epochs + 1)
@@ -361,28 +361,14 @@ class Trainer:
         generator.train(was_training)
         return evaluation
 
-    def _info(self, metrics: dict[str, float]) -> PgnInfo:
-        settings, dataset, classifier = self.settings, self.dataset, self.classifier.info
-        return PgnInfo(
+    def _info(self, metrics: Metrics | None) -> PgnInfo:
+        return pgn_info(
+            self.settings,
+            self.dataset,
+            self.classifier,
             name=self.run_folder.path.name,
-            problem=settings.problem,
-            discriminator=settings.discriminator,
-            loss=settings.loss,
-            encoder=settings.encoder,
-            input_space=settings.input_space,
             gamma=self._position.gamma,
-            image_size=dataset.image_size,
-            classes=tuple(dataset.classes),
-            mean=tuple(classifier.mean),
-            std=tuple(classifier.std),
-            classifier_path=classifier.path,
-            classifier_sha256=classifier.sha256,
-            dataset=dataset.name,
-            fingerprint=dataset.fingerprint,
-            settings=settings.model_dump(mode="json"),
             metrics=metrics,
-            versions=versions(),
-            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         )
 
     def _emit(self, event: Event) -> None:
@@ -397,9 +383,3 @@ class Trainer:
             self._emit(ending)
         except PgnStudioError:
             self.sink(ending)
-
-
-def _kept(metrics: Metrics) -> dict[str, float]:
-    """The validation figures that travel with a saved PGN."""
-    names = ("clean_accuracy", "perturbed_accuracy", "perturbed_accuracy_8bit", "fixed", "broken", "rms_mean")
-    return {name: float(getattr(metrics, name)) for name in names}

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal, SignalInstance
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 ORIGINAL, PERTURBED = "original", "perturbed"
 
@@ -59,10 +67,13 @@ class InspectionToolbar(QWidget):
             "Write the perturbed images as PNG files: those selected, or all when one is",
             self.export_images,
         )
-        line = QHBoxLayout(self)
-        line.setContentsMargins(0, 0, 0, 0)
         self._title.setMinimumWidth(1)
-        line.addWidget(self._title, 1)
+        column = QVBoxLayout(self)  # the title above the buttons: beside them it would be cut off
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._title)
+        line = QHBoxLayout()
+        column.addLayout(line)
+        line.addStretch(1)
         for widget in (self._progress, self._cancel, self._thumbnails):
             line.addWidget(widget)
         for widget in (self._figure, self._copy, self._table, self._images):
@@ -72,9 +83,6 @@ class InspectionToolbar(QWidget):
     def set_title(self, text: str) -> None:
         self._title.setText(text)
         self._title.setToolTip(text)
-
-    def set_thumbnails(self, kind: str) -> None:
-        self._thumbnails.setCurrentIndex(self._thumbnails.findData(kind))
 
     @property
     def thumbnails(self) -> str:

@@ -1,0 +1,48 @@
+"""What travels with a PGN: settings, data, classifier, versions, and how it did on validation."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.evaluation.evaluate import Metrics
+from pgn_studio.core.perturbation.pgn import PgnInfo
+from pgn_studio.core.runs import versions
+
+_FIGURES = ("clean_accuracy", "perturbed_accuracy", "perturbed_accuracy_8bit", "fixed", "broken", "rms_mean")
+
+
+def pgn_info(
+    settings: TrainingSettings,
+    dataset: ImageDataset,
+    classifier: Classifier,
+    *,
+    name: str,
+    gamma: float,
+    metrics: Metrics | None,
+) -> PgnInfo:
+    """`gamma` is the one in force; `metrics` are of the validation split, None before any are there."""
+    figures = {} if metrics is None else {figure: float(getattr(metrics, figure)) for figure in _FIGURES}
+    return PgnInfo(
+        name=name,
+        problem=settings.problem,
+        discriminator=settings.discriminator,
+        loss=settings.loss,
+        encoder=settings.encoder,
+        input_space=settings.input_space,
+        gamma=gamma,
+        image_size=dataset.image_size,
+        classes=tuple(dataset.classes),
+        mean=tuple(classifier.info.mean),
+        std=tuple(classifier.info.std),
+        classifier_path=classifier.info.path,
+        classifier_sha256=classifier.info.sha256,
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        settings=settings.model_dump(mode="json"),
+        metrics=figures,
+        versions=versions(),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
