@@ -42,6 +42,16 @@ def clothing() -> Path:
     return folder
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _old_objects_aside() -> None:
+    """Put what other modules' tests and imports left beyond the collector's sight.
+
+    Else each collection in a GUI test walks millions of objects of torch, and the window stutters.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test that leaves a thread, a QThread or a QTimer running."""

@@ -70,7 +70,6 @@ class Examples(NamedTuple):
     predictions: Tensor  # (rows of inputs,) f's labels
     owners: Tensor  # (M,) the index of the clean image that each is judged for
     targets: Tensor  # (M,)
-    pairs: Tensor  # (M,) the row of `inputs` that each example shows
 
 
 class StepResult(NamedTuple):
@@ -224,12 +223,12 @@ class TrainStep:
         inputs = torch.cat([first.detach(), rest[skip:]])
         predictions = torch.cat([seen.predictions, seen_others.predictions[skip:]])
         rows = torch.arange(len(inputs), device=labels.device)
-        owners, pairs = rows % count, rows
+        owners, pairs = rows % count, rows  # each picture judged for its own clean image
         if self.settings.mismatched and self.players.condition is not None:
             owners = torch.cat([owners, (rows + 1) % count])  # the same pictures, judged for a neighbour
             pairs = torch.cat([pairs, rows])
         targets = success_targets(predictions[pairs], labels[owners], self.settings.problem)
-        return Examples(inputs, predictions, owners, targets, pairs)
+        return Examples(inputs, predictions, owners, targets)
 
     def _rehearse(
         self, condition: Tensor, seen: Seen, others: Seen, labels: Tensor, noise: torch.Generator
@@ -260,9 +259,16 @@ class TrainStep:
         if backbone is not None and backbone.trained:
             inputs = self._features(inputs)
             naming = backbone.naming_loss(inputs, examples.predictions)
-        told = None if condition is None else condition[examples.owners]
-        logits: Tensor = self.players.discriminator(inputs[examples.pairs], told)
-        return logits, naming
+        if condition is None:
+            return self.players.discriminator(inputs), naming
+        # Repeated and rolled rather than indexed by `owners`: the gradient of indexing adds up in the
+        # order in which threads come, and one seed would no longer give one result.
+        times = len(inputs) // len(condition)
+        told = condition.repeat(times, 1)
+        if len(examples.owners) > len(inputs):  # mismatched pairs follow
+            inputs = torch.cat([inputs, inputs])
+            told = torch.cat([told, condition.roll(-1, 0).repeat(times, 1)])
+        return self.players.discriminator(inputs, told), naming
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
