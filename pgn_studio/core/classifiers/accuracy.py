@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pgn_studio.core.classifiers.classifier import Classifier
-from pgn_studio.core.device import autocast, pick_device, resolve_precision
-from pgn_studio.core.protocols import LabelledImages, Progress, UInt8Images
+from pgn_studio.core.device import autocast, pick_device, resolve_precision, to_pixels
+from pgn_studio.core.protocols import LabelledImages, Progress
 
 Indices = npt.NDArray[np.int64]
 
@@ -57,17 +57,12 @@ def accuracy_of(
     for start in range(0, len(indices), batch_size):
         batch = indices[start : start + batch_size]
         with autocast(precision, device):
-            logits = logits_of(pixels_on(split.images(batch), device))
+            logits = logits_of(to_pixels(split.images(batch), device))
         predicted = logits.argmax(dim=1).cpu().numpy()
         correct += int((predicted == split.labels[batch]).sum())
         if progress is not None:
             progress(min(start + batch_size, len(indices)), len(indices))
     return correct / max(1, len(indices))
-
-
-def pixels_on(images: UInt8Images, device: torch.device) -> Tensor:
-    """uint8 images (B, H, W, 3) to float pixels (B, 3, H, W) in [0, 1] on `device`, channels last."""
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255)
 
 
 def evenly_spaced(indices: Sequence[int] | Indices, limit: int) -> Indices:

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pgn_studio.core.augment import augment
-from pgn_studio.core.classifiers.accuracy import Indices, accuracy_of, evenly_spaced, pixels_on
+from pgn_studio.core.classifiers.accuracy import Indices, accuracy_of, evenly_spaced
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.loading import load_classifier
 from pgn_studio.core.classifiers.networks import build_network, default_normalisation, start_weights
 from pgn_studio.core.classifiers.saved import save_classifier
 from pgn_studio.core.classifiers.small_cnn import SMALL
 from pgn_studio.core.config import ClassifierSettings, augmentation
-from pgn_studio.core.device import autocast, pick_device, resolve_precision, seed_everything
+from pgn_studio.core.device import autocast, pick_device, resolve_precision, seed_everything, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
 from pgn_studio.core.pretrained import Triple
 from pgn_studio.core.protocols import LabelledImages, Labels, UInt8Images
@@ -145,7 +145,7 @@ class _Run:
             group["lr"] = one_cycle_rate(self.step, total, peak=self.settings.learning_rate)
         targets = torch.from_numpy(labels).to(self.device)
         with _explained(self.settings, images.shape[1]):
-            pixels = augment(pixels_on(images, self.device), self._augment, self._augmentation)
+            pixels = augment(to_pixels(images, self.device), self._augment, self._augmentation)
             with autocast(self.precision, self.device):
                 logits = self.logits(pixels)  # (B, K)
             loss = F.cross_entropy(logits.float(), targets)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import autocast, resolve_precision
+from pgn_studio.core.device import autocast, resolve_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, DataError, PgnFileError
 from pgn_studio.core.evaluation import metrics as measures
 from pgn_studio.core.evaluation.metrics import Scores
@@ -168,11 +168,6 @@ def place(pgn: Pgn, classifier: Classifier, device: torch.device | None) -> torc
     pgn.to(device)
     classifier.to(device)
     return device
-
-
-def to_pixels(images: UInt8Images, device: torch.device) -> Tensor:
-    """uint8 (B, H, W, 3) to float (B, 3, H, W) in [0, 1], channels last in memory."""
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255.0)
 
 
 def to_8bit(pixels: Tensor) -> Tensor:

@@ -16,14 +16,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import resolve_precision
+from pgn_studio.core.device import resolve_precision, to_pixels
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.evaluate import (
     ClassifiedBatch,
     classify_batch,
     perturbation_sizes,
     place,
-    to_pixels,
     to_uint8,
 )
 from pgn_studio.core.export.formats import unwritable, writing

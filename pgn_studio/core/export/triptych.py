@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import resolve_precision
+from pgn_studio.core.device import resolve_precision, to_pixels
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.evaluate import (
     OUTCOMES,
     Evaluation,
     classify_batch,
     place,
-    to_pixels,
     to_uint8,
 )
 from pgn_studio.core.perturbation.pgn import Pgn

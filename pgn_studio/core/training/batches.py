@@ -59,9 +59,3 @@ def prefetched(
             ready = ahead.result()
             ahead = None if following is None else pool.submit(make, following)
             yield ready
-
-
-def to_pixels(images: Tensor, device: torch.device) -> Tensor:
-    """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in [0, 1] on the device, channels last in memory."""
-    moved = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
-    return moved.float().div_(255)

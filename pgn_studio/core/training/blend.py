@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.device import to_pixels
 from pgn_studio.core.protocols import LabelledImages
-from pgn_studio.core.training.batches import generator_for, to_pixels
+from pgn_studio.core.training.batches import generator_for
 
 _SAMPLE = 1024  # images on which a share is tried: ±1.5 points
 _SLACK = 0.02  # nearer than this to the wanted accuracy, nothing is mixed
@@ -39,7 +40,7 @@ def fitting_share(classifier: Classifier, train: LabelledImages, *, wanted: floa
     """
     order = np.random.default_rng([seed, 1]).permutation(len(train))[:_SAMPLE]
     device = next(classifier.parameters(), torch.empty(0)).device
-    pixels = to_pixels(torch.from_numpy(train.images(order)), device)
+    pixels = to_pixels(train.images(order), device)
     labels = torch.from_numpy(np.asarray(train.labels)[order]).to(device)
 
     def accuracy(share: float) -> float:

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import autocast
+from pgn_studio.core.device import autocast, to_pixels
 from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabelledImages, UInt8Images
-from pgn_studio.core.training.batches import to_pixels
 from pgn_studio.core.training.events import PreviewReady
 
 PREVIEW_IMAGES = 8
@@ -46,7 +45,7 @@ class Preview:
     @torch.no_grad()
     def make(self, step: int, *, device: torch.device, precision: str) -> PreviewReady:
         """Leaves G in the mode that it was in."""
-        pixels = to_pixels(torch.from_numpy(self._images), device)
+        pixels = to_pixels(self._images, device)
         was_training = self._pgn.generator.training
         self._pgn.generator.eval()
         with autocast(precision, device):

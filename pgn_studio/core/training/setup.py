@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier, SmallCNN
 from pgn_studio.core.config import TrainingSettings
-from pgn_studio.core.device import autocast
+from pgn_studio.core.device import autocast, to_pixels
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import Discriminator, OwnBackbone
@@ -17,7 +17,6 @@ from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import build_generator
 from pgn_studio.core.pretrained import imagenet_backbone
 from pgn_studio.core.protocols import LabelledImages
-from pgn_studio.core.training.batches import to_pixels
 from pgn_studio.core.training.step import Players
 
 _FIT_IMAGES = 2048  # enough for 64 principal components; more would only cost time
@@ -106,7 +105,7 @@ def fit_statistics(players: Players, split: LabelledImages, *, seed: int, precis
     encoded, features = [], []
     players.train(False)
     for start in range(0, len(order), _FIT_BATCH):
-        pixels = to_pixels(torch.from_numpy(split.images(order[start : start + _FIT_BATCH])), device)
+        pixels = to_pixels(split.images(order[start : start + _FIT_BATCH]), device)
         with autocast(precision, device):
             if needs_components:
                 encoded.append(players.generator.encode(pixels).float().mean((2, 3)))

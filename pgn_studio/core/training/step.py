@@ -223,11 +223,11 @@ class TrainStep:
         inputs = torch.cat([first.detach(), rest[skip:]])
         predictions = torch.cat([seen.predictions, seen_others.predictions[skip:]])
         rows = torch.arange(len(inputs), device=labels.device)
-        owners, pairs = rows % count, rows  # each picture judged for its own clean image
+        shown, owners = predictions, rows % count  # each picture judged for its own clean image
         if self.settings.mismatched and self.players.condition is not None:
-            owners = torch.cat([owners, (rows + 1) % count])  # the same pictures, judged for a neighbour
-            pairs = torch.cat([pairs, rows])
-        targets = success_targets(predictions[pairs], labels[owners], self.settings.problem)
+            shown = torch.cat([shown, shown])  # the same pictures, judged for a neighbour
+            owners = torch.cat([owners, (rows + 1) % count])
+        targets = success_targets(shown, labels[owners], self.settings.problem)
         return Examples(inputs, predictions, owners, targets)
 
     def _rehearse(

@@ -13,7 +13,7 @@ from pgn_studio.core.augment import augment
 from pgn_studio.core.classifiers import Classifier, check_classes, measure_accuracy
 from pgn_studio.core.config import TrainingSettings, augmentation
 from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.device import pick_device, resolve_precision, seed_everything
+from pgn_studio.core.device import pick_device, resolve_precision, seed_everything, to_pixels
 from pgn_studio.core.errors import ConfigError, PgnStudioError, RunError
 from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics, evaluate
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, save_pgn
@@ -23,7 +23,6 @@ from pgn_studio.core.training.batches import (
     generator_for,
     prefetched,
     steps_per_epoch,
-    to_pixels,
 )
 from pgn_studio.core.training.blend import blended, fitting_share
 from pgn_studio.core.training.checkpoints import Position, load_checkpoint, save_checkpoint

@@ -55,8 +55,8 @@ def perturbed_images(
 def _classified(
     pgn: Pgn, classifier: Classifier, split: LabelledImages, indices: Sequence[int]
 ) -> tuple[UInt8Images, ClassifiedBatch]:
-    from pgn_studio.core.device import resolve_precision
-    from pgn_studio.core.evaluation.evaluate import classify_batch, place, to_pixels
+    from pgn_studio.core.device import resolve_precision, to_pixels
+    from pgn_studio.core.evaluation.evaluate import classify_batch, place
 
     device = place(pgn, classifier, None)
     images = split.images(indices)

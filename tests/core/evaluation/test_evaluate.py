@@ -10,8 +10,9 @@ from PIL import Image
 from sklearn.metrics import average_precision_score
 from torch import nn
 
+from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import Cancelled, ClassifierError, DataError, PgnFileError
-from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, evaluate, to_8bit, to_pixels, to_uint8
+from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, evaluate, to_8bit, to_uint8
 from pgn_studio.core.perturbation.pgn import Pgn
 from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import Cancelled, PgnStudioError
-from pgn_studio.core.evaluation.evaluate import evaluate, to_pixels
+from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.export import export_images
 from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.training.batches import to_pixels
+from pgn_studio.core.device import to_pixels
 from pgn_studio.core.training.setup import build_players, fit_statistics
 from pgn_studio.core.training.step import Players, TrainStep
 
@@ -39,7 +39,7 @@ def make(settings: TrainingSettings, classifier: Classifier, digits: ImageDatase
 def batch(digits: ImageDataset, count: int = 16) -> tuple[Tensor, Tensor]:
     train = digits.split("train")
     rows = np.arange(count)
-    return to_pixels(torch.from_numpy(train.images(rows)), CPU), torch.from_numpy(train.labels[rows])
+    return to_pixels(train.images(rows), CPU), torch.from_numpy(train.labels[rows])
 
 
 @pytest.mark.parametrize("problem", ["enhance", "adversarial"])

@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
     QToolButton,
 )
 
-from pgn_studio.core.evaluation.evaluate import classify_batch, to_pixels
+from pgn_studio.core.device import to_pixels
+from pgn_studio.core.evaluation.evaluate import classify_batch
 from pgn_studio.gui.inspection.image_view import ImageView
 from pgn_studio.gui.inspection.page import InspectionPage
 from tests.gui.inspection.studies import CLASSES, COUNT, Study, make_study
