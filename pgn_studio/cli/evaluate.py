@@ -9,10 +9,11 @@ import typer
 from rich.table import Table
 
 from pgn_studio.cli import terminal
+from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import with_settings
-from pgn_studio.cli.targets import check_classifier, find_pgn
+from pgn_studio.cli.targets import WhichPgn, check_classifier, find_pgn
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.errors import ConfigError
 
@@ -30,7 +31,8 @@ SplitName = Annotated[
     Literal["train", "val", "test"], typer.Option("--split", help="The images to measure on.")
 ]
 OtherClassifier = Annotated[
-    str | None, typer.Option("--classifier", metavar="FILE", help="Another classifier than the recorded one.")
+    str | None,
+    typer.Option("--classifier", metavar="FILE|ADDRESS", help="Another classifier than the recorded one."),
 ]
 ClassifierArch = Annotated[
     str | None, typer.Option(help="Architecture of a weights file that does not name it.")
@@ -40,10 +42,18 @@ BatchSize = Annotated[int, typer.Option("--batch-size", min=1, max=8192, help="I
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
+@with_access
 def evaluate(
     given: dict[str, Any],
+    access: GivenAccess,
     target: Target,
     split: SplitName = "test",
+    which: Annotated[
+        WhichPgn,
+        typer.Option(
+            help="Of a run's PGNs: the one that it keeps as its result, its best epoch's, or its last."
+        ),
+    ] = "kept",
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write all figures to this file.")
     ] = None,
@@ -60,20 +70,23 @@ def evaluate(
     DataSettings.make(**given)
     if json_file is not None and json_file.expanduser().is_dir():
         raise ConfigError(f"--json: {json_file} is a folder; expected a file.")
-    find_pgn(target)  # a typo shows before torch is imported
+    find_pgn(target, which)  # a typo shows before torch is imported
     if classifier is not None:
         check_classifier(classifier)
+        access.check(classifier)
     prepare()
     from pgn_studio.cli.opening import ForeignClassifier, open_subject
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.files import write_json
 
     pick_device(device)
-    foreign = ForeignClassifier(arch=classifier_arch)
+    foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
-        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
+        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop, which=which)
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
     terminal.result_table(evaluation_table(evaluation, str(subject.pgn.path)))
+    if subject.classifier.queries is not None:
+        terminal.result(f"Queries to the black box: {subject.classifier.queries.describe()}")
     if json_file is not None:
         write_json(json_file.expanduser(), evaluation.to_json())
         terminal.note(f"Figures: {json_file}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pgn_studio.cli import terminal
+from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.evaluate import (
     BatchSize,
     ClassifierArch,
@@ -45,8 +46,10 @@ FIGURE_ROWS = 6
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
+@with_access
 def export(
     given: dict[str, Any],
+    access: GivenAccess,
     target: Target,
     what: Annotated[
         What,
@@ -105,7 +108,7 @@ def export(
     from pgn_studio.core.device import pick_device
 
     pick_device(device)
-    foreign = ForeignClassifier(arch=classifier_arch)
+    foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)

@@ -45,7 +45,7 @@ class TrainingReport:
             self._start(event)
         elif isinstance(event, Notice):
             log.info("notice %s at step %d: %s %s", event.code, event.step, event.message, event.hint)
-            self._line.note(f"note: {event.message} {event.hint}".rstrip())
+            self._line.note(notice_line(event))
         elif isinstance(event, GammaChanged):
             self._line.note(f"gamma is {event.gamma:g} from step {event.step} on")
 
@@ -74,6 +74,13 @@ class TrainingReport:
         )
 
 
+def notice_line(event: Notice) -> str:
+    """What is noticed in words of its weight, with its step once there is one."""
+    word = {"info": "note", "warning": "warning", "severe": "problem", "passed": "passed"}[event.level]
+    where = f", step {event.step}" if event.step else ""
+    return f"{word}{where}: {event.message} {event.hint}".rstrip()
+
+
 def step_figures(steps: list[StepCompleted]) -> str:
     """Losses, L2 and accuracies as means over `steps`, fixed and broken as counts."""
 
@@ -95,5 +102,6 @@ def epoch_line(event: EpochCompleted, total_epochs: int) -> str:
         f"{percent(event.perturbed_accuracy)} (8 bits {percent(event.perturbed_accuracy_8bit)})  "
         f"fixed {event.fixed}  broken {event.broken}  L2 norm {event.l2_mean:.3g}  RMS {event.rms_mean:.3f}  "
         f"L_G {event.train_loss_g:.3f}  L_D {event.train_loss_d:.3f}  {duration(event.seconds)}"
+        f"{'' if event.queries is None else f'  queries {event.queries:,}'}"
         f"{'  best' if event.best else ''}"
     )

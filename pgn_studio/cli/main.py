@@ -17,8 +17,20 @@ from typing import Annotated
 import typer
 
 from pgn_studio import __version__
+from pgn_studio.cli import (
+    baseline,
+    doctor,
+    evaluate,
+    export,
+    report,
+    reproduce,
+    runs,
+    sweep,
+    train,
+    train_classifier,
+)
 from pgn_studio.cli import demo as headless_demo
-from pgn_studio.cli import doctor, evaluate, export, runs, train, train_classifier
+from pgn_studio.cli.blackbox import without_secrets
 from pgn_studio.cli.display import find_display
 from pgn_studio.cli.logs import logging_to_file
 from pgn_studio.cli.terminal import note
@@ -43,7 +55,11 @@ def _add(command: Callable[..., None], example: str | None = None) -> None:
 _add(train_classifier.train_classifier, train_classifier.EXAMPLE)
 _add(train.train, train.EXAMPLE)
 _add(evaluate.evaluate, evaluate.EXAMPLE)
+_add(baseline.baseline, baseline.EXAMPLE)
 _add(export.export, export.EXAMPLE)
+_add(report.report, report.EXAMPLE)
+_add(sweep.sweep, sweep.EXAMPLE)
+_add(reproduce.reproduce, reproduce.EXAMPLE)
 _add(runs.runs)
 _add(doctor.doctor)
 
@@ -126,7 +142,7 @@ def _run(commands: typer.Typer, name: str, given: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without "…" or "–" must not fail
     with logging_to_file() as log_path:
-        log.info("%s %s: %s", name, __version__, " ".join(given))
+        log.info("%s %s: %s", name, __version__, " ".join(without_secrets(given)))
         try:
             code = commands(given, prog_name=name, standalone_mode=False)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place to tell the user

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pgn_studio.cli import terminal
+from pgn_studio.cli.blackbox import GivenAccess
 from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.options import numbers
-from pgn_studio.cli.targets import find_pgn
+from pgn_studio.cli.targets import WhichPgn, find_pgn
 from pgn_studio.core.classifiers import Classifier, check_classes, load_classifier
-from pgn_studio.core.config import NAMED_DATASETS, DataSettings, TrainingSettings
+from pgn_studio.core.classifiers.blackbox.access import Access
+from pgn_studio.core.classifiers.blackbox.onnx import onnx_image_size
+from pgn_studio.core.config import HTTP_SCHEMES, NAMED_DATASETS, DataSettings, TrainingSettings, names_file
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.sources import load_dataset
-from pgn_studio.core.errors import ConfigError, PgnStudioError
+from pgn_studio.core.errors import ClassifierError, PgnStudioError
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, find_classifier, load_pgn
 from pgn_studio.core.pretrained import Triple
@@ -29,22 +31,25 @@ _SKIPPED_SHOWN = 5
 
 @dataclass(frozen=True)
 class ForeignClassifier:
-    """What a classifier file of another program does not say itself; empty for our own files."""
+    """What a classifier of another program does not say itself; empty for our own files."""
 
     arch: str | None = None
     mean: Triple | None = None
     std: Triple | None = None
+    access: Access = Access()
 
     @classmethod
-    def given(cls, arch: str | None, mean: str | None, std: str | None) -> ForeignClassifier:
-        return cls(arch, _three(mean, "--classifier-mean"), _three(std, "--classifier-std"))
+    def given(cls, arch: str | None, access: GivenAccess) -> ForeignClassifier:
+        mean, std = access.normalisation
+        return cls(arch, mean, std, access.access())
 
     @property
     def is_given(self) -> bool:
         return not (self.arch is None and self.mean is None and self.std is None)
 
     def to_json(self) -> dict[str, Any]:
-        return {"arch": self.arch, "mean": self.mean, "std": self.std}
+        value = {"arch": self.arch, "mean": self.mean, "std": self.std}
+        return value if self.access == Access() else {**value, "access": self.access.to_json()}
 
     @classmethod
     def recorded(cls, run: RunFolder | None) -> ForeignClassifier:
@@ -53,17 +58,13 @@ class ForeignClassifier:
         if not isinstance(value, Mapping):
             return cls()
         mean, std = value.get("mean"), value.get("std")
-        return cls(value.get("arch"), tuple(mean) if mean else None, tuple(std) if std else None)
+        access = Access.recorded(value.get("access"))
+        return cls(value.get("arch"), tuple(mean) if mean else None, tuple(std) if std else None, access)
 
-
-def _three(text: str | None, option: str) -> Triple | None:
-    if text is None:
-        return None
-    values = numbers(text, option, float)
-    if len(values) != 3:
-        raise ConfigError(f"{option}: expected three numbers, for red, green and blue, got {text!r}.")
-    red, green, blue = values
-    return red, green, blue
+    def over(self, recorded: ForeignClassifier) -> ForeignClassifier:
+        """What is given here, and for the rest what was recorded."""
+        base = self if self.is_given else recorded
+        return replace(base, access=self.access.over(recorded.access))
 
 
 def open_dataset(settings: DataSettings, stop: Interruption) -> ImageDataset:
@@ -112,6 +113,8 @@ def open_both(
         size = settings.image_size or classifier.info.image_size
         dataset = open_dataset(settings.updated(image_size=size), stop)
     else:
+        if settings.image_size is None and source.lower().endswith(".onnx"):
+            settings = settings.updated(image_size=onnx_image_size(Path(source).expanduser()))
         dataset = open_dataset(settings, stop)
         classifier = load_foreign(source, foreign, classes=dataset.classes, image_size=dataset.image_size)
     check_classes(classifier, dataset.classes)
@@ -120,14 +123,20 @@ def open_both(
 
 def says_everything(source: str, foreign: ForeignClassifier) -> bool:
     """Whether the classifier is a file whose metadata says classes, size and normalisation."""
-    return not source.startswith("arch:") and not foreign.is_given and source.endswith(".safetensors")
+    return names_file(source) and not foreign.is_given and source.endswith(".safetensors")
 
 
 def load_foreign(
     source: str, foreign: ForeignClassifier, *, classes: tuple[str, ...], image_size: int
 ) -> Classifier:
     return load_classifier(
-        source, classes=classes, arch=foreign.arch, image_size=image_size, mean=foreign.mean, std=foreign.std
+        source,
+        classes=classes,
+        arch=foreign.arch,
+        image_size=image_size,
+        mean=foreign.mean,
+        std=foreign.std,
+        access=foreign.access,
     )
 
 
@@ -148,9 +157,10 @@ def open_subject(
     classifier: str | None,
     foreign: ForeignClassifier,
     stop: Interruption,
+    which: WhichPgn = "kept",
 ) -> Subject:
     """The PGN of a run folder or file, its classifier (or the one given) and its data (or that given)."""
-    path, run = find_pgn(target)
+    path, run = find_pgn(target, which)
     pgn = load_pgn(path)
     network = _classifier_of(pgn.info, path, run, classifier, foreign)
     dataset = open_dataset(settings_of(pgn.info, given), stop)
@@ -163,17 +173,29 @@ def open_subject(
 def _classifier_of(
     info: PgnInfo, path: Path, run: RunFolder | None, given: str | None, foreign: ForeignClassifier
 ) -> Classifier:
-    if given is None and not foreign.is_given:
-        foreign = ForeignClassifier.recorded(run)
+    if given is None:
+        budget = foreign.access.budget  # the run's own was for training
+        foreign = foreign.over(ForeignClassifier.recorded(run))
+        foreign = replace(foreign, access=replace(foreign.access, budget=budget))
     if given is not None:
         source = given
-    elif info.classifier_path.startswith("arch:"):
+    elif not names_file(info.classifier_path):
         source = info.classifier_path
+        _refuse_stranger(source, run)
     else:
         source = str(find_classifier(info, beside=path.parent, trained=_trained_folder()))
     if says_everything(source, foreign):
         return load_classifier(source)
     return load_foreign(source, foreign, classes=info.classes, image_size=info.image_size)
+
+
+def _refuse_stranger(address: str, run: RunFolder | None) -> None:
+    """Images go to an address that a run of ours records, never to one that a lone file names."""
+    if run is None and address.startswith(HTTP_SCHEMES):
+        raise ClassifierError(
+            f"This PGN was trained against {address}, which would be sent the images.",
+            hint="Give it as --classifier if that is what you want.",
+        )
 
 
 def _trained_folder() -> Path | None:

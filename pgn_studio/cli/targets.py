@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from pgn_studio.core.errors import ClassifierError, PgnFileError, RunError
+from pgn_studio.core.config import names_file
+from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError, RunError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.runs import RunFolder
 
+WhichPgn = Literal["kept", "best", "last"]
 
-def find_pgn(target: str) -> tuple[Path, RunFolder | None]:
+
+def find_pgn(target: str, which: WhichPgn = "kept") -> tuple[Path, RunFolder | None]:
     """The PGN's file, and the run that it belongs to where it is in one.
 
-    `target` is a .safetensors file, a run folder, or the name of a run among the runs.
+    `target` is a .safetensors file, a run folder, or the name of a run among the runs. `which` of
+    a run's PGNs: the one that it keeps as its result, the best epoch's, or the last.
     """
     path = Path(target).expanduser()
     if path.is_file():
+        if which != "kept":
+            raise ConfigError(
+                f"--which {which} chooses among a run's PGNs, and {target} is a file.",
+                hint=f"Name the run's folder, {path.parent}, or leave out --which.",
+            )
         return path.absolute(), _run_around(path)
     run = find_run(target)
-    for candidate in (run.pgn_path, run.last_pgn_path):
+    for candidate in _candidates(run, which):
         if candidate.is_file():
             return candidate.absolute(), run
+    if which != "kept" and run.pgn_path.is_file():
+        raise PgnFileError(
+            f"The run {run.path} was made before runs kept their {which} PGN as well.",
+            hint="Leave out --which to use the one that it keeps.",
+        )
+    stopped_early = "It was stopped before its first checkpoint: train it anew."
+    resume = f"Train on with `pgn-studio train --resume {run.path}`."
     raise PgnFileError(
-        f"The run {run.path} has no PGN yet.", hint=f"Train on with `pgn-studio train --resume {run.path}`."
+        f"The run {run.path} has no PGN yet.",
+        hint=resume if run.checkpoint_path.is_file() else stopped_early,
     )
+
+
+def _candidates(run: RunFolder, which: WhichPgn) -> tuple[Path, ...]:
+    if which == "kept":
+        return run.pgn_path, run.last_pgn_path
+    return (run.best_pgn_path,) if which == "best" else (run.last_pgn_path,)
 
 
 def find_run(target: str) -> RunFolder:
@@ -44,9 +68,9 @@ def _run_around(file: Path) -> RunFolder | None:
 
 
 def check_classifier(given: str) -> None:
-    """Raises ClassifierError unless `given` is a file or names an architecture."""
+    """Raises ClassifierError unless `given` is a file, names an architecture, or is an address."""
     path = Path(given).expanduser()
-    if given.startswith("arch:") or path.is_file():
+    if not names_file(given) or path.is_file():
         return
     if path.is_dir():
         raise ClassifierError(

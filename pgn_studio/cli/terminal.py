@@ -31,7 +31,7 @@ def result_table(table: Table) -> None:
     """On a terminal as wide as it is; in a file wide enough that nothing is cut."""
     console = _console(stderr=False)
     if not console.is_terminal:
-        console.width = 200
+        console.width = 240
     console.print(table)
 
 

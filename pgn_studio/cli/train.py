@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pgn_studio.cli import terminal
+from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.live import TrainingReport
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import option_name, with_settings
 from pgn_studio.cli.targets import check_classifier, find_run
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import TrainingSettings, check_discriminator, is_black_box, names_file
 from pgn_studio.core.errors import Cancelled, ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ ALONG_WITH_RESUME = ("epochs", "device")
 
 
 @with_settings(TrainingSettings)
+@with_access
 def train(
     given: dict[str, Any],
+    access: GivenAccess,
     out: Annotated[
         str | None,
         typer.Option(
@@ -47,8 +50,8 @@ def train(
         typer.Option(
             "--resume",
             metavar="RUN",
-            help="Continue this run with its own settings; only --epochs (to train longer) and "
-            "--device may be given along.",
+            help="Continue this run with its own settings; only --epochs (to train longer), "
+            "--device and how to ask a black box may be given along.",
         ),
     ] = None,
     classifier_arch: Annotated[
@@ -57,47 +60,34 @@ def train(
             help="Architecture of a weights file that does not name it.", rich_help_panel="Foreign classifier"
         ),
     ] = None,
-    classifier_mean: Annotated[
-        str | None,
-        typer.Option(
-            metavar="R,G,B",
-            help="Mean that such a classifier was trained with.",
-            rich_help_panel="Foreign classifier",
-        ),
-    ] = None,
-    classifier_std: Annotated[
-        str | None,
-        typer.Option(
-            metavar="R,G,B",
-            help="Standard deviation that such a classifier was trained with.",
-            rich_help_panel="Foreign classifier",
-        ),
-    ] = None,
 ) -> None:
     """Train a PGN against a frozen classifier.
 
     Shows losses, L2, fixed and broken images and accuracy while it trains, and measures every epoch
     on the validation images. Ctrl+C stops and keeps the run; --resume goes on with it.
     """
-    foreign_parts = (classifier_arch, classifier_mean, classifier_std)
     if resume is not None:
+        foreign_parts = (classifier_arch, access.classifier_mean, access.classifier_std, access.classes)
         _refuse_with_resume(given, out=out, foreign=any(part is not None for part in foreign_parts))
         find_run(resume)  # a typo shows before torch is imported
         settings = None
     else:
         settings = _checked(given)
+        access.check(settings.classifier)
     prepare()
     from pgn_studio.cli.opening import ForeignClassifier
 
     with Interruption() as stop:
+        foreign = ForeignClassifier.given(classifier_arch, access)
         if settings is None:
-            session = _resumed(str(resume), given, stop)
+            session = _resumed(str(resume), given, foreign, stop)
         else:
-            session = _new(settings, out, ForeignClassifier.given(*foreign_parts), stop)
+            session = _new(settings, out, foreign, stop)
         finished = run_session(session, stop)
     print_result(finished)
     if finished.reason == "stopped":
-        terminal.note(f"Go on with: pgn-studio train --resume {finished.run_folder}")
+        if finished.step:  # before the first there is nothing to go on from
+            terminal.note(f"Go on with: pgn-studio train --resume {finished.run_folder}")
         raise typer.Exit(stop.exit_code)
 
 
@@ -109,13 +99,15 @@ def _checked(given: dict[str, Any]) -> TrainingSettings:
             hint="`pgn-studio train-classifier` makes one.",
         )
     check_classifier(settings.classifier)
+    if is_black_box(settings.classifier):
+        check_discriminator(settings)
     return settings
 
 
 def _refuse_with_resume(given: dict[str, Any], *, out: str | None, foreign: bool) -> None:
     refused = [option_name(name) for name in given if name not in ALONG_WITH_RESUME]
     refused += ["--out"] if out is not None else []
-    refused += ["--classifier-arch, --classifier-mean or --classifier-std"] if foreign else []
+    refused += ["--classifier-arch, --classifier-mean, --classifier-std or --classes"] if foreign else []
     if refused:
         raise ConfigError(
             f"--resume continues with the run's own settings: {', '.join(refused)} cannot be given along.",
@@ -145,22 +137,26 @@ class Session:
 def _new(
     settings: TrainingSettings, out: str | None, foreign: ForeignClassifier, stop: Interruption
 ) -> Session:
-    from pgn_studio.cli.opening import absolute_dataset, open_both
+    from pgn_studio.cli.opening import open_both
     from pgn_studio.core.device import pick_device
 
     pick_device(settings.device)  # a wrong name is an error before the images are read
     folder = None if out is None else Path(out).expanduser().absolute()
     _refuse_used_folder(folder)
     classifier, dataset = open_both(settings, foreign, stop)
-    source = settings.classifier
-    if not source.startswith("arch:"):
-        source = str(Path(source).expanduser().absolute())
-    kept = settings.updated(
-        **absolute_dataset(settings.model_dump(include={"dataset", "data_root"}, exclude_none=True)),
-        classifier=source,
-        image_size=dataset.image_size,
-    )
+    kept = absolute_settings(settings).updated(image_size=dataset.image_size)
     return start_run(kept, classifier, dataset, folder, foreign)
+
+
+def absolute_settings(settings: TrainingSettings) -> TrainingSettings:
+    """`settings` with absolute paths, so that a run is found again from another folder."""
+    from pgn_studio.cli.opening import absolute_dataset
+
+    source = settings.classifier
+    if names_file(source):
+        source = str(Path(source).expanduser().absolute())
+    data = absolute_dataset(settings.model_dump(include={"dataset", "data_root"}, exclude_none=True))
+    return settings.updated(**data, classifier=source)
 
 
 def _refuse_used_folder(folder: Path | None) -> None:
@@ -182,20 +178,21 @@ def start_run(
     foreign: ForeignClassifier,
 ) -> Session:
     """Make the run folder; run.json records the data set, the classifier and its hash."""
+    from pgn_studio.cli.opening import ForeignClassifier
     from pgn_studio.core.runs import RunFolder
 
     extra: dict[str, Any] = {
         "dataset": {"name": dataset.name, "root": dataset.root, "fingerprint": dataset.fingerprint},
         "classifier": {"path": classifier.info.path, "sha256": classifier.info.sha256},
     }
-    if foreign.is_given:
+    if foreign.to_json() != ForeignClassifier().to_json():
         extra["foreign_classifier"] = foreign.to_json()
     run = RunFolder.create(folder, settings, extra=extra)
     terminal.note(f"Run: {run.path}")
     return Session(settings, classifier=classifier, dataset=dataset, run=run)
 
 
-def _resumed(target: str, given: dict[str, Any], stop: Interruption) -> Session:
+def _resumed(target: str, given: dict[str, Any], asked: ForeignClassifier, stop: Interruption) -> Session:
     from pgn_studio.cli.opening import ForeignClassifier, open_both
 
     run = find_run(target)
@@ -213,12 +210,26 @@ def _resumed(target: str, given: dict[str, Any], stop: Interruption) -> Session:
             f"The run {run.path} has done its {settings.epochs} epochs.",
             hint=f"Give --epochs above {settings.epochs} to train longer.",
         )
-    foreign = ForeignClassifier.recorded(run)
-    classifier, dataset = open_both(_with_found_classifier(settings, run), foreign, stop)
+    foreign = asked.over(ForeignClassifier.recorded(run))
+    opened = open_both(_with_found_classifier(settings, run), foreign, stop)
+    return resumed_session(run, settings, *opened, foreign)
+
+
+def resumed_session(
+    run: RunFolder,
+    settings: TrainingSettings,
+    classifier: Classifier,
+    dataset: ImageDataset,
+    foreign: ForeignClassifier,
+) -> Session:
+    """Go on with `run`, which has a checkpoint, under `settings`."""
     recorded = run.run_json.get("dataset")
     if isinstance(recorded, dict) and recorded.get("fingerprint") != dataset.fingerprint:
         terminal.note("note: the data set is not the same as when this run was started.")
     run.update(settings=settings.model_dump(mode="json"))
+    if classifier.queries is not None:
+        classifier.queries.add_earlier(int(run.run_json.get("queries") or 0))
+        run.update(foreign_classifier=foreign.to_json())
     terminal.note(f"Run: {run.path}")
     return Session(settings, classifier=classifier, dataset=dataset, run=run, resume=True)
 
@@ -226,7 +237,7 @@ def _resumed(target: str, given: dict[str, Any], stop: Interruption) -> Session:
 def _with_found_classifier(settings: TrainingSettings, run: RunFolder) -> TrainingSettings:
     """Settings whose classifier is where its file is now: where it was, or beside or in the run."""
     recorded = Path(settings.classifier)
-    if settings.classifier.startswith("arch:") or recorded.is_file():
+    if not names_file(settings.classifier) or recorded.is_file():
         return settings
     for folder in (run.path, run.path.parent):
         if (folder / recorded.name).is_file():

@@ -39,28 +39,36 @@ def train_classifier(
     out = _checked_file(out, force)
     prepare()
     from pgn_studio.cli.opening import open_dataset
-    from pgn_studio.core.classifiers import train_classifier as train
     from pgn_studio.core.device import pick_device
 
     pick_device(settings.device)  # a wrong name is an error before the images are read
     with Interruption() as stop:
         dataset = open_dataset(settings, stop)
-        with ClassifierReport(settings.epochs) as report:
-            classifier = train(
-                dataset.split("train"),
-                dataset.split("val"),
-                dataset.classes,
-                settings,
-                out=out,
-                fingerprint=dataset.fingerprint,
-                on_progress=report,
-                stop=lambda: stop.asked,
-            )
+        classifier = trained_with_report(dataset, settings, out, stop)
         if stop.asked:
             terminal.result(f"Stopped; the classifier as it is: {out}")
             raise typer.Exit(stop.exit_code)
         _print_accuracies(classifier, dataset, settings, stop)
     terminal.result(f"Classifier: {out}")
+
+
+def trained_with_report(
+    dataset: ImageDataset, settings: ClassifierSettings, out: Path, stop: Interruption
+) -> Classifier:
+    """Train with progress on stderr; asked to stop, it ends early and `out` holds what there is."""
+    from pgn_studio.core.classifiers import train_classifier as train
+
+    with ClassifierReport(settings.epochs) as report:
+        return train(
+            dataset.split("train"),
+            dataset.split("val"),
+            dataset.classes,
+            settings,
+            out=out,
+            fingerprint=dataset.fingerprint,
+            on_progress=report,
+            stop=lambda: stop.asked,
+        )
 
 
 def _checked_file(out: Path, force: bool) -> Path:

@@ -24,8 +24,21 @@ InputSpaceName = Literal["pixel", "normalized"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 AugmentName = Literal["auto", "none", "flip", "standard", "strong"]
 Recipe = Literal["default", "paper"]
+BaselineName = Literal["noise", "fgsm", "uap", "direct", "aid", "aid-iterated", "fine-tune"]
 
 NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
+HTTP_SCHEMES = ("http://", "https://")
+PYTHON_SCHEME = "python:"
+
+
+def names_file(classifier: str) -> bool:
+    """Whether the setting `classifier` is a file's path, rather than a name or an address."""
+    return not classifier.startswith(("arch:", PYTHON_SCHEME, *HTTP_SCHEMES))
+
+
+def is_black_box(classifier: str) -> bool:
+    """Whether the setting `classifier` is of a kind that only answers."""
+    return classifier.startswith((PYTHON_SCHEME, *HTTP_SCHEMES)) or classifier.lower().endswith(".onnx")
 
 
 def setting(default: Any, description: str, *, group: str, advanced: bool = False, **bounds: Any) -> Any:
@@ -114,7 +127,7 @@ class ClassifierSettings(DataSettings):
 class TrainingSettings(DataSettings):
     """How to train a PGN. The defaults are the recipe that held in trials (docs); `paper` is literal."""
 
-    classifier: str = setting("", "The frozen classifier's file.", group="Classifier")
+    classifier: str = setting("", "The frozen classifier: a file (.safetensors, .pth, .pt2, .onnx), http://host/path, or python:module:function.", group="Classifier")
     recipe: Recipe = setting("default", "default, or paper: the paper's literal reading (linear unconditional head, no anchors, trained encoder).", group="PGN")
     problem: Problem = setting("enhance", "enhance: more images right. adversarial: more images wrong.", group="PGN")
     discriminator: DiscriminatorKind = setting("shared", "shared: D looks through the classifier. known: through its architecture with other weights. blackbox: through another network; the classifier is asked for labels only.", group="PGN")
@@ -177,3 +190,12 @@ PAPER_RECIPE: dict[str, Any] = {
     "augment": "none",
     "keep": "last",
 }
+
+
+def check_discriminator(settings: TrainingSettings) -> None:
+    """Raises ConfigError unless these settings ask the classifier for labels only."""
+    if settings.discriminator != "blackbox":
+        raise ConfigError(
+            f"--discriminator {settings.discriminator} looks into the classifier, but this one only answers.",
+            hint="Use --discriminator blackbox.",
+        )

@@ -31,6 +31,14 @@ class ClassifierError(PgnStudioError):
     """A classifier or its weights cannot be used as given."""
 
 
+class BlackBoxError(ClassifierError):
+    """A classifier that only answers does not, or its answer is of no use."""
+
+
+class QueryBudgetError(ClassifierError):
+    """The next questions to a black box would go beyond the query budget; none of them was sent."""
+
+
 class WeightsError(ClassifierError):
     """Pretrained weights cannot be had here; the hint names the offline way out."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,35 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`; on success put it in the place of `path`, with all it held.
+
+    On an exception it is removed and `path` is left as it was. Where an earlier folder is replaced
+    there is a moment between two renames when `path` is missing, never one when it is half there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        inside = temporary / path.name
+        inside.mkdir()
+        yield inside
+        for file in inside.iterdir():
+            with file.open("rb+") as stream:
+                os.fsync(stream.fileno())
+        earlier = temporary / "earlier"
+        if path.exists():
+            path.rename(earlier)
+        try:
+            inside.rename(path)
+        except OSError:
+            if earlier.exists():
+                earlier.rename(path)
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -29,9 +29,10 @@ STATUSES = ("running", "completed", "stopped", "failed")
 RUN_JSON = "run.json"
 METRICS = "metrics.jsonl"
 PGN = "pgn.safetensors"
+BEST_PGN = "best.safetensors"
 LAST_PGN = "last.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
-_OUR_FILES = (METRICS, PGN, LAST_PGN, CHECKPOINT)
+_OUR_FILES = (METRICS, PGN, BEST_PGN, LAST_PGN, CHECKPOINT)
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pgn-studio")
 _UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -125,10 +126,17 @@ class RunFolder:
 
     @property
     def pgn_path(self) -> Path:
+        """The run's result: the best or the last, as its setting `keep` says."""
         return self.path / PGN
 
     @property
+    def best_pgn_path(self) -> Path:
+        """Of the epoch that was best on validation, whatever `keep` says."""
+        return self.path / BEST_PGN
+
+    @property
     def last_pgn_path(self) -> Path:
+        """Of the newest epoch, or of the step at which the run was stopped."""
         return self.path / LAST_PGN
 
     @property

@@ -127,6 +127,7 @@ class MainWindow(QMainWindow):
         file_menu = bar.addMenu("&File")
         self._action(file_menu, "Open data set…", studio.choose_dataset, "Ctrl+O")
         self._action(file_menu, "Open classifier…", studio.choose_classifier, "Ctrl+K")
+        self._action(file_menu, "Open black box…", studio.choose_black_box, "Ctrl+Shift+K")
         self._action(file_menu, "Open PGN…", studio.choose_pgn, "Ctrl+P")
         self._action(file_menu, "Open run…", studio.choose_run, "Ctrl+Shift+O")
         self._recent = file_menu.addMenu("Recent")

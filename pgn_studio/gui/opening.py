@@ -12,7 +12,7 @@ PGN_FORMAT = "pgn-studio-pgn"
 CLASSIFIER_FORMAT = "pgn-studio-classifier"
 OUR_ENTRY = "pgn-studio"
 LARGEST_HEADER = 100 * 2**20  # safetensors' own limit
-PROGRAM_SUFFIXES = (".pt2", ".pt")
+PROGRAM_SUFFIXES = (".pt2", ".pt", ".onnx")
 WEIGHT_SUFFIXES = (".pth", ".bin", ".ckpt")
 
 
@@ -38,7 +38,7 @@ def kind_of(path: Path) -> Kind:
         return Kind.WEIGHTS
     raise DataError(
         f"{path.name} is nothing that can be opened here.",
-        hint="Expected a folder of images, a run folder, or a .safetensors, .pth, .pt or .pt2 file.",
+        hint="Expected a folder of images, a run folder, or a .safetensors, .pth, .pt, .pt2 or .onnx file.",
     )
 
 

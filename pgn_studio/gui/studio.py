@@ -15,6 +15,8 @@ from pgn_studio.core.config import NAMED_DATASETS
 from pgn_studio.core.errors import PgnStudioError, RunError
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
+from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.gui.dialogs.black_box import ask_for_black_box
 from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
@@ -26,9 +28,9 @@ from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.training.session import RunState, TrainingSession
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
-from pgn_studio.gui.workspace import ClassifierSource, MeasuredPgn, Workspace
+from pgn_studio.gui.workspace import MeasuredPgn, Workspace
 
-CLASSIFIER_FILES = "Classifiers (*.safetensors *.pth *.pt2 *.pt);;All files (*)"
+CLASSIFIER_FILES = "Classifiers (*.safetensors *.pth *.pt2 *.pt *.onnx);;All files (*)"
 PGN_FILES = "PGNs (*.safetensors);;All files (*)"
 CURVE_FILES = "PNG image (*.png);;SVG (*.svg);;PDF (*.pdf);;CSV table (*.csv)"
 
@@ -148,6 +150,11 @@ class Studio(QObject):
     @Slot()
     def choose_classifier(self) -> None:
         self._choose_file("Open a classifier", CLASSIFIER_FILES)
+
+    @Slot()
+    def choose_black_box(self) -> None:
+        if self._free():
+            ask_for_black_box(self._window, self.workspace)
 
     @Slot()
     def choose_pgn(self) -> None:
@@ -303,7 +310,7 @@ class Studio(QObject):
     def _classifier_changed(self, classifier: Any) -> None:
         self.resume_folder = ""
         self.setup.classifier.show_classifier(classifier)
-        if classifier.info.path:
+        if Path(classifier.info.path).is_file():
             self._state.add_recent("classifiers", classifier.info.path)
         self._refresh()
 

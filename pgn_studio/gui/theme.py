@@ -27,10 +27,20 @@ class PlotColors:
     good: str  # fixed
     bad: str  # broken
     marker: str  # γ
+    warning: str  # notices; their shapes and words tell them apart without it
+    severe: str
 
 
-LIGHT = PlotColors("#ffffff", "#566070", "#0072b2", "#d55e00", "#00806a", "#b3367e", "#8a5a00")
-DARK = PlotColors("#1d2128", "#a0a9b8", "#56b4e9", "#f08a3c", "#2fc7a0", "#e583bb", "#e6b84a")
+LIGHT = PlotColors(
+    "#ffffff", "#566070", "#0072b2", "#d55e00", "#00806a", "#b3367e", "#8a5a00",
+    warning="#8f5902",
+    severe="#b3261e",
+)
+DARK = PlotColors(
+    "#1d2128", "#a0a9b8", "#56b4e9", "#f08a3c", "#2fc7a0", "#e583bb", "#e6b84a",
+    warning="#f0b429",
+    severe="#ff8f87",
+)
 
 _PALETTES = {
     False: {
@@ -120,6 +130,13 @@ def icon(name: str, *, on_accent: bool = False) -> QIcon:
     disabled = palette.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.ButtonText)
     usual = QColor("#ffffff") if on_accent else palette.color(QPalette.ColorRole.ButtonText)
     return QIcon(qtawesome.icon(f"fa5s.{name}", color=usual, color_disabled=disabled))
+
+
+def colored_icon(name: str, color: str) -> QIcon:
+    """A Font Awesome icon in one colour."""
+    import qtawesome
+
+    return QIcon(qtawesome.icon(f"fa5s.{name}", color=color))
 
 
 def _palette(*, dark: bool) -> QPalette:

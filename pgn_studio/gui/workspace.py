@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from pgn_studio.core.config import DataSettings, TrainingSettings
+from pgn_studio.core.config import DataSettings, TrainingSettings, names_file
 from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.gui.classifier_source import ClassifierSource, recorded_source
 from pgn_studio.gui.operations import Operation, run_in_background
 
 if TYPE_CHECKING:
@@ -21,34 +22,9 @@ if TYPE_CHECKING:
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.perturbation.pgn import Pgn
     from pgn_studio.core.protocols import Progress
-    from pgn_studio.core.runs import RunFolder
 
 DEMO_PGN = "digits-enhance.safetensors"
 HEADLINE_SPLIT = "test"  # neither the classifier nor the PGN was trained on it
-
-
-@dataclass(frozen=True)
-class ClassifierSource:
-    """Where a classifier comes from; a foreign file does not say what our own do."""
-
-    path: str
-    foreign: bool = False
-    arch: str | None = None
-    image_size: int | None = None
-
-    def load(self, classes: tuple[str, ...] | None) -> Classifier:
-        """`classes` are only used for foreign files, which do not name theirs."""
-        from pgn_studio.core.classifiers import load_classifier
-
-        if not self.foreign:
-            return load_classifier(self.path)
-        return load_classifier(self.path, arch=self.arch, classes=classes, image_size=self.image_size)
-
-    def facts(self) -> dict[str, Any]:
-        """What run.json says about a foreign file, as the command line writes it."""
-        if not self.foreign:
-            return {}
-        return {"foreign_classifier": {"arch": self.arch, "mean": None, "std": None}}
 
 
 @dataclass(frozen=True)
@@ -136,7 +112,8 @@ class Workspace(QObject):
 
     def open_pgn(self, path: Path) -> None:
         """Load a PGN (file or run folder) with its data set and classifier, and measure it on test."""
-        work = partial(_open_and_measure, path, self._measuring(), self.dataset)
+        loaded = None if self.classifier is None else (self.source, self.classifier)
+        work = partial(_open_and_measure, path, self._measuring(), self.dataset, loaded)
         self._enqueue(f"Opening {path.name}", work, self._set_opened)
 
     def open_demo(self) -> None:
@@ -310,47 +287,52 @@ def _open_demo(measuring: _Measuring, progress: Progress) -> MeasuredPgn:
             f"The demo's PGN is missing: expected {path}.",
             hint="Install PGN Studio again, or make the demo's files anew: `make demo-models`.",
         )
-    return _open_and_measure(path, measuring, None, progress)
+    return _open_and_measure(path, measuring, None, None, progress)
 
 
 def _open_and_measure(
-    path: Path, measuring: _Measuring, current: ImageDataset | None, progress: Progress
+    path: Path,
+    measuring: _Measuring,
+    current: ImageDataset | None,
+    loaded: tuple[ClassifierSource, Classifier] | None,
+    progress: Progress,
 ) -> MeasuredPgn:
     """A PGN file or run folder with its classifier and data set, measured on test.
 
-    `current` is used instead of the recorded data set where it is the same by its fingerprint.
+    `current` is used instead of the recorded data set where it is the same by its fingerprint, and
+    `loaded` where the recorded classifier is an address or code, which a file alone must not start.
     """
     from pgn_studio.core.classifiers import check_classes
-    from pgn_studio.core.paths import trained_folder
-    from pgn_studio.core.perturbation.pgn import find_classifier, load_pgn
+    from pgn_studio.core.perturbation.pgn import load_pgn
     from pgn_studio.core.runs import RunFolder
 
     run = RunFolder.open(path) if path.is_dir() else None
     pgn = load_pgn(run.pgn_path if run else path)
     settings = TrainingSettings.make(**pgn.info.settings)
-    found = find_classifier(pgn.info, beside=path if run else path.parent, trained=trained_folder())
+    recorded = pgn.info.classifier_path
+    if names_file(recorded):
+        loaded = None
+    elif loaded is None or loaded[1].info.path != recorded:
+        raise PgnStudioError(
+            f"This PGN was trained against {recorded}.", hint="Open that black box first, then the PGN."
+        )
     same = current is not None and current.fingerprint == pgn.info.fingerprint
     data_settings = data_part(settings)
     if current is not None and same and current.image_size == pgn.info.image_size:
         dataset = current
     else:
         dataset = _load_dataset(data_settings.updated(image_size=pgn.info.image_size), progress)
-    source = _recorded_source(str(found), run, pgn.info.image_size)
-    classifier = source.load(dataset.classes)
+    if loaded is None:
+        source = recorded_source(pgn, path, run)
+        classifier = source.load(dataset.classes)
+    else:
+        source, classifier = loaded
     check_classes(classifier, dataset.classes)
     evaluation = measuring.evaluate(pgn, classifier, dataset, progress)
     opened = MeasuredPgn(pgn, classifier, dataset, HEADLINE_SPLIT, evaluation, data_settings, source)
     if run is None:
         return opened
     return replace(opened, history=tuple(run.read_metrics()), run_folder=str(run.path))
-
-
-def _recorded_source(path: str, run: RunFolder | None, image_size: int) -> ClassifierSource:
-    """The classifier's file with what the run knows about it, if it is a foreign one."""
-    facts = run.run_json.get("foreign_classifier") if run is not None else None
-    if not isinstance(facts, dict):
-        return ClassifierSource(path)
-    return ClassifierSource(path, foreign=True, arch=facts.get("arch"), image_size=image_size)
 
 
 def data_part(settings: TrainingSettings) -> DataSettings:

@@ -86,6 +86,28 @@ def test_the_run_is_complete(work: Path) -> None:
     assert run.pgn_path.is_file()
 
 
+@pytest.mark.parametrize(("which", "file"), [("kept", "pgn"), ("best", "best"), ("last", "last")])
+def test_each_of_a_runs_pgns_can_be_measured(
+    pgn_studio: RunCommand, work: Path, which: str, file: str
+) -> None:
+    outcome = pgn_studio("evaluate", work / "run", "--split", "val", "--which", which)
+    assert outcome.code == 0, outcome.err
+    assert f"{file}.safetensors" in outcome.out.replace("\n", "")
+
+
+def test_which_needs_a_run_that_has_it(pgn_studio: RunCommand, work: Path, tmp_path: Path) -> None:
+    file = pgn_studio("evaluate", work / "run" / "pgn.safetensors", "--which", "best")
+    assert file.code == 2
+    assert "--which best chooses among a run's PGNs" in file.err
+    old = tmp_path / "old"
+    shutil.copytree(work / "run", old)
+    (old / "best.safetensors").unlink()
+    outcome = pgn_studio("evaluate", old, "--which", "best")
+    assert outcome.code == 2
+    assert "was made before runs kept their best PGN" in outcome.err
+    assert "Leave out --which" in outcome.err
+
+
 def test_train_says_what_it_does(pgn_studio: RunCommand, work: Path, tmp_path: Path) -> None:
     outcome = pgn_studio(
         "train", *DATA[:4], *SMALL, "--classifier", work / "c.safetensors", "--epochs", "1",

@@ -1,6 +1,8 @@
 """Classifiers: loading, normalisation, saving and vanilla training."""
 
 from pgn_studio.core.classifiers.accuracy import measure_accuracy
+from pgn_studio.core.classifiers.blackbox.access import Access
+from pgn_studio.core.classifiers.blackbox.classifier import BlackBoxClassifier
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo, check_classes
 from pgn_studio.core.classifiers.loading import load_classifier
 from pgn_studio.core.classifiers.saved import save_classifier
@@ -12,6 +14,8 @@ from pgn_studio.core.classifiers.training import (
 )
 
 __all__ = [
+    "Access",
+    "BlackBoxClassifier",
     "Classifier",
     "ClassifierInfo",
     "ClassifierProgress",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.pretrained import Triple
 
@@ -42,6 +43,7 @@ class Classifier(nn.Module):
 
     mean: Tensor
     std: Tensor
+    queries: QueryMeter | None = None  # of a black box: what asking it has cost
 
     def __init__(self, net: nn.Module, info: ClassifierInfo) -> None:
         super().__init__()
@@ -63,6 +65,11 @@ class Classifier(nn.Module):
     @property
     def has_features(self) -> bool:
         return self.feature_dim > 0
+
+    @property
+    def gives_scores(self) -> bool:
+        """False for a black box that answers with labels: its one-hot rows are no probabilities."""
+        return True
 
     @property
     def backbone_name(self) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
+from pgn_studio.core.classifiers.blackbox.access import Access
+from pgn_studio.core.classifiers.blackbox.opening import open_black_box
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo, check_classes
 from pgn_studio.core.classifiers.exported import (
     ArchiveKind,
@@ -22,6 +24,7 @@ from pgn_studio.core.classifiers.saved import (
     read_saved_classifier,
     saved_content,
 )
+from pgn_studio.core.config import is_black_box
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.pretrained import (
@@ -45,19 +48,31 @@ def load_classifier(
     image_size: int | None = None,
     mean: Triple | None = None,
     std: Triple | None = None,
+    access: Access | None = None,
 ) -> Classifier:
     """Load a classifier, frozen. No code from a file is run.
 
     `source` is a file that PGN Studio saved (which knows all the rest), a foreign .safetensors or
     .pth state dict (`arch` and `classes` needed), a .pt2 exported program or TorchScript file
     (`classes` needed; it is given pixels in [0, 1] unless `mean` and `std` say otherwise),
-    "arch:NAME" (random weights, for trials) or "arch:NAME:pretrained" (ImageNet's 1,000 classes).
+    "arch:NAME" (random weights, for trials) or "arch:NAME:pretrained" (ImageNet's 1,000 classes);
+    or a black box, asked as `access` says (`classes` needed): an .onnx file, http://host/path, or
+    python:module:function, whose code runs only where `access` trusts it.
     What is not given comes from the architecture's published weights. Raises ClassifierError.
     """
     text = str(source)
     wishes = _Wishes(classes, image_size, mean, std)
     if text.startswith(_ARCH_SCHEME):
         return _from_name(text.removeprefix(_ARCH_SCHEME), wishes)
+    if is_black_box(text):
+        return open_black_box(
+            text,
+            classes=_needed_classes(wishes, text),
+            image_size=image_size,
+            mean=mean,
+            std=std,
+            access=access or Access(),
+        )
     path = Path(source).expanduser()
     if not path.is_file():
         raise ClassifierError(f"There is no classifier file {path}.", hint="Check the path.")

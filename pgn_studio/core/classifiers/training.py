@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,8 +25,9 @@ from pgn_studio.core.classifiers.small_cnn import SMALL
 from pgn_studio.core.config import ClassifierSettings, augmentation
 from pgn_studio.core.device import autocast, pick_device, resolve_precision, seed_everything, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
+from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.pretrained import Triple
-from pgn_studio.core.protocols import LabelledImages, Labels, UInt8Images
+from pgn_studio.core.protocols import LabelledImages, Labels
 
 _WARM_UP = 0.3  # share of the steps in which the learning rate rises
 _STATISTICS_IMAGES = 2_000  # enough for mean and std to three digits
@@ -127,7 +127,7 @@ class _Run:
             batches = np.array_split(shuffled, batches_per_epoch)
             seen, correct, started = 0, 0, time.perf_counter()
             self.net.train()
-            for pixels, labels in _prefetched(images, batches):
+            for pixels, labels in prefetched(images, batches):
                 loss, right = self._train_step(pixels, labels, total)
                 seen, correct = seen + len(labels), correct + right
                 speed = seen / (time.perf_counter() - started)
@@ -139,11 +139,11 @@ class _Run:
                     return self.step < total
         return False
 
-    def _train_step(self, images: UInt8Images, labels: Labels, total: int) -> tuple[float, int]:
+    def _train_step(self, images: Tensor, labels: Tensor, total: int) -> tuple[float, int]:
         """One step on uint8 images (B, H, W, 3); returns the loss and how many were right."""
         for group in self._optimizer.param_groups:
             group["lr"] = one_cycle_rate(self.step, total, peak=self.settings.learning_rate)
-        targets = torch.from_numpy(labels).to(self.device)
+        targets = labels.to(self.device)
         with _explained(self.settings, images.shape[1]):
             pixels = augment(to_pixels(images, self.device), self._augment, self._augmentation)
             with autocast(self.precision, self.device):
@@ -233,17 +233,6 @@ def _adamw(net: nn.Module, settings: ClassifierSettings, device: torch.device) -
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=device.type in ("cpu", "cuda"))
-
-
-def _prefetched(images: LabelledImages, batches: Sequence[Indices]) -> Iterator[tuple[UInt8Images, Labels]]:
-    """The batches in order, each decoded in a thread while the one before is trained on."""
-    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-        coming = pool.submit(images.images, batches[0])
-        for index, batch in enumerate(batches):
-            ready = coming.result()
-            if index + 1 < len(batches):
-                coming = pool.submit(images.images, batches[index + 1])
-            yield ready, images.labels[batch]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Measure a PGN on one split: what it fixed, what it broke, and how large its perturbations are."""
+"""Measure a PGN, or whatever perturbs, on one split: what it fixed, what it broke, how large its p are."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier
 from pgn_studio.core.device import autocast, resolve_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, DataError, PgnFileError
 from pgn_studio.core.evaluation import metrics as measures
+from pgn_studio.core.evaluation.batch import ClassifiedBatch, answers, classified, perturbation_sizes
 from pgn_studio.core.evaluation.metrics import Scores
+from pgn_studio.core.evaluation.perturber import Perturber, PgnPerturber
 from pgn_studio.core.files import sha256_of_file
+from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.core.protocols import LabelledImages, Labels, Progress, UInt8Images
+from pgn_studio.core.protocols import LabelledImages, Labels, Progress
 from pgn_studio.core.runs import plain, versions
 
 OUTCOMES = ("fixed", "broken", "both right", "both wrong")
@@ -33,7 +35,7 @@ class PerImage:
     clean_prediction: Labels
     perturbed_prediction: Labels
     perturbed_prediction_8bit: Labels
-    clean_confidence: Floats  # probability of the predicted class
+    clean_confidence: Floats  # probability of the predicted class; NaN where f gives labels only
     perturbed_confidence: Floats
     clean_true_probability: Floats  # probability of the labelled class
     perturbed_true_probability: Floats
@@ -60,8 +62,8 @@ class Metrics:
     clean_accuracy: float
     perturbed_accuracy: float
     perturbed_accuracy_8bit: float  # after clamping to [0, 1] and rounding to 8 bits: what a PNG does
-    map_clean: float  # macro average precision
-    map_perturbed: float
+    map_clean: float | None  # macro average precision; None where the classifier gives labels only
+    map_perturbed: float | None
     fixed: int  # false → correct
     broken: int  # correct → false
     mcnemar_p: float
@@ -77,7 +79,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A PGN measured on a split. `facts` says what was measured: files, hashes, seed, versions."""
+    """A perturber measured on a split. `facts` says what was measured: files, hashes, seed, versions."""
 
     metrics: Metrics
     per_image: PerImage
@@ -129,37 +131,110 @@ def evaluate(
     device: torch.device | None = None,
     precision: str = "auto",
     progress: Progress | None = None,
+    clean: Scores | None = None,
+) -> Evaluation:
+    """Classify every image of `split` clean, perturbed by the PGN, and perturbed at 8 bits, in batches.
+
+    Both networks come to `device` and stay there; else as `evaluate_perturber`.
+    """
+    device = place(pgn, classifier, device)
+    return evaluate_perturber(
+        PgnPerturber(pgn),
+        classifier,
+        split,
+        split_name=split_name,
+        dataset_name=dataset_name,
+        space=pgn.space,
+        batch_size=batch_size,
+        device=device,
+        precision=precision,
+        progress=progress,
+        clean=clean,
+        facts=_facts(pgn),
+    )
+
+
+def evaluate_perturber(
+    perturber: Perturber,
+    classifier: Classifier,
+    split: LabelledImages,
+    *,
+    split_name: str,
+    dataset_name: str,
+    space: InputSpace,
+    batch_size: int = 64,
+    device: torch.device | None = None,
+    precision: str = "auto",
+    progress: Progress | None = None,
+    clean_classifier: Classifier | None = None,
+    clean: Scores | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Classify every image of `split` clean, perturbed, and perturbed at 8 bits, in batches.
 
-    `device` None computes where the classifier is; see `place`. `progress(images done, images)`
-    comes once per batch; its Cancelled passes through.
+    `space` is where the perturber's p lives. `clean_classifier` answers for the clean images where
+    that is not `classifier` (a fine-tuned one against the one it came from). `clean`: what
+    `clean_scores` gave for the same split, batch size and precision: f never changes, so it need
+    not be asked again. `device` None computes where the classifier is; classifiers and space come
+    to `device` and stay there. `progress(images done, images)` comes once per batch; its Cancelled
+    passes through. `facts` are added to the evaluation's.
     Raises DataError for an empty split, ClassifierError for labels that the classifier does not
     know, and PgnFileError or ClassifierError for outputs that are not finite.
     """
-    classes = tuple(classifier.info.classes)
+    asked = classifier if clean_classifier is None else clean_classifier
+    classes = tuple(asked.info.classes)
     labels = np.asarray(split.labels, dtype=np.int64)
     _check_labels(labels, classes, split_name)
-    device = place(pgn, classifier, device)
+    device = classifier.mean.device if device is None else device
+    for module in (classifier, asked, space):
+        module.to(device)
     precision = resolve_precision(precision, device)
+    _check_queries(classifier, split, batch_size)
     batches = []
     for start in range(0, len(labels), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(labels)))
         pixels = to_pixels(split.images(chosen), device)  # (B, 3, H, W)
-        batches.append(_measured(classify_batch(pgn, classifier, pixels, precision), labels[chosen]))
+        with autocast(precision, device):
+            result = perturber.perturb(pixels, torch.from_numpy(labels[chosen]).to(device))
+        known = None if clean is None else torch.from_numpy(clean[chosen])
+        before = answers(asked, pixels, precision) if known is None else known
+        batch = classified(result, space, classifier, before, precision)
+        batches.append(_measured(batch, labels[chosen]))
         if progress is not None:
             progress(int(chosen[-1]) + 1, len(labels))
     per_image = _joined([batch.per_image for batch in batches])
-    clean_scores = np.concatenate([batch.clean_scores for batch in batches])
+    before_scores = np.concatenate([batch.clean_scores for batch in batches])
     perturbed_scores = np.concatenate([batch.perturbed_scores for batch in batches])
     return Evaluation(
-        metrics=_metrics(per_image, clean_scores, perturbed_scores),
+        metrics=_metrics(per_image, before_scores, perturbed_scores, ranked=classifier.gives_scores),
         per_image=per_image,
         split_name=split_name,
         dataset_name=dataset_name,
         classes=classes,
-        facts=_facts(pgn, classifier, device, precision),
+        facts={
+            "classifier": str(asked.info.path),
+            "classifier_sha256": asked.info.sha256,
+            **({} if classifier.queries is None else {"queries": classifier.queries.used}),
+            **(facts or {}),
+            "device": str(device),
+            "precision": precision,
+            "versions": versions(),
+        },
     )
+
+
+def clean_scores(
+    classifier: Classifier, split: LabelledImages, *, batch_size: int = 64, precision: str = "auto"
+) -> Scores:
+    """Class probabilities (N, K) of the clean images, as `evaluate` computes them."""
+    device = classifier.mean.device
+    precision = resolve_precision(precision, device)
+    parts = []
+    for start in range(0, len(split), batch_size):
+        chosen = np.arange(start, min(start + batch_size, len(split)))
+        pixels = to_pixels(split.images(chosen), device)
+        parts.append(answers(classifier, pixels, precision).cpu().numpy())
+    return np.concatenate(parts) if parts else np.zeros((0, len(classifier.info.classes)), np.float32)
 
 
 def place(pgn: Pgn, classifier: Classifier, device: torch.device | None) -> torch.device:
@@ -168,56 +243,6 @@ def place(pgn: Pgn, classifier: Classifier, device: torch.device | None) -> torc
     pgn.to(device)
     classifier.to(device)
     return device
-
-
-def to_8bit(pixels: Tensor) -> Tensor:
-    """Clamp to [0, 1] and round to multiples of 1/255: what saving as PNG and loading again does."""
-    return pixels.float().clamp(0.0, 1.0).mul(255.0).round().div(255.0)
-
-
-def to_uint8(pixels_8bit: Tensor) -> UInt8Images:
-    """Multiples of 1/255 (B, 3, H, W) to uint8 (B, H, W, 3)."""
-    whole = pixels_8bit.mul(255.0).round().to(torch.uint8)
-    return np.ascontiguousarray(whole.permute(0, 2, 3, 1).cpu().numpy())
-
-
-@dataclass(frozen=True)
-class ClassifiedBatch:
-    """A batch perturbed and classified; probabilities are (B, K) float32."""
-
-    perturbation: Tensor  # p in the PGN's input space, (B, 3, H, W)
-    perturbation_pixels: Tensor  # in pixel space
-    pixels_8bit: Tensor  # the perturbed images, multiples of 1/255 in [0, 1]
-    clean: Tensor
-    perturbed: Tensor
-    perturbed_8bit: Tensor
-
-
-def classify_batch(pgn: Pgn, classifier: Classifier, pixels: Tensor, precision: str) -> ClassifiedBatch:
-    """Perturb `pixels` (B, 3, H, W) and classify them clean, perturbed, and perturbed at 8 bits.
-
-    Three passes of one batch shape rather than one long pass: kernels are chosen by shape, and a
-    perturbation of zero must give exactly the clean logits, in bf16 too.
-    """
-    with torch.inference_mode(), autocast(precision, pixels.device):
-        result = pgn.perturb(pixels)
-        pixels_8bit = to_8bit(result.pixels)
-        return ClassifiedBatch(
-            perturbation=result.perturbation.float(),
-            perturbation_pixels=result.perturbation_pixels.float(),
-            pixels_8bit=pixels_8bit,
-            clean=torch.softmax(classifier(pixels).float(), dim=1),
-            perturbed=torch.softmax(pgn.logits(classifier, result.perturbed).float(), dim=1),
-            perturbed_8bit=torch.softmax(classifier(pixels_8bit).float(), dim=1),
-        )
-
-
-def perturbation_sizes(perturbation: Tensor) -> npt.NDArray[np.float32]:
-    """‖p‖₂, RMS per value and largest |p| of each image of (B, 3, H, W), as (3, B)."""
-    p = perturbation.flatten(1)  # (B, 3·H·W)
-    l2 = p.norm(dim=1)
-    sizes = torch.stack([l2, l2 / p.shape[1] ** 0.5, p.abs().amax(dim=1)])  # one copy to the CPU, not three
-    return np.asarray(sizes.cpu().numpy(), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -232,15 +257,16 @@ def _measured(batch: ClassifiedBatch, labels: Labels) -> _Batch:
     clean_scores, perturbed_scores = batch.clean.cpu().numpy(), batch.perturbed.cpu().numpy()
     _check_finite(sizes, clean_scores, perturbed_scores)
     rows = np.arange(len(labels))
+    sure = np.float32(1.0 if batch.has_probabilities else np.nan)  # no confidence from labels alone
     per_image = PerImage(
         labels=labels,
         clean_prediction=clean_scores.argmax(1),
         perturbed_prediction=perturbed_scores.argmax(1),
         perturbed_prediction_8bit=batch.perturbed_8bit.cpu().numpy().argmax(1),
-        clean_confidence=clean_scores.max(1),
-        perturbed_confidence=perturbed_scores.max(1),
-        clean_true_probability=clean_scores[rows, labels],
-        perturbed_true_probability=perturbed_scores[rows, labels],
+        clean_confidence=clean_scores.max(1) * sure,
+        perturbed_confidence=perturbed_scores.max(1) * sure,
+        clean_true_probability=clean_scores[rows, labels] * sure,
+        perturbed_true_probability=perturbed_scores[rows, labels] * sure,
         l2=sizes[0],
         rms=sizes[1],
         linf=sizes[2],
@@ -253,7 +279,7 @@ def _joined(parts: Sequence[PerImage]) -> PerImage:
     return PerImage(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
-def _metrics(image: PerImage, clean_scores: Scores, perturbed_scores: Scores) -> Metrics:
+def _metrics(image: PerImage, clean_scores: Scores, perturbed_scores: Scores, *, ranked: bool) -> Metrics:
     clean_right = image.clean_prediction == image.labels
     fixed, broken = measures.fixed_and_broken(clean_right, image.perturbed_prediction == image.labels)
     right_8bit = image.perturbed_prediction_8bit == image.labels
@@ -263,8 +289,8 @@ def _metrics(image: PerImage, clean_scores: Scores, perturbed_scores: Scores) ->
         clean_accuracy=measures.accuracy(image.clean_prediction, image.labels),
         perturbed_accuracy=measures.accuracy(image.perturbed_prediction, image.labels),
         perturbed_accuracy_8bit=measures.accuracy(image.perturbed_prediction_8bit, image.labels),
-        map_clean=measures.macro_average_precision(clean_scores, image.labels),
-        map_perturbed=measures.macro_average_precision(perturbed_scores, image.labels),
+        map_clean=measures.macro_average_precision(clean_scores, image.labels) if ranked else None,
+        map_perturbed=measures.macro_average_precision(perturbed_scores, image.labels) if ranked else None,
         fixed=fixed,
         broken=broken,
         mcnemar_p=measures.mcnemar_p(fixed, broken),
@@ -279,17 +305,12 @@ def _metrics(image: PerImage, clean_scores: Scores, perturbed_scores: Scores) ->
     )
 
 
-def _facts(pgn: Pgn, classifier: Classifier, device: torch.device, precision: str) -> dict[str, Any]:
-    """Which files were measured, and what the figures depend on."""
+def _facts(pgn: Pgn) -> dict[str, Any]:
+    """Which PGN was measured."""
     return {
-        "classifier": str(classifier.info.path),
-        "classifier_sha256": classifier.info.sha256,
         "pgn": str(pgn.path) if pgn.path is not None else None,
         "pgn_sha256": sha256_of_file(pgn.path) if pgn.path is not None and pgn.path.is_file() else None,
         "seed": pgn.info.settings.get("seed"),
-        "device": str(device),
-        "precision": precision,
-        "versions": versions(),
     }
 
 
@@ -304,6 +325,21 @@ def _check_labels(labels: Labels, classes: Sequence[str], split_name: str) -> No
         )
 
 
+def _check_queries(classifier: Classifier, split: LabelledImages, batch_size: int) -> None:
+    """Raise QueryBudgetError, before a black box is asked, unless its budget reaches to the end.
+
+    Each perturbed image is one query, at 8 bits the same one, and each clean image that was not asked
+    about before.
+    """
+    count, queries = len(split), classifier.queries
+    if queries is None or not isinstance(classifier, BlackBoxClassifier) or queries.allows(2 * count):
+        return
+    starts = range(0, count, batch_size)
+    batches = (np.arange(start, min(start + batch_size, count)) for start in starts)
+    unknown = sum(classifier.unknown(split.images(batch)) for batch in batches)
+    queries.require(unknown + count, f"Measuring {count:,} images")
+
+
 def _check_finite(sizes: npt.NDArray[np.float32], clean: Scores, perturbed: Scores) -> None:
     if not np.isfinite(clean).all():
         raise ClassifierError(
@@ -312,7 +348,7 @@ def _check_finite(sizes: npt.NDArray[np.float32], clean: Scores, perturbed: Scor
         )
     if not (np.isfinite(sizes).all() and np.isfinite(perturbed).all()):
         raise PgnFileError(
-            "The PGN gives perturbations, or perturbed images give outputs, that are not finite.",
-            hint="Its training diverged: train with a larger gamma or smaller learning rates; "
+            "There are perturbations, or the classifier's outputs on perturbed images, that are not finite.",
+            hint="The training of the PGN diverged: train with a larger gamma or smaller learning rates; "
             "or compute with --precision fp32.",
         )

@@ -63,7 +63,7 @@ def draw_figure(rows: Sequence[TriptychRow], *, title: str = "", gain: float | N
         page.text(
             page.width / 2,
             0.12,
-            _shortened(title, page.width - 2 * _MARGIN, 9.0, bold=True),
+            shortened(title, page.width - 2 * _MARGIN, 9.0, bold=True),
             size=9.0,
             bold=True,
         )
@@ -121,13 +121,13 @@ def _draw_row(page: _Page, block: int, line: int, row: TriptychRow, gain: float)
         page.picture(page.left(block, column), y, pixels, edge)
     first, second = y + _CELL + 0.05, y + _CELL + 0.05 + _LINE
     middle = [page.left(block, column) + _CELL / 2 for column in range(3)]
-    page.text(middle[0], first, _shortened(f"true: {row.true_label}", _CELL - _PADDING, _SIZE_PT))
-    verdict = _verdict(row.clean_label, row.clean_confidence, clean_right)
-    page.text(middle[0], second, verdict, colour=edges[0])
+    page.text(middle[0], first, shortened(f"true: {row.true_label}", _CELL - _PADDING, _SIZE_PT))
+    said = verdict(row.clean_label, row.clean_confidence, clean_right)
+    page.text(middle[0], second, said, colour=edges[0])
     page.text(middle[1], first, f"max |p| {row.scale:.3f}", colour=GREY)
     page.text(middle[1], second, f"RMS {row.rms:.3f}", colour=GREY)
-    verdict = _verdict(row.perturbed_label, row.perturbed_confidence, perturbed_right)
-    page.text(middle[2], first, verdict, colour=edges[2])
+    said = verdict(row.perturbed_label, row.perturbed_confidence, perturbed_right)
+    page.text(middle[2], first, said, colour=edges[2])
 
 
 def _draw_foot(page: _Page, gain: float) -> None:
@@ -144,14 +144,14 @@ def _colour(right: bool) -> str:
     return BLUE if right else ORANGE
 
 
-def _verdict(label: str, confidence: float, right: bool) -> str:
-    """Mark, class and confidence; of these the class is shortened."""
-    mark, share = "✓" if right else "✗", f"{100 * confidence:.0f} %"
-    room = _CELL - _PADDING - _width(f"{mark}   {share}", _SIZE_PT)
-    return f"{mark} {_shortened(label, room, _SIZE_PT)} {share}"
+def verdict(label: str, confidence: float, right: bool, width: float = _CELL) -> str:
+    """Mark, class and confidence (where it is known) on `width` inches; of these the class is shortened."""
+    mark, share = "✓" if right else "✗", "" if math.isnan(confidence) else f"{100 * confidence:.0f} %"
+    room = width - _PADDING - _width(f"{mark}   {share}", _SIZE_PT)
+    return f"{mark} {shortened(label, room, _SIZE_PT)} {share}".rstrip()
 
 
-def _shortened(text: str, width: float, size: float, *, bold: bool = False) -> str:
+def shortened(text: str, width: float, size: float, *, bold: bool = False) -> str:
     """`text` on one line, cut with an ellipsis where it is wider than `width` inches."""
     text = " ".join(text.split())
     if _width(text, size, bold=bold) <= width:

@@ -18,13 +18,8 @@ from PIL import Image
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import resolve_precision, to_pixels
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.evaluation.evaluate import (
-    ClassifiedBatch,
-    classify_batch,
-    perturbation_sizes,
-    place,
-    to_uint8,
-)
+from pgn_studio.core.evaluation.batch import ClassifiedBatch, classify_batch, perturbation_sizes, to_uint8
+from pgn_studio.core.evaluation.evaluate import place
 from pgn_studio.core.export.formats import unwritable, writing
 from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabelledImages, Progress, UInt8Images
@@ -116,15 +111,16 @@ def _manifest_rows(
 ) -> list[Row]:
     clean, perturbed = batch.clean.cpu().numpy(), batch.perturbed_8bit.cpu().numpy()
     l2, rms, linf = perturbation_sizes(batch.perturbation)
+    known = batch.has_probabilities
     return [
         {
             "file": names[int(index)],
             "source": split.names[int(index)],
             "label": classes[split.labels[index]],
             "clean_prediction": classes[clean[i].argmax()],
-            "clean_confidence": f"{clean[i].max():.6f}",
+            "clean_confidence": f"{clean[i].max():.6f}" if known else "",
             "perturbed_prediction_8bit": classes[perturbed[i].argmax()],
-            "perturbed_confidence_8bit": f"{perturbed[i].max():.6f}",
+            "perturbed_confidence_8bit": f"{perturbed[i].max():.6f}" if known else "",
             "l2": f"{l2[i]:.6g}",
             "rms": f"{rms[i]:.6g}",
             "linf": f"{linf[i]:.6g}",

@@ -81,8 +81,8 @@ def _caption(evaluation: Evaluation) -> str:
     return f"{evaluation.dataset_name}, {evaluation.split_name} split, {evaluation.metrics.n} images"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}"
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.2f}"
 
 
 def _flips(fixed: int, broken: int, p: float) -> list[str]:
@@ -108,18 +108,20 @@ def _csv(evaluation: Evaluation) -> str:
 
 def _markdown(evaluation: Evaluation) -> str:
     tables = [
-        _markdown_table(rows) for rows in (_accuracies(evaluation), _sizes(evaluation), _classes(evaluation))
+        markdown_table(rows) for rows in (_accuracies(evaluation), _sizes(evaluation), _classes(evaluation))
     ]
-    return "\n\n".join([_markdown_text(_caption(evaluation)) + ".", *tables]) + "\n"
+    return "\n\n".join([markdown_text(_caption(evaluation)) + ".", *tables]) + "\n"
 
 
-def _markdown_table(rows: Rows) -> str:
-    head, *body = [[_markdown_text(cell) for cell in row] for row in rows]
+def markdown_table(rows: Rows) -> str:
+    """The first row is the head; texts are escaped."""
+    head, *body = [[markdown_text(cell) for cell in row] for row in rows]
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """`text` on one line, with what Markdown or HTML would read as markup escaped."""
     escaped = "".join(f"\\{character}" if character in "\\|*_`<[" else character for character in text)
     return " ".join(escaped.split())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,13 +12,8 @@ import numpy.typing as npt
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import resolve_precision, to_pixels
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.evaluation.evaluate import (
-    OUTCOMES,
-    Evaluation,
-    classify_batch,
-    place,
-    to_uint8,
-)
+from pgn_studio.core.evaluation.batch import classify_batch, to_uint8
+from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, place
 from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabelledImages
 
@@ -26,7 +22,7 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class TriptychRow:
-    """One image before and after. Predictions are those of the unrounded perturbed image."""
+    """One image before and after. Predictions are those of the perturbed image before 8 bits, or after."""
 
     name: str
     original: npt.NDArray[np.uint8]  # (H, W, 3)
@@ -34,7 +30,7 @@ class TriptychRow:
     perturbed: npt.NDArray[np.uint8]  # (H, W, 3), clamped and rounded
     true_label: str
     clean_label: str
-    clean_confidence: float
+    clean_confidence: float  # NaN where the classifier gives labels only
     perturbed_label: str
     perturbed_confidence: float
 
@@ -55,8 +51,12 @@ def triptych_rows(
     indices: Sequence[int] | npt.NDArray[np.int64],
     *,
     precision: str = "auto",
+    rounded: bool = False,
 ) -> list[TriptychRow]:
-    """A row for each of `indices`, in that order; computes where the classifier is, in batches."""
+    """A row for each of `indices`, in that order; computes where the classifier is, in batches.
+
+    `rounded`: what the classifier says of the perturbed image after 8 bits, as it is shown.
+    """
     chosen = np.asarray(indices, dtype=np.int64)
     classes: Sequence[str] = classifier.info.classes
     device = place(pgn, classifier, None)
@@ -68,7 +68,9 @@ def triptych_rows(
         batch = classify_batch(pgn, classifier, to_pixels(originals, device), precision)
         perturbations = batch.perturbation_pixels.permute(0, 2, 3, 1).cpu().numpy()
         pictures = to_uint8(batch.pixels_8bit)
-        clean, perturbed = batch.clean.cpu().numpy(), batch.perturbed.cpu().numpy()
+        said = batch.perturbed_8bit if rounded else batch.perturbed
+        clean, perturbed = batch.clean.cpu().numpy(), said.cpu().numpy()
+        sure = 1.0 if batch.has_probabilities else math.nan
         rows += [
             TriptychRow(
                 name=split.names[int(index)],
@@ -77,9 +79,9 @@ def triptych_rows(
                 perturbed=pictures[i],
                 true_label=classes[split.labels[index]],
                 clean_label=classes[clean[i].argmax()],
-                clean_confidence=float(clean[i].max()),
+                clean_confidence=sure * float(clean[i].max()),
                 perturbed_label=classes[perturbed[i].argmax()],
-                perturbed_confidence=float(perturbed[i].max()),
+                perturbed_confidence=sure * float(perturbed[i].max()),
             )
             for i, index in enumerate(part)
         ]

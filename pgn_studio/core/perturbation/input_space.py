@@ -6,6 +6,7 @@ The paper's STL-10 runs add it to pixels in [0, 1]; its ImageNet runs to normali
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ class InputSpace(nn.Module):
     def __init__(self, name: InputSpaceName, *, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.name = name
+        self._normalisation = tuple(mean), tuple(std)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
@@ -36,3 +38,11 @@ class InputSpace(nn.Module):
     def normalized(self, values: Tensor) -> Tensor:
         """To what the classifier's network takes."""
         return (values - self.mean) / self.std if self.name == "pixel" else values
+
+    def logits(self, classifier: Any, values: Tensor) -> Tensor:
+        """A classifier's logits (N, K), without a detour through pixels unless it normalises otherwise."""
+        if (tuple(classifier.info.mean), tuple(classifier.info.std)) != self._normalisation:
+            through_pixels: Tensor = classifier(self.to_pixels(values))
+            return through_pixels
+        logits: Tensor = classifier.logits_normalized(self.normalized(values))
+        return logits

@@ -78,9 +78,8 @@ class Pgn(nn.Module):
         return Perturbation(perturbation, perturbed, back, back - pixels)
 
     def logits(self, classifier: Any, perturbed: Tensor) -> Tensor:
-        """The classifier's logits (N, K) for x̃ in this PGN's input space."""
-        logits: Tensor = classifier.logits_normalized(self.space.normalized(perturbed))
-        return logits
+        """The classifier's logits (N, K) for x̃ in this PGN's input space, whatever its own is."""
+        return self.space.logits(classifier, perturbed)
 
 
 def _input_space(info: PgnInfo) -> InputSpace:

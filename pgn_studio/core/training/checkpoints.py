@@ -7,7 +7,7 @@ position and γ; checkpoint.json beside it repeats the metadata for people. No p
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,13 @@ class Position:
     gamma: float
     clean_accuracy: float
     best_epoch: int  # 0: none yet
-    best_accuracy: float  # of the PGN that is kept
+    best_accuracy: float
     best_accuracy_8bit: float
     loss_g_sum: float  # over the steps of the epoch that is not finished
     loss_d_sum: float
     blend: float  # the share in force
+    last_accuracy: float = 0.0  # of the newest epoch
+    last_accuracy_8bit: float = 0.0
 
     @classmethod
     def start(cls, *, gamma: float) -> Position:
@@ -46,7 +48,7 @@ class Position:
 def save_checkpoint(path: Path, step: TrainStep, position: Position) -> None:
     """Write the checkpoint of a run that has done `position.step` steps."""
     tensors: dict[str, Tensor] = {}
-    for name, module in _modules(step):
+    for name, module in parts(step):
         tensors.update({f"{name}/{key}": value for key, value in module.state_dict().items()})
     for name, optimizer in (("adam_d", step.adam_d), ("adam_g", step.adam_g)):
         for index, state in optimizer.state_dict()["state"].items():
@@ -71,7 +73,7 @@ def load_checkpoint(path: Path, step: TrainStep) -> Position:
             metadata = dict(stream.metadata() or {})
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         position = _position(metadata)
-        for name, module in _modules(step):
+        for name, module in parts(step):
             module.load_state_dict(_under(tensors, name))
         for name, optimizer in (("adam_d", step.adam_d), ("adam_g", step.adam_g)):
             _load_optimizer(optimizer, _under(tensors, name))
@@ -85,7 +87,8 @@ def load_checkpoint(path: Path, step: TrainStep) -> Position:
     return position
 
 
-def _modules(step: TrainStep) -> list[tuple[str, nn.Module]]:
+def parts(step: TrainStep) -> list[tuple[str, nn.Module]]:
+    """All that a checkpoint holds beside the optimizers, by name."""
     players = step.players
     modules: list[tuple[str, nn.Module | None]] = [(name, getattr(players, name)) for name in _MODULES]
     modules.append(("replay", step.replay))
@@ -99,7 +102,8 @@ def _position(metadata: dict[str, str]) -> Position:
     if metadata.get("format") != FORMAT or metadata.get("version") != "1":
         raise ValueError(f"format {metadata.get('format')!r}, version {metadata.get('version')!r}")
     values: dict[str, Any] = json.loads(metadata["position"])
-    return Position(**{item.name: values[item.name] for item in fields(Position)})
+    known = [item.name for item in fields(Position) if item.default is MISSING or item.name in values]
+    return Position(**{name: values[name] for name in known})
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ A run emits RunStarted first and exactly one of RunFinished | RunFailed last.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -43,6 +44,9 @@ class StepCompleted:
     clean_accuracy: float  # in this batch, of the images as the classifier was shown them
     perturbed_accuracy: float  # in this batch
     images_per_second: float
+    d_spread: float = math.nan  # standard deviation of D's judgements (0…1) over its examples
+    d_target_mean: float = math.nan  # share of D's examples that are successes
+    queries: int | None = None  # asked of a black box so far, in the whole run
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class EpochCompleted:
     train_loss_d: float
     seconds: float
     best: bool  # the best so far by perturbed_accuracy_8bit (adversarial: the lowest)
+    queries: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,14 +97,22 @@ class GammaChanged:
     gamma: float
 
 
+NoticeLevel = Literal["info", "warning", "severe", "passed"]
+
+
 @dataclass(frozen=True)
 class Notice:
-    """Something the user should know while the run goes on, with what to change."""
+    """Something the user should know while the run goes on, with what to change (docs/HEALTH.md).
+
+    A condition is told once when it starts, and once more, as "passed" under the same code, when
+    it has passed.
+    """
 
     step: int
     code: str  # e.g. "targets-constant", "below-clean"
     message: str
     hint: str
+    level: NoticeLevel = "warning"
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,7 @@ class RunFinished:
     perturbed_accuracy: float
     perturbed_accuracy_8bit: float
     seconds: float
+    queries: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,16 @@
-"""What goes wrong in PGN training, in words, with what to change."""
+"""What is told once: before the first step, at the end, and when a run cannot go on. The rest: monitor.py."""
 
 from __future__ import annotations
 
+import math
+
+import torch
+
 from pgn_studio.core.config import TrainingSettings
-from pgn_studio.core.training.checkpoints import Position
+from pgn_studio.core.errors import RunError
+from pgn_studio.core.training.checkpoints import parts
 from pgn_studio.core.training.events import Notice
+from pgn_studio.core.training.step import TrainStep
 
 _NEARLY_ALL = 0.98
 
@@ -23,6 +29,7 @@ def few_failures(
             f"{right}, more than on others: it is shown them mixed with up to {blend:.0%} of another image, "
             "so that there are failures to learn from.",
             "Images that the classifier has not seen would serve better.",
+            "info",
         )
     if clean_train_accuracy < _NEARLY_ALL:
         return None
@@ -34,21 +41,56 @@ def few_failures(
     )
 
 
-def below_clean(position: Position, settings: TrainingSettings) -> Notice | None:
-    """When the PGN that is kept is worse than no PGN."""
-    clean, kept = position.clean_accuracy, position.best_accuracy_8bit
+def below_clean(step: int, *, clean: float, kept: float, settings: TrainingSettings) -> Notice | None:
+    """When the PGN that is kept, with accuracy `kept` after 8 bits, is worse than no PGN."""
     if settings.problem == "enhance" and kept < clean:
         return Notice(
-            position.step,
+            step,
             "below-clean",
-            f"The best PGN of this run reaches {kept:.1%} on validation; without it it is {clean:.1%}.",
+            f"The PGN that this run keeps reaches {kept:.1%} on validation; without it it is {clean:.1%}.",
             "Raise --gamma, lower --learning-rate-g, or train for more epochs.",
         )
     if settings.problem == "adversarial" and kept >= clean:
         return Notice(
-            position.step,
+            step,
             "no-attack",
-            f"The best PGN of this run leaves accuracy at {kept:.1%}; clean it is {clean:.1%}.",
+            f"The PGN that this run keeps leaves accuracy at {kept:.1%}; clean it is {clean:.1%}.",
             "Lower --gamma, or train for more epochs.",
         )
     return None
+
+
+class NotFiniteError(RunError):
+    """The game has left the numbers: nothing of the present state may be kept."""
+
+
+def check_losses(step: int, *, loss_g: float, loss_d: float, l2: float) -> None:
+    """Raises NotFiniteError unless the losses of `step` are finite."""
+    if not all(map(math.isfinite, (loss_g, loss_d, l2))):
+        figures = f"L_G {loss_g:g}, L_D {loss_d:g}, L2 {l2:g}"
+        raise NotFiniteError(f"The losses are no longer finite at step {step} ({figures}).")
+
+
+def check_weights(train_step: TrainStep, step: int) -> None:
+    """Raises NotFiniteError unless weights, averages, replay and optimizers are finite; waits for the device.
+
+    Asked before anything is saved: a step's losses are finite when its gradients are not.
+    """
+    values = [value for _, module in parts(train_step) for value in module.state_dict().values()]
+    for optimizer in (train_step.adam_d, train_step.adam_g):
+        values += [value for state in optimizer.state.values() for value in state.values()]
+    if not all(bool(torch.isfinite(value).all()) for value in values if value.is_floating_point()):
+        raise NotFiniteError(f"The weights are no longer finite at step {step}.")
+
+
+def not_finite(error: NotFiniteError, *, step: int, saved_step: int) -> Notice:
+    """`saved_step`: where the checkpoint and the PGNs in the run folder stand, 0 if there are none."""
+    kept = (
+        f"The run is kept as it was at step {saved_step}, where its last epoch ended."
+        if saved_step
+        else "Nothing is kept: it was in its first epoch."
+    )
+    hint = (
+        "In a new run raise --gamma, lower --learning-rate-g and --learning-rate-d, or use --precision fp32."
+    )
+    return Notice(step, "non-finite", f"{error.message} {kept}", hint, "severe")

@@ -83,6 +83,8 @@ class StepResult(NamedTuple):
     broken: Tensor
     clean_right: Tensor
     perturbed_right: Tensor
+    d_spread: Tensor  # standard deviation of D's judgements (0…1) over all of its examples
+    d_target_mean: Tensor  # share of D's examples that are successes
 
 
 class TrainStep:
@@ -168,6 +170,8 @@ class TrainStep:
             broken=(~right & was_right).sum(),
             clean_right=was_right.sum(),
             perturbed_right=right.sum(),
+            d_spread=torch.sigmoid(judged.detach()).std(unbiased=False),
+            d_target_mean=examples.targets.mean(),
         )
 
     @property

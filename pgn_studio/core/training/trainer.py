@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import traceback
 from dataclasses import asdict, dataclass, replace
@@ -14,17 +13,13 @@ from pgn_studio.core.classifiers import Classifier, check_classes, measure_accur
 from pgn_studio.core.config import TrainingSettings, augmentation
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import pick_device, resolve_precision, seed_everything, to_pixels
-from pgn_studio.core.errors import ConfigError, PgnStudioError, RunError
-from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics, evaluate
-from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, save_pgn
+from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError, RunError
+from pgn_studio.core.evaluation.evaluate import Metrics
+from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo
+from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.batches import (
-    epoch_batches,
-    generator_for,
-    prefetched,
-    steps_per_epoch,
-)
-from pgn_studio.core.training.blend import blended, fitting_share
+from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
+from pgn_studio.core.training.blend import blended, chosen_share
 from pgn_studio.core.training.checkpoints import Position, load_checkpoint, save_checkpoint
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import (
@@ -33,20 +28,31 @@ from pgn_studio.core.training.events import (
     Event,
     EventSink,
     GammaChanged,
+    Notice,
     PreviewReady,
     RunFailed,
     RunFinished,
     RunStarted,
     StepCompleted,
 )
-from pgn_studio.core.training.health import below_clean, few_failures
+from pgn_studio.core.training.health import (
+    NotFiniteError,
+    below_clean,
+    check_losses,
+    check_weights,
+    few_failures,
+    not_finite,
+)
+from pgn_studio.core.training.keeping import better, keep_epoch, keep_stopped, restore_result, result_figures
+from pgn_studio.core.training.monitor import Monitor
 from pgn_studio.core.training.preview import Preview, preview_indices
 from pgn_studio.core.training.provenance import pgn_info
+from pgn_studio.core.training.queries import QueryWatch, record
 from pgn_studio.core.training.setup import build_players, fit_statistics
 from pgn_studio.core.training.step import StepResult, TrainStep
+from pgn_studio.core.training.validation import Validation
 
 _PREVIEW_SECONDS = 1.0  # at most one preview in this time: it costs a forward of G and two of f
-_BATCH_FOR_MEASURING = 128
 _NOT_IN_METRICS = (PreviewReady, CheckpointSaved)
 _AUGMENTATION, _NOISE = 1, 2  # keep a step's random streams apart
 
@@ -81,14 +87,24 @@ class Trainer:
         self._position = Position.start(gamma=settings.gamma)
         self._began = time.monotonic()
         self._last_preview = 0.0
+        self._saved_step = 0  # where the checkpoint stands
+        scale = classifier.info.std if settings.input_space == "normalized" else (1.0,)
+        self._monitor = Monitor(
+            problem=settings.problem, loss=settings.loss, pixel_scale=sum(scale) / len(scale)
+        )
 
     def run(self) -> RunFinished | RunFailed:
         """Train and emit events; the last one, RunFinished or RunFailed, is also returned."""
         ending: RunFinished | RunFailed
         try:
             ending = self._train()
-            self.run_folder.update(status=ending.reason, results=asdict(ending))
+            record(self.run_folder, ending.queries, status=ending.reason, results=asdict(ending))
+        except NotFiniteError as error:
+            notice = not_finite(error, step=self._position.step, saved_step=self._saved_step)
+            ending = self._failure(notice.message, notice.hint, notice=notice)
         except PgnStudioError as error:
+            if isinstance(error, ClassifierError) and hasattr(self, "_step"):
+                self._queries.keep(self._step, self._position, self.run_folder, self._info(None))
             ending = self._failure(error.message, error.hint, error.details)
         except torch.OutOfMemoryError:
             hint = f"Use a batch smaller than {self.settings.batch_size}, or smaller images."
@@ -131,6 +147,10 @@ class Trainer:
             control.wait_while_paused()
             if control.stopping:
                 return
+            if not self._queries.allows_step():
+                self._emit(self._queries.exhausted(self._position.step))
+                control.stop()
+                return
             began = time.perf_counter()
             step = self._position.step
             gamma = self._read_gamma(step + 1)
@@ -152,13 +172,18 @@ class Trainer:
             raise ConfigError("fp16 does not train on a CPU.", hint="Use --precision auto, bf16 or fp32.")
         self._machine = _Machine(device, resolve_precision(settings.precision, device))
         check_classes(self.classifier, self.dataset.classes)
+        self._queries = QueryWatch(self.classifier, settings, self.dataset)
+        self._queries.check_start()
         seed_everything(settings.seed)
         players = build_players(settings, self.classifier, image_size=self.dataset.image_size, device=device)
         self._step = TrainStep(players, settings, precision=self._machine.precision)
         self._pgn = Pgn(self._step.result, self._info(None)).to(device)
         if self.resume:
             self._position = load_checkpoint(self.run_folder.checkpoint_path, self._step)
+            self._saved_step = self._position.step
             self.run_folder.truncate_metrics(self._position.step)
+            self._monitor.replay(self.run_folder.read_metrics())
+            restore_result(self.run_folder, self._position, settings)
             self.run_folder.update(status="running", settings=settings.model_dump(mode="json"))
             self.control.set(gamma=self._position.gamma)
         else:
@@ -166,14 +191,17 @@ class Trainer:
             fit_statistics(players, train, seed=settings.seed, precision=self._machine.precision)
 
     def _announce(self, per_epoch: int, total: int) -> None:
-        train, val = self.dataset.split("train"), self.dataset.split("val")
+        train = self.dataset.split("train")
         clean_train = measure_accuracy(self.classifier, train, device=self._machine.device, precision="fp32")
-        before = self._measure()
-        self._position = replace(self._position, clean_accuracy=before.metrics.clean_accuracy)
+        self._validation = Validation(
+            self.dataset, self.classifier, precision=self._machine.precision
+        )  # measured here, once: f never changes
+        self._position = replace(self._position, clean_accuracy=self._validation.clean_accuracy)
         if not self.resume:
-            self._position = replace(self._position, blend=self._choose_blend())
-        right = before.per_image.clean_prediction == before.per_image.labels
-        indices = preview_indices(torch.from_numpy(right))
+            share = chosen_share(self.settings, self.classifier, train, wanted=self._position.clean_accuracy)
+            self._position = replace(self._position, blend=share)
+        val = self._validation.split
+        indices = preview_indices(torch.from_numpy(self._validation.right))
         self._preview = Preview(val, self._pgn, self.classifier, indices)
         self._emit(
             RunStarted(
@@ -186,28 +214,16 @@ class Trainer:
                 precision=self._machine.precision,
                 train_images=len(train),
                 val_images=len(val),
-                clean_accuracy=before.metrics.clean_accuracy,
+                clean_accuracy=self._position.clean_accuracy,
                 clean_train_accuracy=clean_train,
             )
         )
-        notice = few_failures(
-            clean_train, self.settings, step=self._position.step, blend=self._position.blend
-        )
-        if notice is not None:
+        position = self._position
+        notice = few_failures(clean_train, self.settings, step=position.step, blend=position.blend)
+        if notice is not None and not self.resume:  # a resumed run has told
             self._emit(notice)
+            self._monitor.begin(notice.code)
         self._show_preview()
-
-    def _choose_blend(self) -> float:
-        if self.settings.blend is not None:
-            return self.settings.blend
-        if (
-            self.settings.problem == "adversarial"
-        ):  # there the classifier's right answers are what to learn from
-            return 0.0
-        wanted = self._position.clean_accuracy
-        return fitting_share(
-            self.classifier, self.dataset.split("train"), wanted=wanted, seed=self.settings.seed
-        )
 
     # ------------------------------------------------------------------ during
 
@@ -225,31 +241,34 @@ class Trainer:
         values = torch.stack(
             [value.float() for value in result]
         ).tolist()  # waits for the device, once a step
-        loss_g, loss_d, l2, target_mean, fixed, broken, clean_right, perturbed_right = values
-        if not all(map(math.isfinite, (loss_g, loss_d, l2))):
-            hint = "Lower --learning-rate-g, raise --gamma, or use --precision fp32; the checkpoint is kept."
-            raise RunError(
-                f"The losses are no longer finite at step {step} (L_G {loss_g}, L_D {loss_d}).", hint=hint
-            )
+        loss_g, loss_d, l2, target_mean, fixed, broken, clean_right, perturbed_right, spread, d_targets = (
+            values
+        )
+        check_losses(step, loss_g=loss_g, loss_d=loss_d, l2=l2)
         sums = (self._position.loss_g_sum + loss_g, self._position.loss_d_sum + loss_d)
         self._position = replace(self._position, step=step, loss_g_sum=sums[0], loss_d_sum=sums[1])
-        self._emit(
-            StepCompleted(
-                step=step,
-                epoch=epoch,
-                gamma=gamma,
-                loss_g=loss_g,
-                loss_d=loss_d,
-                l2=l2,
-                target_mean=target_mean,
-                fixed=round(fixed),
-                broken=round(broken),
-                clean_accuracy=clean_right / count,
-                perturbed_accuracy=perturbed_right / count,
-                images_per_second=count / max(time.perf_counter() - began, 1e-9),
-            )
+        completed = StepCompleted(
+            step=step,
+            epoch=epoch,
+            gamma=gamma,
+            loss_g=loss_g,
+            loss_d=loss_d,
+            l2=l2,
+            target_mean=target_mean,
+            fixed=round(fixed),
+            broken=round(broken),
+            clean_accuracy=clean_right / count,
+            perturbed_accuracy=perturbed_right / count,
+            images_per_second=count / max(time.perf_counter() - began, 1e-9),
+            d_spread=spread,
+            d_target_mean=d_targets,
+            queries=self._queries.used,
         )
-        if time.monotonic() - self._last_preview > _PREVIEW_SECONDS:
+        self._emit(completed)
+        for notice in self._monitor.step(completed):
+            self._emit(notice)
+        # A black box is asked once an epoch, about images that it has just been measured on.
+        if not self._queries.is_needed and time.monotonic() - self._last_preview > _PREVIEW_SECONDS:
             self._show_preview()
 
     def _show_preview(self) -> None:
@@ -261,48 +280,47 @@ class Trainer:
 
     def _finish_epoch(self, epoch: int, per_epoch: int, *, seconds: float) -> None:
         position = self._position
-        metrics = self._measure().metrics
-        best = self._keep_if_best(metrics, epoch)
-        save_pgn(self.run_folder.last_pgn_path, self._step.result, self._info(metrics))
+        check_weights(self._step, position.step)
+        metrics = self._validation.measure(self._pgn).metrics
+        best = better(metrics, position, self.settings)
         means = (position.loss_g_sum / per_epoch, position.loss_d_sum / per_epoch)
-        self._position = replace(self._position, loss_g_sum=0.0, loss_d_sum=0.0)
-        self._emit(
-            EpochCompleted(
-                epoch=epoch,
-                step=position.step,
-                gamma=position.gamma,
-                clean_accuracy=metrics.clean_accuracy,
-                perturbed_accuracy=metrics.perturbed_accuracy,
-                perturbed_accuracy_8bit=metrics.perturbed_accuracy_8bit,
-                fixed=metrics.fixed,
-                broken=metrics.broken,
-                l2_mean=metrics.l2_mean,
-                rms_mean=metrics.rms_mean,
-                train_loss_g=means[0],
-                train_loss_d=means[1],
-                seconds=seconds,
-                best=best,
-            )
+        kept = keep_epoch(
+            self.run_folder,
+            self._step.result,
+            self._info(metrics),
+            metrics,
+            epoch=epoch,
+            position=position,
+            settings=self.settings,
         )
+        self._position = replace(kept, loss_g_sum=0.0, loss_d_sum=0.0)
+        completed = EpochCompleted(
+            epoch=epoch,
+            step=position.step,
+            gamma=position.gamma,
+            clean_accuracy=metrics.clean_accuracy,
+            perturbed_accuracy=metrics.perturbed_accuracy,
+            perturbed_accuracy_8bit=metrics.perturbed_accuracy_8bit,
+            fixed=metrics.fixed,
+            broken=metrics.broken,
+            l2_mean=metrics.l2_mean,
+            rms_mean=metrics.rms_mean,
+            train_loss_g=means[0],
+            train_loss_d=means[1],
+            seconds=seconds,
+            best=best,
+            queries=self._queries.used,
+        )
+        self._emit(completed)
+        for notice in self._monitor.epoch(completed):
+            self._emit(notice)
         self._show_preview()
         self._save_checkpoint(epoch)
 
-    def _keep_if_best(self, metrics: Metrics, epoch: int) -> bool:
-        """Save this PGN as the run's result if it is the best so far, or if the last is to be kept."""
-        position = self._position
-        sign = 1 if self.settings.problem == "enhance" else -1
-        accuracy = metrics.perturbed_accuracy_8bit
-        best = position.best_epoch == 0 or sign * accuracy > sign * position.best_accuracy_8bit
-        if best or self.settings.keep == "last":
-            save_pgn(self.run_folder.pgn_path, self._step.result, self._info(metrics))
-            kept = (metrics.perturbed_accuracy, accuracy)
-            self._position = replace(
-                position, best_epoch=epoch, best_accuracy=kept[0], best_accuracy_8bit=kept[1]
-            )
-        return best
-
     def _save_checkpoint(self, epoch: int) -> None:
         save_checkpoint(self.run_folder.checkpoint_path, self._step, self._position)
+        self._saved_step = self._position.step
+        record(self.run_folder, self._queries.used)
         self._emit(CheckpointSaved(self._position.step, epoch, str(self.run_folder.path)))
 
     # ------------------------------------------------------------------ at the end
@@ -310,16 +328,24 @@ class Trainer:
     def _finish(self, per_epoch: int) -> RunFinished:
         position = self._position
         epochs, within = divmod(position.step, per_epoch)
+        kept = result_figures(position, self.settings)
         if within or position.best_epoch == 0:  # stopped inside an epoch: what was learned counts too
-            metrics = self._measure().metrics
-            save_pgn(self.run_folder.last_pgn_path, self._step.result, self._info(metrics))
+            check_weights(self._step, position.step)
+            metrics = self._validation.measure(self._pgn).metrics
             if position.step:
-                self._save_checkpoint(epochs)  # before the PGN is judged: resuming repeats nothing
-            self._keep_if_best(metrics, epochs + 1)
-            position = self._position
-        notice = below_clean(position, self.settings)
-        if notice is not None:
-            self._emit(notice)
+                self._save_checkpoint(epochs)  # of the epochs' best alone: resuming repeats nothing
+            kept = keep_stopped(
+                self.run_folder,
+                self._step.result,
+                self._info(metrics),
+                metrics,
+                position=position,
+                settings=self.settings,
+            )
+        harm = below_clean(position.step, clean=position.clean_accuracy, kept=kept[1], settings=self.settings)
+        for notice in (harm, self._queries.spent(position.step)):
+            if notice is not None:
+                self._emit(notice)
         return RunFinished(
             reason="completed" if epochs >= self.settings.epochs else "stopped",
             step=position.step,
@@ -327,38 +353,27 @@ class Trainer:
             run_folder=str(self.run_folder.path),
             pgn_path=str(self.run_folder.pgn_path),
             clean_accuracy=position.clean_accuracy,
-            perturbed_accuracy=position.best_accuracy,
-            perturbed_accuracy_8bit=position.best_accuracy_8bit,
+            perturbed_accuracy=kept[0],
+            perturbed_accuracy_8bit=kept[1],
             seconds=time.monotonic() - self._began,
+            queries=self._queries.used,
         )
 
-    def _failure(self, message: str, hint: str, details: str = "") -> RunFailed:
+    def _failure(
+        self, message: str, hint: str, details: str = "", *, notice: Notice | None = None
+    ) -> RunFailed:
         """The failing end of a run, noted in run.json if the disk still allows it."""
         details = details or traceback.format_exc()
         folder = str(self.run_folder.path)
         try:
+            if notice is not None:
+                self._emit(notice)
             self.run_folder.update(status="failed", results={"message": message, "hint": hint})
         except PgnStudioError as error:
             details += f"\nrun.json could not be updated: {error}"
         return RunFailed(self._position.step, folder, message, hint, details)
 
     # ------------------------------------------------------------------ helpers
-
-    def _measure(self) -> Evaluation:
-        generator = self._step.result
-        was_training = generator.training
-        self._pgn.eval()
-        evaluation = evaluate(
-            self._pgn,
-            self.classifier,
-            self.dataset.split("val"),
-            split_name="val",
-            dataset_name=self.dataset.name,
-            batch_size=_BATCH_FOR_MEASURING,
-            precision=self._machine.precision,
-        )
-        generator.train(was_training)
-        return evaluation
 
     def _info(self, metrics: Metrics | None) -> PgnInfo:
         return pgn_info(

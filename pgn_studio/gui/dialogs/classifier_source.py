@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.gui.workspace import ClassifierSource
+from pgn_studio.gui.classifier_source import ClassifierSource
 
 SUGGESTIONS = ("resnet50", "resnet18", "resnet101", "vgg16", "densenet169", "efficientnet_b0", "small")
 

@@ -1,4 +1,4 @@
-"""The Train tab: progress, four live plots and the preview strip."""
+"""The Train tab: progress, health, four live plots and the preview strip."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from pgn_studio.gui.training.history import RunHistory
 from pgn_studio.gui.training.preview import PreviewImages
 from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.widgets.banner import Banner
+from pgn_studio.gui.widgets.health_strip import HealthStrip
 from pgn_studio.gui.widgets.preview_strip import PreviewStrip
 
 RATE_STEPS = 30  # over which images per second are averaged
@@ -48,6 +49,7 @@ class TrainingPage(QWidget):
         self.plots = LivePlots(self.history, self)
         self.strip = PreviewStrip(self)
         self.banner = Banner(self)
+        self.health = HealthStrip(self)
         self.bar = QProgressBar(self)
         self.bar.setObjectName("run_progress")
         self.bar.setAccessibleName("Progress of the run")
@@ -74,6 +76,7 @@ class TrainingPage(QWidget):
         self.logarithmic.toggled.connect(self.plots.set_logarithmic)
         self.smoothing.valueChanged.connect(self.plots.set_smoothing)
         self.banner.action_clicked.connect(self.inspect_wanted)
+        self.health.step_chosen.connect(self.plots.point_to)
         self._listen(bridge)
 
     def set_classes(self, classes: Sequence[str]) -> None:
@@ -93,6 +96,7 @@ class TrainingPage(QWidget):
         if len(steps):
             self.position.setText(f"A run from disk, {int(steps[-1]):,} steps")
             self.plots.refresh()
+            self._show_health()
 
     @Slot(object)
     def show_state(self, state: RunState) -> None:
@@ -106,6 +110,8 @@ class TrainingPage(QWidget):
         self.history.clear()
         self.strip.clear()
         self.banner.hide()
+        self.health.clear()
+        self.plots.mark_notices()
         self.rate.clear()
         self.bar.setRange(0, 1)
         self.bar.setValue(0)
@@ -139,6 +145,7 @@ class TrainingPage(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.bar)
         layout.addWidget(self.banner)
+        layout.addWidget(self.health)
         layout.addWidget(self.plots, 1)
         layout.addWidget(card)
 
@@ -149,6 +156,7 @@ class TrainingPage(QWidget):
         self._started = event
         self.history.keep_until(event.first_step)
         self.history.describe(images=event.train_images, steps=event.steps_per_epoch, val=event.val_images)
+        self._show_health()
         self.bar.setRange(0, event.total_steps)
         self.bar.setValue(event.first_step)
         self.position.setText(f"On {event.device}, {event.precision}")
@@ -184,7 +192,12 @@ class TrainingPage(QWidget):
 
     @Slot(object)
     def _show_notice(self, notice: Notice) -> None:
-        self.banner.show_message(notice.message, hint=notice.hint, kind="warning")
+        self.history.add_notice(notice)
+        self._show_health()
+
+    def _show_health(self) -> None:
+        self.health.show_notices(self.history.notices)
+        self.plots.mark_notices()
 
     @Slot(object)
     def _finish(self, event: RunFinished) -> None:

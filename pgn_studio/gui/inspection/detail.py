@@ -93,9 +93,11 @@ class DetailPanel(QWidget):
         self.views.show_sample(sample, content.original, content.perturbed)
         self.gain.set_automatic_gain(content.automatic_gain)
         self._draw_perturbation()
-        self._caption("original", classes, int(sample.before.argmax()), float(sample.before.max()), truth)
-        self._caption("perturbed", classes, int(sample.after.argmax()), float(sample.after.max()), truth)
-        self.bars.show_rows(top_rows(classes, sample.before, sample.after, truth))
+        for view, said in (("original", sample.before), ("perturbed", sample.after)):
+            confidence = f"{said.max():.0%} " if sample.has_probabilities else ""
+            self._caption(view, classes, int(said.argmax()), confidence, truth)
+        rows = top_rows(classes, sample.before, sample.after, truth) if sample.has_probabilities else []
+        self.bars.show_rows(rows)
         self._sizes["l2"].setText(f"{per_image.l2[index]:.3g}")
         self._sizes["rms"].setText(f"{per_image.rms[index]:.3g}")
         self._sizes["linf"].setText(f"{per_image.linf[index]:.3g}")
@@ -117,9 +119,9 @@ class DetailPanel(QWidget):
         for label in (self._title, self._after_saving, *self._sizes.values()):
             label.clear()
 
-    def _caption(self, view: str, classes: tuple[str, ...], said: int, confidence: float, truth: int) -> None:
+    def _caption(self, view: str, classes: tuple[str, ...], said: int, confidence: str, truth: int) -> None:
         mark = "✓" if said == truth else "✗"
-        self.views.set_caption(view, f"{view.capitalize()}: {classes[said]} {confidence:.0%} {mark}")
+        self.views.set_caption(view, f"{view.capitalize()}: {classes[said]} {confidence}{mark}")
 
     def _draw_perturbation(self) -> None:
         gain = self.gain.gain

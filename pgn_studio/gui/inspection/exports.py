@@ -1,4 +1,4 @@
-"""Exports of what is inspected: figure, clipboard, table, images; in the background."""
+"""Exports of what is inspected: figure, clipboard, table, images, report; in the background."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Exporter(QObject):
     started = Signal(str)
     progressed = Signal(int, int)
     done = Signal(str)
+    reported = Signal(str)  # the page of a report that was written
     failed = Signal(object)
     ended = Signal()  # after done, failed or a cancellation
 
@@ -81,6 +82,22 @@ class Exporter(QObject):
             "Writing perturbed images …", write, lambda _result: self._tell(f"Images written to {folder}")
         )
 
+    def report(self, folder: Path, subject: Subject) -> None:
+        """Write the honesty report into `folder`; without baselines, which take training."""
+
+        def write(progress: Progress) -> str:
+            from pgn_studio.core.export.report import make_report
+            from pgn_studio.core.export.report_files import check_report_folder, write_report
+
+            check_report_folder(folder)
+            report = make_report(
+                subject.pgn, subject.classifier, subject.dataset, subject.split_name,
+                evaluation=subject.evaluation, progress=progress,
+            )  # fmt: skip
+            return str(write_report(folder, report, progress))
+
+        self._run("Writing the report …", write, self._tell_report)
+
     def _run(self, title: str, work: Callable[[Progress], T], success: Callable[[T], object]) -> None:
         if self.busy:
             self.failed.emit(PgnStudioError("An export is still running.", hint="Wait for it, or cancel it."))
@@ -93,6 +110,10 @@ class Exporter(QObject):
 
     def _tell(self, text: str) -> None:
         self.done.emit(text)
+
+    def _tell_report(self, page: str) -> None:
+        self.done.emit(f"Report written to {page}")
+        self.reported.emit(page)
 
     def _to_clipboard(self, image: QImage) -> None:
         QGuiApplication.clipboard().setImage(image)

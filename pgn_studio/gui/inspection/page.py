@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QKeyEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
@@ -152,11 +153,13 @@ class InspectionPage(QWidget):
         self.toolbar.copy_figure.connect(self._copy_figure)
         self.toolbar.export_table.connect(self._ask_table)
         self.toolbar.export_images.connect(self._ask_images)
+        self.toolbar.write_report.connect(self._ask_report)
         self.toolbar.cancel_export.connect(self._exporter.cancel)
         self._exporter.started.connect(self.toolbar.show_started)
         self._exporter.started.connect(self.status)
         self._exporter.progressed.connect(self.toolbar.show_progress)
         self._exporter.done.connect(self.status)
+        self._exporter.reported.connect(self._offer_report)
         self._exporter.failed.connect(self._show_export_failure)
         self._exporter.ended.connect(self.toolbar.show_idle)
 
@@ -229,6 +232,24 @@ class InspectionPage(QWidget):
             chosen = self.gallery.view.selected_images()
             self._exporter.images(Path(folder), self._subject, chosen if len(chosen) > 1 else None)
 
+    def _ask_report(self) -> None:
+        if self._subject is None:
+            return
+        name = f"{self._subject.stem}-report"
+        place = QFileDialog.getExistingDirectory(self, f"Where to put the folder {name}")
+        if place:
+            self._exporter.report(Path(place) / name, self._subject)
+
+    def _offer_report(self, page: str) -> None:
+        box = QMessageBox(QMessageBox.Icon.Information, "Report", "The report is written.", parent=self)
+        box.setObjectName("report-written")
+        box.setInformativeText(page)
+        opening = box.addButton("Open the page", QMessageBox.ButtonRole.AcceptRole)
+        opening.clicked.connect(partial(_open_file, page))
+        box.addButton(QMessageBox.StandardButton.Close)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
     def _ask_path(self, title: str, ending: str, filters: str) -> Path | None:
         if self._subject is None:
             return None
@@ -247,3 +268,7 @@ class InspectionPage(QWidget):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()  # not exec: a nested event loop would hold up a test and the trainer's bridge
         self.status.emit(str(error))
+
+
+def _open_file(path: str) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(path))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
-    from pgn_studio.core.evaluation.evaluate import ClassifiedBatch
+    from pgn_studio.core.evaluation.batch import ClassifiedBatch
     from pgn_studio.core.perturbation.pgn import Pgn
     from pgn_studio.core.protocols import LabelledImages, UInt8Images
 
@@ -29,6 +29,7 @@ class Sample:
     perturbed: npt.NDArray[np.uint8]  # (H, W, 3), clamped and rounded as a saved picture
     before: npt.NDArray[np.float32]  # (K,) the classifier's probabilities of the clean image
     after: npt.NDArray[np.float32]  # (K,) of the perturbed image as the PGN makes it
+    has_probabilities: bool = True  # else one-hot: the classifier gives labels only
 
 
 def make_sample(pgn: Pgn, classifier: Classifier, split: LabelledImages, index: int) -> Sample:
@@ -42,6 +43,7 @@ def make_sample(pgn: Pgn, classifier: Classifier, split: LabelledImages, index: 
         perturbed=_bytes(batch)[0],
         before=batch.clean[0].cpu().numpy(),
         after=batch.perturbed[0].cpu().numpy(),
+        has_probabilities=batch.has_probabilities,
     )
 
 
@@ -56,7 +58,8 @@ def _classified(
     pgn: Pgn, classifier: Classifier, split: LabelledImages, indices: Sequence[int]
 ) -> tuple[UInt8Images, ClassifiedBatch]:
     from pgn_studio.core.device import resolve_precision, to_pixels
-    from pgn_studio.core.evaluation.evaluate import classify_batch, place
+    from pgn_studio.core.evaluation.batch import classify_batch
+    from pgn_studio.core.evaluation.evaluate import place
 
     device = place(pgn, classifier, None)
     images = split.images(indices)
@@ -65,6 +68,6 @@ def _classified(
 
 
 def _bytes(batch: ClassifiedBatch) -> UInt8Images:
-    from pgn_studio.core.evaluation.evaluate import to_uint8
+    from pgn_studio.core.evaluation.batch import to_uint8
 
     return to_uint8(batch.pixels_8bit)

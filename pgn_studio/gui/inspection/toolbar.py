@@ -22,6 +22,7 @@ class InspectionToolbar(QWidget):
     copy_figure = Signal()
     export_table = Signal()
     export_images = Signal()
+    write_report = Signal()
     cancel_export = Signal()
     thumbnails_changed = Signal(str)  # ORIGINAL or PERTURBED
 
@@ -67,6 +68,12 @@ class InspectionToolbar(QWidget):
             "Write the perturbed images as PNG files: those selected, or all when one is",
             self.export_images,
         )
+        self._report = self._button(
+            "write-report",
+            "Report…",
+            "Write a page with every metric and its interval, survival of JPEG, strength and examples",
+            self.write_report,
+        )
         self._title.setMinimumWidth(1)
         column = QVBoxLayout(self)  # the title above the buttons: beside them it would be cut off
         column.setContentsMargins(0, 0, 0, 0)
@@ -76,7 +83,7 @@ class InspectionToolbar(QWidget):
         line.addStretch(1)
         for widget in (self._progress, self._cancel, self._thumbnails):
             line.addWidget(widget)
-        for widget in (self._figure, self._copy, self._table, self._images):
+        for widget in (self._figure, self._copy, self._table, self._images, self._report):
             line.addWidget(widget)
         self.show_idle()
 

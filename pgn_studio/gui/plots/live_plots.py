@@ -61,6 +61,17 @@ class LivePlots(QWidget):
         if self.isVisible() and not self._turn.isActive():
             self._turn.start()
 
+    @Slot()
+    def mark_notices(self) -> None:
+        """The history's notices have changed: few, so all are drawn anew."""
+        for plot in self.plots:
+            plot.set_marks(self._history.notices)
+
+    @Slot(int)
+    def point_to(self, step: int) -> None:
+        for plot in self.plots:
+            plot.point_to(step)
+
     @Slot(bool)
     def set_logarithmic(self, on: bool) -> None:
         for plot in self.plots:
@@ -99,4 +110,5 @@ class LivePlots(QWidget):
             plot.set_colors(colors)
         self.gamma.set_colors(colors)
         self.l2.add_legend_entry("γ (right axis)", colors.marker)
+        self.mark_notices()
         self.refresh()

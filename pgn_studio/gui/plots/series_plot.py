@@ -11,11 +11,18 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from pgn_studio.core.training.events import Notice
 from pgn_studio.gui.theme import PlotColors
 from pgn_studio.gui.training.history import FloatArray, RunHistory, decimated, smoothed
 
 COLUMNS = 400  # of minima and maxima: about a plot's width in pixels
 SMALLEST = 1e-9  # what a zero is drawn as on a logarithmic axis
+# The mark of a notice: its sign, its line, and the field of PlotColors.
+_MARKS = {
+    "warning": ("!", Qt.PenStyle.DashLine, "warning"),
+    "severe": ("!!", Qt.PenStyle.SolidLine, "severe"),
+    "passed": ("✓", Qt.PenStyle.DotLine, "good"),
+}
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,7 @@ class SeriesPlot(QFrame):
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._cursor.hide()
         self.plot.addItem(self._cursor, ignoreBounds=True)
+        self.marks: list[pg.InfiniteLine] = []
         self.plot.scene().sigMouseMoved.connect(self._point_at)
         top = QHBoxLayout()
         top.addWidget(self._heading)
@@ -132,6 +140,32 @@ class SeriesPlot(QFrame):
             curve.setData(x, y)
             if points is not None:
                 points.setData(history.epochs.column("step"), item.epoch_values(history))
+
+    def set_marks(self, notices: Sequence[Notice]) -> None:
+        """A line where a condition started (!: warning, !!: problem) or passed (✓); notes have none."""
+        for mark in self.marks:
+            self.plot.removeItem(mark)
+        self.marks = []
+        for notice in notices:
+            if notice.level == "info" or self._colors is None:
+                continue
+            sign, style, color = _MARKS[notice.level]
+            shown = getattr(self._colors, color)
+            mark = pg.InfiniteLine(
+                pos=notice.step,
+                angle=90,
+                pen=pg.mkPen(shown, width=1, style=style),
+                label=sign,
+                labelOpts={"position": 0.92, "color": shown},
+            )
+            mark.setToolTip(f"Step {notice.step}: {notice.message}")
+            self.plot.addItem(mark, ignoreBounds=True)
+            self.marks.append(mark)
+
+    def point_to(self, step: float) -> None:
+        """Put the cursor at a step."""
+        self._cursor.setPos(step)
+        self._cursor.show()
 
     def add_legend_entry(self, label: str, color: str) -> None:
         """Name something that is drawn over the plot; gone after the next `set_colors`."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from pgn_studio.core.training.events import EpochCompleted, StepCompleted
+from pgn_studio.core.training.events import EpochCompleted, Notice, NoticeLevel, StepCompleted
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -79,23 +79,29 @@ class RunHistory:
     def __init__(self) -> None:
         self.steps = Table(STEP_COLUMNS)
         self.epochs = Table(EPOCH_COLUMNS, capacity=64)
+        self.notices: list[Notice] = []
         self.images_per_step = 1.0  # what counts in a batch are out of
         self.val_images = 1.0
 
     def clear(self) -> None:
         self.steps.clear()
         self.epochs.clear()
+        self.notices.clear()
 
     def keep_until(self, step: int) -> None:
         """Forget what comes after `step`: a run that goes on from there tells it anew."""
         self.steps.keep_until("step", step)
         self.epochs.keep_until("step", step)
+        self.notices = [notice for notice in self.notices if notice.step <= step]
 
     def add_steps(self, events: Sequence[StepCompleted]) -> None:
         self.steps.append([vars(event) for event in events])
 
     def add_epoch(self, event: EpochCompleted) -> None:
         self.epochs.append([vars(event)])
+
+    def add_notice(self, notice: Notice) -> None:
+        self.notices.append(notice)
 
     def replay(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Fill from the lines of a metrics.jsonl."""
@@ -107,11 +113,30 @@ class RunHistory:
                 )
         self.steps.append([line for line in lines if line.get("event") == "StepCompleted"])
         self.epochs.append([line for line in lines if line.get("event") == "EpochCompleted"])
+        self.notices += [_notice(line) for line in lines if line.get("event") == "Notice"]
 
     def describe(self, *, images: int, steps: int, val: int) -> None:
         """Remember what the counts are out of: `images` in `steps` steps, `val` at an epoch's end."""
         self.images_per_step = max(1.0, images / max(1, steps))
         self.val_images = max(1.0, float(val))
+
+
+def holding(notices: Sequence[Notice]) -> list[Notice]:
+    """Those that ask for something and have not passed, in the order in which they started."""
+    found: dict[str, Notice] = {}
+    for notice in notices:
+        found.pop(notice.code, None)
+        if notice.level in ("warning", "severe"):
+            found[notice.code] = notice
+    return list(found.values())
+
+
+def _notice(line: Mapping[str, Any]) -> Notice:
+    """From a line of metrics.jsonl; runs of older versions have no levels."""
+    code, message, hint = (str(line.get(name) or "") for name in ("code", "message", "hint"))
+    levels: dict[Any, NoticeLevel] = {level: level for level in get_args(NoticeLevel)}
+    older: NoticeLevel = "info" if code == "blending" else "warning"
+    return Notice(int(line.get("step") or 0), code, message, hint, levels.get(line.get("level"), older))
 
 
 def smoothed(values: FloatArray, window: int) -> FloatArray:

@@ -12,7 +12,8 @@ from torch import nn
 
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import Cancelled, ClassifierError, DataError, PgnFileError
-from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, evaluate, to_8bit, to_uint8
+from pgn_studio.core.evaluation.batch import to_8bit, to_uint8
+from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, clean_scores, evaluate
 from pgn_studio.core.perturbation.pgn import Pgn
 from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
 
@@ -97,6 +98,20 @@ def test_no_perturbation_changes_nothing(precision: str, input_space: str) -> No
     m = measure(make_pgn(Shift(), input_space=input_space), make_split(), precision=precision).metrics
     assert m.clean_accuracy == m.perturbed_accuracy == m.perturbed_accuracy_8bit
     assert (m.fixed, m.broken, m.fooling_rate, m.l2_mean, m.mcnemar_p) == (0, 0, 0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_known_clean_scores_give_the_same_figures_without_asking_again(precision: str) -> None:
+    split, asked = make_split(20), []
+    pgn, classifier = make_pgn(Shift(red=0.02, noise=0.03)), make_classifier()
+    options = {"split_name": "test", "dataset_name": "noise", "precision": precision, "batch_size": 7}
+    whole = evaluate(pgn, classifier, split, **options)  # type: ignore[arg-type]
+    known = clean_scores(classifier, split, batch_size=7, precision=precision)
+    classifier.register_forward_hook(lambda *_: asked.append(1))
+    again = evaluate(pgn, classifier, split, clean=known, **options)  # type: ignore[arg-type]
+    assert again.metrics == whole.metrics
+    assert np.array_equal(again.per_image.clean_true_probability, whole.per_image.clean_true_probability)
+    assert len(asked) == 3  # after 8 bits, once a batch: never clean
 
 
 def test_per_image_values_are_in_the_order_of_the_split() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,12 @@ from pgn_studio.core.classifiers import Classifier, load_classifier, train_class
 from pgn_studio.core.config import ClassifierSettings, DataSettings, TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.sources import load_dataset
+from pgn_studio.core.runs import RunFolder
+from pgn_studio.core.training.control import TrainingControl
+from pgn_studio.core.training.events import Event, StepCompleted
+from pgn_studio.core.training.trainer import Trainer
+
+Train = Callable[..., tuple[RunFolder, list[Event]]]
 
 FAST = {
     "encoder": "small",
@@ -54,3 +61,40 @@ def classifier(classifier_path: Path) -> Classifier:
 @pytest.fixture
 def settings(classifier_path: Path) -> TrainingSettings:
     return TrainingSettings.make(dataset="digits", classifier=str(classifier_path), **FAST)
+
+
+@pytest.fixture
+def train(tmp_path: Path, digits: ImageDataset, classifier_path: Path) -> Train:
+    """train(settings, name="run", at={step: action}) runs to the end and gives folder and events."""
+
+    def run(
+        settings: TrainingSettings,
+        *,
+        name: str = "run",
+        at: dict[int, Callable[[TrainingControl], None]] | None = None,
+        resume: bool = False,
+        classifier: Classifier | None = None,
+        dataset: ImageDataset | None = None,
+    ) -> tuple[RunFolder, list[Event]]:
+        folder = RunFolder.open(tmp_path / name) if resume else RunFolder.create(tmp_path / name, settings)
+        control = TrainingControl(gamma=settings.gamma)
+        events: list[Event] = []
+
+        def sink(event: Event) -> None:
+            events.append(event)
+            if isinstance(event, StepCompleted) and at and event.step in at:
+                at[event.step](control)
+
+        ending = Trainer(
+            settings,
+            dataset=dataset or digits,
+            classifier=classifier or load_classifier(classifier_path),
+            run=folder,
+            control=control,
+            sink=sink,
+            resume=resume,
+        ).run()
+        assert ending is events[-1]
+        return folder, events
+
+    return run

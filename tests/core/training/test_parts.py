@@ -14,7 +14,7 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ClassifierError, ConfigError
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.training.averaging import Averaged
-from pgn_studio.core.training.batches import epoch_batches, generator_for, prefetched, steps_per_epoch
+from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
 from pgn_studio.core.training.blend import blended, fitting_share
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.preview import perturbation_picture, preview_indices
@@ -64,19 +64,6 @@ class TestBatches:
         assert steps_per_epoch(9, 4) == 2
         assert [len(batch) for batch in epoch_batches(9, 4, seed=0, epoch=0)] == [4, 4]
         assert steps_per_epoch(1, 4) == 0
-
-    def test_prefetched_batches_come_in_order(self, digits: ImageDataset) -> None:
-        split = digits.split("val")
-        batches = epoch_batches(len(split), 50, seed=0, epoch=0)
-        for indices, (images, labels) in zip(batches, prefetched(split, batches, pin=False), strict=True):
-            assert np.array_equal(images.numpy(), split.images(indices))
-            assert np.array_equal(labels.numpy(), split.labels[indices])
-
-    def test_abandoned_prefetching_leaves_no_thread(self, digits: ImageDataset) -> None:
-        split = digits.split("val")
-        stream = prefetched(split, epoch_batches(len(split), 50, seed=0, epoch=0), pin=False)
-        next(stream)
-        stream.close()  # type: ignore[attr-defined] # conftest fails the test if a thread stays
 
 
 class TestBlend:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from pgn_studio.core.classifiers import Classifier, load_classifier
+from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import evaluate
@@ -31,45 +29,7 @@ from pgn_studio.core.training.events import (
     RunStarted,
     StepCompleted,
 )
-from pgn_studio.core.training.trainer import Trainer
-
-Train = Callable[..., tuple[RunFolder, list[Event]]]
-
-
-@pytest.fixture
-def train(tmp_path: Path, digits: ImageDataset, classifier_path: Path) -> Train:
-    """train(settings, name="run", at={step: action}) runs to the end and gives folder and events."""
-
-    def run(
-        settings: TrainingSettings,
-        *,
-        name: str = "run",
-        at: dict[int, Callable[[TrainingControl], None]] | None = None,
-        resume: bool = False,
-        classifier: Classifier | None = None,
-    ) -> tuple[RunFolder, list[Event]]:
-        folder = RunFolder.open(tmp_path / name) if resume else RunFolder.create(tmp_path / name, settings)
-        control = TrainingControl(gamma=settings.gamma)
-        events: list[Event] = []
-
-        def sink(event: Event) -> None:
-            events.append(event)
-            if isinstance(event, StepCompleted) and at and event.step in at:
-                at[event.step](control)
-
-        ending = Trainer(
-            settings,
-            dataset=digits,
-            classifier=classifier or load_classifier(classifier_path),
-            run=folder,
-            control=control,
-            sink=sink,
-            resume=resume,
-        ).run()
-        assert ending is events[-1]
-        return folder, events
-
-    return run
+from tests.core.training.conftest import Train
 
 
 def of(events: list[Event], kind: type[Any]) -> list[Any]:
@@ -251,26 +211,6 @@ def test_a_run_that_cannot_start_fails_with_advice(train: Train, settings: Train
     assert "cuda:7" in events[0].message
     assert "Choose one of" in events[0].hint
     assert folder.run_json["status"] == "failed"
-
-
-def test_a_run_that_diverges_keeps_its_checkpoint_and_says_why(
-    train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pgn_studio.core.training import step as module
-
-    original = module.l2_term
-    calls = iter(range(1000))
-
-    def poisoned(perturbation: torch.Tensor) -> torch.Tensor:
-        value = original(perturbation)
-        return value * float("nan") if next(calls) == 11 else value
-
-    monkeypatch.setattr(module, "l2_term", poisoned)
-    folder, events = train(settings)
-    assert isinstance(events[-1], RunFailed)
-    assert "no longer finite at step 12" in events[-1].message
-    load_pgn(folder.pgn_path)  # of the first epoch
-    assert folder.checkpoint_path.is_file()
 
 
 def test_a_perfect_classifier_is_pointed_out(

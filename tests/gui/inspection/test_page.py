@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.evaluation.evaluate import classify_batch
+from pgn_studio.core.evaluation.batch import classify_batch
 from pgn_studio.gui.inspection.image_view import ImageView
 from pgn_studio.gui.inspection.page import InspectionPage
 from tests.gui.inspection.studies import CLASSES, COUNT, Study, make_study
@@ -256,6 +256,31 @@ def test_table_and_images_are_written(
     with qtbot.waitSignal(page._exporter.ended, timeout=20_000):
         click(qtbot, page, "export-images")
     assert len(list(folder.rglob("*.png"))) == COUNT
+
+
+def test_report_is_written_and_offered(
+    qtbot: QtBot, page: InspectionPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PySide6.QtGui import QDesktopServices
+    from PySide6.QtWidgets import QFileDialog
+
+    opened: list[str] = []
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_args: str(tmp_path))
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    with qtbot.waitSignal(page._exporter.reported, timeout=60_000) as written:
+        click(qtbot, page, "write-report")
+    assert written.args == [str(tmp_path / "brighten-test-report" / "report.html")]
+    box = page.findChild(QMessageBox, "report-written")
+    next(button for button in box.buttons() if "Open" in button.text()).click()
+    assert opened == written.args
+    box.close()
+
+
+def test_a_cancelled_report_leaves_nothing(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
+    with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
+        page._exporter.report(tmp_path / "report", page._subject)
+        page._exporter.cancel()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_export_is_shown(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class FakeTrainer:
     fails_at = 0
     raises = False
     silent_end = False
+    notices: tuple[Notice, ...] = ()  # each told after its step
 
     def __init__(self, job: TrainingJob, sink: EventSink) -> None:
         self.job, self.sink = job, sink
@@ -74,6 +75,9 @@ class FakeTrainer:
                 gamma = self.job.control.live.gamma
                 self.sink(GammaChanged(step, gamma))
             self.sink(step_event(step, gamma))
+            for notice in self.notices:
+                if notice.step == step:
+                    self.sink(notice)
             if step % STEPS_PER_EPOCH == 0:
                 self.sink(epoch_event(step // STEPS_PER_EPOCH, step, gamma))
                 self.sink(preview_event(step))

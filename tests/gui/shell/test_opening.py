@@ -36,7 +36,13 @@ def test_folders_are_runs_or_images(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.pth", Kind.WEIGHTS), ("a.PT2", Kind.PROGRAM), ("a.pt", Kind.PROGRAM), ("a.ckpt", Kind.WEIGHTS)],
+    [
+        ("a.pth", Kind.WEIGHTS),
+        ("a.PT2", Kind.PROGRAM),
+        ("a.pt", Kind.PROGRAM),
+        ("a.onnx", Kind.PROGRAM),
+        ("a.ckpt", Kind.WEIGHTS),
+    ],
 )
 def test_files_by_suffix(tmp_path: Path, name: str, kind: Kind) -> None:
     assert kind_of(tmp_path / name) is kind

@@ -1,0 +1,193 @@
+"""`pgn-studio baseline`: what other methods do where a PGN works, at its strength."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+import typer
+from rich.table import Table
+
+from pgn_studio.cli import terminal
+from pgn_studio.cli.evaluate import (
+    BatchSize,
+    ClassifierArch,
+    DeviceName,
+    OtherClassifier,
+    SplitName,
+    Target,
+    measure,
+)
+from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.options import with_settings
+from pgn_studio.cli.targets import check_classifier, find_pgn
+from pgn_studio.core.config import BaselineName, DataSettings
+from pgn_studio.core.errors import ClassifierError, ConfigError
+
+if TYPE_CHECKING:
+    from pgn_studio.cli.opening import Subject
+    from pgn_studio.core.baselines import Baseline, BaselineContext
+    from pgn_studio.core.evaluation.evaluate import Evaluation
+
+EXAMPLE = "Example: pgn-studio baseline all photos-enhance --json baselines.json"
+
+Row = tuple[str, "Baseline | None", "Evaluation"]  # title; None for the PGN itself
+
+
+@with_settings(DataSettings, leave_out=("image_size",))
+def baseline(
+    given: dict[str, Any],
+    name: Annotated[
+        Literal[BaselineName, "all"],
+        typer.Argument(
+            metavar="NAME", help=f"{', '.join(get_args(BaselineName))}, or all.", show_default=False
+        ),
+    ],
+    target: Target,
+    split: SplitName = "test",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write all figures to this file.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of noise and training; default: the PGN's own.")
+    ] = None,
+    classifier: OtherClassifier = None,
+    classifier_arch: ClassifierArch = None,
+    device: DeviceName = "auto",
+    batch_size: BatchSize = 64,
+) -> None:
+    """Measure a baseline beside a PGN, at the PGN's strength.
+
+    Its perturbations are scaled by one factor so that their mean RMS on the validation split is
+    the PGN's there; direct is trained at that strength, fine-tune perturbs nothing. aid and
+    aid-iterated use the true label of the very image: bounds, no methods. uap is for adversarial
+    PGNs and fine-tune for enhancing ones.
+    """
+    DataSettings.make(**given)
+    if json_file is not None and json_file.expanduser().is_dir():
+        raise ConfigError(f"--json: {json_file} is a folder; expected a file.")
+    find_pgn(target)  # a typo shows before torch is imported
+    if classifier is not None:
+        check_classifier(classifier)
+    prepare()
+    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.core.baselines import names_for
+    from pgn_studio.core.device import pick_device
+    from pgn_studio.core.files import write_json
+
+    pick_device(device)
+    foreign = ForeignClassifier(arch=classifier_arch)
+    with Interruption() as stop:
+        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
+        context = _context(subject, seed, device=device, stop=stop)
+        names = names_for(context.problem) if name == "all" else [name]
+        rows = _rows(subject, context, names, split, batch_size=batch_size, stop=stop)
+    terminal.result_table(_table(rows, f"{subject.pgn.path} on {subject.dataset.name}, {split}"))
+    if json_file is not None:
+        write_json(json_file.expanduser(), _figures(rows, context))
+        terminal.note(f"Figures: {json_file}")
+
+
+def _context(subject: Subject, seed: int | None, *, device: str, stop: Interruption) -> BaselineContext:
+    """The PGN's own circumstances; its strength is measured on the validation split."""
+    from pgn_studio.core.baselines import BaselineContext
+    from pgn_studio.core.config import TrainingSettings
+    from pgn_studio.core.device import pick_device
+
+    pgn, dataset = subject.pgn, subject.dataset
+    settings = TrainingSettings.make(**pgn.info.settings)
+    strength = measure(subject, "val", device=device, batch_size=64, stop=stop).metrics.rms_mean
+    terminal.note(f"Strength: RMS {strength:.4g} per value on validation, as the PGN's.")
+    return BaselineContext(
+        classifier=subject.classifier,
+        space=pgn.space,
+        problem=settings.problem,
+        train=dataset.split("train"),
+        val=dataset.split("val"),
+        image_size=dataset.image_size,
+        rms=strength,
+        settings=settings,
+        seed=settings.seed if seed is None else seed,
+        device=pick_device(device),
+        precision="auto",
+    )
+
+
+def _rows(
+    subject: Subject,
+    context: BaselineContext,
+    names: Sequence[str],
+    split: str,
+    *,
+    batch_size: int,
+    stop: Interruption,
+) -> list[Row]:
+    from pgn_studio.core.baselines import BASELINES, make_baseline, measure_baseline
+
+    own = measure(subject, split, device=str(context.device), batch_size=batch_size, stop=stop)
+    rows: list[Row] = [("PGN", None, own)]
+    for name in names:
+        kind = BASELINES[name]
+        doing = "training" if kind.needs_training else "matching"
+        try:
+            with terminal.progress(f"{kind.title}: {doing}", stop) as report:
+                made = make_baseline(name, context, progress=report)
+        except ClassifierError as error:  # a classifier that only answers
+            if len(names) == 1:
+                raise
+            terminal.note(f"{kind.title} is left out: {error.message}")
+            continue
+        with terminal.progress(f"{kind.title}: measuring on {split}", stop) as report:
+            evaluation = measure_baseline(
+                made,
+                context,
+                subject.dataset,
+                split,
+                batch_size=batch_size,
+                progress=report,
+                facts={"baseline": name, "oracle": made.oracle, "seed": context.seed, "rms_val": made.rms},
+            )
+        rows.append((made.title, made, evaluation))
+        metrics = evaluation.metrics
+        terminal.note(
+            f"{made.title}: accuracy {terminal.percent(metrics.clean_accuracy)} -> "
+            f"{terminal.percent(metrics.perturbed_accuracy_8bit)} after 8 bits"
+        )
+    return rows
+
+
+def _table(rows: Sequence[Row], title: str) -> Table:
+    percent = terminal.percent
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for heading in ("clean", "perturbed", "8 bits", "fixed", "broken", "McNemar's p", "fooling rate", "RMS"):
+        table.add_column(heading, justify="right")
+    for name, _, evaluation in rows:
+        metrics = evaluation.metrics
+        table.add_row(
+            name,
+            percent(metrics.clean_accuracy),
+            percent(metrics.perturbed_accuracy),
+            percent(metrics.perturbed_accuracy_8bit),
+            str(metrics.fixed),
+            str(metrics.broken),
+            f"{metrics.mcnemar_p:.3g}",
+            percent(metrics.fooling_rate),
+            f"{metrics.rms_mean:.4g}",
+        )
+    return table
+
+
+def _figures(rows: Sequence[Row], context: BaselineContext) -> Mapping[str, Any]:
+    """The PGN's figures and each baseline's, as `evaluate --json` writes them."""
+    pgn = rows[0][2].to_json()
+    others = {made.name: evaluation.to_json() for _, made, evaluation in rows if made is not None}
+    return {
+        "problem": context.problem,
+        "rms_val": context.rms,
+        "seed": context.seed,
+        "pgn": pgn,
+        "baselines": others,
+    }

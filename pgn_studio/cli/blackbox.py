@@ -1,0 +1,170 @@
+"""The options of classifiers that do not say everything themselves, shared by the commands. Without torch."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pgn_studio.cli.options import numbers
+from pgn_studio.core.config import is_black_box
+from pgn_studio.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pgn_studio.core.classifiers.blackbox.access import Access
+    from pgn_studio.core.pretrained import Triple
+
+Command = Callable[..., None]
+_FOREIGN = "Foreign classifier"
+_BLACK_BOX = "Black box (.onnx, http://…, python:…)"
+
+
+@dataclass(frozen=True)
+class GivenAccess:
+    """As typed; the options are this class's fields."""
+
+    classifier_mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B", help="Mean that such a classifier was trained with.", rich_help_panel=_FOREIGN
+        ),
+    ] = None
+    classifier_std: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="Standard deviation that such a classifier was trained with.",
+            rich_help_panel=_FOREIGN,
+        ),
+    ] = None
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,…|FILE",
+            help="The classifier's classes in its own order, or a file with one a line; default: the data"
+            " set's.",
+            rich_help_panel=_BLACK_BOX,
+        ),
+    ] = None
+    query_budget: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Ask about at most so many images; default: no limit.",
+            rich_help_panel=_BLACK_BOX,
+        ),
+    ] = None
+    queries_per_second: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N", help="Ask about at most so many images a second.", rich_help_panel=_BLACK_BOX
+        ),
+    ] = None
+    query_timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="Wait so long for an answer (default: 30).", rich_help_panel=_BLACK_BOX
+        ),
+    ] = None
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="'NAME: VALUE'",
+            help="Send this header along, a token for example; may be repeated. It is written nowhere.",
+            rich_help_panel=_BLACK_BOX,
+        ),
+    ] = None
+    trust_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-code",
+            help="I trust the code of python:module:function: run it with my rights.",
+            rich_help_panel=_BLACK_BOX,
+        ),
+    ] = False
+
+    @property
+    def normalisation(self) -> tuple[Triple | None, Triple | None]:
+        return (
+            _three(self.classifier_mean, "--classifier-mean"),
+            _three(self.classifier_std, "--classifier-std"),
+        )
+
+    def access(self) -> Access:
+        """Imports torch. Raises ConfigError."""
+        from pgn_studio.core.classifiers.blackbox.access import TIMEOUT_S, Access, parse_headers
+
+        return Access(
+            budget=self.query_budget,
+            per_second=self.queries_per_second,
+            timeout_s=TIMEOUT_S if self.query_timeout is None else self.query_timeout,
+            classes=None if self.classes is None else _class_names(self.classes),
+            headers=parse_headers(self.header or ()),
+            trust_code=self.trust_code,
+        )
+
+    def check(self, classifier: str) -> None:
+        """Raises ConfigError where options of black boxes stand beside another kind of classifier."""
+        own = ("classes", "query_budget", "queries_per_second", "query_timeout", "header", "trust_code")
+        given = ["--" + name.replace("_", "-") for name in own if getattr(self, name)]
+        if given and not is_black_box(classifier):
+            raise ConfigError(
+                f"{', '.join(given)}: only for classifiers that answer (.onnx, http://…, python:…),"
+                f" got {classifier}.",
+                hint="Leave it out.",
+            )
+
+
+def with_access(command: Command) -> Command:
+    """Add the fields of GivenAccess as options to a command that takes `access: GivenAccess`."""
+    options = inspect.signature(GivenAccess, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        access = GivenAccess(**{name: values.pop(name) for name in options})
+        command(access=access, **values)
+
+    own = [
+        item
+        for item in inspect.signature(command, eval_str=True).parameters.values()
+        if item.name != "access"
+    ]
+    added = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in options.values()]
+    run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+    return run
+
+
+def without_secrets(arguments: Sequence[str]) -> list[str]:
+    """A command line for the log: no values of headers; of addresses no users, passwords or queries."""
+    shown, hide = [], False
+    for argument in arguments:
+        if hide or argument.startswith("--header="):
+            argument = argument.partition(":")[0] + ": …" if not hide else "…"
+        hide = argument == "--header"
+        argument = re.sub(r"(https?://)[^/@\s]*@", r"\1…@", argument)
+        shown.append(re.sub(r"(https?://[^?\s]*)\?\S*", r"\1?…", argument))
+    return shown
+
+
+def _three(text: str | None, option: str) -> Triple | None:
+    if text is None:
+        return None
+    values = numbers(text, option, float)
+    if len(values) != 3:
+        raise ConfigError(f"{option}: expected three numbers, for red, green and blue, got {text!r}.")
+    red, green, blue = values
+    return red, green, blue
+
+
+def _class_names(text: str) -> tuple[str, ...]:
+    path = Path(text).expanduser()
+    if "," not in text and path.is_file():
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return tuple(line.strip() for line in lines if line.strip())
+    return tuple(name.strip() for name in text.split(","))

@@ -1,0 +1,200 @@
+"""`pgn-studio report`: all that is known about a PGN, with how sure it is, in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+from rich.table import Table
+
+from pgn_studio.cli import terminal
+from pgn_studio.cli.evaluate import (
+    BatchSize,
+    ClassifierArch,
+    DeviceName,
+    OtherClassifier,
+    SplitName,
+    Target,
+    measure,
+)
+from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.options import with_settings
+from pgn_studio.cli.targets import check_classifier, find_pgn
+from pgn_studio.core.config import BaselineName, DataSettings, TrainingSettings
+from pgn_studio.core.errors import ClassifierError, ConfigError
+
+if TYPE_CHECKING:
+    from pgn_studio.cli.opening import Subject
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.evaluation.evaluate import Evaluation
+    from pgn_studio.core.export.report_baselines import BaselineResult
+    from pgn_studio.core.export.report_tables import ReportTable
+    from pgn_studio.core.perturbation.pgn import Pgn
+
+EXAMPLE = "Example: pgn-studio report photos-enhance --out photos-report"
+SHOWN = ("metrics", "baselines", "survival", "strength", "transfer")  # the rest is in the folder
+
+
+@with_settings(DataSettings, leave_out=("image_size",))
+def report(
+    given: dict[str, Any],
+    target: Target,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            show_default=False,
+            help="The folder to write: report.html, .md, .csv and .json. New, empty, or an earlier report's.",
+        ),
+    ],
+    split: SplitName = "test",
+    baselines: Annotated[
+        str, typer.Option("--baselines", metavar="all|none|NAME,…", help="Other ways at the same RMS.")
+    ] = "all",
+    classifiers: Annotated[
+        str | None,
+        typer.Option("--classifiers", metavar="FILE,…", help="Further classifiers, for the transfer matrix."),
+    ] = None,
+    pgns: Annotated[
+        str | None,
+        typer.Option("--pgns", metavar="RUN|PGN,…", help="Further PGNs, for the transfer matrix."),
+    ] = None,
+    resamples: Annotated[
+        int, typer.Option("--resamples", min=100, max=100_000, help="Draws of the bootstrap.")
+    ] = 2000,
+    bootstrap_seed: Annotated[int, typer.Option("--bootstrap-seed", min=0, help="Seed of the draws.")] = 0,
+    classifier: OtherClassifier = None,
+    classifier_arch: ClassifierArch = None,
+    device: DeviceName = "auto",
+    batch_size: BatchSize = 64,
+) -> None:
+    """Report honestly on a PGN: every metric with its 95 % interval, and what it is worth.
+
+    Per class, confusion, survival of PNG and JPEG, accuracy against strength, transfer, baselines at
+    the same RMS, and which images the classifier and the PGN had seen.
+    """
+    DataSettings.make(**given)
+    if out.expanduser().is_file():
+        raise ConfigError(f"--out: {out} is a file; expected a folder for the report.")
+    find_pgn(target)  # a typo shows before torch is imported
+    files, others = _parts(classifiers), _parts(pgns)
+    for file in (*files, *([classifier] if classifier is not None else [])):
+        check_classifier(file)
+    for other in others:
+        find_pgn(other)
+    prepare()
+    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.core.device import pick_device
+    from pgn_studio.core.export.report import make_report
+    from pgn_studio.core.export.report_files import check_report_folder, write_report
+    from pgn_studio.core.export.report_tables import report_tables, warnings
+
+    pick_device(device)
+    out = check_report_folder(out)
+    names = _baseline_names(baselines, target)
+    foreign = ForeignClassifier(arch=classifier_arch)
+    with Interruption() as stop:
+        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
+        partners = _classifiers(files, subject, foreign), _pgns(others)
+        evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
+        rivals = _measured_baselines(names, subject, evaluation, device, batch_size, stop)
+        with terminal.progress("Measuring variants", stop) as progress:
+            made = make_report(
+                subject.pgn, subject.classifier, subject.dataset, split, evaluation=evaluation,
+                other_classifiers=partners[0], other_pgns=partners[1], baselines=rivals, resamples=resamples,
+                seed=bootstrap_seed, batch_size=batch_size, device=pick_device(device), progress=progress,
+            )  # fmt: skip
+        with terminal.progress("Drawing figures", stop) as progress:
+            page = write_report(out, made, progress)
+    for table in report_tables(made):
+        if table.key in SHOWN:
+            terminal.result_table(_rich(table))
+    for text in warnings(made):
+        terminal.note(f"warning: {text}")
+    terminal.result(str(page))
+
+
+def _parts(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _rich(table: ReportTable) -> Table:
+    shown = Table(title=table.title, title_justify="left", caption=table.note, caption_justify="left")
+    for place, heading in enumerate(table.head):
+        shown.add_column(heading, justify="left" if place < table.texts else "right")
+    for row in table.rows:
+        shown.add_row(*row)
+    return shown
+
+
+def _baseline_names(text: str, target: str) -> tuple[str, ...]:
+    """What "all" means for this PGN; a name that no problem knows is refused before the PGN is read."""
+    from pgn_studio.core.export.report_baselines import chosen_baselines
+    from pgn_studio.core.perturbation.pgn import read_pgn_info
+
+    known = ("all", "none", *get_args(BaselineName))
+    unknown = [name for name in _parts(text.lower()) if name not in known]
+    if unknown or not _parts(text):
+        raise ConfigError(
+            f"--baselines: expected all, none or names between commas, got {text!r}.",
+            hint=f"There are: {', '.join(known[2:])}.",
+        )
+    return chosen_baselines(
+        text, TrainingSettings.make(**read_pgn_info(find_pgn(target)[0]).settings).problem
+    )
+
+
+def _measured_baselines(
+    names: tuple[str, ...],
+    subject: Subject,
+    evaluation: Evaluation,
+    device: str,
+    batch_size: int,
+    stop: Interruption,
+) -> list[BaselineResult]:
+    from pgn_studio.core.device import pick_device
+    from pgn_studio.core.export.report_baselines import measure_baselines
+
+    found: list[BaselineResult] = []
+    for name in names:
+        try:
+            with terminal.progress(f"Baseline {name}", stop) as progress:
+                found += measure_baselines(
+                    [name], subject.pgn, subject.classifier, subject.dataset, evaluation.split_name,
+                    rms=evaluation.metrics.rms_mean, batch_size=batch_size, device=pick_device(device),
+                    progress=progress,
+                )  # fmt: skip
+        except ClassifierError as error:  # a classifier that only answers
+            if len(names) == 1:
+                raise
+            terminal.note(f"The baseline {name} is left out: {error.message}")
+    return found
+
+
+def _classifiers(files: list[str], subject: Subject, foreign: Any) -> list[tuple[str, Classifier]]:
+    """Each file's classifier under a name of its own."""
+    from pgn_studio.cli.opening import load_foreign, says_everything
+    from pgn_studio.core.classifiers import load_classifier
+    from pgn_studio.core.export.report import classifier_name
+
+    found = []
+    for file in files:
+        if says_everything(file, foreign):
+            network = load_classifier(file)
+        else:
+            dataset = subject.dataset
+            network = load_foreign(file, foreign, classes=dataset.classes, image_size=dataset.image_size)
+        found.append((classifier_name(network), network))
+    return found
+
+
+def _pgns(targets: list[str]) -> list[tuple[str, Pgn]]:
+    from pgn_studio.core.perturbation.pgn import load_pgn
+
+    found = []
+    for target in targets:
+        pgn = load_pgn(find_pgn(target)[0])
+        found.append((pgn.info.name or Path(target).stem, pgn))
+    return found

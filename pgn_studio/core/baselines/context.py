@@ -1,0 +1,59 @@
+"""What a baseline is made from, what kinds there are, and what comes out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.config import Problem, TrainingSettings
+from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.evaluation.perturber import Perturber
+from pgn_studio.core.perturbation.input_space import InputSpace
+from pgn_studio.core.protocols import LabelledImages
+
+
+@dataclass(frozen=True)
+class BaselineKind:
+    """A baseline as tables and help texts name it."""
+
+    title: str
+    oracle: bool  # uses the true label of the very image that it perturbs: a bound, no method
+    needs_training: bool  # learns from the training images
+    problems: tuple[Problem, ...]
+    description: str  # one line
+
+
+@dataclass(frozen=True)
+class BaselineContext:
+    """The PGN's own circumstances, so that the comparison is of methods alone."""
+
+    classifier: Classifier  # f; never changed, moved to `device`
+    space: InputSpace  # where p lives
+    problem: Problem
+    train: LabelledImages
+    val: LabelledImages  # decides factors and epochs; the test split decides nothing
+    image_size: int
+    rms: float  # the target: mean over images of the RMS per value of p, in `space`
+    settings: TrainingSettings  # the PGN's
+    seed: int
+    device: torch.device
+    precision: str
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.rms) or self.rms < 0:
+            raise ConfigError(f"The RMS to match must be a finite number of at least 0, got {self.rms!r}.")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Ready to be measured with `evaluate_perturber`."""
+
+    name: str
+    title: str
+    oracle: bool
+    perturber: Perturber
+    classifier: Classifier  # whose answers count: f itself, but for fine-tuning
+    rms: float | None  # what its p has on validation; None where nothing is perturbed

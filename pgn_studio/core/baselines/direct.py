@@ -1,0 +1,176 @@
+"""The upper reference: the PGN's generator trained on cross-entropy straight through f, without a D."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pgn_studio.core.augment import augment
+from pgn_studio.core.baselines.context import BaselineContext
+from pgn_studio.core.baselines.gradients import check_differentiable
+from pgn_studio.core.baselines.matching import BATCH, matched
+from pgn_studio.core.classifiers import measure_accuracy
+from pgn_studio.core.config import Problem, augmentation
+from pgn_studio.core.device import autocast, resolve_precision, seed_everything, to_pixels
+from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.evaluation.evaluate import evaluate_perturber
+from pgn_studio.core.evaluation.perturber import Perturber, added
+from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.perturbation.input_space import InputSpace
+from pgn_studio.core.perturbation.losses import l2_term
+from pgn_studio.core.perturbation.pgn import Perturbation, build_generator
+from pgn_studio.core.prefetch import prefetched
+from pgn_studio.core.protocols import Progress
+from pgn_studio.core.training.averaging import Averaged
+from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
+from pgn_studio.core.training.blend import blended, chosen_share
+
+_AUGMENTATION = 1  # the trainer's stream: the same images, augmented and blended alike
+
+
+class Generated:
+    """p = G(x)."""
+
+    def __init__(self, generator: Generator, space: InputSpace) -> None:
+        self.generator = generator
+        self.space = space
+
+    @torch.no_grad()
+    def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
+        return added(self.space, pixels, self.generator(pixels))
+
+
+def train_direct(context: BaselineContext, progress: Progress | None = None) -> tuple[Perturber, float]:
+    """Train and return the best perturber by 8-bit validation accuracy, and its mean RMS there.
+
+    Data, augmentation, blend, order, γ, rate, epochs and average are the PGN's. Where p is larger
+    than the target, in a batch as on validation, it is scaled down as a whole: G learns what it
+    will be used for. It is never enlarged. `progress(steps done, steps)`.
+    Raises ConfigError for settings that do not train here, ClassifierError for a classifier that
+    gives no gradients.
+    """
+    run = _Run(context)
+    total = run.steps_per_epoch * context.settings.epochs
+    if total == 0:
+        raise ConfigError("The training split needs at least two images.", hint="Use more training images.")
+    for epoch in range(context.settings.epochs):
+        run.train_epoch(epoch, total, progress)
+        run.keep_if_best()
+    return run.best()
+
+
+class _Run:
+    def __init__(self, context: BaselineContext) -> None:
+        settings, device = context.settings, context.device
+        self.context = context
+        self.precision = resolve_precision(context.precision, device)
+        if self.precision == "fp16" and device.type == "cpu":
+            raise ConfigError("fp16 does not train on a CPU.", hint="Use the precision auto, bf16 or fp32.")
+        context.classifier.to(device)
+        context.space.to(device)
+        seed_everything(context.seed)
+        generator = build_generator(settings, image_size=context.image_size)
+        self.generator = generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        learning = [parameter for parameter in generator.parameters() if parameter.requires_grad]
+        fused = device.type in ("cpu", "cuda")
+        self.adam = torch.optim.Adam(learning, lr=settings.learning_rate_g, fused=fused)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
+        self.averaged = Averaged(generator, decay=settings.average) if settings.average else None
+        self.blend = _blend(context)
+        self.steps_per_epoch = steps_per_epoch(len(context.train), settings.batch_size)
+        self._best_accuracy: float | None = None
+        self._best_weights: dict[str, Tensor] = {}
+
+    @property
+    def result(self) -> Generator:
+        return self.generator if self.averaged is None else self.averaged.generator
+
+    def train_epoch(self, epoch: int, total: int, progress: Progress | None) -> None:
+        context, device = self.context, self.context.device
+        settings = context.settings
+        changes = augmentation(settings.augment, settings.dataset)
+        batches = epoch_batches(len(context.train), settings.batch_size, seed=context.seed, epoch=epoch)
+        step = epoch * self.steps_per_epoch
+        self.generator.train()
+        for images, labels in prefetched(context.train, batches, pin=device.type == "cuda"):
+            draws = generator_for(context.seed, step, _AUGMENTATION)
+            pixels = augment(to_pixels(images, device), changes, draws)  # (B, 3, S, S)
+            shown = blended(pixels, self.blend, draws)
+            self._step(pixels, shown, labels.to(device, non_blocking=True))
+            step += 1
+            if progress is not None:
+                progress(step, total)
+
+    def _step(self, pixels: Tensor, shown: Tensor, labels: Tensor) -> None:
+        context = self.context
+        with autocast(self.precision, context.device):
+            perturbation = _at_most(self.generator(pixels), context.rms)
+            normalized = context.space.normalized(context.space.enter(shown) + perturbation)
+            logits = context.classifier.logits_normalized(normalized)
+        check_differentiable(context.classifier, logits)
+        loss = direct_loss(logits.float(), labels, context.problem)
+        loss = loss + context.settings.gamma * l2_term(perturbation)
+        self.adam.zero_grad(set_to_none=True)
+        torch.autograd.backward(self.scaler.scale(loss))
+        self.scaler.step(self.adam)
+        self.scaler.update()
+        if self.averaged is not None:
+            self.averaged.update(self.generator)
+
+    def keep_if_best(self) -> None:
+        """By validation accuracy after 8 bits, at the strength that it will have."""
+        context = self.context
+        self.result.eval()
+        perturber, _ = matched(Generated(self.result, context.space), context, enlarge=False)
+        accuracy = evaluate_perturber(
+            perturber,
+            context.classifier,
+            context.val,
+            split_name="val",
+            dataset_name="",
+            space=context.space,
+            batch_size=BATCH,
+            precision=self.precision,
+        ).metrics.perturbed_accuracy_8bit
+        sign = 1 if context.problem == "enhance" else -1
+        if self._best_accuracy is None or sign * accuracy > sign * self._best_accuracy:
+            self._best_accuracy = accuracy
+            self._best_weights = copy.deepcopy(_learned(self.result).state_dict())
+
+    def best(self) -> tuple[Perturber, float]:
+        _learned(self.result).load_state_dict(self._best_weights)
+        generator = self.result.requires_grad_(False).eval()
+        return matched(Generated(generator, self.context.space), self.context, enlarge=False)
+
+
+def direct_loss(logits: Tensor, labels: Tensor, problem: Problem) -> Tensor:
+    """enhance: cross-entropy, -log P(y). adversarial: -log(1 - P(y)), the cross-entropy of "not y".
+
+    Unlike -cross-entropy the latter is bounded below: an image that is fooled for good pulls no more.
+    """
+    if problem == "enhance":
+        return F.cross_entropy(logits, labels)
+    own = F.one_hot(labels, logits.shape[1]).bool()
+    others = logits.masked_fill(own, -math.inf)
+    return (logits.logsumexp(1) - others.logsumexp(1)).mean()
+
+
+def _at_most(perturbation: Tensor, rms: float) -> Tensor:
+    """The batch scaled down as a whole where its mean RMS is above `rms`."""
+    own = perturbation.flatten(1).norm(dim=1).mean() / perturbation[0].numel() ** 0.5
+    factor: Tensor = (rms / own.clamp_min(1e-12)).clamp_max(1.0)
+    return perturbation * factor
+
+
+def _blend(context: BaselineContext) -> float:
+    """The share that the trainer would choose."""
+    wanted = measure_accuracy(context.classifier, context.val, device=context.device, precision="fp32")
+    return chosen_share(context.settings, context.classifier, context.train, wanted=wanted)
+
+
+def _learned(generator: Generator) -> nn.Module:
+    return generator if generator.encoder_trained else generator.decoder

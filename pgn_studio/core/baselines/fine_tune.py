@@ -1,0 +1,117 @@
+"""What a user would do instead: f's own weights trained further on the same images."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pgn_studio.core.augment import augment
+from pgn_studio.core.baselines.context import BaselineContext
+from pgn_studio.core.classifiers import Classifier, measure_accuracy
+from pgn_studio.core.classifiers.exported import ExportedNetwork
+from pgn_studio.core.classifiers.training import one_cycle_rate
+from pgn_studio.core.config import augmentation
+from pgn_studio.core.device import autocast, resolve_precision, seed_everything, to_pixels
+from pgn_studio.core.errors import ClassifierError, ConfigError
+from pgn_studio.core.evaluation.perturber import added
+from pgn_studio.core.perturbation.input_space import InputSpace
+from pgn_studio.core.perturbation.pgn import Perturbation
+from pgn_studio.core.prefetch import prefetched
+from pgn_studio.core.protocols import Progress
+from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
+
+_RATE = 5e-4  # AdamW's peak
+_WEIGHT_DECAY = 0.01
+_AUGMENTATION = 1
+
+
+class Unperturbed:
+    """p = 0."""
+
+    def __init__(self, space: InputSpace) -> None:
+        self.space = space
+
+    def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
+        return added(self.space, pixels, torch.zeros_like(pixels))
+
+
+def fine_tune(context: BaselineContext, progress: Progress | None = None) -> Classifier:
+    """A copy of f trained with AdamW and one cycle of the rate; the best epoch by validation is returned.
+
+    Images, augmentation, order, batch size and epochs are the PGN's; f itself is never touched, and
+    is what is returned where no epoch was better. `progress(steps done, steps)`. Raises
+    ClassifierError for networks that cannot learn (exported programs), ConfigError for settings that
+    do not train here.
+    """
+    run = _Run(context)
+    total = run.steps_per_epoch * context.settings.epochs
+    if total == 0:
+        raise ConfigError("The training split needs at least two images.", hint="Use more training images.")
+    best, best_weights = run.accuracy(), copy.deepcopy(run.tuned.net.state_dict())
+    for epoch in range(context.settings.epochs):
+        run.train_epoch(epoch, total, progress)
+        accuracy = run.accuracy()
+        if accuracy > best:
+            best, best_weights = accuracy, copy.deepcopy(run.tuned.net.state_dict())
+    run.tuned.net.load_state_dict(best_weights)
+    return run.tuned
+
+
+class _Run:
+    def __init__(self, context: BaselineContext) -> None:
+        settings, device = context.settings, context.device
+        self.context = context
+        self.precision = resolve_precision(context.precision, device)
+        if self.precision == "fp16" and device.type == "cpu":
+            raise ConfigError("fp16 does not train on a CPU.", hint="Use the precision auto, bf16 or fp32.")
+        seed_everything(context.seed)
+        self.tuned = _copy(context.classifier.to(device))
+        self.optimizer = torch.optim.AdamW(self.tuned.net.parameters(), lr=_RATE, weight_decay=_WEIGHT_DECAY)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
+        self.changes = augmentation(settings.augment, settings.dataset)
+        self.steps_per_epoch = steps_per_epoch(len(context.train), settings.batch_size)
+
+    def train_epoch(self, epoch: int, total: int, progress: Progress | None) -> None:
+        """One pass in training mode; the network is frozen again afterwards."""
+        context, device = self.context, self.context.device
+        batch_size = context.settings.batch_size
+        batches = epoch_batches(len(context.train), batch_size, seed=context.seed, epoch=epoch)
+        step = epoch * self.steps_per_epoch
+        self.tuned.net.requires_grad_(True).train()
+        for images, labels in prefetched(context.train, batches, pin=device.type == "cuda"):
+            for group in self.optimizer.param_groups:
+                group["lr"] = one_cycle_rate(step, total, peak=_RATE)
+            draws = generator_for(context.seed, step, _AUGMENTATION)
+            self._step(augment(to_pixels(images, device), self.changes, draws), labels.to(device))
+            step += 1
+            if progress is not None:
+                progress(step, total)
+        self.tuned.net.requires_grad_(False).eval()
+
+    def _step(self, pixels: Tensor, labels: Tensor) -> None:
+        with autocast(self.precision, self.context.device):
+            logits = self.tuned(pixels)
+        loss = F.cross_entropy(logits.float(), labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(self.scaler.scale(loss))
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def accuracy(self) -> float:
+        context = self.context
+        return measure_accuracy(self.tuned, context.val, device=context.device, precision=self.precision)
+
+
+def _copy(classifier: Classifier) -> Classifier:
+    """f again, with weights of its own; it belongs to no file."""
+    weights = [parameter for parameter in classifier.net.parameters() if parameter.is_floating_point()]
+    if not weights or isinstance(classifier.net, (ExportedNetwork, torch.jit.ScriptModule)):
+        raise ClassifierError(
+            f"{classifier.info.arch} cannot be trained further: it is no network with weights to move.",
+            hint="Give the classifier as weights with their architecture, or leave fine-tune out.",
+        )
+    return Classifier(copy.deepcopy(classifier.net), replace(classifier.info, path="", sha256=""))

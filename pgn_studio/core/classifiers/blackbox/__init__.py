@@ -1,0 +1,1 @@
+"""Classifiers that only answer: an ONNX file, an HTTP endpoint, a Python function."""

@@ -1,0 +1,91 @@
+"""What a black box said, checked, in the order of the data set's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pgn_studio.core.classifiers.blackbox.cache import Answer
+from pgn_studio.core.errors import BlackBoxError, ClassifierError
+
+_EXPECTED = "Expected a label (a number from 0, or a class's name) or a list of scores for each image."
+_SUM_SLACK = 0.01
+_SMALLEST = 1e-12  # a probability of 0 as a logit
+
+
+class AnswerReader:
+    """Turns raw answers into labels or scores of the data set's classes.
+
+    `own_classes` are the black box's, in its order, where that is another. Raises ClassifierError
+    when they are not the same classes.
+    """
+
+    def __init__(self, name: str, classes: Sequence[str], own_classes: Sequence[str] | None) -> None:
+        own = tuple(own_classes) if own_classes else tuple(classes)
+        if set(own) != set(classes):
+            odd = sorted(set(own) ^ set(classes))[0]
+            raise ClassifierError(
+                f"The classes of {name} are not the data set's: {odd!r} is in only one of them.",
+                hint="Name them with --classes in the order that the classifier was trained with.",
+            )
+        self.name = name
+        self.classes = tuple(classes)
+        self._number_of = {label: number for number, label in enumerate(classes)}
+        self._columns = np.array([own.index(label) for label in classes])
+        self._ours = np.array([self._number_of[label] for label in own])
+
+    def read(self, raw: Any, count: int) -> list[Answer]:
+        """`count` answers. Raises BlackBoxError that says what was expected and what came."""
+        try:
+            array = np.asarray(raw)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise self._wrong(f"answers of different kinds or lengths ({error})") from None
+        if array.ndim == 0 or len(array) != count:
+            came = "one value" if array.ndim == 0 else f"{len(array)} answers"
+            raise self._wrong(f"{came} for {count} images")
+        if array.ndim == 1 and array.dtype.kind in "iuU":
+            return self._labels(array)
+        if array.ndim == 2 and array.dtype.kind in "fiu":
+            return self._scores(array)
+        raise self._wrong(f"values of type {array.dtype} and shape {array.shape}")
+
+    def _labels(self, array: npt.NDArray[Any]) -> list[Answer]:
+        if array.dtype.kind == "U":
+            unknown = [str(name) for name in array if str(name) not in self._number_of]
+            if unknown:
+                raise self._wrong(f"the class {unknown[0][:60]!r}, which is none of {len(self.classes)}")
+            return [self._number_of[str(name)] for name in array]
+        lowest, highest = int(array.min()), int(array.max())
+        if lowest < 0 or highest >= len(self.classes):
+            bad = lowest if lowest < 0 else highest
+            raise self._wrong(f"the label {bad}; with {len(self.classes)} classes they go from 0 to"
+                              f" {len(self.classes) - 1}")  # fmt: skip
+        return [int(label) for label in self._ours[array.astype(np.int64)]]
+
+    def _scores(self, array: npt.NDArray[Any]) -> list[Answer]:
+        if array.shape[1] != len(self.classes):
+            raise self._wrong(f"{array.shape[1]} scores for {len(self.classes)} classes")
+        with np.errstate(over="ignore"):
+            scores = array.astype(np.float32)[:, self._columns]
+        if not np.isfinite(scores).all():
+            raise self._wrong("scores that are not finite")
+        return list(scores)
+
+    def _wrong(self, came: str) -> BlackBoxError:
+        return BlackBoxError(f"{self.name} gave {came}.", hint=_EXPECTED)
+
+
+def logits_of(answers: Sequence[Answer], num_classes: int) -> npt.NDArray[np.float32]:
+    """(N, K): one-hot for labels; scores that are probabilities as their logarithms; others as they are."""
+    rows = np.zeros((len(answers), num_classes), dtype=np.float32)
+    for row, answer in zip(rows, answers, strict=True):
+        if isinstance(answer, int):
+            row[answer] = 1.0
+        elif answer.min() >= 0 and abs(float(answer.sum(dtype=np.float64)) - 1.0) <= _SUM_SLACK:
+            row[:] = np.log(np.maximum(answer, _SMALLEST))
+        else:
+            row[:] = answer
+    return rows

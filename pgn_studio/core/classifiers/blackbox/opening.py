@@ -1,0 +1,85 @@
+"""From a name to a black box that has answered once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgn_studio.core.classifiers.blackbox.access import Access
+from pgn_studio.core.classifiers.blackbox.answers import AnswerReader
+from pgn_studio.core.classifiers.blackbox.classifier import BlackBoxClassifier, Oracle
+from pgn_studio.core.classifiers.blackbox.http import HttpOracle
+from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
+from pgn_studio.core.classifiers.blackbox.onnx import OnnxOracle
+from pgn_studio.core.classifiers.blackbox.python_callable import CallableOracle
+from pgn_studio.core.classifiers.classifier import ClassifierInfo
+from pgn_studio.core.config import HTTP_SCHEMES, PYTHON_SCHEME
+from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.files import sha256_of_file
+from pgn_studio.core.pretrained import Triple
+
+_SIZE = 224  # where nothing says another
+
+
+@dataclass(frozen=True)
+class _Opened:
+    oracle: Oracle
+    kind: str
+    path: str
+    sha256: str = ""
+    image_size: int | None = None
+    classes: tuple[str, ...] | None = None  # as the file itself names them
+
+
+def open_black_box(
+    source: str,
+    *,
+    classes: Sequence[str],
+    image_size: int | None,
+    mean: Triple | None,
+    std: Triple | None,
+    access: Access,
+) -> BlackBoxClassifier:
+    """`source` is an .onnx file, http(s)://… or python:module:function; `classes` the data set's.
+
+    `mean` and `std` are for ONNX files alone. Raises ClassifierError when it cannot be opened or its
+    first answers are of no use, ConfigError when it is code that is not trusted.
+    """
+    opened = _open(source, mean, std, access)
+    if opened.image_size and image_size and opened.image_size != image_size:
+        raise ClassifierError(
+            f"{opened.oracle.name} takes images of {opened.image_size} px, not of {image_size} px.",
+            hint=f"Use --image-size {opened.image_size}.",
+        )
+    size = opened.image_size or image_size or _SIZE
+    info = ClassifierInfo(
+        arch=opened.kind,
+        classes=tuple(classes),
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+        image_size=size,
+        path=opened.path,
+        sha256=opened.sha256,
+    )
+    reader = AnswerReader(opened.oracle.name, classes, access.classes or opened.classes)
+    meter = QueryMeter(access.budget, access.per_second)
+    classifier = BlackBoxClassifier(opened.oracle, info, reader=reader, meter=meter)
+    classifier.check(size)
+    return classifier
+
+
+def _open(source: str, mean: Triple | None, std: Triple | None, access: Access) -> _Opened:
+    if not source.startswith((*HTTP_SCHEMES, PYTHON_SCHEME)):
+        path = Path(source).expanduser()
+        onnx = OnnxOracle(path, mean=mean, std=std)
+        place = str(path.resolve())
+        return _Opened(onnx, "onnx", place, sha256_of_file(path), onnx.image_size, onnx.classes)
+    if mean is not None or std is not None:
+        raise ClassifierError(
+            f"{source} is given 8-bit images: a mean and std belong to ONNX files.",
+            hint="Leave out --classifier-mean and --classifier-std.",
+        )
+    if source.startswith(PYTHON_SCHEME):
+        return _Opened(CallableOracle(source.removeprefix(PYTHON_SCHEME), access), "python", source)
+    return _Opened(HttpOracle(source, access), "http", source)

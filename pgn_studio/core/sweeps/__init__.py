@@ -1,0 +1,1 @@
+"""Many runs as one: sweeps over settings, and the paper's tables."""

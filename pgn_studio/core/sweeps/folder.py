@@ -1,0 +1,94 @@
+"""The folder of many runs: one JSON file says what they are and what came; each has a folder of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pgn_studio.core.errors import RunError
+from pgn_studio.core.files import write_json
+from pgn_studio.core.runs import plain
+from pgn_studio.core.sweeps.plan import NO_RESULT_CHANGES, Axis, value_text
+
+VERSION = 1
+
+
+class SweepFolder:
+    """One sweep, or one reproduction of the paper's tables, on disk; `kind` says which."""
+
+    def __init__(self, path: Path, kind: str, content: Mapping[str, Any]) -> None:
+        self.path = path
+        self._file = path / f"{kind}.json"
+        self._content = dict(content)
+
+    @classmethod
+    def open(
+        cls, path: Path, settings: Mapping[str, Any], axes: Sequence[Axis], *, kind: str = "sweep"
+    ) -> SweepFolder:
+        """Begin in a new or empty folder, or go on with what is there.
+
+        `settings` are those that all runs share. Values may be added to an axis or left out later;
+        raises RunError, naming what differs, for other settings or other axes.
+        """
+        swept = {axis.name for axis in axes}
+        content = {
+            "format": f"pgn-studio-{kind}",
+            "version": VERSION,
+            "over": {axis.name: plain(axis.values) for axis in axes},
+            "settings": {name: plain(value) for name, value in settings.items() if name not in swept},
+        }
+        folder = cls(path, kind, content)
+        if folder._file.exists():
+            _check_same(folder._file, kind, _read(folder._file, kind), content)
+        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+            what = f"is not empty and holds no {kind}" if path.is_dir() else "is a file"
+            raise RunError(f"{path} {what}.", hint=f"Choose a new or empty folder for the {kind}.")
+        folder.write({})
+        return folder
+
+    def run_path(self, name: str) -> Path:
+        return self.path / name
+
+    def write(self, results: Mapping[str, Any]) -> None:
+        """Write what came so far. Raises RunError where the disk refuses."""
+        try:
+            write_json(self._file, {**self._content, **plain(results)})
+        except OSError as error:
+            raise RunError(
+                f"The folder {self.path} cannot be written ({error.strerror or error}).",
+                hint="Choose a folder that you may write to, on a disk with free space.",
+            ) from error
+
+
+def _read(path: Path, kind: str) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path} is damaged: {error}.", hint="Restore it from a backup, or choose another folder."
+        ) from None
+    known = isinstance(value, dict) and value.get("format") == f"pgn-studio-{kind}"
+    if not known or value.get("version") != VERSION or not isinstance(value.get("settings"), dict):
+        raise RunError(f"{path} is no {kind} that this version reads.", hint="Choose another folder.")
+    return dict(value)
+
+
+def _check_same(path: Path, kind: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    if list(before.get("over", {})) != list(now["over"]):
+        was, is_now = (" and ".join(content["over"]).replace("_", "-") for content in (before, now))
+        raise RunError(
+            f"The {kind} in {path.parent} is over {was}, not over {is_now}.",
+            hint="Choose another folder for this one.",
+        )
+    changed = [
+        f"{name.replace('_', '-')} {value_text(before['settings'][name])} (now {value_text(value)})"
+        for name, value in now["settings"].items()
+        if name not in NO_RESULT_CHANGES and before["settings"].get(name, value) != value
+    ]
+    if changed:
+        raise RunError(
+            f"The {kind} in {path.parent} was begun with {', '.join(changed)}.",
+            hint="Give the same settings to continue it, or choose another folder.",
+        )

@@ -1,0 +1,134 @@
+"""What a sweep is going to do: the values of each swept setting, and a run for each combination."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.errors import ConfigError
+
+SEED = "seed"  # where it is swept, figures are told as mean and spread over it
+MOST_RUNS = 1000  # more is a slip of the keyboard
+NO_RESULT_CHANGES = ("device", "cache_mb", "download")  # settings that change no result
+_UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9.+-]+")
+_LONGEST_LABEL = 40
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A setting that is swept, with its validated values in the order given."""
+
+    name: str  # a field of TrainingSettings
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a sweep. `name` is its folder, `values` what sets it apart from the others."""
+
+    name: str
+    values: Mapping[str, Any]
+    settings: TrainingSettings
+
+
+def parse_axis(text: str, given: Mapping[str, Any]) -> Axis:
+    """`gamma=0.1,1,10` as an axis; each value is validated together with the settings `given`.
+
+    "default" means the setting's own default where that is decided later (None). Numbers of one
+    value (decoder-widths) are joined by x: `decoder-widths=64x32,32x16`. Raises ConfigError.
+    """
+    written, equals, listed = text.partition("=")
+    name = written.strip().replace("-", "_")
+    if not equals or not listed.strip():
+        raise ConfigError(f"--over: expected SETTING=VALUE,VALUE,…, got {text!r}.")
+    if name not in TrainingSettings.model_fields or name in NO_RESULT_CHANGES:
+        swept = [field for field in TrainingSettings.model_fields if field not in NO_RESULT_CHANGES]
+        fields = [field.replace("_", "-") for field in swept]
+        near = difflib.get_close_matches(written.strip(), fields, n=2)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "`pgn-studio train --help` lists them."
+        raise ConfigError(f"--over: there is no setting {written.strip()!r} to sweep.", hint=hint)
+    if name in given:
+        option = written.strip().replace("_", "-")
+        raise ConfigError(f"--{option} and --over {option} cannot both be given.", hint="Leave one out.")
+    values = [_typed(name, item.strip(), given) for item in listed.split(",")]
+    for value in values:
+        if values.count(value) > 1:
+            raise ConfigError(f"--over {text}: {value_text(value)} is named twice.")
+    return Axis(name, tuple(values))
+
+
+def make_points(given: Mapping[str, Any], axes: Sequence[Axis]) -> list[Point]:
+    """A run for every combination, the last axis changing fastest. Raises ConfigError."""
+    names = [axis.name for axis in axes]
+    for name in names:
+        if names.count(name) > 1:
+            option = name.replace("_", "-")
+            raise ConfigError(f"--over {option} is given twice.", hint="Put its values together.")
+    count = 1
+    for axis in axes:
+        count *= len(axis.values)
+    if not axes or count > MOST_RUNS:
+        came = f"{count} runs" if axes else "nothing to sweep"
+        raise ConfigError(
+            f"--over: expected 1 to {MOST_RUNS} runs, got {came}.",
+            hint="Give for example --over gamma=0.1,1,10,30.",
+        )
+    points = []
+    for combination in itertools.product(*(axis.values for axis in axes)):
+        values = dict(zip(names, combination, strict=True))
+        points.append(Point(run_name(values), values, TrainingSettings.make(**{**given, **values})))
+    return points
+
+
+def run_name(values: Mapping[str, Any]) -> str:
+    """A folder name that says the values: gamma-0.1_seed-2."""
+    return "_".join(f"{name.replace('_', '-')}-{_label(value)}" for name, value in values.items())
+
+
+def value_text(value: Any) -> str:
+    """A value as a person writes it: 0.1, 64x32, yes, default."""
+    if value is None:
+        return "default"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, (tuple, list)):
+        return "x".join(str(item) for item in value)
+    return str(value)
+
+
+def values_text(values: Mapping[str, Any]) -> str:
+    """γ 0.1, seed 2."""
+    return ", ".join(f"{setting_label(name)} {value_text(value)}" for name, value in values.items())
+
+
+def setting_label(name: str) -> str:
+    return "γ" if name == "gamma" else name.replace("_", " ")
+
+
+def _label(value: Any) -> str:
+    text = value_text(value)
+    fit = _UNFIT_FOR_NAMES.sub("-", text).strip("-.")[-_LONGEST_LABEL:]
+    if fit == text:
+        return fit
+    return f"{fit or 'value'}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"  # a path, say: keep them apart
+
+
+def _typed(name: str, text: str, given: Mapping[str, Any]) -> Any:
+    annotation = TrainingSettings.model_fields[name].annotation
+    value: Any = text
+    if text == "default" and type(None) in get_args(annotation):
+        value = None
+    elif any(get_origin(part) is tuple for part in get_args(annotation)):
+        value = text.split("x")
+    try:
+        return getattr(TrainingSettings.make(**{**given, name: value}), name)
+    except ConfigError as error:
+        raise ConfigError(f"--over {error.message}") from None

@@ -1,0 +1,91 @@
+"""Which PGNs a run keeps: the best epoch's and the newest, and as its result the one that `keep` names."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.evaluation.evaluate import Metrics
+from pgn_studio.core.files import replacing
+from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.perturbation.pgn import PgnInfo, save_pgn
+from pgn_studio.core.runs import RunFolder
+from pgn_studio.core.training.checkpoints import Position
+
+
+def better(metrics: Metrics, position: Position, settings: TrainingSettings) -> bool:
+    """Whether these figures beat the best epoch's, by accuracy after 8 bits; the first of equals stays."""
+    sign = 1 if settings.problem == "enhance" else -1
+    return (
+        position.best_epoch == 0
+        or sign * metrics.perturbed_accuracy_8bit > sign * position.best_accuracy_8bit
+    )
+
+
+def keep_epoch(
+    run: RunFolder,
+    generator: Generator,
+    info: PgnInfo,
+    metrics: Metrics,
+    *,
+    epoch: int,
+    position: Position,
+    settings: TrainingSettings,
+) -> Position:
+    """Save an epoch's PGN: as the last, as the best if it is that, and as the result if `keep` names it."""
+    best = better(metrics, position, settings)
+    save_pgn(run.last_pgn_path, generator, info)
+    if best:
+        _copy(run.last_pgn_path, run.best_pgn_path)
+    if best or settings.keep == "last":
+        _copy(run.last_pgn_path, run.pgn_path)
+    figures = (metrics.perturbed_accuracy, metrics.perturbed_accuracy_8bit)
+    position = replace(position, last_accuracy=figures[0], last_accuracy_8bit=figures[1])
+    if best:
+        position = replace(
+            position, best_epoch=epoch, best_accuracy=figures[0], best_accuracy_8bit=figures[1]
+        )
+    return position
+
+
+def result_figures(position: Position, settings: TrainingSettings) -> tuple[float, float]:
+    """Validation accuracy of the run's result at an epoch's end, before and after 8 bits."""
+    if settings.keep == "last":
+        return position.last_accuracy, position.last_accuracy_8bit
+    return position.best_accuracy, position.best_accuracy_8bit
+
+
+def keep_stopped(
+    run: RunFolder,
+    generator: Generator,
+    info: PgnInfo,
+    metrics: Metrics,
+    *,
+    position: Position,
+    settings: TrainingSettings,
+) -> tuple[float, float]:
+    """Save the PGN of a run that stops inside an epoch; returns the figures of the run's result.
+
+    It is the result where it beats the best epoch's. It is not the best epoch's own: a run that
+    goes on finds that as if it had never stopped.
+    """
+    save_pgn(run.last_pgn_path, generator, info)
+    if position.best_epoch == 0:
+        _copy(run.last_pgn_path, run.best_pgn_path)
+    if settings.keep == "last" or better(metrics, position, settings):
+        _copy(run.last_pgn_path, run.pgn_path)
+        return metrics.perturbed_accuracy, metrics.perturbed_accuracy_8bit
+    return result_figures(position, settings)
+
+
+def restore_result(run: RunFolder, position: Position, settings: TrainingSettings) -> None:
+    """Back to the best epoch's PGN: a run that was stopped inside an epoch may hold a newer one."""
+    if settings.keep == "best" and position.best_epoch and run.best_pgn_path.is_file():
+        _copy(run.best_pgn_path, run.pgn_path)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)

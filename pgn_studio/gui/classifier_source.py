@@ -1,0 +1,75 @@
+"""Where the window's classifier comes from, with what its file does not say itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pgn_studio.core.config import is_black_box
+
+if TYPE_CHECKING:
+    from pgn_studio.core.classifiers import Access, Classifier
+    from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.core.pretrained import Triple
+    from pgn_studio.core.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class ClassifierSource:
+    """Where a classifier comes from; a foreign file does not say what our own do."""
+
+    path: str
+    foreign: bool = False
+    arch: str | None = None
+    image_size: int | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+    access: Access | None = None  # of a black box
+
+    def load(self, classes: tuple[str, ...] | None) -> Classifier:
+        """`classes` are only used for foreign files, which do not name theirs."""
+        from pgn_studio.core.classifiers import load_classifier
+
+        if not self.foreign:
+            return load_classifier(self.path)
+        return load_classifier(
+            self.path,
+            arch=self.arch,
+            classes=classes,
+            image_size=self.image_size,
+            mean=self.mean,
+            std=self.std,
+            access=self.access,
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json says about a foreign file, as the command line writes it."""
+        if not self.foreign:
+            return {}
+        facts: dict[str, Any] = {"arch": self.arch, "mean": self.mean, "std": self.std}
+        if self.access is not None:
+            facts["access"] = self.access.to_json()
+        return {"foreign_classifier": facts}
+
+
+def recorded_source(pgn: Pgn, path: Path, run: RunFolder | None) -> ClassifierSource:
+    """The classifier's file with what the run knows about it, if it is a foreign one."""
+    from pgn_studio.core.classifiers import Access
+    from pgn_studio.core.paths import trained_folder
+    from pgn_studio.core.perturbation.pgn import find_classifier
+
+    found = str(find_classifier(pgn.info, beside=path if run else path.parent, trained=trained_folder()))
+    facts = run.run_json.get("foreign_classifier") if run is not None else None
+    if not isinstance(facts, dict):
+        return ClassifierSource(found, foreign=is_black_box(found))
+    mean, std = (tuple(facts[name]) if facts.get(name) else None for name in ("mean", "std"))
+    return ClassifierSource(
+        found,
+        foreign=True,
+        arch=facts.get("arch"),
+        image_size=pgn.info.image_size,
+        mean=mean,
+        std=std,
+        access=replace(Access.recorded(facts.get("access")), budget=None),  # which was for training
+    )

@@ -1,0 +1,159 @@
+"""How the run is: a quiet word while all is well, else what is wrong and what to change."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from PySide6.QtCore import QModelIndex, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QIcon, QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from pgn_studio.core.training.events import Notice, NoticeLevel
+from pgn_studio.gui.theme import colored_icon, current_theme
+from pgn_studio.gui.training.history import holding
+
+# Never colour alone: each level has its word and its shape.
+WORDS: dict[NoticeLevel, str] = {
+    "info": "Note",
+    "warning": "Warning",
+    "severe": "Problem",
+    "passed": "Passed",
+}
+_SHAPES: dict[NoticeLevel, str] = {
+    "info": "info-circle",
+    "warning": "exclamation-triangle",
+    "severe": "times-circle",
+    "passed": "check-circle",
+}
+_ICON_PX = 16
+_LIST_HEIGHT_PX = 132
+STEP_ROLE = int(Qt.ItemDataRole.UserRole)
+
+
+class HealthStrip(QFrame):
+    """The worst condition that holds now; all notices with their steps in a list that opens below."""
+
+    step_chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("health_strip")
+        self._notices: list[Notice] = []
+        self._icon = QLabel(self)
+        self._icon.setFixedSize(QSize(_ICON_PX, _ICON_PX))
+        self._text = QLabel(self)
+        self._text.setObjectName("health_text")
+        self._text.setWordWrap(True)
+        self._text.setTextFormat(Qt.TextFormat.RichText)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.toggle = QToolButton(self)
+        self.toggle.setObjectName("health_history_button")
+        self.toggle.setCheckable(True)
+        self.toggle.setToolTip("All notices of this run with their steps")
+        self.toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.model = QStandardItemModel(self)
+        self.list = QListView(self)
+        self.list.setObjectName("health_history")
+        self.list.setAccessibleName("Notices of this run")
+        self.list.setModel(self.model)
+        self.list.setWordWrap(True)
+        self.list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.list.setFixedHeight(_LIST_HEIGHT_PX)
+        row = QHBoxLayout()
+        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self._text, 1)
+        row.addWidget(self.toggle, 0, Qt.AlignmentFlag.AlignTop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 3, 6, 3)
+        layout.setSpacing(4)
+        layout.addLayout(row)
+        layout.addWidget(self.list)
+        self.toggle.toggled.connect(self._show_list)
+        self.list.clicked.connect(self._choose)
+        self.list.activated.connect(self._choose)
+        current_theme().changed.connect(self._draw)
+        self._show_list(False)
+        self.hide()
+
+    @property
+    def level(self) -> NoticeLevel:
+        """The worst that holds; "passed" stands for healthy."""
+        levels = {notice.level for notice in holding(self._notices)}
+        return "severe" if "severe" in levels else "warning" if "warning" in levels else "passed"
+
+    def show_notices(self, notices: Sequence[Notice]) -> None:
+        """The notices of a run so far, in their order; shows itself."""
+        self._notices = list(notices)
+        self._draw()
+        self.show()
+
+    def clear(self) -> None:
+        """No run: nothing to say."""
+        self._notices = []
+        self.toggle.setChecked(False)
+        self.hide()
+
+    @Slot()
+    def _draw(self) -> None:
+        level = self.level
+        worst = [notice for notice in holding(self._notices) if notice.level == level]
+        word = WORDS[level] if worst else "Healthy"
+        shown = f"<b>{word}</b>"
+        if worst:
+            newest = worst[-1]
+            more = len(holding(self._notices)) - 1
+            others = f" <i>And {more} more.</i>" if more else ""
+            where = f"Step {newest.step:,}: " if newest.step else ""
+            shown += f"&nbsp;&nbsp;{where}{html.escape(newest.message)} {html.escape(newest.hint)}{others}"
+        self._text.setText(shown)
+        self._icon.setPixmap(_icon(level).pixmap(_ICON_PX, _ICON_PX))
+        spoken = f"{word}. {worst[-1].message} {worst[-1].hint}" if worst else word
+        self.setAccessibleName(f"Health of the run: {spoken}")
+        self._text.setAccessibleName(self.accessibleName())
+        self.setProperty("level", level)
+        self.style().unpolish(self)  # style sheets look at properties only when polishing
+        self.style().polish(self)
+        self._fill_list()
+
+    def _fill_list(self) -> None:
+        self.model.clear()
+        for notice in reversed(self._notices):  # the newest on top
+            line = f"Step {notice.step:,}  {WORDS[notice.level]}: {notice.message} {notice.hint}".rstrip()
+            item = QStandardItem(_icon(notice.level), line)
+            item.setData(notice.step, STEP_ROLE)
+            item.setToolTip(f"<p>{html.escape(line)}</p>")
+            item.setEditable(False)
+            self.model.appendRow(item)
+        count = len(self._notices)
+        self.toggle.setText("1 notice" if count == 1 else f"{count} notices")
+        self.toggle.setVisible(count > 0)
+
+    @Slot(bool)
+    def _show_list(self, shown: bool) -> None:
+        self.toggle.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
+        self.list.setVisible(shown)
+
+    @Slot(QModelIndex)
+    def _choose(self, index: QModelIndex) -> None:
+        self.step_chosen.emit(int(index.data(STEP_ROLE)))
+
+
+def _icon(level: NoticeLevel) -> QIcon:
+    colors = current_theme().colors
+    by_level = {
+        "info": colors.muted,
+        "warning": colors.warning,
+        "severe": colors.severe,
+        "passed": colors.good,
+    }
+    return colored_icon(_SHAPES[level], by_level[level])

@@ -1,0 +1,157 @@
+"""Every baseline through the one door: matched strength, same results whatever the batches, clear errors."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+import torch
+
+from pgn_studio.core.baselines import BASELINES, Baseline, BaselineContext, make_baseline, names_for
+from pgn_studio.core.baselines.matching import mean_rms
+from pgn_studio.core.config import BaselineName
+from pgn_studio.core.errors import Cancelled, ClassifierError, ConfigError
+from pgn_studio.core.evaluation.evaluate import Metrics, evaluate_perturber
+from tests.core.baselines.conftest import MakeContext
+from tests.core.baselines.linear import answering_classifier
+from tests.core.evaluation.samples import ArraySplit
+
+SCALED = ("noise", "fgsm", "aid", "aid-iterated")
+
+
+def measured(made: Baseline, context: BaselineContext, split: ArraySplit, batch_size: int = 64) -> Metrics:
+    return evaluate_perturber(
+        made.perturber,
+        made.classifier,
+        split,
+        split_name="test",
+        dataset_name="digits",
+        space=context.space,
+        batch_size=batch_size,
+        precision="fp32",
+        clean_classifier=context.classifier,
+    ).metrics
+
+
+def test_names_are_those_of_the_command_line() -> None:
+    assert tuple(BASELINES) == get_args(BaselineName)
+    assert names_for("enhance") == [name for name in BASELINES if name != "uap"]
+    assert names_for("adversarial") == [name for name in BASELINES if name != "fine-tune"]
+    assert [name for name, kind in BASELINES.items() if kind.oracle] == ["aid", "aid-iterated"]
+    assert {name for name, kind in BASELINES.items() if kind.needs_training} == {"uap", "direct", "fine-tune"}
+    assert all("\n" not in kind.description for kind in BASELINES.values())
+
+
+@pytest.mark.parametrize("space", ["pixel", "normalized"])
+@pytest.mark.parametrize("problem", ["enhance", "adversarial"])
+@pytest.mark.parametrize("name", SCALED)
+def test_the_strength_is_the_wanted_one_on_validation(
+    make_context: MakeContext, name: str, problem: str, space: str
+) -> None:
+    context = make_context(problem=problem, space=space, rms=0.03)
+    made = make_baseline(name, context)
+    assert made.rms == pytest.approx(0.03, rel=1e-5)
+    assert mean_rms(made.perturber, context) == pytest.approx(0.03, rel=1e-5)
+    assert (made.name, made.oracle) == (name, BASELINES[name].oracle)
+    assert made.classifier is context.classifier
+
+
+def test_uap_has_the_wanted_strength(make_context: MakeContext, splits: dict[str, ArraySplit]) -> None:
+    few = ArraySplit(
+        splits["train"].images(range(32)), splits["train"].labels[:32].tolist(), names=["-"] * 32
+    )
+    context = make_context(problem="adversarial", train=few, rms=0.03)
+    made = make_baseline("uap", context)
+    assert measured(made, context, splits["test"]).rms_mean == pytest.approx(0.03, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_batches_do_not_matter(make_context: MakeContext, splits: dict[str, ArraySplit], name: str) -> None:
+    context = make_context(problem="adversarial")
+    made, again = make_baseline(name, context), make_baseline(name, context)
+    whole, parts = measured(made, context, splits["test"]), measured(again, context, splits["test"], 7)
+    assert (whole.fixed, whole.broken) == (parts.fixed, parts.broken)
+    assert whole.perturbed_accuracy_8bit == parts.perturbed_accuracy_8bit
+    assert whole.rms_mean == pytest.approx(parts.rms_mean, rel=1e-5)
+
+
+def test_each_does_what_it_is_for(make_context: MakeContext, splits: dict[str, ArraySplit]) -> None:
+    """The order that theory gives: chance, own answers, one step by the truth, many steps by the truth."""
+    harm, help_ = {}, {}
+    for name in SCALED:
+        context = make_context(problem="adversarial", rms=0.06)
+        harm[name] = measured(make_baseline(name, context), context, splits["test"]).perturbed_accuracy
+        context = make_context(rms=0.06)
+        help_[name] = measured(make_baseline(name, context), context, splits["test"])
+    assert harm["noise"] > harm["fgsm"] >= harm["aid"] >= harm["aid-iterated"]
+    clean = help_["noise"].clean_accuracy
+    assert help_["fgsm"].fooling_rate == 0.0  # its own answers are only made surer
+    assert help_["aid"].perturbed_accuracy > clean
+    assert help_["aid-iterated"].perturbed_accuracy >= help_["aid"].perturbed_accuracy
+    assert help_["aid"].broken == help_["aid-iterated"].broken == 0
+
+
+@pytest.mark.parametrize("name", ["noise", "fgsm", "aid-iterated", "direct"])
+def test_no_strength_changes_nothing(
+    make_context: MakeContext, splits: dict[str, ArraySplit], name: str
+) -> None:
+    context = make_context(rms=0.0, settings={"epochs": 1})
+    made = make_baseline(name, context)
+    assert made.rms == 0.0
+    assert measured(made, context, splits["test"]).fooling_rate == 0.0
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_f_is_untouched(make_context: MakeContext, splits: dict[str, ArraySplit], name: str) -> None:
+    context = make_context()
+    before = {key: value.clone() for key, value in context.classifier.state_dict().items()}
+    measured(make_baseline(name, context), context, splits["test"])
+    assert all(torch.equal(value, before[key]) for key, value in context.classifier.state_dict().items())
+    assert all(weight.grad is None and not weight.requires_grad for weight in context.classifier.parameters())
+
+
+@pytest.mark.parametrize("name", sorted(BASELINES))
+def test_cancelled_passes_through_at_once(make_context: MakeContext, name: str) -> None:
+    problem = BASELINES[name].problems[-1]
+    calls: list[tuple[int, int]] = []
+
+    def cancel(done: int, total: int) -> None:
+        calls.append((done, total))
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        make_baseline(name, make_context(problem=problem), progress=cancel)
+    assert len(calls) == 1
+    assert 0 < calls[0][0] <= calls[0][1]
+
+
+def test_unknown_names_and_other_problems_are_refused(make_context: MakeContext) -> None:
+    with pytest.raises(ConfigError, match=r"'fgms'.*Choose one of: noise, fgsm"):
+        make_baseline("fgms", make_context())
+    with pytest.raises(ConfigError, match=r"uap is for the adversarial problem.*Choose one of: noise"):
+        make_baseline("uap", make_context())
+    with pytest.raises(ConfigError, match="fine-tune is for the enhance problem"):
+        make_baseline("fine-tune", make_context(problem="adversarial"))
+    for rms in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="RMS"):
+            make_context(rms=rms)
+
+
+@pytest.mark.parametrize("name", ["fgsm", "uap", "direct", "aid", "aid-iterated"])
+def test_a_classifier_that_only_answers_is_refused_but_for_noise(
+    make_context: MakeContext, name: str
+) -> None:
+    context = make_context(
+        problem="adversarial", classifier=answering_classifier(), settings={"blend": 0.0, "epochs": 1}
+    )
+    with pytest.raises(ClassifierError, match="gradients"):
+        make_baseline(name, context)
+    assert make_baseline("noise", context).rms == pytest.approx(0.05)
+
+
+def test_vanished_gradients_are_said(make_context: MakeContext) -> None:
+    context = make_context()
+    for weight in context.classifier.parameters():
+        weight.zero_()
+    with pytest.raises(ClassifierError, match="nothing to scale"):
+        make_baseline("aid", context)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from pgn_studio.core.baselines import make_baseline
+from pgn_studio.core.baselines.fine_tune import fine_tune
+from pgn_studio.core.classifiers import Classifier, measure_accuracy
+from pgn_studio.core.errors import Cancelled, ClassifierError
+from pgn_studio.core.evaluation.evaluate import evaluate_perturber
+from tests.core.baselines.conftest import MakeContext
+from tests.core.baselines.linear import answering_classifier
+from tests.core.evaluation.samples import ArraySplit
+
+
+def test_f_stays_as_it_was_and_its_copy_learns(
+    make_context: MakeContext, classifier: Classifier, splits: dict[str, ArraySplit]
+) -> None:
+    before = copy.deepcopy(classifier.state_dict())
+    context = make_context(settings={"epochs": 4})
+    made = make_baseline("fine-tune", context)
+    tuned = made.classifier
+    assert made.rms is None
+    assert tuned is not classifier
+    assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
+    assert not any(weight.requires_grad for weight in (*classifier.parameters(), *tuned.parameters()))
+    assert not any(module.training for module in (*classifier.modules(), *tuned.modules()))
+    assert (tuned.info.path, tuned.info.sha256) == ("", "")
+    tuned_accuracy = measure_accuracy(tuned, splits["train"], precision="fp32")
+    assert tuned_accuracy > measure_accuracy(classifier, splits["train"], precision="fp32")
+
+    evaluation = evaluate_perturber(
+        made.perturber,
+        tuned,
+        splits["test"],
+        split_name="test",
+        dataset_name="digits",
+        space=context.space,
+        precision="fp32",
+        clean_classifier=classifier,
+    )
+    metrics = evaluation.metrics
+    assert metrics.clean_accuracy == measure_accuracy(classifier, splits["test"], precision="fp32")
+    assert metrics.perturbed_accuracy == measure_accuracy(tuned, splits["test"], precision="fp32")
+    assert metrics.perturbed_accuracy_8bit == metrics.perturbed_accuracy
+    assert metrics.rms_mean == 0.0
+    assert metrics.fixed > 0
+    assert evaluation.to_json()["classifier_sha256"] == classifier.info.sha256
+
+
+def test_the_best_epoch_on_validation_is_kept(
+    make_context: MakeContext, splits: dict[str, ArraySplit]
+) -> None:
+    """On validation labels that only f itself meets, no epoch is better than none."""
+    f = make_context().classifier
+    images = splits["val"].images(range(40))
+    answers = f(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255).argmax(1).tolist()
+    tuned = fine_tune(make_context(val=ArraySplit(images, answers, names=["-"] * 40)))
+    for name, value in tuned.net.state_dict().items():
+        assert torch.equal(value, f.net.state_dict()[name]), name
+
+
+def test_the_seed_decides(make_context: MakeContext) -> None:
+    first, again, other = (
+        fine_tune(make_context(seed=seed, settings={"epochs": 2})).net.state_dict() for seed in (0, 0, 1)
+    )
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+    assert not all(torch.equal(value, other[name]) for name, value in first.items())
+
+
+def test_cancelling_leaves_f_alone(make_context: MakeContext, classifier: Classifier) -> None:
+    before = copy.deepcopy(classifier.state_dict())
+
+    def cancel(done: int, total: int) -> None:
+        assert total == 6
+        if done == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        fine_tune(make_context(), cancel)
+    assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
+
+
+def test_what_has_no_weights_is_refused(make_context: MakeContext) -> None:
+    with pytest.raises(ClassifierError, match="cannot be trained further"):
+        fine_tune(make_context(classifier=answering_classifier()))

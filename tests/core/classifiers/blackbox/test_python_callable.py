@@ -1,0 +1,91 @@
+"""Python functions: only when trusted, whatever they do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from pgn_studio.core.classifiers import Access, Classifier, load_classifier
+from pgn_studio.core.errors import ConfigError, PgnStudioError
+
+MODULE = """
+import numpy as np
+
+def labels(images):
+    assert images.dtype == np.uint8 and images.shape[1:] == (8, 8, 3)
+    result = (images.mean((1, 2, 3)) > 127).astype(int)
+    images[:] = 0  # its own copy
+    return result
+
+def scores(images):
+    return np.stack([1 - images.mean((1, 2, 3)) / 255, images.mean((1, 2, 3)) / 255], 1)
+
+def fails(images):
+    raise KeyError("lost")
+
+def one(images):
+    return 1
+
+def nan(images):
+    return np.full((len(images), 2), np.nan)
+
+constant = 3
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "my_black_box.py").write_text(MODULE, encoding="utf-8")
+    (tmp_path / "breaks_black_box.py").write_text("raise SystemExit(3)", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    sys.modules.pop("my_black_box", None)
+
+
+def opened(form: str, *, trust: bool = True) -> Classifier:
+    access = Access(trust_code=trust)
+    return load_classifier(f"python:{form}", classes=("dark", "bright"), image_size=8, access=access)
+
+
+PIXELS = torch.tensor([0.0, 1.0, 0.2]).view(3, 1, 1, 1).expand(3, 3, 8, 8)
+
+
+@pytest.mark.usefixtures("module")
+def test_labels_and_scores() -> None:
+    labels, scores = opened("my_black_box:labels"), opened("my_black_box:scores")
+    assert labels(PIXELS).argmax(1).tolist() == scores(PIXELS).argmax(1).tolist() == [0, 1, 0]
+    assert (labels.gives_scores, scores.gives_scores) == (False, True)
+    torch.testing.assert_close(torch.softmax(scores(PIXELS), 1)[2, 1], torch.tensor(0.2))
+
+
+@pytest.mark.usefixtures("module")
+def test_nothing_is_imported_without_trust() -> None:
+    with pytest.raises(ConfigError, match="--trust-code"):
+        opened("my_black_box:labels", trust=False)
+    assert "my_black_box" not in sys.modules
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("my_black_box:fails", "failed: KeyError: 'lost'"),
+        ("my_black_box:one", "gave one value for 3 images"),
+        ("my_black_box:nan", "scores that are not finite"),
+        ("my_black_box:constant", "is a int; expected a function"),
+        ("my_black_box:missing", "cannot be imported: AttributeError"),
+        ("no_such_black_box:f", "cannot be imported: ModuleNotFoundError"),
+        ("breaks_black_box:f", "cannot be imported: SystemExit"),
+        ("my_black_box", "Expected python:module:function"),
+        ("os:system; ls", "Expected python:module:function"),
+    ],
+)
+def test_what_goes_wrong(form: str, said: str) -> None:
+    with pytest.raises(PgnStudioError) as caught:
+        opened(form)
+    assert said in str(caught.value)
