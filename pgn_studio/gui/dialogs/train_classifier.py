@@ -100,8 +100,7 @@ class TrainClassifierDialog(QDialog):
         if self._operation is None:
             super().reject()
             return
-        self._stopping.set()
-        self._operation.cancel()
+        self._operation.cancel()  # and no stop: a worker that saw it first would save what there is
         self.told.setText("Cancelling …")
 
     @Slot()
