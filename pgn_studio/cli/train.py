@@ -197,7 +197,7 @@ def _resumed(target: str, given: dict[str, Any], asked: ForeignClassifier, stop:
 
     run = find_run(target)
     settings = run.settings
-    if "epochs" in given and given["epochs"] < settings.epochs:
+    if "epochs" in given and given["epochs"] < (settings.epochs or 0):
         raise ConfigError(
             f"--epochs {given['epochs']}: the run was set to {settings.epochs} epochs already.",
             hint="Give a larger number to train longer, or leave it out.",

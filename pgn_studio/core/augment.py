@@ -27,7 +27,7 @@ def augment(images: Tensor, name: AugmentName, generator: torch.Generator) -> Te
         raise ConfigError(
             f"Unknown augmentation {name!r}.", hint="Choose one of: none, flip, standard, strong."
         )
-    changed = _flip(images, generator)
+    changed = mirror(images, draw_mirrored(len(images), generator))
     if name in ("standard", "strong"):
         changed = _shift(changed, generator)
     if name == "strong":
@@ -35,8 +35,13 @@ def augment(images: Tensor, name: AugmentName, generator: torch.Generator) -> Te
     return changed
 
 
-def _flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    mirrored = torch.rand(len(images), generator=generator) < 0.5
+def draw_mirrored(count: int, generator: torch.Generator) -> Tensor:
+    """Which images "flip" mirrors: (count,) bool on the CPU."""
+    return torch.rand(count, generator=generator) < 0.5
+
+
+def mirror(images: Tensor, mirrored: Tensor) -> Tensor:
+    """The images (N, 3, H, W) with those marked mirrored left to right."""
     return torch.where(mirrored.to(images.device)[:, None, None, None], images.flip(-1), images)
 
 

@@ -104,7 +104,7 @@ class DataSettings(Settings):
     split_seed: int = setting(0, "Seed of the split where the data set has none.", group="Data", advanced=True, ge=0)
     val_fraction: float = setting(0.15, "Share of the training images set aside for validation where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
     test_fraction: float = setting(0.2, "Share of the images set aside for testing where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
-    cache_mb: int = setting(2048, "Memory for decoded images in MiB; beyond it images are decoded again.", group="Data", advanced=True, ge=16)
+    cache_mb: int = setting(2048, "Memory for decoded images in MiB (beyond it images are decoded again), and as much for a frozen encoder's features.", group="Data", advanced=True, ge=16)
     download: bool = setting(False, "Download a named data set that is not there yet.", group="Data", advanced=True)
 
 
@@ -148,7 +148,7 @@ class TrainingSettings(DataSettings):
     noise_copies: bool = setting(True, "D also trains on randomly perturbed copies with their own targets.", group="Discriminator", advanced=True)
     mismatched: bool = setting(True, "D (conditional) also trains on pairs of one image's features and another's condition, with their own targets.", group="Discriminator", advanced=True)
     rehearsals: int = setting(1, "Extra updates of D's head in each step, on features that it saw before (where its backbone and condition stand still).", group="Discriminator", advanced=True, ge=0, le=64)
-    epochs: int = setting(15, "Passes over the training images.", group="Training", ge=1, le=10_000)
+    epochs: int | None = setting(None, "Passes over the training images; default: 15, or as many as make 1,500 steps, but at most 200.", group="Training", ge=1, le=10_000)
     batch_size: int = setting(64, "Images per step.", group="Training", ge=2, le=8192)
     learning_rate_g: float = setting(3e-4, "Adam's rate for G.", group="Training", advanced=True, gt=0.0, le=1.0)
     learning_rate_d: float = setting(1e-3, "Adam's rate for D; some times G's holds D ahead.", group="Training", advanced=True, gt=0.0, le=1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,13 @@ from torch import Tensor
 
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.protocols import UInt8Images
+
+
+class Machine(NamedTuple):
+    """What a network computes on and with."""
+
+    device: torch.device
+    precision: str  # bf16, fp16 or fp32
 
 
 def available_devices() -> list[str]:
@@ -56,6 +64,15 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     if device.type == "cpu" and cpu_has_bf16():
         return "bf16"
     return "fp32"
+
+
+def training_machine(device: str, precision: str) -> Machine:
+    """Device and precision to train with, of "auto" or what was chosen. Raises ConfigError."""
+    picked = pick_device(device)
+    resolved = resolve_precision(precision, picked)
+    if resolved == "fp16" and picked.type == "cpu":
+        raise ConfigError("fp16 does not train on a CPU.", hint="Use the precision auto, bf16 or fp32.")
+    return Machine(picked, resolved)
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:

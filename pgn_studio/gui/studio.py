@@ -206,8 +206,8 @@ class Studio(QObject):
         try:
             run = RunFolder.open(Path(self.resume_folder))
             settings, history = run.settings, run.read_metrics()
-            epochs = max(settings.epochs, int(self.setup.main.values()["epochs"]))
-            settings = settings.updated(epochs=epochs)
+            wished = [settings.epochs, self.setup.main.values()["epochs"]]
+            settings = settings.updated(epochs=max((int(count) for count in wished if count), default=None))
         except PgnStudioError as error:
             self.show_problem("The run cannot be continued", error)
             return

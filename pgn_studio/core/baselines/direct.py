@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pgn_studio.core.augment import augment
 from pgn_studio.core.baselines.context import BaselineContext
 from pgn_studio.core.baselines.gradients import check_differentiable
 from pgn_studio.core.baselines.matching import BATCH, matched
 from pgn_studio.core.classifiers import measure_accuracy
-from pgn_studio.core.config import Problem, augmentation
-from pgn_studio.core.device import autocast, resolve_precision, seed_everything, to_pixels
+from pgn_studio.core.config import Problem
+from pgn_studio.core.device import autocast, seed_everything, training_machine
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.evaluation.evaluate import evaluate_perturber
 from pgn_studio.core.evaluation.perturber import Perturber, added
@@ -23,13 +22,11 @@ from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.losses import l2_term
 from pgn_studio.core.perturbation.pgn import Perturbation, build_generator
-from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import Progress
 from pgn_studio.core.training.averaging import Averaged
-from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
-from pgn_studio.core.training.blend import blended, chosen_share
-
-_AUGMENTATION = 1  # the trainer's stream: the same images, augmented and blended alike
+from pgn_studio.core.training.batches import training_epochs
+from pgn_studio.core.training.blend import chosen_share
+from pgn_studio.core.training.feed import Batch, Feed
 
 
 class Generated:
@@ -54,10 +51,10 @@ def train_direct(context: BaselineContext, progress: Progress | None = None) -> 
     gives no gradients.
     """
     run = _Run(context)
-    total = run.steps_per_epoch * context.settings.epochs
+    total = run.feed.steps_per_epoch * run.epochs
     if total == 0:
         raise ConfigError("The training split needs at least two images.", hint="Use more training images.")
-    for epoch in range(context.settings.epochs):
+    for epoch in range(run.epochs):
         run.train_epoch(epoch, total, progress)
         run.keep_if_best()
     return run.best()
@@ -67,9 +64,8 @@ class _Run:
     def __init__(self, context: BaselineContext) -> None:
         settings, device = context.settings, context.device
         self.context = context
-        self.precision = resolve_precision(context.precision, device)
-        if self.precision == "fp16" and device.type == "cpu":
-            raise ConfigError("fp16 does not train on a CPU.", hint="Use the precision auto, bf16 or fp32.")
+        machine = training_machine(str(device), context.precision)
+        self.precision = machine.precision
         context.classifier.to(device)
         context.space.to(device)
         seed_everything(context.seed)
@@ -80,8 +76,15 @@ class _Run:
         self.adam = torch.optim.Adam(learning, lr=settings.learning_rate_g, fused=fused)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self.averaged = Averaged(generator, decay=settings.average) if settings.average else None
-        self.blend = _blend(context)
-        self.steps_per_epoch = steps_per_epoch(len(context.train), settings.batch_size)
+        self.epochs = training_epochs(settings, len(context.train))
+        self.feed = Feed(
+            context.train,
+            settings,
+            generator,
+            seed=context.seed,
+            blend=_blend(context),
+            machine=machine,
+        )
         self._best_accuracy: float | None = None
         self._best_weights: dict[str, Tensor] = {}
 
@@ -90,29 +93,22 @@ class _Run:
         return self.generator if self.averaged is None else self.averaged.generator
 
     def train_epoch(self, epoch: int, total: int, progress: Progress | None) -> None:
-        context, device = self.context, self.context.device
-        settings = context.settings
-        changes = augmentation(settings.augment, settings.dataset)
-        batches = epoch_batches(len(context.train), settings.batch_size, seed=context.seed, epoch=epoch)
-        step = epoch * self.steps_per_epoch
+        first = epoch * self.feed.steps_per_epoch + 1
         self.generator.train()
-        for images, labels in prefetched(context.train, batches, pin=device.type == "cuda"):
-            draws = generator_for(context.seed, step, _AUGMENTATION)
-            pixels = augment(to_pixels(images, device), changes, draws)  # (B, 3, S, S)
-            shown = blended(pixels, self.blend, draws)
-            self._step(pixels, shown, labels.to(device, non_blocking=True))
-            step += 1
+        for step, batch in enumerate(self.feed.epoch(epoch), start=first):
+            self._step(batch)
             if progress is not None:
                 progress(step, total)
 
-    def _step(self, pixels: Tensor, shown: Tensor, labels: Tensor) -> None:
+    def _step(self, batch: Batch) -> None:
         context = self.context
         with autocast(self.precision, context.device):
-            perturbation = _at_most(self.generator(pixels), context.rms)
-            normalized = context.space.normalized(context.space.enter(shown) + perturbation)
+            encoded = self.generator.encode(batch.pixels) if batch.encoded is None else batch.encoded
+            perturbation = _at_most(self.generator.decode(encoded), context.rms)
+            normalized = context.space.normalized(context.space.enter(batch.shown) + perturbation)
             logits = context.classifier.logits_normalized(normalized)
         check_differentiable(context.classifier, logits)
-        loss = direct_loss(logits.float(), labels, context.problem)
+        loss = direct_loss(logits.float(), batch.labels, context.problem)
         loss = loss + context.settings.gamma * l2_term(perturbation)
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(loss))

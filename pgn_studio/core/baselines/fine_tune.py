@@ -15,18 +15,18 @@ from pgn_studio.core.classifiers import Classifier, measure_accuracy
 from pgn_studio.core.classifiers.exported import ExportedNetwork
 from pgn_studio.core.classifiers.training import one_cycle_rate
 from pgn_studio.core.config import augmentation
-from pgn_studio.core.device import autocast, resolve_precision, seed_everything, to_pixels
+from pgn_studio.core.device import autocast, seed_everything, to_pixels, training_machine
 from pgn_studio.core.errors import ClassifierError, ConfigError
 from pgn_studio.core.evaluation.perturber import added
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Perturbation
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import Progress
-from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
+from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch, training_epochs
+from pgn_studio.core.training.feed import AUGMENTATION
 
 _RATE = 5e-4  # AdamW's peak
 _WEIGHT_DECAY = 0.01
-_AUGMENTATION = 1
 
 
 class Unperturbed:
@@ -48,11 +48,12 @@ def fine_tune(context: BaselineContext, progress: Progress | None = None) -> Cla
     do not train here.
     """
     run = _Run(context)
-    total = run.steps_per_epoch * context.settings.epochs
+    epochs = training_epochs(context.settings, len(context.train))
+    total = run.steps_per_epoch * epochs
     if total == 0:
         raise ConfigError("The training split needs at least two images.", hint="Use more training images.")
     best, best_weights = run.accuracy(), copy.deepcopy(run.tuned.net.state_dict())
-    for epoch in range(context.settings.epochs):
+    for epoch in range(epochs):
         run.train_epoch(epoch, total, progress)
         accuracy = run.accuracy()
         if accuracy > best:
@@ -65,9 +66,8 @@ class _Run:
     def __init__(self, context: BaselineContext) -> None:
         settings, device = context.settings, context.device
         self.context = context
-        self.precision = resolve_precision(context.precision, device)
-        if self.precision == "fp16" and device.type == "cpu":
-            raise ConfigError("fp16 does not train on a CPU.", hint="Use the precision auto, bf16 or fp32.")
+        machine = training_machine(str(device), context.precision)
+        self.precision = machine.precision
         seed_everything(context.seed)
         self.tuned = _copy(context.classifier.to(device))
         self.optimizer = torch.optim.AdamW(self.tuned.net.parameters(), lr=_RATE, weight_decay=_WEIGHT_DECAY)
@@ -85,7 +85,7 @@ class _Run:
         for images, labels in prefetched(context.train, batches, pin=device.type == "cuda"):
             for group in self.optimizer.param_groups:
                 group["lr"] = one_cycle_rate(step, total, peak=_RATE)
-            draws = generator_for(context.seed, step, _AUGMENTATION)
+            draws = generator_for(context.seed, step, AUGMENTATION)
             self._step(augment(to_pixels(images, device), self.changes, draws), labels.to(device))
             step += 1
             if progress is not None:

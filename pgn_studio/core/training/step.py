@@ -26,6 +26,7 @@ from pgn_studio.core.perturbation.losses import (
     success_targets,
 )
 from pgn_studio.core.training.averaging import Averaged
+from pgn_studio.core.training.feed import Batch
 from pgn_studio.core.training.replay import Replay
 
 _REHEARSED = 256  # examples in an extra update of D's head
@@ -88,7 +89,7 @@ class StepResult(NamedTuple):
 
 
 class TrainStep:
-    """Callable: (pixels, labels, gamma, noise) → StepResult; updates D, then G."""
+    """Callable: (batch, gamma, noise) → StepResult; updates D, then G."""
 
     def __init__(self, players: Players, settings: TrainingSettings, *, precision: str) -> None:
         self.players = players
@@ -113,24 +114,14 @@ class TrainStep:
         """The generator that is judged, shown and kept."""
         return self.players.generator if self.averaged is None else self.averaged.generator
 
-    def __call__(
-        self,
-        pixels: Tensor,
-        labels: Tensor,
-        *,
-        gamma: float,
-        noise: torch.Generator,
-        shown: Tensor | None = None,
-    ) -> StepResult:
-        """pixels (B, 3, S, S) in [0, 1]; labels (B,); `noise` draws D's noise copies.
-
-        `shown`: the images that p is added to and f sees, where they differ from what G sees.
-        """
+    def __call__(self, batch: Batch, *, gamma: float, noise: torch.Generator) -> StepResult:
+        """`noise` draws D's noise copies."""
         settings, players = self.settings, self.players
+        pixels, labels, shown, encoded = batch
         with autocast(self.precision, self.device):
-            encoded = players.generator.encode(pixels)
+            encoded = players.generator.encode(pixels) if encoded is None else encoded
             perturbation = players.generator.decode(encoded)  # p = G(x)
-            clean = players.space.enter(pixels if shown is None else shown)
+            clean = players.space.enter(shown)
             perturbed = clean + perturbation  # x̃, equation 1
             condition = self._condition(pixels, encoded)
             seen = self._look(perturbed)  # one forward: t and D's features

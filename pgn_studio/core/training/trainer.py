@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import time
 import traceback
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import torch
 
-from pgn_studio.core.augment import augment
 from pgn_studio.core.classifiers import Classifier, check_classes, measure_accuracy
-from pgn_studio.core.config import TrainingSettings, augmentation
+from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.device import pick_device, resolve_precision, seed_everything, to_pixels
+from pgn_studio.core.device import seed_everything, training_machine
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError, RunError
 from pgn_studio.core.evaluation.evaluate import Metrics
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo
-from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
-from pgn_studio.core.training.blend import blended, chosen_share
+from pgn_studio.core.training.batches import generator_for, steps_per_epoch, training_epochs
+from pgn_studio.core.training.blend import chosen_share
 from pgn_studio.core.training.checkpoints import Position, load_checkpoint, save_checkpoint
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import (
@@ -35,6 +33,7 @@ from pgn_studio.core.training.events import (
     RunStarted,
     StepCompleted,
 )
+from pgn_studio.core.training.feed import Feed
 from pgn_studio.core.training.health import (
     NotFiniteError,
     below_clean,
@@ -54,13 +53,7 @@ from pgn_studio.core.training.validation import Validation
 
 _PREVIEW_SECONDS = 1.0  # at most one preview in this time: it costs a forward of G and two of f
 _NOT_IN_METRICS = (PreviewReady, CheckpointSaved)
-_AUGMENTATION, _NOISE = 1, 2  # keep a step's random streams apart
-
-
-@dataclass(frozen=True)
-class _Machine:
-    device: torch.device
-    precision: str
+_NOISE = 2  # beside feed.AUGMENTATION: a step's random streams are kept apart by numbers
 
 
 class Trainer:
@@ -116,17 +109,19 @@ class Trainer:
         return ending
 
     def _train(self) -> RunFinished:
-        settings, control = self.settings, self.control
-        per_epoch = steps_per_epoch(len(self.dataset.split("train")), settings.batch_size)
-        total = per_epoch * settings.epochs
+        control, images = self.control, len(self.dataset.split("train"))
+        self._epochs = training_epochs(self.settings, images)
+        self.settings = self.settings.updated(epochs=self._epochs)
+        per_epoch = steps_per_epoch(images, self.settings.batch_size)
+        total = per_epoch * self._epochs
         if total == 0:
             raise ConfigError(
                 "The training split needs at least two images.", hint="Use more training images."
             )
         self._prepare()
         if self._position.step >= total:
-            hint = f"Give --epochs above {settings.epochs} to go on."
-            raise RunError(f"This run has done its {settings.epochs} epochs.", hint=hint)
+            hint = f"Give --epochs above {self._epochs} to go on."
+            raise RunError(f"This run has done its {self._epochs} epochs.", hint=hint)
         self._announce(per_epoch, total)
         while self._position.step < total and not control.stopping:
             epoch, done_in_epoch = divmod(self._position.step, per_epoch)
@@ -138,45 +133,38 @@ class Trainer:
 
     def _train_epoch(self, epoch: int, done_in_epoch: int) -> None:
         """The epoch's remaining steps; returns early, at a step boundary, when asked to stop."""
-        settings, control, device = self.settings, self.control, self._machine.device
-        train = self.dataset.split("train")
-        changes = augmentation(settings.augment, settings.dataset)
-        batches = epoch_batches(len(train), settings.batch_size, seed=settings.seed, epoch=epoch)
+        control = self.control
         self._step.players.train(True)
-        for images, labels in prefetched(train, batches[done_in_epoch:], pin=device.type == "cuda"):
+        began = time.perf_counter()
+        for batch in self._feed.epoch(epoch, done=done_in_epoch):
+            paused = time.perf_counter()
             control.wait_while_paused()
+            began += time.perf_counter() - paused
             if control.stopping:
                 return
             if not self._queries.allows_step():
                 self._emit(self._queries.exhausted(self._position.step))
                 control.stop()
                 return
-            began = time.perf_counter()
             step = self._position.step
             gamma = self._read_gamma(step + 1)
-            draws = generator_for(settings.seed, step, _AUGMENTATION)
-            noise = generator_for(settings.seed, step, _NOISE)
-            pixels = augment(to_pixels(images, device), changes, draws)  # (B, 3, S, S)
-            shown = blended(pixels, self._position.blend, draws)
-            moved = labels.to(device, non_blocking=True)
-            result = self._step(pixels, moved, gamma=gamma, noise=noise, shown=shown)
-            self._report(result, len(labels), step + 1, epoch + 1, gamma, began)
+            noise = generator_for(self.settings.seed, step, _NOISE)
+            result = self._step(batch, gamma=gamma, noise=noise)
+            self._report(result, len(batch.labels), step + 1, epoch + 1, gamma, began)
+            began = time.perf_counter()
 
     # ------------------------------------------------------------------ before the first step
 
     def _prepare(self) -> None:
         """Networks and their statistics, or all of it from the checkpoint."""
         settings = self.settings
-        device = pick_device(settings.device)
-        if settings.precision == "fp16" and device.type == "cpu":
-            raise ConfigError("fp16 does not train on a CPU.", hint="Use --precision auto, bf16 or fp32.")
-        self._machine = _Machine(device, resolve_precision(settings.precision, device))
+        device, precision = self._machine = training_machine(settings.device, settings.precision)
         check_classes(self.classifier, self.dataset.classes)
         self._queries = QueryWatch(self.classifier, settings, self.dataset)
         self._queries.check_start()
         seed_everything(settings.seed)
         players = build_players(settings, self.classifier, image_size=self.dataset.image_size, device=device)
-        self._step = TrainStep(players, settings, precision=self._machine.precision)
+        self._step = TrainStep(players, settings, precision=precision)
         self._pgn = Pgn(self._step.result, self._info(None)).to(device)
         if self.resume:
             self._position = load_checkpoint(self.run_folder.checkpoint_path, self._step)
@@ -184,22 +172,29 @@ class Trainer:
             self.run_folder.truncate_metrics(self._position.step)
             self._monitor.replay(self.run_folder.read_metrics())
             restore_result(self.run_folder, self._position, settings)
-            self.run_folder.update(status="running", settings=settings.model_dump(mode="json"))
             self.control.set(gamma=self._position.gamma)
         else:
             train = self.dataset.split("train")
-            fit_statistics(players, train, seed=settings.seed, precision=self._machine.precision)
+            fit_statistics(players, train, seed=settings.seed, precision=precision)
+        self.run_folder.update(status="running", settings=settings.model_dump(mode="json"))
 
     def _announce(self, per_epoch: int, total: int) -> None:
         train = self.dataset.split("train")
         clean_train = measure_accuracy(self.classifier, train, device=self._machine.device, precision="fp32")
-        self._validation = Validation(
-            self.dataset, self.classifier, precision=self._machine.precision
-        )  # measured here, once: f never changes
+        # measured here, once: f never changes
+        self._validation = Validation(self.dataset, self.classifier, precision=self._machine.precision)
         self._position = replace(self._position, clean_accuracy=self._validation.clean_accuracy)
         if not self.resume:
             share = chosen_share(self.settings, self.classifier, train, wanted=self._position.clean_accuracy)
             self._position = replace(self._position, blend=share)
+        self._feed = Feed(
+            train,
+            self.settings,
+            self._step.players.generator,
+            seed=self.settings.seed,
+            blend=self._position.blend,
+            machine=self._machine,
+        )
         val = self._validation.split
         indices = preview_indices(torch.from_numpy(self._validation.right))
         self._preview = Preview(val, self._pgn, self.classifier, indices)
@@ -209,7 +204,7 @@ class Trainer:
                 first_step=self._position.step,
                 total_steps=total,
                 steps_per_epoch=per_epoch,
-                total_epochs=self.settings.epochs,
+                total_epochs=self._epochs,
                 device=str(self._machine.device),
                 precision=self._machine.precision,
                 train_images=len(train),
@@ -272,10 +267,8 @@ class Trainer:
             self._show_preview()
 
     def _show_preview(self) -> None:
-        machine = self._machine
-        self._emit(
-            self._preview.make(self._position.step, device=machine.device, precision=machine.precision)
-        )
+        device, precision = self._machine
+        self._emit(self._preview.make(self._position.step, device=device, precision=precision))
         self._last_preview = time.monotonic()
 
     def _finish_epoch(self, epoch: int, per_epoch: int, *, seconds: float) -> None:
@@ -347,7 +340,7 @@ class Trainer:
             if notice is not None:
                 self._emit(notice)
         return RunFinished(
-            reason="completed" if epochs >= self.settings.epochs else "stopped",
+            reason="completed" if epochs >= self._epochs else "stopped",
             step=position.step,
             epoch=epochs,
             run_folder=str(self.run_folder.path),

@@ -14,6 +14,7 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import to_pixels
+from pgn_studio.core.training.feed import Batch
 from pgn_studio.core.training.setup import build_players, fit_statistics
 from pgn_studio.core.training.step import Players, TrainStep
 
@@ -87,7 +88,7 @@ def test_a_step_is_algorithm_1(
     adam_g.step()
 
     step = TrainStep(players, settings, precision="fp32")
-    result = step(pixels, labels, gamma=2.5, noise=torch.Generator().manual_seed(0))
+    result = step(Batch(pixels, labels, pixels), gamma=2.5, noise=torch.Generator().manual_seed(0))
     assert float(result.loss_d) == pytest.approx(loss_d.item(), rel=1e-4)
     assert float(result.loss_g) == pytest.approx(loss_g.item(), rel=1e-4)
     assert float(result.l2) == pytest.approx((p**2).mean().item(), rel=1e-4)
@@ -122,7 +123,7 @@ def test_both_players_learn_and_the_classifier_does_not(
     players.train(True)
     pixels, labels = batch(digits)
     for number in range(2):
-        step(pixels, labels, gamma=1.0, noise=torch.Generator().manual_seed(number))
+        step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(number))
     assert len(learning) > 10 or not settings.conditional
     changed = [not torch.equal(old, new) for old, new in zip(before, learning, strict=True)]
     assert all(changed), f"{changed.count(False)} of {len(changed)} learning tensors stood still"
@@ -163,7 +164,7 @@ def test_a_black_box_is_only_asked_for_labels(
         step = TrainStep(players, settings, precision="fp32")
         players.train(True)
         for number in range(3):
-            step(pixels, labels, gamma=1.0, noise=torch.Generator().manual_seed(number))
+            step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(number))
         weights.append([value.clone() for value in players.generator.state_dict().values()])
     assert opponent.asked > 0  # type: ignore[union-attr]
     for real, hidden in zip(*weights, strict=True):

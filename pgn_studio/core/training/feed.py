@@ -1,0 +1,72 @@
+"""Training batches as G and f get them: augmented, blended, encoded where the encoder is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch import Tensor
+
+from pgn_studio.core.augment import augment, draw_mirrored, mirror
+from pgn_studio.core.config import TrainingSettings, augmentation
+from pgn_studio.core.device import Machine, to_pixels
+from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.prefetch import prefetched
+from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
+from pgn_studio.core.training.blend import blended
+from pgn_studio.core.training.encoded import encoded_images
+
+AUGMENTATION = 1  # a step's random streams are kept apart by numbers
+
+
+class Batch(NamedTuple):
+    """Everything on the device of training."""
+
+    pixels: Tensor  # (B, 3, S, S) in [0, 1], what G sees
+    labels: Tensor  # (B,)
+    shown: Tensor  # (B, 3, S, S) in [0, 1], what p is added to: `pixels` where nothing is blended
+    encoded: Tensor | None = None  # (B, C, h, w), the frozen encoder's features of `pixels` where kept
+
+
+class Feed:
+    """A function of (seed, step) alone: PGN and "direct" learn from the same batches."""
+
+    def __init__(
+        self,
+        split: LabelledImages,
+        settings: TrainingSettings,
+        generator: Generator,
+        *,
+        seed: int,
+        blend: float,
+        machine: Machine,
+    ) -> None:
+        self.split, self.settings, self.device = split, settings, machine.device
+        self.seed, self.blend = seed, blend
+        self.steps_per_epoch = steps_per_epoch(len(split), settings.batch_size)
+        self._changes = augmentation(settings.augment, settings.dataset)
+        self._encoded = encoded_images(
+            generator,
+            images=len(split),
+            changes=self._changes,
+            machine=machine,
+            most_mb=settings.cache_mb,
+        )
+
+    def epoch(self, epoch: int, *, done: int = 0) -> Iterator[Batch]:
+        """The batches of a 0-based epoch after its first `done` ones."""
+        batches = epoch_batches(len(self.split), self.settings.batch_size, seed=self.seed, epoch=epoch)[done:]
+        ahead = prefetched(self.split, batches, pin=self.device.type == "cuda")
+        first = epoch * self.steps_per_epoch + done
+        for step, (indices, (images, labels)) in enumerate(zip(batches, ahead, strict=True), start=first):
+            draws = generator_for(self.seed, step, AUGMENTATION)
+            pixels, mirrored = to_pixels(images, self.device), None
+            if self._changes == "flip":
+                mirrored = draw_mirrored(len(pixels), draws)
+                pixels = mirror(pixels, mirrored)
+            else:
+                pixels = augment(pixels, self._changes, draws)
+            encoded = None if self._encoded is None else self._encoded(pixels, indices, mirrored)
+            shown = blended(pixels, self.blend, draws)
+            yield Batch(pixels, labels.to(self.device, non_blocking=True), shown, encoded)
