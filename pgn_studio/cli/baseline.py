@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from pgn_studio.cli import terminal
+from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.evaluate import (
     BatchSize,
     ClassifierArch,
@@ -37,8 +38,10 @@ Row = tuple[str, "Baseline | None", "Evaluation"]  # title; None for the PGN its
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
+@with_access
 def baseline(
     given: dict[str, Any],
+    access: GivenAccess,
     name: Annotated[
         Literal[BaselineName, "all"],
         typer.Argument(
@@ -71,6 +74,7 @@ def baseline(
     find_pgn(target)  # a typo shows before torch is imported
     if classifier is not None:
         check_classifier(classifier)
+        access.check(classifier)
     prepare()
     from pgn_studio.cli.opening import ForeignClassifier, open_subject
     from pgn_studio.core.baselines import names_for
@@ -78,7 +82,7 @@ def baseline(
     from pgn_studio.core.files import write_json
 
     pick_device(device)
-    foreign = ForeignClassifier(arch=classifier_arch)
+    foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
         context = _context(subject, seed, device=device, stop=stop)

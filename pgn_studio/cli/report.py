@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from pgn_studio.cli import terminal
+from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.evaluate import (
     BatchSize,
     ClassifierArch,
@@ -38,8 +39,10 @@ SHOWN = ("metrics", "baselines", "survival", "strength", "transfer")  # the rest
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
+@with_access
 def report(
     given: dict[str, Any],
+    access: GivenAccess,
     target: Target,
     out: Annotated[
         Path,
@@ -82,6 +85,8 @@ def report(
     files, others = _parts(classifiers), _parts(pgns)
     for file in (*files, *([classifier] if classifier is not None else [])):
         check_classifier(file)
+    if classifier is not None:
+        access.check(classifier)
     for other in others:
         find_pgn(other)
     prepare()
@@ -94,7 +99,7 @@ def report(
     pick_device(device)
     out = check_report_folder(out)
     names = _baseline_names(baselines, target)
-    foreign = ForeignClassifier(arch=classifier_arch)
+    foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
         partners = _classifiers(files, subject, foreign), _pgns(others)

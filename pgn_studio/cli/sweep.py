@@ -10,6 +10,8 @@ import typer
 from rich.table import Table
 
 from pgn_studio.cli import terminal
+from pgn_studio.cli.blackbox import GivenAccess, with_access
+from pgn_studio.cli.evaluate import ClassifierArch
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import with_settings
@@ -32,8 +34,10 @@ FigureFormat = Literal["png", "svg", "pdf"]
 
 
 @with_settings(TrainingSettings)
+@with_access
 def sweep(
     given: dict[str, Any],
+    access: GivenAccess,
     over: Annotated[
         list[str],
         typer.Option(
@@ -56,6 +60,7 @@ def sweep(
         ),
     ] = None,
     figures: Annotated[FigureFormat, typer.Option("--figures", help="The kind of the figures.")] = "png",
+    classifier_arch: ClassifierArch = None,
 ) -> None:
     """Train a PGN for every combination of the values given with --over, and measure each on the test split.
 
@@ -77,7 +82,9 @@ def sweep(
                 hint="`pgn-studio train-classifier` makes one.",
             )
         check_classifier(point.settings.classifier)
+        access.check(point.settings.classifier)
     prepare()
+    from pgn_studio.cli.opening import ForeignClassifier
     from pgn_studio.cli.sweep_work import Opener, RunJob
     from pgn_studio.cli.train import absolute_settings
     from pgn_studio.core.device import pick_device
@@ -85,7 +92,7 @@ def sweep(
 
     pick_device(base.device)
     with Interruption() as stop:
-        opener = Opener(stop)
+        opener = Opener(stop, foreign=ForeignClassifier.given(classifier_arch, access))
         shared = absolute_settings(base).model_dump(mode="json")
         folder = SweepFolder.open(out.expanduser().absolute(), shared, axes)
         jobs = [

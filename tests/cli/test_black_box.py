@@ -222,3 +222,33 @@ def test_command_lines_are_logged_without_secrets() -> None:
         "--epochs",
         "2",
     ]
+
+
+def test_a_report_on_a_box_of_labels_alone(pgn_studio: RunCommand, place: Path, endpoint: Endpoint) -> None:
+    token = ("--header", f"Authorization: Bearer {TOKEN}")
+    common = ("train", *DATA, *FAST, "--classifier", endpoint.address)
+    assert pgn_studio(*common, *token, "--out", "run").code == 0
+    sent = len(endpoint.headers)
+    for command in (
+        ("report", "run", "--out", "report", "--resamples", "100"),
+        ("baseline", "noise", "run", "--json", "noise.json"),
+    ):
+        outcome = pgn_studio(*command, *token, "--device", "cpu")
+        assert outcome.code == 0, outcome.err
+    assert all(headers["Authorization"] == f"Bearer {TOKEN}" for headers in endpoint.headers[sent:])
+    assert len(endpoint.headers) > sent
+    written = json.loads((place / "report" / "report.json").read_text(encoding="utf-8"))
+    assert written["metrics"]["perturbed_accuracy"]["value"] > 0
+    assert TOKEN not in (place / "report" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_sweep_over_trusted_code(pgn_studio: RunCommand, place: Path) -> None:
+    common = ("sweep", *DATA, *FAST, "--classifier", "python:linear_box:predict", "--over", "loss=ls,lr")
+    refused = pgn_studio(*common, "--out", "refused")
+    assert refused.code == 2
+    assert "--trust-code" in refused.err
+    outcome = pgn_studio(*common, "--trust-code", "--out", "sweep")
+    assert outcome.code == 0, outcome.err
+    assert (place / "sweep" / "sweep.csv").read_text(encoding="utf-8").count(",done,") == 2
+    for value in ("ls", "lr"):
+        assert RunFolder.open(next(place.glob(f"sweep/**/loss-{value}"))).run_json["status"] == "completed"

@@ -1,0 +1,161 @@
+"""The experiments behind docs/experiments/README.md: every run and baseline, through the command line.
+
+    python docs/experiments/run.py FOLDER --clothing PATH [--only digits-shared] [--jobs 2]
+
+FOLDER gets the data, the classifiers and a run folder for each experiment and seed, with
+test.json beside it. What is there already is not done again, so a stopped command goes on.
+`python docs/experiments/tables.py FOLDER` prints the tables.
+
+Seed s chooses the split, the classifier's training and the PGN's alike: three seeds are three
+whole repetitions. Nothing is set for one data set alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+SEEDS = (0, 1, 2)
+ADVERSARIAL = ("--problem", "adversarial", "--gamma", "3", "--epochs", "30")
+BLACK_BOX = ("--discriminator", "blackbox")
+
+# Name of a run: what differs from the defaults. The first group is for the targets.
+TARGETS: dict[str, tuple[str, ...]] = {
+    "shared": (),
+    "blackbox": BLACK_BOX,
+    "adv": ADVERSARIAL,
+    "advbb": (*ADVERSARIAL, *BLACK_BOX),
+}
+# One change each to "short", which is the default recipe for a third of its steps.
+SHORT = ("--epochs", "30")
+ABLATION: dict[str, tuple[str, ...]] = {
+    "short": (),
+    "literal": (
+        "--no-conditional", "--head", "linear", "--no-anchors", "--no-noise-copies", "--no-mismatched",
+        "--rehearsals", "0", "--blend", "0", "--average", "0",
+    ),
+    "unconditional": ("--no-conditional",),
+    "linear-head": ("--head", "linear"),
+    "no-anchors": ("--no-anchors",),
+    "no-noise-copies": ("--no-noise-copies",),
+    "no-mismatched": ("--no-mismatched",),
+    "no-rehearsals": ("--rehearsals", "0"),
+    "no-blend": ("--blend", "0"),
+    "no-average": ("--average", "0"),
+    "logistic": ("--loss", "lr"),
+    "d-rate-3e-3": ("--learning-rate-d", "3e-3"),
+    "g-rate-1e-3": ("--learning-rate-g", "1e-3"),
+    "condition-16": ("--condition-dim", "16"),
+    "condition-256": ("--condition-dim", "256"),
+    "encoder-trained": ("--encoder-trained",),
+    "batch-32": ("--batch-size", "32", "--epochs", "15"),
+}  # fmt: skip
+GAMMAS = (0.1, 0.3, 1, 3, 10, 30)
+
+
+@dataclass(frozen=True)
+class Job:
+    data: str  # digits or clothing
+    name: str
+    seed: int
+    options: tuple[str, ...]
+    baselines: tuple[str, ...] = ()
+
+    def folder(self, root: Path) -> Path:
+        return root / "runs" / f"{self.data}-{self.name}-{self.seed}"
+
+
+def all_jobs() -> list[Job]:
+    jobs = []
+    for seed in SEEDS:
+        for data in ("digits", "clothing"):
+            for name, options in TARGETS.items():
+                baselines = ("all",) if name in ("shared", "adv") else ()
+                jobs.append(Job(data, name, seed, options, baselines))
+    for data in ("digits", "clothing"):
+        for seed in SEEDS:
+            for name, options in ABLATION.items():
+                jobs.append(Job(data, f"ablation-{name}", seed, (*SHORT, *options)))
+            for gamma in GAMMAS:
+                jobs.append(Job(data, f"gamma-{gamma:g}", seed, (*SHORT, "--gamma", f"{gamma:g}")))
+    return jobs
+
+
+def data_options(data: str, root: Path, seed: int) -> list[str]:
+    if data == "digits":
+        return ["--dataset", "digits", "--split-seed", str(seed)]
+    return [
+        "--dataset", str(root / "clothing"), "--split-seed", str(seed),
+        "--test-fraction", "0.4", "--val-fraction", "0.1",
+    ]  # fmt: skip
+
+
+def pooled(clothing: Path, root: Path) -> None:
+    """One folder a class, of links to all photographs: 372 test images would tell too little."""
+    for path in sorted(clothing.glob("*/*/*")):
+        link = root / "clothing" / path.parent.name / path.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            link.symlink_to(path.resolve())
+
+
+def command(*arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pgn_studio", *arguments],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def make_classifier(data: str, root: Path, seed: int) -> Path:
+    """On digits 60 images and 60 epochs leave it room; on clothing the defaults, right on all it saw."""
+    path = root / f"{data}-{seed}.safetensors"
+    if not path.is_file():
+        weak = ["--train-limit", "60", "--epochs", "60", "--batch-size", "16"]
+        how = weak if data == "digits" else ["--image-size", "32"]
+        options = data_options(data, root, seed)
+        command("train-classifier", *options, *how, "--seed", str(seed), "--out", str(path))
+    return path
+
+
+def do(job: Job, root: Path) -> None:
+    folder, options = job.folder(root), data_options(job.data, root, job.seed)
+    if not (folder / "test.json").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        classifier = str(root / f"{job.data}-{job.seed}.safetensors")
+        train = ("train", *options, "--classifier", classifier, "--seed", str(job.seed))
+        command(*train, *job.options, "--out", str(folder))
+        command("evaluate", str(folder), "--json", str(folder / "test.json"))
+    for baseline in job.baselines:
+        if not (folder / f"{baseline}.json").is_file():
+            command("baseline", baseline, str(folder), "--json", str(folder / f"{baseline}.json"))
+    print(folder.name, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--clothing", type=Path, required=True, help="the photographs: split/class/image")
+    parser.add_argument("--only", default="", help="runs whose name begins with this")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each")
+    given = parser.parse_args()
+    root = given.folder.absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    pooled(given.clothing, root)
+    jobs = [job for job in all_jobs() if f"{job.data}-{job.name}".startswith(given.only)]
+    for data, seed in sorted({(job.data, job.seed) for job in jobs}):
+        make_classifier(data, root, seed)
+    with ThreadPoolExecutor(given.jobs) as pool:
+        list(pool.map(lambda job: do(job, root), jobs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Markdown tables of what `run.py` left in a folder: `python docs/experiments/tables.py FOLDER`.
+
+All figures are of the test split, after 8 bits; mean ± standard deviation over the seeds that are there.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from run import ABLATION, GAMMAS, SEEDS
+
+Figures = dict[str, Any]
+DATA = ("digits", "clothing")
+ENHANCING = ("noise", "fgsm", "direct", "fine-tune", "aid", "aid-iterated")
+ATTACKING = ("noise", "fgsm", "uap", "direct", "aid", "aid-iterated")
+
+
+class Results:
+    def __init__(self, folder: Path) -> None:
+        self.runs = folder / "runs"
+
+    def of(self, data: str, name: str, baseline: str = "") -> dict[int, Figures]:
+        """Figures by seed, of a run or of a baseline beside it."""
+        found = {}
+        for seed in SEEDS:
+            path = self.runs / f"{data}-{name}-{seed}" / ("all.json" if baseline else "test.json")
+            if path.is_file():
+                figures = json.loads(path.read_text(encoding="utf-8"))
+                if not baseline:
+                    found[seed] = figures
+                elif baseline in figures["baselines"]:
+                    found[seed] = figures["baselines"][baseline]
+        return found
+
+
+def accuracy(figures: Figures) -> float:
+    return 100 * float(figures["perturbed_accuracy_8bit"])
+
+
+def gain(figures: Figures) -> float:
+    return accuracy(figures) - 100 * float(figures["clean_accuracy"])
+
+
+def spread(values: Iterable[float], digits: int = 1) -> str:
+    listed = list(values)
+    if not listed:
+        return "not run"
+    deviation = f" ± {statistics.stdev(listed):.{digits}f}" if len(listed) > 1 else ""
+    return f"{statistics.mean(listed):.{digits}f}{deviation}"
+
+
+def over(found: dict[int, Figures], value: Callable[[Figures], float], digits: int = 1) -> str:
+    return spread((value(figures) for figures in found.values()), digits)
+
+
+def flips(found: dict[int, Figures]) -> str:
+    return f"{sum(f['fixed_8bit'] for f in found.values())}, {sum(f['broken_8bit'] for f in found.values())}"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    columns = list(head)
+    print("| " + " | ".join(columns) + " |")
+    print("|" + "---|" * len(columns))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def share(found: dict[int, Figures], bound: dict[int, Figures]) -> str:
+    """Of the bound's mean gain, over the seeds that both have."""
+    both = sorted(set(found) & set(bound))
+    most = statistics.mean(gain(bound[seed]) for seed in both) if both else 0.0
+    if most <= 0:
+        return "–"
+    return f"{100 * statistics.mean(gain(found[seed]) for seed in both) / most:.0f} %"
+
+
+def targets(results: Results) -> None:
+    rows = []
+    for data in DATA:
+        bound = results.of(data, "shared", "direct")
+        for title, found in (
+            ("PGN, shared", results.of(data, "shared")),
+            ("PGN, black box", results.of(data, "blackbox")),
+            ("direct, at the shared PGN's RMS", bound),
+        ):
+            clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
+            rms = over(found, lambda figures: figures["rms_mean"], 3)
+            what = "" if found is bound else share(found, bound)
+            rows.append((data, title, clean, over(found, accuracy), what, flips(found), rms, str(len(found))))
+    print("## Enhancing\n")
+    head = ("data", "", "clean, %", "perturbed, %", "of direct's gain", "fixed, broken", "RMS", "seeds")
+    table(head, rows)
+    rows = []
+    for data in DATA:
+        for title, name in (("shared", "adv"), ("black box", "advbb")):
+            found = results.of(data, name)
+            clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
+            rms = over(found, lambda figures: figures["rms_mean"], 3)
+            rows.append((data, title, clean, over(found, accuracy), rms, str(len(found))))
+    print("## Attacking\n")
+    table(("data", "D", "clean, %", "perturbed, %", "RMS", "seeds"), rows)
+
+
+def baselines(results: Results) -> None:
+    for problem, run, names in (("enhancing", "shared", ENHANCING), ("attacking", "adv", ATTACKING)):
+        rows = []
+        for name in ("", *names):
+            row = [name or "PGN"]
+            for data in DATA:
+                found = results.of(data, run, name)
+                rms = over(found, lambda figures: figures["rms_mean"], 3)
+                row += [over(found, accuracy), rms, str(len(found))]
+            rows.append(row)
+        print(f"## Baselines, {problem}\n")
+        table(("", *(f"{data}: {what}" for data in DATA for what in ("%", "RMS", "seeds"))), rows)
+
+
+def ablation(results: Results) -> None:
+    rows = []
+    for name in ABLATION:
+        row = [name, " ".join(ABLATION[name]) or "(the default recipe)"]
+        for data in DATA:
+            found = results.of(data, f"ablation-{name}")
+            rms = over(found, lambda figures: figures["rms_mean"], 3)
+            row += [over(found, gain), flips(found), rms, str(len(found))]
+        rows.append(row)
+    print("## Ablation: points gained\n")
+    what = ("points", "fixed, broken", "RMS", "seeds")
+    table(("", "options", *(f"{data}: {column}" for data in DATA for column in what)), rows)
+
+
+def gammas(results: Results) -> None:
+    rows = []
+    for data in DATA:
+        for gamma in GAMMAS:
+            found = results.of(data, f"gamma-{gamma:g}")
+            worst = f"{min(map(gain, found.values())):+.1f}" if found else "not run"
+            rms = over(found, lambda figures: figures["rms_mean"], 3)
+            rows.append((data, f"{gamma:g}", over(found, gain), worst, flips(found), rms, str(len(found))))
+    print("## γ from 0.1 to 30: points gained\n")
+    table(("data", "γ", "points", "worst seed", "fixed, broken", "RMS", "seeds"), rows)
+
+
+if __name__ == "__main__":
+    for part in (targets, baselines, ablation, gammas):
+        part(Results(Path(sys.argv[1])))
