@@ -48,6 +48,7 @@ ABLATION: dict[str, tuple[str, ...]] = {
     "no-rehearsals": ("--rehearsals", "0"),
     "no-blend": ("--blend", "0"),
     "no-average": ("--average", "0"),
+    "average-0.997": ("--average", "0.997"),
     "logistic": ("--loss", "lr"),
     "d-rate-3e-3": ("--learning-rate-d", "3e-3"),
     "g-rate-1e-3": ("--learning-rate-g", "1e-3"),

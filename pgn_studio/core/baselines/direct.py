@@ -64,8 +64,7 @@ class _Run:
     def __init__(self, context: BaselineContext) -> None:
         settings, device = context.settings, context.device
         self.context = context
-        machine = training_machine(str(device), context.precision)
-        self.precision = machine.precision
+        self.precision = training_machine(str(device), context.precision).precision
         context.classifier.to(device)
         context.space.to(device)
         seed_everything(context.seed)
@@ -80,10 +79,11 @@ class _Run:
         self.feed = Feed(
             context.train,
             settings,
-            generator,
+            encode=None if generator.encoder_trained or device.type != "cpu" else self._encode,
+            answer=None,
             seed=context.seed,
             blend=_blend(context),
-            machine=machine,
+            device=device,
         )
         self._best_accuracy: float | None = None
         self._best_weights: dict[str, Tensor] = {}
@@ -99,6 +99,11 @@ class _Run:
             self._step(batch)
             if progress is not None:
                 progress(step, total)
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        with autocast(self.precision, self.context.device):
+            features: Tensor = self.generator.encode(pixels)
+        return features
 
     def _step(self, batch: Batch) -> None:
         context = self.context

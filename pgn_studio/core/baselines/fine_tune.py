@@ -66,8 +66,7 @@ class _Run:
     def __init__(self, context: BaselineContext) -> None:
         settings, device = context.settings, context.device
         self.context = context
-        machine = training_machine(str(device), context.precision)
-        self.precision = machine.precision
+        self.precision = training_machine(str(device), context.precision).precision
         seed_everything(context.seed)
         self.tuned = _copy(context.classifier.to(device))
         self.optimizer = torch.optim.AdamW(self.tuned.net.parameters(), lr=_RATE, weight_decay=_WEIGHT_DECAY)

@@ -72,7 +72,12 @@ class Pgn(nn.Module):
     @torch.no_grad()
     def perturb(self, pixels: Tensor) -> Perturbation:
         """Equations 1 and 2 on images (N, 3, H, W) in [0, 1]."""
-        perturbation = self.generator(pixels)
+        return self.perturb_encoded(pixels, self.generator.encode(pixels))
+
+    @torch.no_grad()
+    def perturb_encoded(self, pixels: Tensor, features: Tensor) -> Perturbation:
+        """The same where the encoder's features (N, C, h, w) of the images are known."""
+        perturbation = self.generator.decode(features)
         perturbed = self.space.enter(pixels) + perturbation
         back = self.space.to_pixels(perturbed)
         return Perturbation(perturbation, perturbed, back, back - pixels)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from pgn_studio.core.augment import augment, draw_mirrored, mirror
 from pgn_studio.core.config import TrainingSettings, augmentation
-from pgn_studio.core.device import Machine, to_pixels
-from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.device import to_pixels
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import LabelledImages
 from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
 from pgn_studio.core.training.blend import blended
-from pgn_studio.core.training.encoded import encoded_images
+from pgn_studio.core.training.remembered import Remembered
 
 AUGMENTATION = 1  # a step's random streams are kept apart by numbers
 
@@ -27,6 +27,7 @@ class Batch(NamedTuple):
     labels: Tensor  # (B,)
     shown: Tensor  # (B, 3, S, S) in [0, 1], what p is added to: `pixels` where nothing is blended
     encoded: Tensor | None = None  # (B, C, h, w), the frozen encoder's features of `pixels` where kept
+    answers: Tensor | None = None  # (B,), f's labels for `shown` where kept
 
 
 class Feed:
@@ -36,23 +37,26 @@ class Feed:
         self,
         split: LabelledImages,
         settings: TrainingSettings,
-        generator: Generator,
         *,
+        encode: Callable[[Tensor], Tensor] | None,
+        answer: Callable[[Tensor], Tensor] | None,
         seed: int,
         blend: float,
-        machine: Machine,
+        device: torch.device,
     ) -> None:
-        self.split, self.settings, self.device = split, settings, machine.device
+        """`encode`, `answer`: a frozen encoder's features and f's labels of pixels, where worth keeping."""
+        self.split, self.settings, self.device = split, settings, device
         self.seed, self.blend = seed, blend
         self.steps_per_epoch = steps_per_epoch(len(split), settings.batch_size)
         self._changes = augmentation(settings.augment, settings.dataset)
-        self._encoded = encoded_images(
-            generator,
-            images=len(split),
-            changes=self._changes,
-            machine=machine,
-            most_mb=settings.cache_mb,
-        )
+        few = self._changes in ("none", "flip")  # forms that an image comes in
+        self._encoded = self._memory(encode) if few else None
+        self._answers = self._memory(answer) if few and not blend else None
+
+    def _memory(self, compute: Callable[[Tensor], Tensor] | None) -> Remembered | None:
+        if compute is None:
+            return None
+        return Remembered(compute, images=len(self.split), most_bytes=self.settings.cache_mb * 2**20)
 
     def epoch(self, epoch: int, *, done: int = 0) -> Iterator[Batch]:
         """The batches of a 0-based epoch after its first `done` ones."""
@@ -67,6 +71,9 @@ class Feed:
                 pixels = mirror(pixels, mirrored)
             else:
                 pixels = augment(pixels, self._changes, draws)
-            encoded = None if self._encoded is None else self._encoded(pixels, indices, mirrored)
+            encoded, answers = (
+                None if memory is None else memory(pixels, indices, mirrored)
+                for memory in (self._encoded, self._answers)
+            )
             shown = blended(pixels, self.blend, draws)
-            yield Batch(pixels, labels.to(self.device, non_blocking=True), shown, encoded)
+            yield Batch(pixels, labels.to(self.device, non_blocking=True), shown, encoded, answers)

@@ -41,6 +41,7 @@ class Preview:
         self._labels = tuple(int(label) for label in np.asarray(split.labels)[indices])
         self._pgn = pgn
         self._classifier = classifier
+        self._features: torch.Tensor | None = None  # of a frozen encoder, from the first time on
 
     @torch.no_grad()
     def make(self, step: int, *, device: torch.device, precision: str) -> PreviewReady:
@@ -49,10 +50,13 @@ class Preview:
         was_training = self._pgn.generator.training
         self._pgn.generator.eval()
         with autocast(precision, device):
-            result = self._pgn.perturb(pixels)
+            features = self._pgn.generator.encode(pixels) if self._features is None else self._features
+            result = self._pgn.perturb_encoded(pixels, features)
             clean = self._classifier(pixels).argmax(1).tolist()
             perturbed = self._pgn.logits(self._classifier, result.perturbed).argmax(1).tolist()
         self._pgn.generator.train(was_training)
+        if not self._pgn.generator.encoder_trained:
+            self._features = features
         picture, scale = perturbation_picture(result.perturbation_pixels)
         return PreviewReady(
             step=step,

@@ -6,6 +6,7 @@ updated head, G's (through the graph): no second forward is needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -117,7 +118,7 @@ class TrainStep:
     def __call__(self, batch: Batch, *, gamma: float, noise: torch.Generator) -> StepResult:
         """`noise` draws D's noise copies."""
         settings, players = self.settings, self.players
-        pixels, labels, shown, encoded = batch
+        pixels, labels, shown, encoded, answers = batch
         with autocast(self.precision, self.device):
             encoded = players.generator.encode(pixels) if encoded is None else encoded
             perturbation = players.generator.decode(encoded)  # p = G(x)
@@ -125,11 +126,13 @@ class TrainStep:
             perturbed = clean + perturbation  # x̃, equation 1
             condition = self._condition(pixels, encoded)
             seen = self._look(perturbed)  # one forward: t and D's features
+            asks = settings.anchors or answers is None  # f about the clean images
             with torch.no_grad():
-                others = self._others(clean, perturbation.detach(), noise)
-                seen_others = self._look(others)
+                others = self._others(clean, perturbation.detach(), noise, asks=asks)
+                seen_others = self._look(others) if len(others) else Seen(seen.features[:0], labels[:0])
             targets = success_targets(seen.predictions, labels, settings.problem)
-            examples = self._examples(seen, perturbed, seen_others, others, labels)
+            unwanted = len(labels) if asks and not settings.anchors else 0
+            examples = self._examples(seen, perturbed, seen_others, others, labels, skip=unwanted)
 
         if self.replay is not None and condition is not None:
             self._rehearse(condition, seen, seen_others, labels, noise)
@@ -151,7 +154,9 @@ class TrainStep:
             self.averaged.update(players.generator)
 
         right = seen.predictions == labels
-        was_right = seen_others.predictions[: len(labels)] == labels
+        if answers is None or asks:
+            answers = seen_others.predictions[: len(labels)]
+        was_right = answers == labels
         return StepResult(
             loss_g=loss_g.detach(),
             loss_d=loss_d.detach(),
@@ -164,6 +169,31 @@ class TrainStep:
             d_spread=torch.sigmoid(judged.detach()).std(unbiased=False),
             d_target_mean=examples.targets.mean(),
         )
+
+    @property
+    def encode(self) -> Callable[[Tensor], Tensor] | None:
+        """A frozen encoder's features of pixels, to be kept; None where they are not worth it.
+
+        An encoder that learns says something else each time, and an accelerator is fast.
+        """
+        moves = self.players.generator.encoder_trained or self.device.type != "cpu"
+        return None if moves else self._encode
+
+    @property
+    def answer(self) -> Callable[[Tensor], Tensor] | None:
+        """f's labels of pixels, to be kept; None where the step asks about them anyway."""
+        asks_anyway = self.settings.anchors or self.players.classifier.queries is not None
+        return None if asks_anyway else self._answer
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        with autocast(self.precision, self.device):
+            return self.players.generator.encode(pixels)
+
+    def _answer(self, pixels: Tensor) -> Tensor:
+        space = self.players.space
+        with autocast(self.precision, self.device):
+            logits = self.players.classifier.logits_normalized(space.normalized(space.enter(pixels)))
+            return logits.argmax(1)
 
     @property
     def _backbone_learns(self) -> bool:
@@ -197,22 +227,25 @@ class TrainStep:
         features: Tensor = backbone(self.players.space.to_pixels(values))
         return features
 
-    def _others(self, clean: Tensor, perturbation: Tensor, noise: torch.Generator) -> Tensor:
+    def _others(
+        self, clean: Tensor, perturbation: Tensor, noise: torch.Generator, *, asks: bool
+    ) -> Tensor:
         """Images beside x̃ that f is asked about: the clean ones, and copies with other perturbations.
 
         A copy gets the perturbation of another image of the batch at a random strength: it shows D
         what such perturbations do where G did not mean them.
         """
+        pictures = clean if asks else clean[:0]
         if not self.settings.noise_copies:
-            return clean
+            return pictures
         strength = torch.rand(len(clean), generator=noise).mul_(2).view(-1, 1, 1, 1).to(clean.device)
-        return torch.cat([clean, clean + strength * perturbation.roll(1, 0)])
+        return torch.cat([pictures, clean + strength * perturbation.roll(1, 0)])
 
     def _examples(
-        self, seen: Seen, perturbed: Tensor, seen_others: Seen, others: Tensor, labels: Tensor
+        self, seen: Seen, perturbed: Tensor, seen_others: Seen, others: Tensor, labels: Tensor, *, skip: int
     ) -> Examples:
+        """x̃ and all others but the first `skip`."""
         count = len(labels)
-        skip = 0 if self.settings.anchors else count
         learns = self._backbone_learns
         first, rest = (perturbed, others) if learns else (seen.features, seen_others.features)
         inputs = torch.cat([first.detach(), rest[skip:]])

@@ -182,7 +182,13 @@ class Trainer:
         train = self.dataset.split("train")
         clean_train = measure_accuracy(self.classifier, train, device=self._machine.device, precision="fp32")
         # measured here, once: f never changes
-        self._validation = Validation(self.dataset, self.classifier, precision=self._machine.precision)
+        self._validation = Validation(
+            self.dataset,
+            self.classifier,
+            encode=self._step.encode,
+            most_bytes=self.settings.cache_mb * 2**20,
+            precision=self._machine.precision,
+        )
         self._position = replace(self._position, clean_accuracy=self._validation.clean_accuracy)
         if not self.resume:
             share = chosen_share(self.settings, self.classifier, train, wanted=self._position.clean_accuracy)
@@ -190,10 +196,11 @@ class Trainer:
         self._feed = Feed(
             train,
             self.settings,
-            self._step.players.generator,
+            encode=self._step.encode,
+            answer=self._step.answer,
             seed=self.settings.seed,
             blend=self._position.blend,
-            machine=self._machine,
+            device=self._machine.device,
         )
         val = self._validation.split
         indices = preview_indices(torch.from_numpy(self._validation.right))
@@ -274,7 +281,7 @@ class Trainer:
     def _finish_epoch(self, epoch: int, per_epoch: int, *, seconds: float) -> None:
         position = self._position
         check_weights(self._step, position.step)
-        metrics = self._validation.measure(self._pgn).metrics
+        metrics = self._validation.measure(self._pgn)
         best = better(metrics, position, self.settings)
         means = (position.loss_g_sum / per_epoch, position.loss_d_sum / per_epoch)
         kept = keep_epoch(
@@ -324,7 +331,7 @@ class Trainer:
         kept = result_figures(position, self.settings)
         if within or position.best_epoch == 0:  # stopped inside an epoch: what was learned counts too
             check_weights(self._step, position.step)
-            metrics = self._validation.measure(self._pgn).metrics
+            metrics = self._validation.measure(self._pgn)
             if position.step:
                 self._save_checkpoint(epochs)  # of the epochs' best alone: resuming repeats nothing
             kept = keep_stopped(

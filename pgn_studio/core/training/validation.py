@@ -2,45 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.evaluation.evaluate import Evaluation, clean_scores, evaluate
-from pgn_studio.core.perturbation.pgn import Pgn
+from pgn_studio.core.evaluation.evaluate import Metrics, clean_scores, evaluate_perturber
+from pgn_studio.core.perturbation.pgn import Perturbation, Pgn
+from pgn_studio.core.training.remembered import Remembered
 
 _BATCH = 128
 
 
 class Validation:
-    """Asks f about the clean images once: it never changes."""
+    """Asks f about the clean images once, and a frozen encoder too where there is room: they never change."""
 
-    def __init__(self, dataset: ImageDataset, classifier: Classifier, *, precision: str) -> None:
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        classifier: Classifier,
+        *,
+        encode: Callable[[Tensor], Tensor] | None,
+        most_bytes: int,
+        precision: str,
+    ) -> None:
         self._dataset = dataset
         self._classifier = classifier
         self._precision = precision
         self.split = dataset.split("val")
         self._clean = clean_scores(classifier, self.split, batch_size=_BATCH, precision=precision)
         self.right: npt.NDArray[np.bool_] = self._clean.argmax(1) == np.asarray(self.split.labels)
+        images = len(self.split)
+        self._memory = None if encode is None else Remembered(encode, images=images, most_bytes=most_bytes)
 
     @property
     def clean_accuracy(self) -> float:
         return float(self.right.mean())
 
-    def measure(self, pgn: Pgn) -> Evaluation:
+    def measure(self, pgn: Pgn) -> Metrics:
         """With G in evaluation mode; its mode is left as it was."""
         was_training = pgn.generator.training
         pgn.eval()
-        evaluation = evaluate(
-            pgn,
+        evaluation = evaluate_perturber(
+            _InOrder(pgn, self._memory),
             self._classifier,
             self.split,
             split_name="val",
             dataset_name=self._dataset.name,
+            space=pgn.space,
             batch_size=_BATCH,
             precision=self._precision,
             clean=self._clean,
         )
         pgn.generator.train(was_training)
-        return evaluation
+        return evaluation.metrics
+
+
+class _InOrder:
+    """A PGN that is asked for all images of a split, one batch after another."""
+
+    def __init__(self, pgn: Pgn, memory: Remembered | None) -> None:
+        self._pgn = pgn
+        self._memory = memory
+        self._seen = 0
+
+    @torch.no_grad()
+    def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
+        rows = np.arange(self._seen, self._seen + len(pixels))
+        self._seen += len(pixels)
+        features = None if self._memory is None else self._memory(pixels, rows, None)
+        if features is None:
+            return self._pgn.perturb(pixels)
+        return self._pgn.perturb_encoded(pixels, features)

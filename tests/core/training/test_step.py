@@ -98,6 +98,31 @@ def test_a_step_is_algorithm_1(
             torch.testing.assert_close(value, other, rtol=1e-3, atol=2e-5, msg=name)
 
 
+@pytest.mark.parametrize("copies", [True, False])
+def test_known_answers_change_nothing(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, copies: bool
+) -> None:
+    settings = settings.updated(anchors=False, noise_copies=copies)
+    pixels, labels = batch(digits)
+    outcomes = []
+    for known in (True, False):
+        torch.manual_seed(0)
+        players = make(settings, classifier, digits)
+        step = TrainStep(players, settings, precision="fp32")
+        assert step.answer is not None
+        answers = step.answer(pixels) if known else None
+        players.train(True)
+        given = Batch(pixels, labels, pixels, answers=answers)
+        result = step(given, gamma=1.0, noise=torch.Generator().manual_seed(0))
+        outcomes.append((result, [value.detach().clone() for value in players.learning_in_g()]))
+    (first, weights), (second, others) = outcomes
+    assert first.clean_right > 0
+    torch.testing.assert_close(torch.stack(list(map(torch.Tensor.float, first))),
+                               torch.stack(list(map(torch.Tensor.float, second))))  # fmt: skip
+    for one, other in zip(weights, others, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"problem": "adversarial"},
@@ -179,7 +204,7 @@ def test_anchors_copies_and_mismatched_pairs_carry_their_own_targets(
     step = TrainStep(players, settings, precision="fp32")
     pixels, labels = batch(digits, 4)
     seen = step._look(pixels)
-    examples = step._examples(seen, pixels, step._look(torch.cat([pixels, pixels])), pixels, labels)
+    examples = step._examples(seen, pixels, step._look(torch.cat([pixels, pixels])), pixels, labels, skip=0)
     assert len(examples.targets) == 2 * 3 * 4  # x̃, anchors, copies; each also judged for a neighbour
     predictions = seen.predictions.repeat(3)
     expected = [float(predictions[row % 12] == labels[owner]) for row, owner in enumerate(examples.owners)]
