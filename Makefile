@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo-models screenshots bench clean
+.PHONY: help run test check demo-models screenshots bench bench-step clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -33,7 +33,10 @@ demo-models: $(READY) ## train the demo's classifier and PGNs anew, into trained
 screenshots: $(READY) ## draw the window's pictures for the docs
 	$(BIN)/python -m pgn_studio.gui.screenshots $(ARGS)
 
-bench: $(READY) ## measure start-up, the event loop while it trains, and the gallery
+bench-step: $(READY) ## a training step beside Algorithm 1 written out and beside its floor (JSON=FILE)
+	$(BIN)/python benchmarks/step.py $(if $(JSON),--json $(JSON)) $(ARGS)
+
+bench: $(READY) bench-step ## all benchmarks: the step, start-up, the event loop while it trains, the gallery
 	$(BIN)/python benchmarks/event_loop.py
 	QT_QPA_PLATFORM=offscreen $(BIN)/python benchmarks/gallery.py
 

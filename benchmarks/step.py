@@ -1,0 +1,267 @@
+"""A training step beside Algorithm 1 written out literally, and beside the arithmetic that it cannot avoid.
+
+    python benchmarks/step.py [--json FILE] [--rounds 9] [--only 96] [--device cpu]
+
+Both sides take turns in one process, a few steps each, so that a noisy machine is noisy for both;
+what is told are medians of the rounds' ratios with their quartiles. Recipe: the paper's (D shared,
+one linear layer), since Algorithm 1 knows no other; and the default recipe against the same floor,
+for what its extra examples cost. Images and f's weights are random: they do not change the work.
+
+fused    `core.training.step.TrainStep` fed by `core.training.feed.Feed`, as in a run
+literal  f for the target, D (f's backbone again) for its update, D once more for G; the same
+         precision, memory layout and fused Adam
+plain    the same, as a first version is written: float32, default layout, default Adam
+floor    G forward and backward, one backbone forward, one backward to its input; nothing else
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from pgn_studio.core.classifiers import Classifier, ClassifierInfo
+from pgn_studio.core.classifiers.networks import build_network
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.device import autocast, resolve_precision
+from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.perturbation.pgn import build_generator
+from pgn_studio.core.training.batches import generator_for
+from pgn_studio.core.training.feed import Batch, Feed
+from pgn_studio.core.training.setup import build_players, fit_statistics
+from pgn_studio.core.training.step import TrainStep
+
+CLASSES = 10
+Step = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Scale:
+    name: str
+    arch: str
+    image_size: int
+    batch_size: int
+    images: int
+    changes: dict[str, Any]  # settings
+
+
+SCALES = {
+    "96": Scale("clothing, 96 px", "small", 96, 64, 128, {"encoder_trained": False, "decoder_widths": None}),
+    "224": Scale("the paper's size, 224 px", "resnet50", 224, 8, 16, {"encoder_weights": "none"}),
+}
+ENCODERS = {"96": "efficientnet-lite0", "224": "resnet50"}
+
+
+class RandomImages:
+    """A split of noise."""
+
+    def __init__(self, scale: Scale) -> None:
+        random = np.random.default_rng(0)
+        shape = (scale.images, scale.image_size, scale.image_size, 3)
+        self._images = random.integers(0, 256, shape, dtype=np.uint8)
+        self.labels: npt.NDArray[np.int64] = random.integers(0, CLASSES, scale.images)
+        self.names = [str(index) for index in range(scale.images)]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        return self._images[np.asarray(indices)]
+
+
+class Bench:
+    """The sides at one scale; each is a callable that does one step."""
+
+    def __init__(self, key: str, device: torch.device) -> None:
+        self.scale, self.device = SCALES[key], device
+        self.key = key
+        self.precision = resolve_precision("auto", device)
+        self.images = RandomImages(self.scale)
+
+    def settings(self, recipe: str) -> TrainingSettings:
+        chosen: dict[str, Any] = {
+            "classifier": "random", "recipe": recipe, "encoder": ENCODERS[self.key],
+            "batch_size": self.scale.batch_size, "augment": "none", "blend": 0.0, **self.scale.changes,
+        }  # fmt: skip
+        return TrainingSettings.make(**chosen)
+
+    def classifier(self) -> Classifier:
+        torch.manual_seed(0)
+        net = build_network(self.scale.arch, CLASSES, image_size=self.scale.image_size)
+        names = tuple(str(label) for label in range(CLASSES))
+        half = (0.5, 0.5, 0.5)
+        info = ClassifierInfo(self.scale.arch, names, half, half, self.scale.image_size)
+        classifier = Classifier(net, info)
+        return classifier.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def fused(self, recipe: str = "paper") -> Step:
+        settings = self.settings(recipe)
+        size = self.scale.image_size
+        players = build_players(settings, self.classifier(), image_size=size, device=self.device)
+        fit_statistics(players, self.images, seed=0, precision=self.precision)
+        step = TrainStep(players, settings, precision=self.precision)
+        players.train(True)
+        memories = {"encode": step.encode, "answer": step.answer}
+        feed = Feed(self.images, settings, **memories, seed=0, blend=0.0, device=self.device)
+        batches = (batch for epoch in range(10**9) for batch in feed.epoch(epoch))
+        noise = generator_for(0)
+
+        def run() -> None:
+            result = step(next(batches), gamma=1.0, noise=noise)
+            float(result.loss_g)  # as a run does: its figures are told after each step
+
+        for _ in range(2 * feed.steps_per_epoch):  # every image has been seen
+            run()
+        return run
+
+    def literal(self, *, plain: bool) -> Step:
+        settings, device = self.settings("paper"), self.device
+        precision = "fp32" if plain else self.precision
+        layout = torch.contiguous_format if plain else torch.channels_last
+        classifier = self.classifier().to(memory_format=layout)  # type: ignore[call-overload]
+        generator = self._generator(settings, layout)
+        head = nn.Linear(classifier.feature_dim, 1).to(device)
+        fused = not plain and device.type in ("cpu", "cuda")
+        learning = [parameter for parameter in generator.parameters() if parameter.requires_grad]
+        adam_d = torch.optim.Adam(head.parameters(), lr=1e-3, fused=fused or None)
+        adam_g = torch.optim.Adam(learning, lr=3e-4, fused=fused or None)
+        batch = self._batch(layout)
+
+        def judged(perturbed: Tensor) -> Tensor:
+            features = classifier.logits_and_features(classifier.normalize(perturbed))[1]
+            return torch.sigmoid(head(features)).float()
+
+        def run() -> None:
+            with autocast(precision, device):
+                perturbation = generator(batch.pixels)
+                perturbed = batch.pixels + perturbation
+                with torch.no_grad():
+                    target = (classifier(perturbed).argmax(1) == batch.labels).float().unsqueeze(1)
+                loss_d = ((judged(perturbed.detach()) - target) ** 2).mean()
+            adam_d.zero_grad()
+            torch.autograd.backward(loss_d)
+            adam_d.step()
+            with autocast(precision, device):
+                loss_g = ((judged(perturbed) - 1) ** 2).mean() + (perturbation**2).mean()
+            adam_g.zero_grad()
+            torch.autograd.backward(loss_g)
+            adam_g.step()
+            float(loss_g.detach())
+
+        return run
+
+    def floor(self) -> Step:
+        settings, device = self.settings("paper"), self.device
+        classifier, generator = self.classifier(), self._generator(settings, torch.channels_last)
+        batch = self._batch(torch.channels_last)
+
+        def run() -> None:
+            with autocast(self.precision, device):
+                perturbed = batch.pixels + generator(batch.pixels)
+                features = classifier.logits_and_features(classifier.normalize(perturbed))[1]
+                loss = features.float().mean()
+            for parameter in generator.parameters():
+                parameter.grad = None
+            torch.autograd.backward(loss)
+            float(loss.detach())
+
+        return run
+
+    def _generator(self, settings: TrainingSettings, layout: torch.memory_format) -> Generator:
+        torch.manual_seed(0)
+        generator = build_generator(settings, image_size=self.scale.image_size)
+        generator.to(self.device, memory_format=layout)  # type: ignore[call-overload]
+        return generator.train()
+
+    def _batch(self, layout: torch.memory_format) -> Batch:
+        chosen = np.arange(self.scale.batch_size)
+        images = torch.from_numpy(self.images.images(chosen)).permute(0, 3, 1, 2).float().div(255)
+        pixels = images.to(self.device).contiguous(memory_format=layout)
+        labels = torch.from_numpy(self.images.labels[chosen]).to(self.device)
+        return Batch(pixels, labels, pixels)
+
+
+def seconds(step: Step, steps: int, device: torch.device) -> float:
+    """A step's mean time over `steps` of them."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    began = time.perf_counter()
+    for _ in range(steps):
+        step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - began) / steps
+
+
+def measured(key: str, rounds: int, device: torch.device) -> dict[str, Any]:
+    """Raw seconds a step of each side, and the ratios round by round."""
+    bench = Bench(key, device)
+    sides: dict[str, Step] = {
+        "fused": bench.fused(),
+        "literal": bench.literal(plain=False),
+        "plain": bench.literal(plain=True),
+        "floor": bench.floor(),
+        "default recipe": bench.fused("default"),
+    }
+    for step in sides.values():
+        step()
+    steps = max(1, round(1.0 / seconds(sides["fused"], 1, device)))
+    raw: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, step in sides.items():
+            raw[name].append(seconds(step, steps, device))
+    return {
+        "scale": bench.scale.name,
+        "batch_size": bench.scale.batch_size,
+        "precision": bench.precision,
+        "seconds_per_step": raw,
+        "fused_vs_literal_steps_ratio": ratio(raw["literal"], raw["fused"]),
+        "fused_vs_plain_steps_ratio": ratio(raw["plain"], raw["fused"]),
+        "fused_vs_floor_time_ratio": ratio(raw["fused"], raw["floor"]),
+        "default_recipe_vs_floor_time_ratio": ratio(raw["default recipe"], raw["floor"]),
+    }
+
+
+def ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
+    rounds = sorted(one / other for one, other in zip(above, below, strict=True))
+    low, _, high = statistics.quantiles(rounds, n=4) if len(rounds) > 1 else (rounds[0],) * 3
+    return {"median": statistics.median(rounds), "lower_quartile": low, "upper_quartile": high}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", type=Path, help="write all figures and raw timings to this file")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--only", choices=list(SCALES))
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = parser.parse_args()
+    device = torch.device(given.device)
+    results = {key: measured(key, given.rounds, device) for key in SCALES if given.only in (None, key)}
+    for result in results.values():
+        print(f"{result['scale']}, batches of {result['batch_size']}, {result['precision']}")
+        for name, value in result.items():
+            if isinstance(value, dict) and "median" in value:
+                spread = f"{value['lower_quartile']:.2f} … {value['upper_quartile']:.2f}"
+                print(f"  {name:38} {value['median']:.2f}  ({spread})")
+    if given.json is not None:
+        machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": str(device)}
+        whole: dict[str, Any] = {"machine": {**machine, "platform": platform.platform()}, "scales": results}
+        first = next(iter(results.values()))
+        for name in ("fused_vs_literal_steps_ratio", "fused_vs_floor_time_ratio"):
+            whole[name] = first[name]["median"]
+        given.json.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
