@@ -143,12 +143,13 @@ class TrainingSettings(DataSettings):
     gamma: float = setting(10.0, "Weight of the L2 term in G's objective; can be moved while it trains.", group="PGN", ge=0.0, le=1e6)
     conditional: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", advanced=True)
     condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", advanced=True, ge=1, le=4096)
+    told_label: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", advanced=True)
     head: Literal["linear", "mlp"] = setting("mlp", "D's head: one linear layer, or two hidden layers of 256.", group="Discriminator", advanced=True)
     anchors: bool = setting(True, "D also trains on the clean images with their own targets.", group="Discriminator", advanced=True)
     noise_copies: bool = setting(True, "D also trains on randomly perturbed copies with their own targets.", group="Discriminator", advanced=True)
     mismatched: bool = setting(True, "D (conditional) also trains on pairs of one image's features and another's condition, with their own targets.", group="Discriminator", advanced=True)
     rehearsals: int = setting(1, "Extra updates of D's head in each step, on features that it saw before (where its backbone and condition stand still).", group="Discriminator", advanced=True, ge=0, le=64)
-    epochs: int | None = setting(None, "Passes over the training images; default: 15, or as many as make 1,500 steps, but at most 200.", group="Training", ge=1, le=10_000)
+    epochs: int | None = setting(None, "Passes over the training images; default: 15, or as many as make 1,000 steps, but at most 200.", group="Training", ge=1, le=10_000)
     batch_size: int = setting(64, "Images per step.", group="Training", ge=2, le=8192)
     learning_rate_g: float = setting(3e-4, "Adam's rate for G.", group="Training", advanced=True, gt=0.0, le=1.0)
     learning_rate_d: float = setting(1e-3, "Adam's rate for D; some times G's holds D ahead.", group="Training", advanced=True, gt=0.0, le=1.0)
@@ -180,6 +181,7 @@ PAPER_RECIPE: dict[str, Any] = {
     "encoder_trained": True,
     "decoder_widths": (1024, 512, 256, 128),
     "conditional": False,
+    "told_label": False,
     "head": "linear",
     "anchors": False,
     "noise_copies": False,

@@ -117,7 +117,8 @@ class RunFolder:
     @property
     def settings(self) -> TrainingSettings:
         try:
-            return TrainingSettings.make(**self._run_json["settings"])
+            earlier = {"told_label": False}  # runs from before D was told
+            return TrainingSettings.make(**{**earlier, **self._run_json["settings"]})
         except ConfigError as error:
             raise RunError(
                 f"The settings in {self.path / RUN_JSON} do not fit this version: {error.message}",

@@ -40,15 +40,24 @@ class Discriminator(nn.Module):
     """D's learning part: a head on features of x̃ and, if conditional, of the clean image.
 
     `feature_dim`: width of the backbone's pooled features. `condition_dim`: width of what it is
-    told of the clean image, 0 for the paper's unconditional D. `head`: one linear layer
-    (the paper), or two hidden layers of 256 with ReLU.
+    told of the clean image, 0 for the paper's unconditional D; its last `classes` entries are the
+    image's label, one-hot, which also picks a direction in the features that is added to the
+    judgement (projection: Miyato and Koyama 2018). `head`: one linear layer (the paper), or two
+    hidden layers of 256 with ReLU.
     """
 
     def __init__(
-        self, *, feature_dim: int, condition_dim: int = 0, head: Literal["linear", "mlp"] = "mlp"
+        self,
+        *,
+        feature_dim: int,
+        condition_dim: int = 0,
+        classes: int = 0,
+        head: Literal["linear", "mlp"] = "mlp",
     ) -> None:
         super().__init__()
         self.scale = FeatureScale(feature_dim)
+        self.classes = classes
+        self.projection = nn.Linear(feature_dim, classes, bias=False) if classes else None
         inputs = feature_dim + condition_dim
         if head == "linear":
             self.head = nn.Sequential(nn.Linear(inputs, 1))
@@ -60,8 +69,11 @@ class Discriminator(nn.Module):
         """Logits (N,); D's output of equation 3 is their sigmoid."""
         scaled = self.scale(features)
         seen = scaled if condition is None else torch.cat([scaled, condition.float()], dim=1)
-        logits: Tensor = self.head(seen)
-        return logits.float().squeeze(1)
+        logits: Tensor = self.head(seen).float().squeeze(1)
+        if self.projection is not None and condition is not None:
+            label = condition[:, -self.classes :].float()
+            logits = logits + (self.projection(scaled).float() * label).sum(1)
+        return logits
 
 
 class FeatureMaps(Protocol):

@@ -41,8 +41,12 @@ def build_players(
     else:
         feature_dim = backbone.feature_dim
     condition = _build_condition(settings, generator, image_size)
+    classes = len(info.classes) if settings.told_label else 0
     discriminator = Discriminator(
-        feature_dim=feature_dim, condition_dim=0 if condition is None else condition.dim, head=settings.head
+        feature_dim=feature_dim,
+        condition_dim=classes + (0 if condition is None else condition.dim),
+        classes=classes,
+        head=settings.head,
     )
     classifier.to(device)
     for module in (space, generator, discriminator, backbone, condition):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
@@ -43,6 +44,11 @@ class Players:
     discriminator: Discriminator
     backbone: OwnBackbone | None
     condition: PrincipalComponents | OwnEncoder | None
+
+    @property
+    def told_dim(self) -> int:
+        """Width of what D is told beside x̃; 0 for the paper's D."""
+        return self.discriminator.classes + (0 if self.condition is None else self.condition.dim)
 
     def learning_in_d(self) -> list[nn.Parameter]:
         modules = [self.discriminator, self.backbone, self.condition]
@@ -102,10 +108,10 @@ class TrainStep:
         self.adam_d = torch.optim.Adam(players.learning_in_d(), lr=settings.learning_rate_d, fused=fused)
         self.adam_g = torch.optim.Adam(players.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
         self.replay: Replay | None = None
-        stands_still = isinstance(players.condition, PrincipalComponents) and not self._backbone_learns
-        if settings.rehearsals and stands_still and players.condition is not None:
+        moves = isinstance(players.condition, OwnEncoder) or self._backbone_learns
+        if settings.rehearsals and players.told_dim and not moves:
             width = players.discriminator.scale.center.numel()
-            self.replay = Replay(feature_dim=width, condition_dim=players.condition.dim).to(device)
+            self.replay = Replay(feature_dim=width, condition_dim=players.told_dim).to(device)
         self.averaged = Averaged(players.generator, decay=settings.average) if settings.average else None
         # fp16 gradients underflow without scaling; bf16 and fp32 do not
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
@@ -124,7 +130,7 @@ class TrainStep:
             perturbation = players.generator.decode(encoded)  # p = G(x)
             clean = players.space.enter(shown)
             perturbed = clean + perturbation  # x̃, equation 1
-            condition = self._condition(pixels, encoded)
+            condition = self._condition(pixels, encoded, labels)
             seen = self._look(perturbed)  # one forward: t and D's features
             asks = settings.anchors or answers is None  # f about the clean images
             with torch.no_grad():
@@ -199,14 +205,17 @@ class TrainStep:
     def _backbone_learns(self) -> bool:
         return self.players.backbone is not None and self.players.backbone.trained
 
-    def _condition(self, pixels: Tensor, encoded: Tensor) -> Tensor | None:
-        condition = self.players.condition
-        if condition is None:
-            return None
+    def _condition(self, pixels: Tensor, encoded: Tensor, labels: Tensor) -> Tensor | None:
+        """What D is told: features of the clean image and its label, as the settings say."""
+        condition, classes = self.players.condition, self.players.discriminator.classes
+        told: list[Tensor] = []
         if isinstance(condition, OwnEncoder):
-            told: Tensor = condition(pixels)
-            return told
-        return condition(encoded.detach())  # type: ignore[no-any-return]
+            told.append(condition(pixels))
+        elif condition is not None:
+            told.append(condition(encoded.detach()))
+        if classes:
+            told.append(F.one_hot(labels, classes).float())
+        return torch.cat([part.float() for part in told], dim=1) if told else None
 
     def _look(self, values: Tensor) -> Seen:
         """f's labels and D's features of images in the space of the perturbation."""
@@ -252,7 +261,7 @@ class TrainStep:
         predictions = torch.cat([seen.predictions, seen_others.predictions[skip:]])
         rows = torch.arange(len(inputs), device=labels.device)
         shown, owners = predictions, rows % count  # each picture judged for its own clean image
-        if self.settings.mismatched and self.players.condition is not None:
+        if self.settings.mismatched and self.players.told_dim:
             shown = torch.cat([shown, shown])  # the same pictures, judged for a neighbour
             owners = torch.cat([owners, (rows + 1) % count])
         targets = success_targets(shown, labels[owners], self.settings.problem)

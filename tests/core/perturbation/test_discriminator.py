@@ -70,3 +70,17 @@ def test_an_own_backbone_learns_and_a_frozen_one_does_not() -> None:
 
 def test_an_own_encoder_of_the_clean_image() -> None:
     assert OwnEncoder(image_size=16, dim=6)(torch.rand(3, 3, 16, 16)).shape == (3, 6)
+
+
+def test_a_label_picks_a_direction_in_the_features() -> None:
+    """Miyato and Koyama 2018, equation 3: the judgement of the head, plus v_y · φ(x̃)."""
+    torch.manual_seed(0)
+    discriminator = Discriminator(feature_dim=5, condition_dim=2 + 3, classes=3)
+    features, seen = torch.randn(4, 5), torch.randn(4, 2)
+    labels = torch.tensor([0, 2, 1, 2])
+    condition = torch.cat([seen, torch.eye(3)[labels]], dim=1)
+    assert discriminator.projection is not None
+    head = discriminator.head(torch.cat([features, condition], dim=1)).squeeze(1)
+    directions = discriminator.projection.weight[labels]
+    expected = head + (directions * features).sum(1)
+    torch.testing.assert_close(discriminator(features, condition), expected)

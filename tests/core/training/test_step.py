@@ -21,6 +21,7 @@ from pgn_studio.core.training.step import Players, TrainStep
 CPU = torch.device("cpu")
 LITERAL: dict[str, Any] = {
     "conditional": False,
+    "told_label": False,
     "head": "linear",
     "anchors": False,
     "noise_copies": False,
@@ -131,6 +132,8 @@ VARIANTS: list[dict[str, Any]] = [
     {"discriminator": "blackbox", "conditional": False, "loss": "lr"},
     {"input_space": "normalized", "encoder_trained": False},
     {"conditional": False, "head": "linear", "anchors": False},
+    {"told_label": False},
+    {"conditional": False, "told_label": False},
     {"anchors": False, "noise_copies": False, "mismatched": False},
 ]
 
@@ -210,3 +213,20 @@ def test_anchors_copies_and_mismatched_pairs_carry_their_own_targets(
     expected = [float(predictions[row % 12] == labels[owner]) for row, owner in enumerate(examples.owners)]
     assert examples.targets.tolist() == expected
     assert examples.owners[12:].tolist() == [(row + 1) % 4 for row in range(12)]
+
+
+def test_d_is_told_the_label_and_g_is_not(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
+) -> None:
+    players = make(settings.updated(told_label=True, conditional=False), classifier, digits)
+    step = TrainStep(players, settings, precision="fp32")
+    pixels, labels = batch(digits, 4)
+    encoded = players.generator.encode(pixels)
+    told = step._condition(pixels, encoded, labels)
+    assert told is not None
+    assert torch.equal(told.argmax(1), labels)
+    assert told.shape == (4, len(classifier.info.classes))
+    assert players.told_dim == len(classifier.info.classes)
+    other = step._condition(pixels, encoded, (labels + 1) % 10)
+    features = torch.randn(4, classifier.feature_dim)
+    assert not torch.equal(players.discriminator(features, told), players.discriminator(features, other))
