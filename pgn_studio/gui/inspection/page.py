@@ -26,7 +26,8 @@ from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
 from pgn_studio.gui.inspection.detail import DetailContent, DetailPanel, make_detail
 from pgn_studio.gui.inspection.exports import Exporter
 from pgn_studio.gui.inspection.latest import LatestRequest
-from pgn_studio.gui.inspection.sample import make_sample, perturbed_images
+from pgn_studio.gui.inspection.sample import facts_of, make_sample, perturbed_images
+from pgn_studio.gui.inspection.strength_search import StrengthSearch
 from pgn_studio.gui.inspection.subject import Subject
 from pgn_studio.gui.inspection.toolbar import PERTURBED, InspectionToolbar
 
@@ -61,6 +62,7 @@ class InspectionPage(QWidget):
         self.detail = DetailPanel(self)
         self._exporter = Exporter(self)
         self._latest = LatestRequest(self, delay_ms=CHOICE_DELAY_MS)
+        self._strength = StrengthSearch(self.detail, self)
         self._busy = QTimer(self)
         self._busy.setSingleShot(True)
         self._busy.setInterval(BUSY_AFTER_MS)
@@ -181,10 +183,14 @@ class InspectionPage(QWidget):
         if subject is None or image < 0:
             self._latest.cancel()
             self._busy.stop()
+            self._strength.forget()
             self.detail.clear()
             return
         split = subject.split
-        self._latest.request(lambda: make_detail(make_sample(subject.pgn, subject.classifier, split, image)))
+        self._latest.request(
+            lambda _progress: make_detail(make_sample(subject.pgn, subject.classifier, split, image))
+        )
+        self._strength.forget()
         if not self._busy.isActive():
             self._busy.start()
 
@@ -193,12 +199,12 @@ class InspectionPage(QWidget):
         if subject is None or content.sample.index != self._chosen:
             return
         self._busy.stop()
-        self.detail.show_detail(
-            content,
-            subject.evaluation.per_image,
-            subject.split.names[content.sample.index],
-            subject.dataset.classes,
+        index = content.sample.index
+        facts = facts_of(
+            subject.evaluation.per_image, index, subject.split.names[index], subject.dataset.classes
         )
+        self.detail.show_detail(content, facts)
+        self._strength.search(subject, content.sample)
         self.sample_shown.emit(content.sample.index)
 
     def _show_busy(self) -> None:

@@ -25,6 +25,8 @@ class TiedViews(QWidget):
         self.viewport = Viewport(self)
         self.views = {name: ImageView(self.viewport, name, self) for name in NAMES}
         self._sample: Sample | None = None
+        self._perturbed: npt.NDArray[np.uint8] | None = None
+        self._alpha = 1.0
         self._pictures: tuple[QImage, QImage] | None = None
         self._captions = {name: QLabel(name.capitalize(), self) for name in NAMES}
         self._readout = QLabel(self)
@@ -49,13 +51,23 @@ class TiedViews(QWidget):
         """The perturbation follows by `show_perturbation`. Zoom and place stay for comparison."""
         self._sample = sample
         self._pictures = (original, perturbed)
+        self._perturbed = sample.perturbed
         self.views["original"].show_image(original)
         self.views["perturbed"].show_image(perturbed)
         self._read_out(self.viewport.pointer)
 
-    def show_perturbation(self, gain: float, *, magnitude: bool) -> None:
+    def show_perturbed(self, pixels: npt.NDArray[np.uint8], picture: QImage) -> None:
+        """The perturbed image at another strength; `picture` is made of `pixels` (H, W, 3)."""
+        if self._sample is not None and self._pictures is not None:
+            self._perturbed, self._pictures = pixels, (self._pictures[0], picture)
+            self.views["perturbed"].show_image(picture)
+            self._read_out(self.viewport.pointer)
+
+    def show_perturbation(self, alpha: float, gain: float, *, magnitude: bool) -> None:
+        """αp, enlarged by `gain`."""
+        self._alpha = alpha
         if self._sample is not None:
-            picture = perturbation_picture(self._sample.perturbation, gain, magnitude=magnitude)
+            picture = perturbation_picture(self._sample.perturbation, alpha * gain, magnitude=magnitude)
             self.views["perturbation"].show_image(to_qimage(picture))
 
     def set_caption(self, name: str, text: str) -> None:
@@ -63,7 +75,7 @@ class TiedViews(QWidget):
         self._captions[name].setToolTip(text)
 
     def clear(self) -> None:
-        self._sample = self._pictures = None
+        self._sample = self._pictures = self._perturbed = None
         for name, view in self.views.items():
             view.show_image(None)
             self.set_caption(name, name.capitalize())
@@ -77,16 +89,16 @@ class TiedViews(QWidget):
             self.views["original"].show_image(self._pictures[1 if pressed else 0])
 
     def _read_out(self, point: QPointF | None) -> None:
-        if point is None or self._sample is None:
+        if point is None or self._sample is None or self._perturbed is None:
             self._readout.setText("Wheel: zoom · drag: move · 0: fit · hold space: compare")
             return
         height, width, _ = self._sample.original.shape
         column, row = int(point.x() * width), int(point.y() * height)
-        change = np.rint(self._sample.perturbation[row, column] * 255).astype(int)
+        change = np.rint(self._alpha * self._sample.perturbation[row, column] * 255).astype(int)
         self._readout.setText(
             f"x {column}  y {row}   {_triple(self._sample.original[row, column])}"
             f"   {' '.join(f'{value:+d}' for value in change)}"
-            f"   {_triple(self._sample.perturbed[row, column])}"
+            f"   {_triple(self._perturbed[row, column])}"
         )
 
 
