@@ -52,3 +52,11 @@ def fooling_rate(clean_predictions: Labels, perturbed_predictions: Labels) -> fl
 def attack_success(broken: int, clean_correct: int) -> float | None:
     """Broken as a share of the images that were right; None when none was."""
     return broken / clean_correct if clean_correct else None
+
+
+def margins(scores: Scores, labels: Labels) -> npt.NDArray[np.float32]:
+    """The labelled class's score less the largest of the others, (N,): above 0 where the label wins."""
+    rows = np.arange(len(labels))
+    others = scores.copy()
+    others[rows, labels] = 0.0  # probabilities: no other can be below
+    return np.asarray(scores[rows, labels] - others.max(axis=1), dtype=np.float32)

@@ -10,9 +10,9 @@ from PySide6.QtCore import QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from pgn_studio.core.evaluation.selection import Outcome
 from pgn_studio.gui.gallery.delegate import BADGE_PX, paint_badge
 from pgn_studio.gui.gallery.pictures import to_qimage
-from pgn_studio.gui.gallery.query import Outcome
 from pgn_studio.gui.inspection.gain_control import GainControl
 from pgn_studio.gui.inspection.perturbation_picture import auto_gain
 from pgn_studio.gui.inspection.probability_bars import ProbabilityBars, top_rows

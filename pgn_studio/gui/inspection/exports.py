@@ -69,6 +69,17 @@ class Exporter(QObject):
 
         self._run(f"Writing {path.name} …", write, lambda _result: self._tell(f"Table written to {path}"))
 
+    def list_of(self, path: Path, subject: Subject, indices: Sequence[int]) -> None:
+        """Write `indices`, in that order, with what the evaluation found of each, as CSV."""
+
+        def write(_progress: Progress) -> None:
+            from pgn_studio.core.export.listing import export_list
+
+            export_list(path, subject.evaluation, subject.split.names, indices)
+
+        count = len(indices)
+        self._run(f"Writing {path.name} …", write, lambda _: self._tell(f"{count:,} images listed in {path}"))
+
     def images(self, folder: Path, subject: Subject, indices: Sequence[int] | None) -> None:
         """Write perturbed PNGs and a manifest into `folder`: `indices`, or the whole split."""
 

@@ -43,6 +43,7 @@ CHOICE_DELAY_MS = 30  # a key held down repeats every 30 ms or so
 BUSY_AFTER_MS = 200  # sooner, blanking the views would only flicker
 NOTHING_YET = "Nothing to look at yet.\nTrain a PGN, or open one, and evaluate it: its images appear here."
 FIGURE_FILTER = "PNG image (*.png);;SVG drawing (*.svg);;PDF document (*.pdf)"
+LIST_FILTER = "CSV (*.csv)"
 TABLE_FILTER = "CSV (*.csv);;Markdown (*.md);;LaTeX (*.tex);;JSON (*.json)"
 
 
@@ -147,6 +148,7 @@ class InspectionPage(QWidget):
     def _connect(self) -> None:
         self.gallery.chosen.connect(self._choose)
         self.gallery.opened.connect(self.detail.views.focus)
+        self.gallery.list_wanted.connect(self._ask_list)
         self._latest.succeeded.connect(self._show)
         self._latest.failed.connect(self._show_failure)
         self._busy.timeout.connect(self._show_busy)
@@ -231,6 +233,11 @@ class InspectionPage(QWidget):
         path = self._ask_path("Export table", "table.csv", TABLE_FILTER)
         if path and self._subject is not None:
             self._exporter.table(path, self._subject)
+
+    def _ask_list(self) -> None:
+        path = self._ask_path("Save list", "list.csv", LIST_FILTER)
+        if path and self._subject is not None:
+            self._exporter.list_of(path, self._subject, self.gallery.model.shown.tolist())
 
     def _ask_images(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder for the perturbed images")

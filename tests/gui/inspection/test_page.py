@@ -64,7 +64,7 @@ def test_filters_show_counts_and_images(qtbot: QtBot, page: InspectionPage, stud
 
 def test_sorting_starts_from_the_top(qtbot: QtBot, page: InspectionPage, study: Study) -> None:
     sort = page.findChild(QComboBox, "sort-key")
-    sort.setCurrentText("Perturbed confidence")
+    sort.setCurrentText("Confidence after")
     click(qtbot, page, "sort-descending")
     confidences = study.per_image.perturbed_confidence[shown_images(page)]
     assert (np.diff(confidences) <= 0).all()
