@@ -14,6 +14,7 @@ from pgn_studio.core.protocols import Labels
 
 Scores = npt.NDArray[np.float32]  # (N, K)
 Flags = npt.NDArray[np.bool_]  # (N,)
+Confusion = npt.NDArray[np.int64]  # (K, K): labelled, predicted
 
 
 def accuracy(predictions: Labels, labels: Labels) -> float:
@@ -60,3 +61,9 @@ def margins(scores: Scores, labels: Labels) -> npt.NDArray[np.float32]:
     others = scores.copy()
     others[rows, labels] = 0.0  # probabilities: no other can be below
     return np.asarray(scores[rows, labels] - others.max(axis=1), dtype=np.float32)
+
+
+def confusion(labels: Labels, predictions: Labels, classes: int) -> Confusion:
+    """How often images of class i (row) are taken for class j (column): (K, K)."""
+    table = np.bincount(labels * classes + predictions, minlength=classes * classes)
+    return table.reshape(classes, classes).astype(np.int64)

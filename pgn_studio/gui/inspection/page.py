@@ -20,9 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.gui.gallery.model import GalleryContent
-from pgn_studio.gui.gallery.panel import GalleryPanel
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
+from pgn_studio.gui.inspection.browser import Browser
 from pgn_studio.gui.inspection.detail import DetailContent, DetailPanel, make_detail
 from pgn_studio.gui.inspection.exports import Exporter
 from pgn_studio.gui.inspection.latest import LatestRequest
@@ -59,7 +58,8 @@ class InspectionPage(QWidget):
         self._subject: Subject | None = None
         self._chosen = -1
         self.toolbar = InspectionToolbar(self)
-        self.gallery = GalleryPanel(self)
+        self.browser = Browser(self)
+        self.gallery = self.browser.gallery
         self.detail = DetailPanel(self)
         self._exporter = Exporter(self)
         self._latest = LatestRequest(self, delay_ms=CHOICE_DELAY_MS)
@@ -88,9 +88,8 @@ class InspectionPage(QWidget):
             f"{figures.perturbed_accuracy:.1%} ({figures.perturbed_accuracy_8bit:.1%} as saved)"
         )
         self._stack.setCurrentIndex(1)
-        content = GalleryContent(evaluation.per_image, subject.split.names, dataset.classes)
         self._choose(-1)
-        self.gallery.show_content(content, self._thumbnail_source(subject))
+        self.browser.show_evaluation(evaluation, subject.split.names, self._thumbnail_source(subject))
         self.gallery.view.choose(stay)
 
     def clear(self) -> None:
@@ -98,7 +97,7 @@ class InspectionPage(QWidget):
         self._subject = None
         self._exporter.cancel()
         self._choose(-1)
-        self.gallery.clear()
+        self.browser.clear()
         self._stack.setCurrentIndex(0)
 
     def figure_indices(self) -> list[int]:
@@ -128,7 +127,7 @@ class InspectionPage(QWidget):
         nothing.setWordWrap(True)
         splitter = QSplitter(Qt.Orientation.Horizontal, self)
         splitter.setObjectName("inspection-splitter")
-        splitter.addWidget(self.gallery)
+        splitter.addWidget(self.browser)
         splitter.addWidget(self.detail)
         splitter.setStretchFactor(0, 2)
         splitter.setStretchFactor(1, 3)
