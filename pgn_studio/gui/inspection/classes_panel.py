@@ -31,7 +31,7 @@ from pgn_studio.gui.inspection.confusion import ConfusionView, Side
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.evaluate import Evaluation
 
-HEADS = ("Class", "Images", "Clean", "Perturbed", "Change", "Fixed", "Broken")
+HEADS = ("Class", "n", "Before", "After", "Change", "Fixed", "Broken")
 FIELDS = ("class", "n", "clean_accuracy", "perturbed_accuracy", "change", "fixed", "broken")
 OUTCOMES = {"fixed": Outcome.FIXED, "broken": Outcome.BROKEN}
 SORT_ROLE = Qt.ItemDataRole.UserRole + 1
@@ -114,9 +114,9 @@ class ClassesPanel(QWidget):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setMinimumSectionSize(48)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)  # all seven fit, however narrow
+        header.setMinimumSectionSize(40)
+        self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
         self._side.setObjectName("confusion-side")
         self._side.setAccessibleName("Which confusion")
         for side in Side:

@@ -33,6 +33,7 @@ class DetailContent:
     original: QImage
     perturbed: QImage
     automatic_gain: float
+    facts: Facts | None = None  # of an image file; what is known of a split's image the evaluation says
 
 
 class DetailPanel(QWidget):
@@ -192,11 +193,10 @@ class DetailPanel(QWidget):
         self.views.set_caption("perturbation", f"{strength}Perturbation × {gain:,.{1 if gain < 100 else 0}f}")
 
 
-def make_detail(sample: Sample) -> DetailContent:
+def make_detail(sample: Sample, facts: Facts | None = None) -> DetailContent:
     """Everything costly about showing `sample`; runs in the worker."""
-    return DetailContent(
-        sample, to_qimage(sample.original), to_qimage(sample.perturbed), auto_gain(sample.perturbation)
-    )
+    gain = auto_gain(sample.perturbation)
+    return DetailContent(sample, to_qimage(sample.original), to_qimage(sample.perturbed), gain, facts)
 
 
 def _label(name: str, parent: QWidget) -> QLabel:

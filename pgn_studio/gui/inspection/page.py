@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QModelIndex, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QKeyEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -19,13 +19,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.core.errors import DataError, PgnStudioError
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
 from pgn_studio.gui.inspection.browser import Browser
 from pgn_studio.gui.inspection.detail import DetailContent, DetailPanel, make_detail
 from pgn_studio.gui.inspection.exports import Exporter
 from pgn_studio.gui.inspection.latest import LatestRequest
-from pgn_studio.gui.inspection.sample import facts_of, make_sample, perturbed_images
+from pgn_studio.gui.inspection.sample import facts_of, make_sample, open_sample, perturbed_images
 from pgn_studio.gui.inspection.strength_search import StrengthSearch
 from pgn_studio.gui.inspection.subject import Subject
 from pgn_studio.gui.inspection.toolbar import PERTURBED, InspectionToolbar
@@ -99,6 +99,18 @@ class InspectionPage(QWidget):
         self._choose(-1)
         self.browser.clear()
         self._stack.setCurrentIndex(0)
+
+    def open_image(self, path: Path) -> None:
+        """Perturb an image file of no data set and show it in the place of the gallery's."""
+        subject = self._subject
+        if subject is None:
+            missing = DataError("No PGN is open.", hint="Open or train one, then drop the image again.")
+            self._show_problem(f"{path.name} cannot be perturbed yet.", missing)
+            return
+        self.gallery.view.setCurrentIndex(QModelIndex())  # no image of the gallery is shown
+        self._latest.request(
+            lambda _progress: make_detail(*open_sample(subject.pgn, subject.classifier, path))
+        )
 
     def figure_indices(self) -> list[int]:
         """The images that a figure shows: the selection, or the chosen one."""
@@ -200,10 +212,10 @@ class InspectionPage(QWidget):
         if subject is None or content.sample.index != self._chosen:
             return
         self._busy.stop()
-        index = content.sample.index
-        facts = facts_of(
-            subject.evaluation.per_image, index, subject.split.names[index], subject.dataset.classes
-        )
+        index, facts = content.sample.index, content.facts
+        if facts is None:
+            names = subject.split.names
+            facts = facts_of(subject.evaluation.per_image, index, names[index], subject.dataset.classes)
         self.detail.show_detail(content, facts)
         self._strength.search(subject, content.sample)
         self.sample_shown.emit(content.sample.index)
@@ -273,7 +285,10 @@ class InspectionPage(QWidget):
         return path if path.suffix else path.with_suffix("." + chosen.split("*.")[-1].rstrip(")"))
 
     def _show_export_failure(self, error: Exception) -> None:
-        box = QMessageBox(QMessageBox.Icon.Warning, "Export", "The export failed.", parent=self)
+        self._show_problem("The export failed.", error)
+
+    def _show_problem(self, text: str, error: Exception) -> None:
+        box = QMessageBox(QMessageBox.Icon.Warning, "PGN Studio", text, parent=self)
         box.setInformativeText(str(error))
         if isinstance(error, PgnStudioError) and error.details:
             box.setDetailedText(error.details)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +50,22 @@ def make_sample(pgn: Pgn, classifier: Classifier, split: LabelledImages, index: 
     """Perturb image `index` of `split` and classify it before and after, as the evaluation does."""
     original, batch = _classified(pgn, classifier, split.images([index]))
     return _sample(index, original, batch)
+
+
+def open_sample(pgn: Pgn, classifier: Classifier, path: Path) -> tuple[Sample, Facts]:
+    """An image file of no data set. Raises DataError."""
+    from pgn_studio.core.evaluation.single import perturb_file
+
+    image = perturb_file(pgn, classifier, path)
+    sample = Sample(
+        FROM_FILE, image.original, image.perturbation, image.perturbed, image.before, image.after,
+        image.has_probabilities,
+    )  # fmt: skip
+    saved = int(image.saved.argmax())
+    changed = saved != int(image.after.argmax())
+    return sample, Facts(
+        path.name, classifier.info.classes, None, image.sizes, saved if changed else None
+    )
 
 
 def facts_of(per_image: PerImage, index: int, name: str, classes: tuple[str, ...]) -> Facts:

@@ -38,7 +38,7 @@ def test_the_table_has_the_evaluation_s_figures_and_sorts(panel: ClassesPanel, s
     table = panel.table
     assert [cell_text(table, row, "Class") for row in range(3)] == list(CLASSES)
     for number, row in enumerate(rows):
-        assert cell_text(table, number, "Clean") == f"{100 * row['clean_accuracy']:.1f} %"
+        assert cell_text(table, number, "Before") == f"{100 * row['clean_accuracy']:.1f} %"
         change = 100 * (row["perturbed_accuracy"] - row["clean_accuracy"])
         assert cell_text(table, number, "Change") == f"{change:+.1f}"
         assert cell_text(table, number, "Broken") == str(row["broken"])
