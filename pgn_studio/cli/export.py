@@ -38,12 +38,13 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: pgn-studio export photos-enhance --what figure --outcome fixed --count 6 --out fixed.png"
 
-What = Literal["figure", "curves", "table", "list", "images"]
+What = Literal["figure", "curves", "table", "list", "images", "model"]
 ENDINGS = {
     "figure": (".png", ".svg", ".pdf"),
     "curves": (".png", ".svg", ".pdf", ".csv"),
     "table": (".csv", ".md", ".tex", ".json"),
     "list": (".csv",),
+    "model": (".pt2", ".onnx"),
 }
 FIGURE_ROWS = 6
 
@@ -63,7 +64,7 @@ def export(
             show_default=False,
             help="figure: images as original | perturbation | perturbed. curves: the run's plots, or their "
             "numbers (.csv). table: the figures of evaluate. list: the images one by one (.csv). images: "
-            "every perturbed image as PNG.",
+            "every perturbed image as PNG. model: the PGN with its normalisation, for other programs.",
         ),
     ],
     out: Annotated[
@@ -95,7 +96,7 @@ def export(
     device: DeviceName = "auto",
     batch_size: BatchSize = 64,
 ) -> None:
-    """Write a figure, the training curves, the table of figures, a list or the perturbed images.
+    """Write a figure, the training curves, the table of figures, a list, the images or the model.
 
     Images of one outcome come with the largest change in the true class's probability first; those of
     any outcome evenly through the split.
@@ -116,6 +117,9 @@ def export(
     from pgn_studio.core.device import pick_device
 
     pick_device(device)
+    if what == "model":
+        _export_model(target, out)
+        return
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
@@ -199,6 +203,22 @@ def export_outcome(
     title = f"{subject.dataset.name}, {split_name}: {outcome.replace('-', ' ')} images"
     title = "" if outcome == "any" else title
     export_figure(out, rows, title=title, gain=gain, dpi=dpi, width_mm=width_mm)
+
+
+def _export_model(target: str, out: Path) -> None:
+    """Checked on noise of the right size: nothing but the PGN is needed."""
+    import numpy as np
+
+    from pgn_studio.core.export.deployable import export_deployable
+    from pgn_studio.core.perturbation.pgn import load_pgn
+
+    with Interruption() as stop, terminal.progress("Writing the model", stop) as report:
+        pgn = load_pgn(find_pgn(target)[0])
+        size = pgn.info.image_size
+        images = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)
+        checked = export_deployable(out, pgn, images, progress=report)
+    terminal.note(f"Checked on {checked.images} images: largest difference {checked.largest_difference:.2g}.")
+    terminal.result(str(out))
 
 
 def _export_list(picked: Picked, out: Path) -> None:

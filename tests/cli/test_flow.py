@@ -332,3 +332,13 @@ def test_doctor(pgn_studio: RunCommand) -> None:
     text = pgn_studio("doctor").out
     assert "Lite0 weights" in text
     assert "offscreen" in text
+
+
+def test_export_the_model(pgn_studio: RunCommand, work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.pt2"
+    outcome = pgn_studio("export", work / "run", "--what", "model", "--out", out)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == f"{out}\n"
+    assert "Checked on 4 images" in outcome.err
+    assert out.stat().st_size > 1000
+    assert pgn_studio("export", work / "run", "--what", "model", "--out", tmp_path / "m.pth").code == 2
