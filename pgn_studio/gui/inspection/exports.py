@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CLIPBOARD_DPI = 200
+CHECKED = 8  # images that a model is tried on
 
 
 class Exporter(QObject):
@@ -43,11 +44,16 @@ class Exporter(QObject):
         if self._operation is not None:
             self._operation.cancel()
 
-    def figure(self, path: Path, subject: Subject, indices: Sequence[int], gain: float | None) -> None:
+    def figure(
+        self, path: Path, subject: Subject, indices: Sequence[int], gain: float | None,
+        *, dpi: int = 150, width_mm: float | None = None,
+    ) -> None:  # fmt: skip
         """Write `indices` as rows of original | perturbation | perturbed; PNG, SVG or PDF by suffix."""
         self._run(
             f"Writing {path.name} …",
-            lambda progress: _write_figure(path, subject, indices, gain, progress),
+            lambda progress: _write_figure(
+                path, subject, indices, gain, progress, dpi=dpi, width_mm=width_mm
+            ),
             lambda _result: self._tell(f"Figure written to {path}"),
         )
 
@@ -79,6 +85,18 @@ class Exporter(QObject):
 
         count = len(indices)
         self._run(f"Writing {path.name} …", write, lambda _: self._tell(f"{count:,} images listed in {path}"))
+
+    def model(self, path: Path, subject: Subject) -> None:
+        """Write the PGN for other programs, .pt2 or .onnx by suffix, checked on images of the split."""
+
+        def write(progress: Progress) -> str:
+            from pgn_studio.core.export.deployable import export_deployable
+
+            images = subject.split.images(range(min(CHECKED, len(subject.split))))
+            checked = export_deployable(path, subject.pgn, images, progress=progress)
+            return f"{checked.images} images differ by {checked.largest_difference:.2g} at most"
+
+        self._run(f"Writing {path.name} …", write, lambda said: self._tell(f"Written and checked: {said}"))
 
     def images(self, folder: Path, subject: Subject, indices: Sequence[int] | None) -> None:
         """Write perturbed PNGs and a manifest into `folder`: `indices`, or the whole split."""
@@ -143,6 +161,7 @@ def _write_figure(
     progress: Progress,
     *,
     dpi: int = 150,
+    width_mm: float | None = None,
 ) -> None:
     from pgn_studio.core.export.figure import export_figure
     from pgn_studio.core.export.triptych import triptych_rows
@@ -151,7 +170,7 @@ def _write_figure(
     progress(1, 2)
     # The view's gain is relative to pixel values, the figure's to each image's own full scale.
     relative = None if gain is None else max(2 * gain * max(row.scale for row in rows), 1e-3)
-    export_figure(path, rows, gain=relative, dpi=dpi)
+    export_figure(path, rows, gain=relative, dpi=dpi, width_mm=width_mm)
     progress(2, 2)
 
 

@@ -23,6 +23,7 @@ from pgn_studio.core.errors import DataError, PgnStudioError
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
 from pgn_studio.gui.inspection.browser import Browser
 from pgn_studio.gui.inspection.detail import DetailContent, DetailPanel, make_detail
+from pgn_studio.gui.inspection.export_flow import ExportFlow
 from pgn_studio.gui.inspection.exports import Exporter
 from pgn_studio.gui.inspection.latest import LatestRequest
 from pgn_studio.gui.inspection.sample import facts_of, make_sample, open_sample, perturbed_images
@@ -41,7 +42,6 @@ logger = logging.getLogger(__name__)
 CHOICE_DELAY_MS = 30  # a key held down repeats every 30 ms or so
 BUSY_AFTER_MS = 200  # sooner, blanking the views would only flicker
 NOTHING_YET = "Nothing to look at yet.\nTrain a PGN, or open one, and evaluate it: its images appear here."
-FIGURE_FILTER = "PNG image (*.png);;SVG drawing (*.svg);;PDF document (*.pdf)"
 LIST_FILTER = "CSV (*.csv)"
 TABLE_FILTER = "CSV (*.csv);;Markdown (*.md);;LaTeX (*.tex);;JSON (*.json)"
 
@@ -62,6 +62,7 @@ class InspectionPage(QWidget):
         self.gallery = self.browser.gallery
         self.detail = DetailPanel(self)
         self._exporter = Exporter(self)
+        self.export_flow = ExportFlow(self.gallery, self._exporter, self)
         self._latest = LatestRequest(self, delay_ms=CHOICE_DELAY_MS)
         self._strength = StrengthSearch(self.detail, self)
         self._busy = QTimer(self)
@@ -164,7 +165,7 @@ class InspectionPage(QWidget):
         self._latest.failed.connect(self._show_failure)
         self._busy.timeout.connect(self._show_busy)
         self.toolbar.thumbnails_changed.connect(self._change_thumbnails)
-        self.toolbar.export_figure.connect(self._ask_figure)
+        self.toolbar.export_figure.connect(self._ask_export)
         self.toolbar.copy_figure.connect(self._copy_figure)
         self.toolbar.export_table.connect(self._ask_table)
         self.toolbar.export_images.connect(self._ask_images)
@@ -236,9 +237,9 @@ class InspectionPage(QWidget):
         if self._subject is not None and self.figure_indices():
             self._exporter.copy_figure(self._subject, self.figure_indices(), self._figure_gain())
 
-    def _ask_figure(self) -> None:
-        if path := self._ask_path("Export figure", "figure.png", FIGURE_FILTER):
-            self.export_figure_to(path)
+    def _ask_export(self) -> None:
+        if self._subject is not None:
+            self.export_flow.ask(self._subject)
 
     def _ask_table(self) -> None:
         path = self._ask_path("Export table", "table.csv", TABLE_FILTER)

@@ -44,8 +44,8 @@ class InspectionToolbar(QWidget):
         self._cancel = self._button("cancel-export", "Cancel", "Stop the export", self.cancel_export)
         self._figure = self._button(
             "export-figure",
-            "Export figure…",
-            "Write the selected images as original | perturbation | perturbed (PNG, SVG, PDF)",
+            "Export…",
+            "Figures, tables, lists, perturbed images and the model itself; also as a command",
             self.export_figure,
             QKeySequence(Qt.Modifier.CTRL | Qt.Key.Key_E),
         )
@@ -96,8 +96,7 @@ class InspectionToolbar(QWidget):
         return str(self._thumbnails.currentData())
 
     def enable(self, *, image: bool) -> None:
-        """The figure needs a chosen image; the rest only an evaluation."""
-        self._figure.setEnabled(image)
+        """A copied figure needs a chosen image; the rest only an evaluation."""
         self._copy.setEnabled(image)
 
     def show_started(self, title: str) -> None:

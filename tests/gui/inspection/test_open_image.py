@@ -42,7 +42,7 @@ def test_an_image_file_is_perturbed_and_shown(qtbot: QtBot, page: InspectionPage
     assert not any(row.is_truth for row in page.detail.bars.rows)
     assert float(page.findChild(QLabel, "size-linf").text()) == pytest.approx(0.15)
     qtbot.waitUntil(lambda: "red → green" in page.findChild(QLabel, "strength-flips").text())
-    assert not page.findChild(QPushButton, "export-figure").isEnabled()  # it is none of the split
+    assert not page.findChild(QPushButton, "copy-figure").isEnabled()  # it is none of the split
 
 
 def test_the_gallery_takes_over_again(

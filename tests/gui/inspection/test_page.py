@@ -80,7 +80,7 @@ def test_nothing_broken_says_so(qtbot: QtBot) -> None:
     text = page.findChild(QLabel, "gallery-empty")
     assert text.isVisible()
     assert text.text().startswith("No image was broken")
-    assert not page.findChild(QPushButton, "export-figure").isEnabled()
+    assert not page.findChild(QPushButton, "copy-figure").isEnabled()
 
 
 def test_empty_page_says_what_to_do(qtbot: QtBot) -> None:
