@@ -38,12 +38,13 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: pgn-studio export photos-enhance --what figure --outcome fixed --count 6 --out fixed.png"
 
-What = Literal["figure", "curves", "table", "list", "images", "model"]
+What = Literal["figure", "curves", "table", "list", "images", "strip", "model"]
 ENDINGS = {
     "figure": (".png", ".svg", ".pdf"),
     "curves": (".png", ".svg", ".pdf", ".csv"),
     "table": (".csv", ".md", ".tex", ".json"),
     "list": (".csv",),
+    "strip": (".png", ".svg", ".pdf"),
     "model": (".pt2", ".onnx"),
 }
 FIGURE_ROWS = 6
@@ -64,7 +65,8 @@ def export(
             show_default=False,
             help="figure: images as original | perturbation | perturbed. curves: the run's plots, or their "
             "numbers (.csv). table: the figures of evaluate. list: the images one by one (.csv). images: "
-            "every perturbed image as PNG. model: the PGN with its normalisation, for other programs.",
+            "every perturbed image as PNG. strip: one image (--index) under this PGN, "
+            "those of --beside, and baselines. model: the PGN with its normalisation, for other programs.",
         ),
     ],
     out: Annotated[
@@ -89,6 +91,10 @@ def export(
     dpi: Annotated[int, typer.Option("--dpi", help="Resolution of a figure as PNG.")] = 150,
     width_mm: Annotated[
         float | None, typer.Option(help="Width of a figure, texts scaled with it; default: 112 a block.")
+    ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN|PGN", help="Another PGN in a strip; may be repeated."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
     classifier: OtherClassifier = None,
@@ -131,6 +137,8 @@ def export(
             from pgn_studio.core.export import export_table
 
             export_table(out, evaluation)
+        elif what == "strip":
+            _export_strip(picked, out, beside or [])
         elif what == "list":
             _export_list(picked, out)
         else:
@@ -219,6 +227,17 @@ def _export_model(target: str, out: Path) -> None:
         checked = export_deployable(out, pgn, images, progress=report)
     terminal.note(f"Checked on {checked.images} images: largest difference {checked.largest_difference:.2g}.")
     terminal.result(str(out))
+
+
+def _export_strip(picked: Picked, out: Path, beside: list[str]) -> None:
+    from pgn_studio.core.export.beside import columns_beside
+    from pgn_studio.core.export.strip import export_strip
+    from pgn_studio.core.perturbation.pgn import load_pgn
+
+    others, subject = [load_pgn(find_pgn(other)[0]) for other in beside], picked.subject
+    index = int(picked.indices(1)[0])
+    columns = columns_beside(subject.pgn, subject.classifier, picked.split, index, others)
+    export_strip(out, columns, title=f"{subject.dataset.name}: {picked.split.names[index]}")
 
 
 def _export_list(picked: Picked, out: Path) -> None:

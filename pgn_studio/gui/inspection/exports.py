@@ -86,6 +86,22 @@ class Exporter(QObject):
         count = len(indices)
         self._run(f"Writing {path.name} …", write, lambda _: self._tell(f"{count:,} images listed in {path}"))
 
+    def strip(self, path: Path, subject: Subject, index: int, others: Sequence[Path]) -> None:
+        """Write image `index` under this PGN, those of the files `others`, and simple baselines."""
+
+        def write(progress: Progress) -> None:
+            from pgn_studio.core.export.beside import columns_beside
+            from pgn_studio.core.export.strip import export_strip
+            from pgn_studio.core.perturbation.pgn import load_pgn
+
+            pgns = [load_pgn(other) for other in others]
+            columns = columns_beside(
+                subject.pgn, subject.classifier, subject.split, index, pgns, progress=progress
+            )
+            export_strip(path, columns, title=f"{subject.dataset.name}: {subject.split.names[index]}")
+
+        self._run(f"Writing {path.name} …", write, lambda _result: self._tell(f"Strip written to {path}"))
+
     def model(self, path: Path, subject: Subject) -> None:
         """Write the PGN for other programs, .pt2 or .onnx by suffix, checked on images of the split."""
 

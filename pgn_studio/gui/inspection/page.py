@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 CHOICE_DELAY_MS = 30  # a key held down repeats every 30 ms or so
 BUSY_AFTER_MS = 200  # sooner, blanking the views would only flicker
 NOTHING_YET = "Nothing to look at yet.\nTrain a PGN, or open one, and evaluate it: its images appear here."
+STRIP_FILTER = "PNG image (*.png);;SVG drawing (*.svg);;PDF document (*.pdf)"
 LIST_FILTER = "CSV (*.csv)"
 TABLE_FILTER = "CSV (*.csv);;Markdown (*.md);;LaTeX (*.tex);;JSON (*.json)"
 
@@ -167,6 +168,7 @@ class InspectionPage(QWidget):
         self.toolbar.thumbnails_changed.connect(self._change_thumbnails)
         self.toolbar.export_figure.connect(self._ask_export)
         self.toolbar.copy_figure.connect(self._copy_figure)
+        self.toolbar.write_strip.connect(self._ask_strip)
         self.toolbar.export_table.connect(self._ask_table)
         self.toolbar.export_images.connect(self._ask_images)
         self.toolbar.write_report.connect(self._ask_report)
@@ -240,6 +242,14 @@ class InspectionPage(QWidget):
     def _ask_export(self) -> None:
         if self._subject is not None:
             self.export_flow.ask(self._subject)
+
+    def _ask_strip(self) -> None:
+        if self._subject is None or self._chosen < 0:
+            return
+        title = "Other PGNs beside this one (of another γ, say; cancel for baselines alone)"
+        others, _ = QFileDialog.getOpenFileNames(self, title, "", "PGNs (*.safetensors)")
+        if path := self._ask_path("Export strip", "strip.png", STRIP_FILTER):
+            self._exporter.strip(path, self._subject, self._chosen, [Path(other) for other in others])
 
     def _ask_table(self) -> None:
         path = self._ask_path("Export table", "table.csv", TABLE_FILTER)

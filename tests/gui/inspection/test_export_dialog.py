@@ -150,3 +150,15 @@ def test_every_filter_is_in_the_command(study: Study) -> None:
     some = export_command(subject, ExportChoice("images", indices=(3, 7)), "folder")
     assert some.endswith("--index 3 --index 7")
     assert COUNT > 7
+
+
+def test_a_strip_of_the_chosen_image_is_written(
+    qtbot: QtBot, page: InspectionPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "strip.png"
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_args: ([], ""))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(path), ""))
+    with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
+        page.findChild(QPushButton, "write-strip").click()
+    with Image.open(path) as picture:
+        assert picture.width > 600  # this PGN, random signs, FGSM
