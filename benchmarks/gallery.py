@@ -20,9 +20,9 @@ from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from pgn_studio.core.evaluation.evaluate import PerImage
+from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey, select
 from pgn_studio.gui.gallery.model import GalleryContent
 from pgn_studio.gui.gallery.panel import GalleryPanel
-from pgn_studio.gui.gallery.query import GalleryQuery, Outcome, SortKey, run_query
 from pgn_studio.gui.operations import wait_for_all
 
 CLASSES = tuple(f"class {k}" for k in range(10))
@@ -34,7 +34,7 @@ SCROLLS = 120
 def make_content(rows: int) -> GalleryContent:
     rng = np.random.default_rng(0)
     integers = {name: rng.integers(0, 10, rows) for name in ("labels", "clean", "perturbed")}
-    floats = [rng.random(rows, dtype=np.float32) for _ in range(7)]
+    floats = [rng.random(rows, dtype=np.float32) for _ in range(9)]
     per_image = PerImage(
         integers["labels"], integers["clean"], integers["perturbed"], integers["perturbed"], *floats
     )
@@ -97,8 +97,8 @@ def measure(rows: int, clock: Clock) -> dict[str, float]:
     scrolls = np.array(scroll_ms(panel, clock))
     figures["scroll_p50_ms"] = float(np.percentile(scrolls, 50))
     figures["scroll_p99_ms"] = float(np.percentile(scrolls, 99))
-    query = GalleryQuery(outcome=Outcome.BROKEN, sort=SortKey.L2, descending=True, text="99")
-    figures["query_ms"] = timed_ms(lambda: run_query(content.per_image, content.names, query), clock)
+    query = Selection(outcome=Outcome.BROKEN, sort=SortKey.L2, descending=True, text="99")
+    figures["query_ms"] = timed_ms(lambda: select(content.per_image, content.names, query), clock)
     figures["filter_click_ms"] = timed_ms(lambda: panel.filters.set_outcome(Outcome.BROKEN), clock)
     wait_for_all(2000)
     return {name: round(value, 1) for name, value in figures.items()}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pgn_studio.cli.options import numbers
+from pgn_studio.cli.options import numbers, with_fields
 from pgn_studio.core.config import is_black_box
 from pgn_studio.core.errors import ConfigError
 
@@ -123,21 +121,7 @@ class GivenAccess:
 
 def with_access(command: Command) -> Command:
     """Add the fields of GivenAccess as options to a command that takes `access: GivenAccess`."""
-    options = inspect.signature(GivenAccess, eval_str=True).parameters
-
-    @functools.wraps(command)
-    def run(**values: Any) -> None:
-        access = GivenAccess(**{name: values.pop(name) for name in options})
-        command(access=access, **values)
-
-    own = [
-        item
-        for item in inspect.signature(command, eval_str=True).parameters.values()
-        if item.name != "access"
-    ]
-    added = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in options.values()]
-    run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
-    return run
+    return with_fields("access", GivenAccess)(command)
 
 
 def without_secrets(arguments: Sequence[str]) -> list[str]:

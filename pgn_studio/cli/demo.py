@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.evaluate import evaluation_table, measure
-from pgn_studio.cli.export import Outcome, export_outcome
+from pgn_studio.cli.export import Picked, export_outcome
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.make_demo import ADVERSARIAL_FILE, CLASSIFIER_FILE, ENHANCE, ENHANCE_FILE
+from pgn_studio.cli.selecting import GivenSelection, OutcomeName
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import PgnFileError, RunError
 from pgn_studio.core.paths import trained_folder
@@ -43,14 +44,14 @@ def run_headless(out: Path, *, anew: bool) -> None:
     terminal.result(f"Figures and tables: {out}")
 
 
-def _show(target: str, trained: Path, out: Path, outcome: Outcome, stop: Interruption) -> None:
+def _show(target: str, trained: Path, out: Path, outcome: OutcomeName, stop: Interruption) -> None:
     subject = _subject(target, trained, stop)
     evaluation = measure(subject, "test", device="auto", batch_size=256, stop=stop)
     problem = subject.pgn.info.problem
     terminal.result_table(evaluation_table(evaluation, f"Digits, {problem}"))
     if (evaluation.per_image.outcome == outcome).any():
         figure = out / f"digits-{problem}-{outcome}.png"
-        export_outcome(subject, evaluation, figure, outcome=outcome, count=_ROWS, gain=None)
+        export_outcome(Picked(subject, evaluation, GivenSelection(outcome), _ROWS), figure, gain=None)
     from pgn_studio.core.export import export_table
 
     export_table(out / f"digits-{problem}.csv", evaluation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,36 +21,42 @@ from pgn_studio.cli.evaluate import (
 )
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
-from pgn_studio.cli.options import with_settings
+from pgn_studio.cli.options import with_fields, with_settings
+from pgn_studio.cli.selecting import GivenSelection, chosen_images
 from pgn_studio.cli.targets import check_classifier, find_pgn, find_run
 from pgn_studio.core.config import DataSettings
-from pgn_studio.core.errors import ConfigError, DataError, RunError
+from pgn_studio.core.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from pgn_studio.cli.opening import Subject
+    from pgn_studio.core.data.dataset import Split
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.runs import RunFolder
 
 EXAMPLE = "Example: pgn-studio export photos-enhance --what figure --outcome fixed --count 6 --out fixed.png"
 
-What = Literal["figure", "curves", "table", "images"]
-Outcome = Literal["any", "fixed", "broken", "both-right", "both-wrong"]
+What = Literal["figure", "curves", "table", "list", "images", "strip", "model"]
 ENDINGS = {
     "figure": (".png", ".svg", ".pdf"),
     "curves": (".png", ".svg", ".pdf", ".csv"),
     "table": (".csv", ".md", ".tex", ".json"),
+    "list": (".csv",),
+    "strip": (".png", ".svg", ".pdf"),
+    "model": (".pt2", ".onnx"),
 }
 FIGURE_ROWS = 6
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
+@with_fields("chosen", GivenSelection)
 @with_access
 def export(
     given: dict[str, Any],
     access: GivenAccess,
+    chosen: GivenSelection,
     target: Target,
     what: Annotated[
         What,
@@ -57,7 +64,9 @@ def export(
             "--what",
             show_default=False,
             help="figure: images as original | perturbation | perturbed. curves: the run's plots, or their "
-            "numbers (.csv). table: the figures of evaluate. images: every perturbed image as PNG.",
+            "numbers (.csv). table: the figures of evaluate. list: the images one by one (.csv). images: "
+            "every perturbed image as PNG. strip: one image (--index) under this PGN, "
+            "those of --beside, and baselines. model: the PGN with its normalisation, for other programs.",
         ),
     ],
     out: Annotated[
@@ -67,9 +76,6 @@ def export(
         ),
     ],
     split: SplitName = "test",
-    outcome: Annotated[
-        Outcome, typer.Option("--outcome", help="Only images with this outcome (figure, images).")
-    ] = "any",
     count: Annotated[
         int | None,
         typer.Option(
@@ -82,18 +88,27 @@ def export(
             "--gain", min=0.0, help="Contrast of the perturbation's picture; default: fitted to it."
         ),
     ] = None,
+    dpi: Annotated[int, typer.Option("--dpi", help="Resolution of a figure as PNG.")] = 150,
+    width_mm: Annotated[
+        float | None, typer.Option(help="Width of a figure, texts scaled with it; default: 112 a block.")
+    ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN|PGN", help="Another PGN in a strip; may be repeated."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,
     device: DeviceName = "auto",
     batch_size: BatchSize = 64,
 ) -> None:
-    """Write a figure, the training curves, the table of figures or the perturbed images.
+    """Write a figure, the training curves, the table of figures, a list, the images or the model.
 
     Images of one outcome come with the largest change in the true class's probability first; those of
     any outcome evenly through the split.
     """
     DataSettings.make(**given)
+    _ = chosen.ranges  # a typo shows before torch is imported
     out = out.expanduser()
     _check_out(what, out, force)
     _check_target(what, target, classifier)
@@ -108,18 +123,26 @@ def export(
     from pgn_studio.core.device import pick_device
 
     pick_device(device)
+    if what == "model":
+        _export_model(target, out)
+        return
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
+        picked = Picked(subject, evaluation, chosen, count)
         if what == "figure":
-            export_outcome(subject, evaluation, out, outcome=outcome, count=count or FIGURE_ROWS, gain=gain)
+            export_outcome(picked, out, gain=gain, dpi=dpi, width_mm=width_mm)
         elif what == "table":
             from pgn_studio.core.export import export_table
 
             export_table(out, evaluation)
+        elif what == "strip":
+            _export_strip(picked, out, beside or [])
+        elif what == "list":
+            _export_list(picked, out)
         else:
-            _export_images(subject, evaluation, out, outcome, count, stop)
+            _export_images(picked, out, stop)
     terminal.result(str(out))
 
 
@@ -157,52 +180,79 @@ def _run_with_curves(target: str) -> RunFolder:
     return run
 
 
-def chosen_images(evaluation: Evaluation, outcome: Outcome, count: int | None) -> npt.NDArray[np.int64]:
-    """Indices of `outcome`, the largest change first; of any outcome, evenly through the split."""
-    import numpy as np
+@dataclass(frozen=True)
+class Picked:
+    """What a PGN did on a split, and which of its images are meant."""
 
-    from pgn_studio.core.export import pick_indices
+    subject: Subject
+    evaluation: Evaluation
+    chosen: GivenSelection
+    count: int | None = None
 
-    number = len(evaluation.per_image)
-    if outcome == "any":
-        return np.unique(np.linspace(0, number - 1, min(count or number, number)).round().astype(np.int64))
-    word = outcome.replace("-", " ")
-    indices = pick_indices(evaluation, word, count or number)
-    if len(indices) == 0:
-        raise DataError(
-            f"No image of the {evaluation.split_name} split is {word}.",
-            hint="Choose another --outcome or --split.",
-        )
-    return indices
+    @property
+    def split(self) -> Split:
+        return self.subject.dataset.split(self.evaluation.split_name)
+
+    def indices(self, default_count: int | None = None) -> npt.NDArray[np.int64]:
+        all_of_them = bool(self.chosen.index) or self.chosen.per_class is not None
+        count = self.count or (None if all_of_them else default_count)
+        return chosen_images(self.evaluation, self.split.names, self.chosen, count)
 
 
 def export_outcome(
-    subject: Subject, evaluation: Evaluation, out: Path, *, outcome: Outcome, count: int, gain: float | None
+    picked: Picked, out: Path, *, gain: float | None, dpi: int = 150, width_mm: float | None = None
 ) -> None:
-    """The figure of the images with `outcome`."""
+    """The figure of the chosen images."""
     from pgn_studio.core.export import export_figure, triptych_rows
 
-    indices = chosen_images(evaluation, outcome, count)
-    split = subject.dataset.split(evaluation.split_name)
-    rows = triptych_rows(subject.pgn, subject.classifier, split, indices)
-    title = f"{subject.dataset.name}, {evaluation.split_name}: {outcome.replace('-', ' ')} images"
-    export_figure(out, rows, title="" if outcome == "any" else title, gain=gain)
+    subject, outcome = picked.subject, picked.chosen.outcome
+    rows = triptych_rows(subject.pgn, subject.classifier, picked.split, picked.indices(FIGURE_ROWS))
+    split_name = picked.evaluation.split_name
+    title = f"{subject.dataset.name}, {split_name}: {outcome.replace('-', ' ')} images"
+    title = "" if outcome == "any" else title
+    export_figure(out, rows, title=title, gain=gain, dpi=dpi, width_mm=width_mm)
 
 
-def _export_images(
-    subject: Subject,
-    evaluation: Evaluation,
-    out: Path,
-    outcome: Outcome,
-    count: int | None,
-    stop: Interruption,
-) -> None:
+def _export_model(target: str, out: Path) -> None:
+    """Checked on noise of the right size: nothing but the PGN is needed."""
+    import numpy as np
+
+    from pgn_studio.core.export.deployable import export_deployable
+    from pgn_studio.core.perturbation.pgn import load_pgn
+
+    with Interruption() as stop, terminal.progress("Writing the model", stop) as report:
+        pgn = load_pgn(find_pgn(target)[0])
+        size = pgn.info.image_size
+        images = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)
+        checked = export_deployable(out, pgn, images, progress=report)
+    terminal.note(f"Checked on {checked.images} images: largest difference {checked.largest_difference:.2g}.")
+    terminal.result(str(out))
+
+
+def _export_strip(picked: Picked, out: Path, beside: list[str]) -> None:
+    from pgn_studio.core.export.beside import columns_beside
+    from pgn_studio.core.export.strip import export_strip
+    from pgn_studio.core.perturbation.pgn import load_pgn
+
+    others, subject = [load_pgn(find_pgn(other)[0]) for other in beside], picked.subject
+    index = int(picked.indices(1)[0])
+    columns = columns_beside(subject.pgn, subject.classifier, picked.split, index, others)
+    export_strip(out, columns, title=f"{subject.dataset.name}: {picked.split.names[index]}")
+
+
+def _export_list(picked: Picked, out: Path) -> None:
+    from pgn_studio.core.export.listing import export_list
+
+    export_list(out, picked.evaluation, picked.split.names, picked.indices().tolist())
+
+
+def _export_images(picked: Picked, out: Path, stop: Interruption) -> None:
     import numpy as np
 
     from pgn_studio.core.export import export_images
 
-    split = subject.dataset.split(evaluation.split_name)
-    if outcome != "any" or count is not None:
-        split = split.subset(np.sort(chosen_images(evaluation, outcome, count)))
+    split = picked.split
+    if picked.chosen != GivenSelection() or picked.count is not None:
+        split = split.subset(np.sort(picked.indices()))
     with terminal.progress("Writing images", stop) as report:
-        export_images(out, subject.pgn, subject.classifier, split, progress=report)
+        export_images(out, picked.subject.pgn, picked.subject.classifier, split, progress=report)

@@ -22,6 +22,7 @@ from pgn_studio.cli import (
     doctor,
     evaluate,
     export,
+    perturb,
     report,
     reproduce,
     runs,
@@ -57,6 +58,7 @@ _add(train.train, train.EXAMPLE)
 _add(evaluate.evaluate, evaluate.EXAMPLE)
 _add(baseline.baseline, baseline.EXAMPLE)
 _add(export.export, export.EXAMPLE)
+_add(perturb.perturb, perturb.EXAMPLE)
 _add(report.report, report.EXAMPLE)
 _add(sweep.sweep, sweep.EXAMPLE)
 _add(reproduce.reproduce, reproduce.EXAMPLE)

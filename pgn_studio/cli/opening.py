@@ -170,6 +170,15 @@ def open_subject(
     return Subject(pgn, network, dataset, run)
 
 
+def open_networks(target: str, given: str | None, foreign: ForeignClassifier) -> tuple[Pgn, Classifier]:
+    """The PGN of a run folder or file and its classifier (or the one given), without any data."""
+    path, run = find_pgn(target)
+    pgn = load_pgn(path)
+    network = _classifier_of(pgn.info, path, run, given, foreign)
+    check_classes(network, pgn.info.classes)
+    return pgn, network
+
+
 def _classifier_of(
     info: PgnInfo, path: Path, run: RunFolder | None, given: str | None, foreign: ForeignClassifier
 ) -> Classifier:

@@ -49,6 +49,25 @@ def with_settings(model: type[Settings], *, leave_out: Collection[str] = ()) -> 
     return decorate
 
 
+def with_fields(name: str, options: type[Any]) -> Callable[[Command], Command]:
+    """Add the fields of the dataclass `options` as options to a command that takes one of it as `name`."""
+    fields = inspect.signature(options, eval_str=True).parameters
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            value = options(**{field: values.pop(field) for field in fields})
+            command(**{name: value}, **values)
+
+        own = inspect.signature(command, eval_str=True).parameters.values()
+        kept = [item for item in own if item.name != name]
+        added = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in fields.values()]
+        run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
 def option_name(field: str) -> str:
     """`--learning-rate-g` for `learning_rate_g`."""
     return "--" + field.replace("_", "-")

@@ -6,6 +6,7 @@ import json
 from enum import Enum
 from pathlib import Path
 
+from pgn_studio.core.data.images import IMAGE_SUFFIXES
 from pgn_studio.core.errors import DataError
 
 PGN_FORMAT = "pgn-studio-pgn"
@@ -22,6 +23,7 @@ class Kind(Enum):
     PGN = "PGN"
     CLASSIFIER = "classifier"
     PROGRAM = "program"  # an exported classifier, which says its architecture but not its classes
+    IMAGE = "image"  # of no data set
     WEIGHTS = "weights"  # of a classifier whose architecture the file does not say
 
 
@@ -34,11 +36,14 @@ def kind_of(path: Path) -> Kind:
         return _kind_of_safetensors(path)
     if suffix in PROGRAM_SUFFIXES:
         return Kind.PROGRAM
+    if suffix[1:] in IMAGE_SUFFIXES:
+        return Kind.IMAGE
     if suffix in WEIGHT_SUFFIXES:
         return Kind.WEIGHTS
     raise DataError(
         f"{path.name} is nothing that can be opened here.",
-        hint="Expected a folder of images, a run folder, or a .safetensors, .pth, .pt, .pt2 or .onnx file.",
+        hint="Expected an image or a folder of them, a run folder, or a .safetensors, .pth, .pt, .pt2 or"
+        " .onnx file.",
     )
 
 

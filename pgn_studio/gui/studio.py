@@ -123,6 +123,9 @@ class Studio(QObject):
         elif kind in (Kind.RUN, Kind.PGN):
             self.workspace.open_pgn(path)
             self._state.add_recent("pgns", path)
+        elif kind is Kind.IMAGE:
+            self.inspection.open_image(path)
+            self.inspect_shown.emit()
         else:
             self._open_classifier(path, kind)
 
@@ -263,9 +266,7 @@ class Studio(QObject):
 
     def _open_classifier(self, path: Path, kind: Kind) -> None:
         size = self.workspace.dataset.image_size if self.workspace.dataset else 224
-        source = ClassifierSource(str(path))
-        if kind is Kind.PROGRAM:
-            source = ClassifierSource(str(path), foreign=True)  # knows the size it was exported with
+        source = ClassifierSource(str(path), foreign=kind is Kind.PROGRAM)  # a program knows its size
         if kind is Kind.WEIGHTS:
             dialog = ClassifierSourceDialog(str(path), size, self._window)
             if not dialog.exec():
@@ -343,8 +344,7 @@ class Studio(QObject):
 
     @Slot(object)
     def _run_finished(self, event: RunFinished) -> None:
-        self.run_folder = event.run_folder
-        self.resume_folder = event.run_folder
+        self.run_folder = self.resume_folder = event.run_folder
         self._write(f"Run {event.reason} at step {event.step}, kept in {event.run_folder}.")
         self._refresh()
         if not self.closing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from pgn_studio.cli import live
 from pgn_studio.cli.main import main
@@ -260,6 +262,57 @@ def test_export_of_an_outcome_that_there_is_not(pgn_studio: RunCommand, work: Pa
     assert 0 in codes
 
 
+def test_export_a_list_of_chosen_images(pgn_studio: RunCommand, work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "list.csv"
+    outcome = pgn_studio(
+        "export", work / "run", "--what", "list", "--out", out, "--true-class", "7", "--where", "l2=0..",
+        "--sort", "margin-after", "--descending", "--count", "5",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    with out.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 5
+    assert {row["label"] for row in rows} == {"7"}
+    margins = [float(row["perturbed_margin"]) for row in rows]
+    assert margins == sorted(margins, reverse=True)
+
+
+def test_export_some_of_each_class_at_a_size(pgn_studio: RunCommand, work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "figure.png"
+    outcome = pgn_studio(
+        "export", work / "run", "--what", "figure", "--out", out, "--per-class", "4", "--dpi", "100",
+        "--width-mm", "254",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    with Image.open(out) as picture:
+        assert picture.width == 1000
+        assert picture.height > 1500  # eight rows
+    both = pgn_studio("export", work / "run", "--what", "images", "--out", tmp_path / "two",
+                      "--index", "3", "--index", "0")  # fmt: skip
+    assert both.code == 0, both.err
+    assert len(list((tmp_path / "two").rglob("*.png"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--where", "l9=1..2"), "MEASURE=LOW..HIGH"),
+        (("--true-class", "seven"), "no class 'seven'"),
+        (("--index", "99999"), "has images 0 to"),
+        (("--where", "l2=1e9.."), "No image of the test split is as asked"),
+        (("--dpi", "5"), "30 to 1200 dpi"),
+        (("--width-mm", "3"), "20 to 1000 mm"),
+    ],
+)
+def test_export_refuses_a_bad_choice(
+    pgn_studio: RunCommand, work: Path, tmp_path: Path, options: tuple[str, str], said: str
+) -> None:
+    outcome = pgn_studio("export", work / "run", "--what", "figure", "--out", tmp_path / "a.png", *options)
+    assert outcome.code == 2
+    assert said in outcome.error_lines[-1]
+    assert not (tmp_path / "a.png").exists()
+
+
 def test_runs_lists_them(pgn_studio: RunCommand, work: Path) -> None:
     outcome = pgn_studio("runs", "--folder", work, "--json")
     rows = json.loads(outcome.out)
@@ -279,3 +332,13 @@ def test_doctor(pgn_studio: RunCommand) -> None:
     text = pgn_studio("doctor").out
     assert "Lite0 weights" in text
     assert "offscreen" in text
+
+
+def test_export_the_model(pgn_studio: RunCommand, work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.pt2"
+    outcome = pgn_studio("export", work / "run", "--what", "model", "--out", out)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == f"{out}\n"
+    assert "Checked on 4 images" in outcome.err
+    assert out.stat().st_size > 1000
+    assert pgn_studio("export", work / "run", "--what", "model", "--out", tmp_path / "m.pth").code == 2

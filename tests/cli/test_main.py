@@ -16,7 +16,7 @@ from pgn_studio.cli.display import Display
 from pgn_studio.core.paths import log_file
 from tests.cli.conftest import RunCommand
 
-COMMANDS = ("train-classifier", "train", "evaluate", "export", "report", "runs", "doctor", "demo")
+COMMANDS = ("train-classifier", "train", "evaluate", "export", "perturb", "report", "runs", "doctor", "demo")
 
 
 def test_version(pgn_studio: RunCommand) -> None:

@@ -39,6 +39,8 @@ class PerImage:
     perturbed_confidence: Floats
     clean_true_probability: Floats  # probability of the labelled class
     perturbed_true_probability: Floats
+    clean_margin: Floats  # of the labelled class before the best other: in -1…1, above 0 where it is right
+    perturbed_margin: Floats
     l2: Floats  # ‖p‖₂ in the classifier's input space
     rms: Floats  # per value
     linf: Floats  # largest |p|
@@ -267,6 +269,8 @@ def _measured(batch: ClassifiedBatch, labels: Labels) -> _Batch:
         perturbed_confidence=perturbed_scores.max(1) * sure,
         clean_true_probability=clean_scores[rows, labels] * sure,
         perturbed_true_probability=perturbed_scores[rows, labels] * sure,
+        clean_margin=measures.margins(clean_scores, labels) * sure,
+        perturbed_margin=measures.margins(perturbed_scores, labels) * sure,
         l2=sizes[0],
         rms=sizes[1],
         linf=sizes[2],

@@ -14,6 +14,7 @@ from pgn_studio.core.protocols import Labels
 
 Scores = npt.NDArray[np.float32]  # (N, K)
 Flags = npt.NDArray[np.bool_]  # (N,)
+Confusion = npt.NDArray[np.int64]  # (K, K): labelled, predicted
 
 
 def accuracy(predictions: Labels, labels: Labels) -> float:
@@ -52,3 +53,17 @@ def fooling_rate(clean_predictions: Labels, perturbed_predictions: Labels) -> fl
 def attack_success(broken: int, clean_correct: int) -> float | None:
     """Broken as a share of the images that were right; None when none was."""
     return broken / clean_correct if clean_correct else None
+
+
+def margins(scores: Scores, labels: Labels) -> npt.NDArray[np.float32]:
+    """The labelled class's score less the largest of the others, (N,): above 0 where the label wins."""
+    rows = np.arange(len(labels))
+    others = scores.copy()
+    others[rows, labels] = 0.0  # probabilities: no other can be below
+    return np.asarray(scores[rows, labels] - others.max(axis=1), dtype=np.float32)
+
+
+def confusion(labels: Labels, predictions: Labels, classes: int) -> Confusion:
+    """How often images of class i (row) are taken for class j (column): (K, K)."""
+    table = np.bincount(labels * classes + predictions, minlength=classes * classes)
+    return table.reshape(classes, classes).astype(np.int64)

@@ -19,10 +19,20 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, PICTURES, checked_suffix, fonts, save_figure
+from pgn_studio.core.export.formats import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PICTURES,
+    checked_suffix,
+    fonts,
+    save_figure,
+    set_width,
+)
 from pgn_studio.core.export.triptych import TriptychRow, perturbation_picture
 
 MAX_ROWS = 40
+MIN_DPI, MAX_DPI = 30, 1200
 _ROWS_IN_A_BLOCK = 10  # more rows go into a further block to the right
 _CELL, _GAP, _BLOCK_GAP, _MARGIN = 1.35, 0.12, 0.35, 0.15  # inches
 _CAPTION = 0.42  # two lines of text below a picture
@@ -40,15 +50,25 @@ def export_figure(
     title: str = "",
     gain: float | None = None,
     dpi: int = 150,
+    width_mm: float | None = None,
 ) -> None:
     """Write rows of original | perturbation | perturbed as PNG, SVG or PDF, by the suffix.
 
-    `gain` magnifies the perturbation's picture beyond its own full scale (clipped). Raises
-    PgnStudioError for another suffix, no rows or more than MAX_ROWS, and where it cannot write.
+    `gain` magnifies the perturbation's picture beyond its own full scale (clipped). `width_mm` scales
+    the whole with its texts; by itself a block of rows is 112 mm wide. Raises PgnStudioError for
+    another suffix, no rows or more than MAX_ROWS, a width or resolution that is out of range, and
+    where it cannot write.
     """
     path = Path(path)
     checked_suffix(path, PICTURES, "The figure")
-    save_figure(draw_figure(rows, title=title, gain=gain), path, dpi=dpi)
+    if not MIN_DPI <= dpi <= MAX_DPI:
+        raise PgnStudioError(
+            f"{dpi} dpi cannot be drawn.", hint=f"Choose a resolution from {MIN_DPI} to {MAX_DPI} dpi."
+        )
+    figure = draw_figure(rows, title=title, gain=gain)
+    if width_mm is not None:
+        set_width(figure, width_mm)
+    save_figure(figure, path, dpi=dpi)
 
 
 def draw_figure(rows: Sequence[TriptychRow], *, title: str = "", gain: float | None = None) -> Figure:

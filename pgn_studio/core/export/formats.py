@@ -11,6 +11,8 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.files import replacing
@@ -76,3 +78,18 @@ def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
     # Type 42 keeps the text of a PDF as text, as journals ask.
     with writing(path) as temporary, mpl.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "pgn-studio"}):
         figure.savefig(temporary, format=kind[1:], dpi=dpi, metadata=undated)
+
+
+def set_width(figure: Figure, width_mm: float) -> None:
+    """Scale a finished figure with its texts and lines. Raises PgnStudioError outside 20…1000 mm."""
+    if not 20 <= width_mm <= 1000:
+        raise PgnStudioError(
+            f"A figure of {width_mm:g} mm cannot be drawn.", hint="Choose a width from 20 to 1000 mm."
+        )
+    width, height = figure.get_size_inches()
+    scale = width_mm / 25.4 / width
+    figure.set_size_inches(width * scale, height * scale)
+    for text in figure.findobj(Text):
+        text.set_fontsize(text.get_fontsize() * scale)
+    for frame in figure.findobj(Rectangle):
+        frame.set_linewidth(frame.get_linewidth() * scale)

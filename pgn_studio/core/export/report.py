@@ -17,19 +17,18 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.bootstrap import RESAMPLES, Bootstrap, Interval
 from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate, place
 from pgn_studio.core.evaluation.exposure import Exposure, find_exposure
+from pgn_studio.core.evaluation.metrics import Confusion, confusion
 from pgn_studio.core.evaluation.survival import measure_variants
 from pgn_studio.core.evaluation.transfer import measure_transfer
 from pgn_studio.core.export.report_baselines import BaselineResult
 from pgn_studio.core.export.report_parts import (
     BaselineRow,
     ClassRow,
-    Confusion,
     StrengthRow,
     SurvivalRow,
     TransferRow,
     baseline_rows,
     class_rows,
-    confusion,
     metric_intervals,
     strength_rows,
     survival_rows,

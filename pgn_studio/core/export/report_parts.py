@@ -17,8 +17,6 @@ from pgn_studio.core.evaluation.transfer import Transfer
 from pgn_studio.core.export.report_baselines import BaselineResult
 from pgn_studio.core.protocols import Labels, Progress
 
-Confusion = npt.NDArray[np.int64]  # (K, K): labelled, predicted
-
 
 @dataclass(frozen=True)
 class ClassRow:
@@ -185,12 +183,6 @@ def class_rows(evaluation: Evaluation, bootstrap: Bootstrap) -> list[ClassRow]:
             )
         )  # fmt: skip
     return rows
-
-
-def confusion(labels: Labels, predictions: Labels, classes: int) -> Confusion:
-    """How often images of class i (row) are taken for class j (column): (K, K)."""
-    table = np.bincount(labels * classes + predictions, minlength=classes * classes)
-    return table.reshape(classes, classes).astype(np.int64)
 
 
 def survival_rows(evaluation: Evaluation, variants: Variants, bootstrap: Bootstrap) -> list[SurvivalRow]:

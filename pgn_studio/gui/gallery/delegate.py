@@ -10,8 +10,8 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, Q
 from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from pgn_studio.core.evaluation.selection import Outcome
 from pgn_studio.gui.gallery.model import THUMBNAIL_PX, Role
-from pgn_studio.gui.gallery.query import Outcome
 
 RIGHT_COLOUR = QColor(0x00, 0x72, 0xB2)
 WRONG_COLOUR = QColor(0xD5, 0x5E, 0x00)

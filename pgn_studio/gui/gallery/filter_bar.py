@@ -1,4 +1,4 @@
-"""Controls above the gallery: outcome, class, file name, order."""
+"""Controls above the gallery: outcome, class, file name, order; and, folded away, everything else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.gui.gallery.query import GalleryQuery, Outcome, SortKey
+from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey
+from pgn_studio.gui.gallery.narrowing import Narrowing, choose_class, class_combo, fill_classes
 
 TYPING_PAUSE_MS = 150
 OUTCOMES: tuple[Outcome | None, ...] = (None, *Outcome)
@@ -25,20 +26,22 @@ TOOLTIPS = {
     Outcome.BOTH_RIGHT: "Right before and after",
     Outcome.BOTH_WRONG: "Wrong before and after",
 }
-ALL_CLASSES = -1
 
 
 class FilterBar(QWidget):
-    """Says what to show; `changed` carries a GalleryQuery."""
+    """Says what to show; `changed` carries a Selection."""
 
     changed = Signal(object)
+    list_wanted = Signal()  # save what is shown
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._buttons: dict[Outcome | None, QToolButton] = {}
         self._group = QButtonGroup(self)
-        self._classes = _combo("class-filter", "Class", self)
-        self._sort = _combo("sort-key", "Sort by", self)
+        self._classes = class_combo("class-filter", "True class", self)
+        self._sort = QComboBox(self)
+        self._more = QToolButton(self)
+        self.narrowing = Narrowing(self)
         self._descending = QToolButton(self)
         self._text = QLineEdit(self)
         self._typing = QTimer(self)
@@ -48,25 +51,37 @@ class FilterBar(QWidget):
         self.set_classes(())
 
     @property
-    def query(self) -> GalleryQuery:
-        label = self._classes.currentData()
-        return GalleryQuery(
+    def selection(self) -> Selection:
+        label, before, after = (self._classes.currentData(), *self.narrowing.classes)
+        return Selection(
             outcome=OUTCOMES[max(self._group.checkedId(), 0)],
-            label=None if label is None or label == ALL_CLASSES else int(label),
+            label=label,
+            before=before,
+            after=after,
             text=self._text.text().strip(),
+            ranges=self.narrowing.ranges,
             sort=SortKey(self._sort.currentData()),
             descending=self._descending.isChecked(),
         )
 
     def set_classes(self, classes: tuple[str, ...]) -> None:
-        """Offer these true classes; keeps the chosen one where it still exists."""
-        with QSignalBlocker(self._classes):
-            chosen = self._classes.currentText()
-            self._classes.clear()
-            self._classes.addItem("All classes", ALL_CLASSES)
-            for label, name in enumerate(classes):
-                self._classes.addItem(name, label)
-            self._classes.setCurrentIndex(max(0, self._classes.findText(chosen)))
+        """Offer these classes; keeps the chosen ones where they still exist."""
+        fill_classes(self._classes, "All classes", classes)
+        self.narrowing.set_classes(classes)
+        self._mark_more()
+
+    def set_selection(self, selection: Selection) -> None:
+        """Show what `selection` says, as if it had been set by hand."""
+        choose_class(self._classes, selection.label)
+        with QSignalBlocker(self._text), QSignalBlocker(self._sort):
+            self._text.setText(selection.text)
+            self._sort.setCurrentIndex(self._sort.findData(selection.sort.value))
+        with QSignalBlocker(self._descending):
+            self._descending.setChecked(selection.descending)
+            self._show_direction(selection.descending)
+        self._buttons[selection.outcome].setChecked(True)
+        self.narrowing.set_selection(selection)
+        self._announce()
 
     def show_counts(self, counts: dict[Outcome | None, int]) -> None:
         for outcome, button in self._buttons.items():
@@ -78,20 +93,32 @@ class FilterBar(QWidget):
             self._announce()
 
     def clear_narrowing(self) -> None:
-        """Any class and any name again; the outcome and the order stay."""
-        with QSignalBlocker(self._classes), QSignalBlocker(self._text):
-            self._classes.setCurrentIndex(0)
-            self._text.clear()
-        self._announce()
+        """Any class, name and size again; the outcome and the order stay."""
+        shown = self.selection
+        self.set_selection(Selection(outcome=shown.outcome, sort=shown.sort, descending=shown.descending))
 
     def focus_search(self) -> None:
         self._text.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self._text.selectAll()
 
     def _build(self) -> None:
+        self._sort.setObjectName("sort-key")
+        self._sort.setAccessibleName("Sort by")
         self._sort.setToolTip("Order of the images")
+        self._sort.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._sort.setMinimumContentsLength(9)
+        self._text.setMinimumWidth(80)
         for key in SortKey:
-            self._sort.addItem(key.value, key.value)
+            self._sort.addItem(key.title, key.value)
+        self._more.setObjectName("more-filters")
+        self._more.setAccessibleName("More filters")
+        self._more.setToolTip("Filter by predicted class, confidence, margin and L2; save the list")
+        self._more.setCheckable(True)
+        self._more.toggled.connect(self.narrowing.setVisible)
+        self.narrowing.hide()
+        self.narrowing.changed.connect(self._announce)
+        self.narrowing.list_wanted.connect(self.list_wanted)
+        self.narrowing.clear_wanted.connect(self.clear_narrowing)
         self._descending.setObjectName("sort-descending")
         self._descending.setCheckable(True)
         self._descending.setToolTip("Ascending or descending")
@@ -109,11 +136,13 @@ class FilterBar(QWidget):
         self._group.idClicked.connect(self._announce)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.addLayout(self._segments(), 0, 0, 1, 4)
+        grid.addLayout(self._segments(), 0, 0, 1, 5)
         grid.addWidget(self._classes, 1, 0)
         grid.addWidget(self._text, 1, 1)
         grid.addWidget(self._sort, 1, 2)
         grid.addWidget(self._descending, 1, 3)
+        grid.addWidget(self._more, 1, 4)
+        grid.addWidget(self.narrowing, 2, 0, 1, 5)
         grid.setColumnStretch(1, 1)
 
     def _segments(self) -> QHBoxLayout:
@@ -139,14 +168,13 @@ class FilterBar(QWidget):
 
     def _announce(self) -> None:
         self._typing.stop()
-        self.changed.emit(self.query)
+        self._mark_more()
+        self.changed.emit(self.selection)
 
-
-def _combo(name: str, accessible: str, parent: QWidget) -> QComboBox:
-    combo = QComboBox(parent)
-    combo.setObjectName(name)
-    combo.setAccessibleName(accessible)
-    return combo
+    def _mark_more(self) -> None:
+        """How many of the folded filters are at work: nobody should miss images without seeing why."""
+        active = self.narrowing.active
+        self._more.setText(f"Filters · {active}" if active else "Filters")
 
 
 def _title(outcome: Outcome | None) -> str:

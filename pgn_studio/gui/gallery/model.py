@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from pgn_studio.gui.gallery.query import GalleryQuery, Indices, Outcome, QueryResult, run_query
+from pgn_studio.core.evaluation.selection import Indices, Outcome, Selected, Selection, select
 from pgn_studio.gui.gallery.thumbnails import ImageSource, ThumbnailLoader
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ class GalleryModel(QAbstractListModel):
                 self.index(0), self.index(len(self._shown) - 1), [Qt.ItemDataRole.DecorationRole]
             )
 
-    def apply(self, query: GalleryQuery) -> QueryResult:
+    def apply(self, selection: Selection) -> Selected:
         """Filter and sort; returns what is shown and the counts for the filter buttons."""
         if self._content is None:
-            return QueryResult(NOTHING, dict.fromkeys([None, *Outcome], 0))
-        result = run_query(self._content.per_image, self._content.names, query)
+            return Selected(NOTHING, dict.fromkeys([None, *Outcome], 0))
+        result = select(self._content.per_image, self._content.names, selection)
         self.beginResetModel()
         self._shown = result.indices
         self._rows = np.full(len(self._content.per_image.labels), -1, dtype=np.int64)
@@ -78,6 +78,11 @@ class GalleryModel(QAbstractListModel):
     def row_of(self, image_index: int) -> int:
         """The row that shows this image, or -1."""
         return int(self._rows[image_index]) if 0 <= image_index < len(self._rows) else -1
+
+    @property
+    def shown(self) -> Indices:
+        """Image indices of all rows, in their order."""
+        return self._shown
 
     def image_index(self, row: int) -> int:
         return int(self._shown[row])

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
+from pgn_studio.core.evaluation.selection import Outcome, Selection
 from pgn_studio.gui.gallery.filter_bar import FilterBar
 from pgn_studio.gui.gallery.model import GalleryContent, GalleryModel
-from pgn_studio.gui.gallery.query import GalleryQuery, Outcome
 from pgn_studio.gui.gallery.view import GalleryView
 
 if TYPE_CHECKING:
@@ -29,30 +29,32 @@ class GalleryPanel(QWidget):
 
     chosen = Signal(int)
     opened = Signal()
+    list_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model = GalleryModel(self)
         self.view = GalleryView(self.model, self)
         self.filters = FilterBar(self)
-        self._order = (self.filters.query.sort, self.filters.query.descending)
+        self._order = (self.filters.selection.sort, self.filters.selection.descending)
         self._empty_text = QLabel(self)
-        self._clear = QPushButton("Show every class and name", self)
+        self._clear = QPushButton("Clear the filters", self)
         self._stack = QStackedWidget(self)
         self._build()
         self.filters.changed.connect(self._apply)
         self.view.chosen.connect(self.chosen)
         self.view.opened.connect(self.opened)
+        self.filters.list_wanted.connect(self.list_wanted)
         self._clear.clicked.connect(self.filters.clear_narrowing)
 
     def show_content(self, content: GalleryContent, source: ImageSource) -> None:
         self.filters.set_classes(content.classes)
         self.model.set_content(content, source)
-        self._apply(self.filters.query, keep_place=False)
+        self._apply(self.filters.selection, keep_place=False)
 
     def clear(self) -> None:
         self.model.set_content(None, None)
-        self._apply(self.filters.query, keep_place=False)
+        self._apply(self.filters.selection, keep_place=False)
 
     def _build(self) -> None:
         self._empty_text.setObjectName("gallery-empty")
@@ -72,15 +74,15 @@ class GalleryPanel(QWidget):
         layout.addWidget(self.filters)
         layout.addWidget(self._stack, 1)
 
-    def _apply(self, query: GalleryQuery, *, keep_place: bool = True) -> None:
+    def _apply(self, selection: Selection, *, keep_place: bool = True) -> None:
         # A new order is looked at from its beginning; under a new filter the image keeps its place.
-        keep_place = keep_place and (query.sort, query.descending) == self._order
-        self._order = (query.sort, query.descending)
+        keep_place = keep_place and (selection.sort, selection.descending) == self._order
+        self._order = (selection.sort, selection.descending)
         current = self.view.currentIndex()
         image = self.model.image_index(current.row()) if keep_place and current.isValid() else -1
-        result = self.model.apply(query)
+        result = self.model.apply(selection)
         self.filters.show_counts(result.counts)
-        self._show_emptiness(query, len(result.indices))
+        self._show_emptiness(selection, len(result.indices))
         if self.model.row_of(image) >= 0:
             self.view.choose(image)
         elif len(result.indices):
@@ -88,10 +90,10 @@ class GalleryPanel(QWidget):
         else:
             self.chosen.emit(-1)
 
-    def _show_emptiness(self, query: GalleryQuery, shown: int) -> None:
-        text = EMPTY_TEXTS[query.outcome]
-        if query.narrows:
-            text = "No image matches this class, name and outcome."
+    def _show_emptiness(self, selection: Selection, shown: int) -> None:
+        text = EMPTY_TEXTS[selection.outcome]
+        if selection.narrows:
+            text = "No image matches these filters."
         self._empty_text.setText(text)
-        self._clear.setVisible(query.narrows)
+        self._clear.setVisible(selection.narrows)
         self._stack.setCurrentIndex(0 if shown else 1)

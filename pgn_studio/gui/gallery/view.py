@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractItemView, QListView, QWidget
 
 from pgn_studio.gui.gallery.delegate import GalleryDelegate
@@ -48,8 +57,13 @@ class GalleryView(QListView):
         # Always there, so that filling the width cannot make it come and go.
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setMouseTracking(True)  # the delegate shows which cell the mouse is over
+        self._anchor: tuple[int, int] | None = None  # a row, and its distance from the view's upper edge
         self.setModel(model)
         self._fit_grid()
+        model.modelReset.connect(self._let_go)
+        bar = self.verticalScrollBar()
+        bar.actionTriggered.connect(self._let_go)
+        bar.rangeChanged.connect(self._keep_place)  # the layout of many rows comes in batches
         self.verticalScrollBar().setSingleStep(self.gridSize().height() // 3)
 
     def choose(self, image_index: int) -> None:
@@ -57,6 +71,7 @@ class GalleryView(QListView):
         row = self._gallery.row_of(image_index)
         if row >= 0:
             index = self._gallery.index(row)
+            self._let_go()
             self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
             self.scrollTo(index)
 
@@ -74,6 +89,7 @@ class GalleryView(QListView):
         self.keyPressEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        self._let_go()
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.opened.emit()
             return
@@ -103,9 +119,39 @@ class GalleryView(QListView):
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self._fit_grid()
 
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self._let_go()
+        super().wheelEvent(event)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
+        """What was looked at stays in view, however many columns there are now."""
+        if self._anchor is None:
+            self._anchor = self._find_anchor()
         self._fit_grid()
         super().resizeEvent(event)
+        self._keep_place()
+
+    def _find_anchor(self) -> tuple[int, int] | None:
+        """The current row where it is in view, else the first row in view."""
+        if self.verticalScrollBar().value() == 0:
+            return None
+        current = self.currentIndex()
+        if not (current.isValid() and self.viewport().rect().intersects(self.visualRect(current))):
+            current = self.indexAt(QPoint(self.gridSize().width() // 2, self.gridSize().height() // 2))
+        return (current.row(), self.visualRect(current).top()) if current.isValid() else None
+
+    def _keep_place(self) -> None:
+        """Once the row is laid out again; an empty rectangle says that it is not yet."""
+        if self._anchor is not None:
+            row, distance = self._anchor
+            place = self.visualRect(self._gallery.index(row))
+            if not place.isEmpty():
+                bar = self.verticalScrollBar()
+                bar.setValue(bar.value() + place.top() - distance)
+
+    def _let_go(self) -> None:
+        """Somebody scrolls: there is no place to go back to."""
+        self._anchor = None
 
     def _fit_grid(self) -> None:
         """As many columns as fit, sharing the whole width."""

@@ -1,4 +1,4 @@
-"""The chosen image: three tied views, gain, classes before and after, size of the perturbation."""
+"""The chosen image: three tied views, gain, strength, classes before and after, size of the perturbation."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QSize, Qt
+from PySide6.QtCore import QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from pgn_studio.core.evaluation.selection import Outcome
 from pgn_studio.gui.gallery.delegate import BADGE_PX, paint_badge
 from pgn_studio.gui.gallery.pictures import to_qimage
-from pgn_studio.gui.gallery.query import Outcome
+from pgn_studio.gui.inspection.colour_bar import ColourBar
 from pgn_studio.gui.inspection.gain_control import GainControl
 from pgn_studio.gui.inspection.perturbation_picture import auto_gain
 from pgn_studio.gui.inspection.probability_bars import ProbabilityBars, top_rows
-from pgn_studio.gui.inspection.sample import Sample
+from pgn_studio.gui.inspection.sample import Facts, Sample
+from pgn_studio.gui.inspection.strength import StrengthControl
 from pgn_studio.gui.inspection.tied_views import TiedViews
 
 if TYPE_CHECKING:
-    from pgn_studio.core.evaluation.evaluate import PerImage
+    from pgn_studio.core.evaluation.strength import StrengthCurve
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,34 @@ class DetailContent:
     original: QImage
     perturbed: QImage
     automatic_gain: float
+    facts: Facts | None = None  # of an image file; what is known of a split's image the evaluation says
 
 
 class DetailPanel(QWidget):
+    strength_wanted = Signal()  # α was moved, and how the classifier answers there is not known yet
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.views = TiedViews(self)
         self.gain = GainControl(self)
+        self.colours = ColourBar(self)
+        self.strength = StrengthControl(self)
         self.bars = ProbabilityBars(self)
+        self._content: DetailContent | None = None
+        self._facts: Facts | None = None
+        self._curve: StrengthCurve | None = None
         self._badge = QLabel(self)
         self._title = _label("image-title", self)
         self._sizes = {name: _label(f"size-{name}", self) for name in ("l2", "rms", "linf")}
         self._after_saving = _label("after-saving", self)
         self._build()
         self.gain.changed.connect(self._draw_perturbation)
+        self.strength.changed.connect(self._move_strength)
+
+    @property
+    def alpha(self) -> float:
+        """The strength that is shown: 1 until it is known what the classifier says at another."""
+        return self.strength.alpha if self._curve is not None else 1.0
 
     def _build(self) -> None:
         head = QHBoxLayout()
@@ -73,35 +89,31 @@ class DetailPanel(QWidget):
         column.addLayout(head)
         column.addWidget(self.views, 1)
         column.addWidget(self.gain)
+        column.addWidget(self.colours)
+        column.addWidget(self.strength)
         column.addLayout(below)
 
-    def show_detail(
-        self, content: DetailContent, per_image: PerImage, name: str, classes: tuple[str, ...]
-    ) -> None:
-        sample, index = content.sample, content.sample.index
-        truth = int(per_image.labels[index])
-        outcome = Outcome.of(
-            before=bool(per_image.clean_prediction[index] == truth),
-            after=bool(per_image.perturbed_prediction[index] == truth),
-        )
-        self._badge.setPixmap(_badge_pixmap(outcome, self.devicePixelRatioF()))
-        self._title.setText(
-            f"<b>{escape(outcome.value.capitalize())}</b> · true class <b>{escape(classes[truth])}</b>"
-            f" · {escape(name)}"
-        )
-        self._title.setToolTip(name)
-        self.views.show_sample(sample, content.original, content.perturbed)
+    def show_detail(self, content: DetailContent, facts: Facts) -> None:
+        self._content, self._facts, self._curve = content, facts, None
+        self._show_title(content.sample, facts)
+        self.strength.show_curve(None, (), -1)
+        self.views.show_sample(content.sample, content.original, content.perturbed)
+        said = int(content.sample.before.argmax())
+        self._caption("original", said, float(content.sample.before.max()))
         self.gain.set_automatic_gain(content.automatic_gain)
-        self._draw_perturbation()
-        for view, said in (("original", sample.before), ("perturbed", sample.after)):
-            confidence = f"{said.max():.0%} " if sample.has_probabilities else ""
-            self._caption(view, classes, int(said.argmax()), confidence, truth)
-        rows = top_rows(classes, sample.before, sample.after, truth) if sample.has_probabilities else []
-        self.bars.show_rows(rows)
-        self._sizes["l2"].setText(f"{per_image.l2[index]:.3g}")
-        self._sizes["rms"].setText(f"{per_image.rms[index]:.3g}")
-        self._sizes["linf"].setText(f"{per_image.linf[index]:.3g}")
-        self._show_saving(per_image, index, classes)
+        saved = "" if facts.saved is None else f"Saved as PNG it is taken for {facts.classes[facts.saved]}."
+        self._after_saving.setText(saved)
+        self._show_strength()
+
+    def show_curve(self, curve: StrengthCurve) -> None:
+        """How the classifier answers along α for the image shown: from now on the slider works."""
+        if self._facts is None:
+            return
+        self._curve = curve
+        truth = -1 if self._facts.truth is None else self._facts.truth
+        self.strength.show_curve(curve, self._facts.classes, truth)
+        if self.strength.alpha != 1.0:
+            self._show_strength()
 
     def show_busy(self, name: str) -> None:
         """The chosen image is being computed: no picture of another may stand for it."""
@@ -113,33 +125,78 @@ class DetailPanel(QWidget):
         self._title.setText(escape(message))
 
     def clear(self) -> None:
+        self._content = self._facts = self._curve = None
         self.views.clear()
         self.bars.show_rows([])
+        self.strength.show_curve(None, (), -1)
         self._badge.clear()
         for label in (self._title, self._after_saving, *self._sizes.values()):
             label.clear()
 
-    def _caption(self, view: str, classes: tuple[str, ...], said: int, confidence: str, truth: int) -> None:
-        mark = "✓" if said == truth else "✗"
-        self.views.set_caption(view, f"{view.capitalize()}: {classes[said]} {confidence}{mark}")
+    def _show_title(self, sample: Sample, facts: Facts) -> None:
+        self._title.setToolTip(facts.name)
+        if facts.truth is None:
+            self._badge.clear()
+            self._title.setText(f"<b>From a file</b> · true class not known · {escape(facts.name)}")
+            return
+        before, after = (int(said.argmax()) == facts.truth for said in (sample.before, sample.after))
+        outcome = Outcome.of(before=before, after=after)
+        self._badge.setPixmap(_badge_pixmap(outcome, self.devicePixelRatioF()))
+        self._title.setText(
+            f"<b>{escape(outcome.value.capitalize())}</b> · true class "
+            f"<b>{escape(facts.classes[facts.truth])}</b> · {escape(facts.name)}"
+        )
+
+    def _move_strength(self) -> None:
+        if self._content is not None and self._curve is None:
+            self.strength_wanted.emit()
+        self._show_strength()
+
+    def _show_strength(self) -> None:
+        """Everything that follows α: perturbed picture, its class, the bars, the sizes."""
+        content, facts, alpha = self._content, self._facts, self.alpha
+        if content is None or facts is None:
+            return
+        sample = content.sample
+        if alpha == 1.0 or self._curve is None:
+            self.views.show_perturbed(sample.perturbed, content.perturbed)
+            said, name = sample.after, "after"
+        else:
+            from pgn_studio.core.evaluation.strength import perturbed_at
+
+            pixels = perturbed_at(sample.original, sample.perturbation, alpha)
+            self.views.show_perturbed(pixels, to_qimage(pixels))
+            said, name = self._curve.row(alpha), f"at α {alpha:.2f}"
+        self._caption("perturbed", int(said.argmax()), float(said.max()))
+        truth = -1 if facts.truth is None else facts.truth
+        rows = top_rows(facts.classes, sample.before, said, truth) if sample.has_probabilities else []
+        self.bars.show_rows(rows, name)
+        for label, size in zip(self._sizes.values(), facts.sizes, strict=True):
+            label.setText(f"{alpha * size:.3g}")
+        self._draw_perturbation()
+
+    def _caption(self, view: str, said: int, confidence: float) -> None:
+        assert self._facts is not None
+        assert self._content is not None
+        truth, name = self._facts.truth, view.capitalize()
+        if view == "perturbed" and self.alpha != 1.0:
+            name = f"α {self.alpha:.2f}"
+        share = f" {confidence:.0%}" if self._content.sample.has_probabilities else ""
+        mark = "" if truth is None else " ✓" if said == truth else " ✗"
+        self.views.set_caption(view, f"{name}: {self._facts.classes[said]}{share}{mark}")
 
     def _draw_perturbation(self) -> None:
         gain = self.gain.gain
-        self.views.show_perturbation(gain, magnitude=self.gain.magnitude)
-        self.views.set_caption("perturbation", f"Perturbation × {gain:,.{1 if gain < 100 else 0}f}")
-
-    def _show_saving(self, per_image: PerImage, index: int, classes: tuple[str, ...]) -> None:
-        """Rounding to 8 bits can undo a small perturbation: say so where it does."""
-        saved = int(per_image.perturbed_prediction_8bit[index])
-        changed = saved != int(per_image.perturbed_prediction[index])
-        self._after_saving.setText(f"Saved as PNG it is taken for {classes[saved]}." if changed else "")
+        self.views.show_perturbation(self.alpha, gain, self.gain.look)
+        self.colours.show_scale(gain, self.gain.look)
+        strength = "" if self.alpha == 1.0 else f"α {self.alpha:.2f} · "
+        self.views.set_caption("perturbation", f"{strength}Perturbation × {gain:,.{1 if gain < 100 else 0}f}")
 
 
-def make_detail(sample: Sample) -> DetailContent:
+def make_detail(sample: Sample, facts: Facts | None = None) -> DetailContent:
     """Everything costly about showing `sample`; runs in the worker."""
-    return DetailContent(
-        sample, to_qimage(sample.original), to_qimage(sample.perturbed), auto_gain(sample.perturbation)
-    )
+    gain = auto_gain(sample.perturbation)
+    return DetailContent(sample, to_qimage(sample.original), to_qimage(sample.perturbed), gain, facts)
 
 
 def _label(name: str, parent: QWidget) -> QLabel:

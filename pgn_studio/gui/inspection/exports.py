@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CLIPBOARD_DPI = 200
+CHECKED = 8  # images that a model is tried on
 
 
 class Exporter(QObject):
@@ -43,11 +44,16 @@ class Exporter(QObject):
         if self._operation is not None:
             self._operation.cancel()
 
-    def figure(self, path: Path, subject: Subject, indices: Sequence[int], gain: float | None) -> None:
+    def figure(
+        self, path: Path, subject: Subject, indices: Sequence[int], gain: float | None,
+        *, dpi: int = 150, width_mm: float | None = None,
+    ) -> None:  # fmt: skip
         """Write `indices` as rows of original | perturbation | perturbed; PNG, SVG or PDF by suffix."""
         self._run(
             f"Writing {path.name} …",
-            lambda progress: _write_figure(path, subject, indices, gain, progress),
+            lambda progress: _write_figure(
+                path, subject, indices, gain, progress, dpi=dpi, width_mm=width_mm
+            ),
             lambda _result: self._tell(f"Figure written to {path}"),
         )
 
@@ -68,6 +74,45 @@ class Exporter(QObject):
             export_table(path, subject.evaluation)
 
         self._run(f"Writing {path.name} …", write, lambda _result: self._tell(f"Table written to {path}"))
+
+    def list_of(self, path: Path, subject: Subject, indices: Sequence[int]) -> None:
+        """Write `indices`, in that order, with what the evaluation found of each, as CSV."""
+
+        def write(_progress: Progress) -> None:
+            from pgn_studio.core.export.listing import export_list
+
+            export_list(path, subject.evaluation, subject.split.names, indices)
+
+        count = len(indices)
+        self._run(f"Writing {path.name} …", write, lambda _: self._tell(f"{count:,} images listed in {path}"))
+
+    def strip(self, path: Path, subject: Subject, index: int, others: Sequence[Path]) -> None:
+        """Write image `index` under this PGN, those of the files `others`, and simple baselines."""
+
+        def write(progress: Progress) -> None:
+            from pgn_studio.core.export.beside import columns_beside
+            from pgn_studio.core.export.strip import export_strip
+            from pgn_studio.core.perturbation.pgn import load_pgn
+
+            pgns = [load_pgn(other) for other in others]
+            columns = columns_beside(
+                subject.pgn, subject.classifier, subject.split, index, pgns, progress=progress
+            )
+            export_strip(path, columns, title=f"{subject.dataset.name}: {subject.split.names[index]}")
+
+        self._run(f"Writing {path.name} …", write, lambda _result: self._tell(f"Strip written to {path}"))
+
+    def model(self, path: Path, subject: Subject) -> None:
+        """Write the PGN for other programs, .pt2 or .onnx by suffix, checked on images of the split."""
+
+        def write(progress: Progress) -> str:
+            from pgn_studio.core.export.deployable import export_deployable
+
+            images = subject.split.images(range(min(CHECKED, len(subject.split))))
+            checked = export_deployable(path, subject.pgn, images, progress=progress)
+            return f"{checked.images} images differ by {checked.largest_difference:.2g} at most"
+
+        self._run(f"Writing {path.name} …", write, lambda said: self._tell(f"Written and checked: {said}"))
 
     def images(self, folder: Path, subject: Subject, indices: Sequence[int] | None) -> None:
         """Write perturbed PNGs and a manifest into `folder`: `indices`, or the whole split."""
@@ -132,6 +177,7 @@ def _write_figure(
     progress: Progress,
     *,
     dpi: int = 150,
+    width_mm: float | None = None,
 ) -> None:
     from pgn_studio.core.export.figure import export_figure
     from pgn_studio.core.export.triptych import triptych_rows
@@ -140,7 +186,7 @@ def _write_figure(
     progress(1, 2)
     # The view's gain is relative to pixel values, the figure's to each image's own full scale.
     relative = None if gain is None else max(2 * gain * max(row.scale for row in rows), 1e-3)
-    export_figure(path, rows, gain=relative, dpi=dpi)
+    export_figure(path, rows, gain=relative, dpi=dpi, width_mm=width_mm)
     progress(2, 2)
 
 

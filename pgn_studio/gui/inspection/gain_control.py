@@ -1,4 +1,4 @@
-"""How strongly the perturbation is shown: a logarithmic slider, automatic, signed or magnitude."""
+"""How strongly the perturbation is shown: a logarithmic slider, automatic, and which colours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
 
-from pgn_studio.gui.inspection.perturbation_picture import MAX_GAIN
+from pgn_studio.gui.inspection.perturbation_picture import MAX_GAIN, Look
 
 STEPS = 1000  # slider positions from gain 1 to MAX_GAIN
 
@@ -37,8 +37,8 @@ class GainControl(QWidget):
         return self._auto.isChecked()
 
     @property
-    def magnitude(self) -> bool:
-        return bool(self._mode.currentData())
+    def look(self) -> Look:
+        return Look(self._mode.currentText())
 
     def set_automatic_gain(self, gain: float) -> None:
         """The gain that fills the range for the image now shown; used while Auto is on."""
@@ -66,9 +66,12 @@ class GainControl(QWidget):
         self._auto.toggled.connect(self._toggle_auto)
         self._mode.setObjectName("gain-mode")
         self._mode.setAccessibleName("How the perturbation is drawn")
-        self._mode.setToolTip("Signed: grey is no change. Magnitude: black is no change.")
-        self._mode.addItem("Signed", False)
-        self._mode.addItem("Magnitude", True)
+        self._mode.setToolTip(
+            "Signed: each channel, grey is no change. Diverging: mean of the channels, blue down, red up. "
+            "Magnitude: black is no change."
+        )
+        for look in Look:
+            self._mode.addItem(look.value)
         self._mode.currentIndexChanged.connect(self.changed)
         caption = QLabel("&Gain", self)
         caption.setBuddy(self._slider)

@@ -20,6 +20,8 @@ from pgn_studio.gui.inspection.viewport import HOME, Viewport
 
 WHEEL_STEP = 1.25  # zoom factor per notch
 KEY_STEP = 1.5
+LINE_PX = 8  # so near to the line of a wipe the mouse takes it
+LINE_KEYS = {Qt.Key.Key_BracketLeft: -0.05, Qt.Key.Key_BracketRight: 0.05}
 
 
 class ImageView(QWidget):
@@ -34,7 +36,10 @@ class ImageView(QWidget):
         super().__init__(parent)
         self._viewport = viewport
         self._image: QImage | None = None
+        self._over: QImage | None = None
+        self._line = 0.5  # where the other image begins, as a fraction of the width
         self._drag_from: QPointF | None = None
+        self._drags_line = False
         self.setObjectName(f"view-{name}")
         self.setAccessibleName(f"{name.capitalize()} image")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -50,6 +55,16 @@ class ImageView(QWidget):
 
     def show_image(self, image: QImage | None) -> None:
         self._image = image
+        self.update()
+
+    @property
+    def line(self) -> float:
+        """Where the image that is wiped over begins, as a fraction of the width."""
+        return self._line
+
+    def show_over(self, image: QImage | None) -> None:
+        """Draw another image of the same size over this one, to the right of a line that can be moved."""
+        self._over = image
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -87,10 +102,31 @@ class ImageView(QWidget):
             # Enlarged: every pixel as it is, no smoothing.
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not enlarged)
             painter.drawImage(target, self._image, QRectF(self._image.rect()))
+            self._paint_over(painter, target)
             self._paint_pointer(painter, target)
         if self.hasFocus():
             painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Highlight), 2))
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
+
+    def _paint_over(self, painter: QPainter, target: QRectF) -> None:
+        if self._over is None:
+            return
+        x = target.x() + self._line * target.width()
+        painter.save()
+        painter.setClipRect(QRectF(x, target.y(), target.right() - x, target.height()))
+        painter.drawImage(target, self._over, QRectF(self._over.rect()))
+        painter.restore()
+        for colour, width in ((Qt.GlobalColor.black, 3), (Qt.GlobalColor.white, 1)):
+            painter.setPen(QPen(colour, width))
+            painter.drawLine(QPointF(x, target.y()), QPointF(x, target.bottom()))
+
+    def _move_line(self, line: float) -> None:
+        self._line = min(max(line, 0.0), 1.0)
+        self.update()
+
+    def _near_line(self, position: QPointF) -> bool:
+        rect = self.image_rect()
+        return self._over is not None and abs(rect.x() + self._line * rect.width() - position.x()) <= LINE_PX
 
     def _paint_pointer(self, painter: QPainter, target: QRectF) -> None:
         """Outline the pixel under the mouse, in every view."""
@@ -118,11 +154,15 @@ class ImageView(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
             self._drag_from = event.position()
-            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+            self._drags_line = self._near_line(event.position())
+            shape = Qt.CursorShape.SplitHCursor if self._drags_line else Qt.CursorShape.ClosedHandCursor
+            self.setCursor(shape)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         rect = self.image_rect()
-        if self._drag_from is not None and not rect.isEmpty():
+        if self._drags_line:
+            self._move_line(self.to_image(event.position()).x())
+        elif self._drag_from is not None and not rect.isEmpty():
             moved = event.position() - self._drag_from
             self._drag_from = event.position()
             self._viewport.pan(QPointF(moved.x() / rect.width(), moved.y() / rect.height()))
@@ -130,6 +170,7 @@ class ImageView(QWidget):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._drag_from = None
+        self._drags_line = False
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -148,6 +189,8 @@ class ImageView(QWidget):
             self._viewport.zoom_about(KEY_STEP, self._viewport.centre)
         elif event.key() == Qt.Key.Key_Minus:
             self._viewport.zoom_about(1 / KEY_STEP, self._viewport.centre)
+        elif event.key() in LINE_KEYS and self._over is not None:
+            self._move_line(self._line + LINE_KEYS[Qt.Key(event.key())])
         elif event.key() == Qt.Key.Key_Space:
             if not event.isAutoRepeat():
                 self.blink.emit(True)

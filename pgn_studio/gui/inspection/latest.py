@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from pgn_studio.gui.operations import Operation, run_in_background
+
+if TYPE_CHECKING:
+    from pgn_studio.core.protocols import Progress
 
 
 class LatestRequest(QObject):
@@ -21,14 +24,14 @@ class LatestRequest(QObject):
 
     def __init__(self, parent: QObject, *, delay_ms: int) -> None:
         super().__init__(parent)
-        self._wanted: Callable[[], Any] | None = None
+        self._wanted: Callable[[Progress], Any] | None = None
         self._operation: Operation | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(delay_ms)
         self._timer.timeout.connect(self._start)
 
-    def request(self, work: Callable[[], Any]) -> None:
+    def request(self, work: Callable[[Progress], Any]) -> None:
         self._wanted = work
         if self._operation is not None:
             self._operation.cancel()  # its result, when it comes, is of no use any more
@@ -46,9 +49,7 @@ class LatestRequest(QObject):
         if self._operation is not None or self._wanted is None:
             return
         work, self._wanted = self._wanted, None
-        self._operation = run_in_background(
-            self, lambda _progress: work(), self.succeeded.emit, self.failed.emit
-        )
+        self._operation = run_in_background(self, work, self.succeeded.emit, self.failed.emit)
         self._operation.finished.connect(self._go_on)
 
     def _go_on(self) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QModelIndex, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QKeyEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -19,14 +19,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.gui.gallery.model import GalleryContent
-from pgn_studio.gui.gallery.panel import GalleryPanel
+from pgn_studio.core.errors import DataError, PgnStudioError
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
+from pgn_studio.gui.inspection.browser import Browser
 from pgn_studio.gui.inspection.detail import DetailContent, DetailPanel, make_detail
+from pgn_studio.gui.inspection.export_flow import ExportFlow
 from pgn_studio.gui.inspection.exports import Exporter
 from pgn_studio.gui.inspection.latest import LatestRequest
-from pgn_studio.gui.inspection.sample import make_sample, perturbed_images
+from pgn_studio.gui.inspection.sample import facts_of, make_sample, open_sample, perturbed_images
+from pgn_studio.gui.inspection.strength_search import StrengthSearch
 from pgn_studio.gui.inspection.subject import Subject
 from pgn_studio.gui.inspection.toolbar import PERTURBED, InspectionToolbar
 
@@ -41,7 +42,8 @@ logger = logging.getLogger(__name__)
 CHOICE_DELAY_MS = 30  # a key held down repeats every 30 ms or so
 BUSY_AFTER_MS = 200  # sooner, blanking the views would only flicker
 NOTHING_YET = "Nothing to look at yet.\nTrain a PGN, or open one, and evaluate it: its images appear here."
-FIGURE_FILTER = "PNG image (*.png);;SVG drawing (*.svg);;PDF document (*.pdf)"
+STRIP_FILTER = "PNG image (*.png);;SVG drawing (*.svg);;PDF document (*.pdf)"
+LIST_FILTER = "CSV (*.csv)"
 TABLE_FILTER = "CSV (*.csv);;Markdown (*.md);;LaTeX (*.tex);;JSON (*.json)"
 
 
@@ -57,10 +59,13 @@ class InspectionPage(QWidget):
         self._subject: Subject | None = None
         self._chosen = -1
         self.toolbar = InspectionToolbar(self)
-        self.gallery = GalleryPanel(self)
+        self.browser = Browser(self)
+        self.gallery = self.browser.gallery
         self.detail = DetailPanel(self)
         self._exporter = Exporter(self)
+        self.export_flow = ExportFlow(self.gallery, self._exporter, self)
         self._latest = LatestRequest(self, delay_ms=CHOICE_DELAY_MS)
+        self._strength = StrengthSearch(self.detail, self)
         self._busy = QTimer(self)
         self._busy.setSingleShot(True)
         self._busy.setInterval(BUSY_AFTER_MS)
@@ -85,9 +90,8 @@ class InspectionPage(QWidget):
             f"{figures.perturbed_accuracy:.1%} ({figures.perturbed_accuracy_8bit:.1%} as saved)"
         )
         self._stack.setCurrentIndex(1)
-        content = GalleryContent(evaluation.per_image, subject.split.names, dataset.classes)
         self._choose(-1)
-        self.gallery.show_content(content, self._thumbnail_source(subject))
+        self.browser.show_evaluation(evaluation, subject.split.names, self._thumbnail_source(subject))
         self.gallery.view.choose(stay)
 
     def clear(self) -> None:
@@ -95,8 +99,20 @@ class InspectionPage(QWidget):
         self._subject = None
         self._exporter.cancel()
         self._choose(-1)
-        self.gallery.clear()
+        self.browser.clear()
         self._stack.setCurrentIndex(0)
+
+    def open_image(self, path: Path) -> None:
+        """Perturb an image file of no data set and show it in the place of the gallery's."""
+        subject = self._subject
+        if subject is None:
+            missing = DataError("No PGN is open.", hint="Open or train one, then drop the image again.")
+            self._show_problem(f"{path.name} cannot be perturbed yet.", missing)
+            return
+        self.gallery.view.setCurrentIndex(QModelIndex())  # no image of the gallery is shown
+        self._latest.request(
+            lambda _progress: make_detail(*open_sample(subject.pgn, subject.classifier, path))
+        )
 
     def figure_indices(self) -> list[int]:
         """The images that a figure shows: the selection, or the chosen one."""
@@ -125,7 +141,7 @@ class InspectionPage(QWidget):
         nothing.setWordWrap(True)
         splitter = QSplitter(Qt.Orientation.Horizontal, self)
         splitter.setObjectName("inspection-splitter")
-        splitter.addWidget(self.gallery)
+        splitter.addWidget(self.browser)
         splitter.addWidget(self.detail)
         splitter.setStretchFactor(0, 2)
         splitter.setStretchFactor(1, 3)
@@ -145,12 +161,14 @@ class InspectionPage(QWidget):
     def _connect(self) -> None:
         self.gallery.chosen.connect(self._choose)
         self.gallery.opened.connect(self.detail.views.focus)
+        self.gallery.list_wanted.connect(self._ask_list)
         self._latest.succeeded.connect(self._show)
         self._latest.failed.connect(self._show_failure)
         self._busy.timeout.connect(self._show_busy)
         self.toolbar.thumbnails_changed.connect(self._change_thumbnails)
-        self.toolbar.export_figure.connect(self._ask_figure)
+        self.toolbar.export_figure.connect(self._ask_export)
         self.toolbar.copy_figure.connect(self._copy_figure)
+        self.toolbar.write_strip.connect(self._ask_strip)
         self.toolbar.export_table.connect(self._ask_table)
         self.toolbar.export_images.connect(self._ask_images)
         self.toolbar.write_report.connect(self._ask_report)
@@ -181,10 +199,14 @@ class InspectionPage(QWidget):
         if subject is None or image < 0:
             self._latest.cancel()
             self._busy.stop()
+            self._strength.forget()
             self.detail.clear()
             return
         split = subject.split
-        self._latest.request(lambda: make_detail(make_sample(subject.pgn, subject.classifier, split, image)))
+        self._latest.request(
+            lambda _progress: make_detail(make_sample(subject.pgn, subject.classifier, split, image))
+        )
+        self._strength.forget()
         if not self._busy.isActive():
             self._busy.start()
 
@@ -193,12 +215,12 @@ class InspectionPage(QWidget):
         if subject is None or content.sample.index != self._chosen:
             return
         self._busy.stop()
-        self.detail.show_detail(
-            content,
-            subject.evaluation.per_image,
-            subject.split.names[content.sample.index],
-            subject.dataset.classes,
-        )
+        index, facts = content.sample.index, content.facts
+        if facts is None:
+            names = subject.split.names
+            facts = facts_of(subject.evaluation.per_image, index, names[index], subject.dataset.classes)
+        self.detail.show_detail(content, facts)
+        self._strength.search(subject, content.sample)
         self.sample_shown.emit(content.sample.index)
 
     def _show_busy(self) -> None:
@@ -217,14 +239,27 @@ class InspectionPage(QWidget):
         if self._subject is not None and self.figure_indices():
             self._exporter.copy_figure(self._subject, self.figure_indices(), self._figure_gain())
 
-    def _ask_figure(self) -> None:
-        if path := self._ask_path("Export figure", "figure.png", FIGURE_FILTER):
-            self.export_figure_to(path)
+    def _ask_export(self) -> None:
+        if self._subject is not None:
+            self.export_flow.ask(self._subject)
+
+    def _ask_strip(self) -> None:
+        if self._subject is None or self._chosen < 0:
+            return
+        title = "Other PGNs beside this one (of another γ, say; cancel for baselines alone)"
+        others, _ = QFileDialog.getOpenFileNames(self, title, "", "PGNs (*.safetensors)")
+        if path := self._ask_path("Export strip", "strip.png", STRIP_FILTER):
+            self._exporter.strip(path, self._subject, self._chosen, [Path(other) for other in others])
 
     def _ask_table(self) -> None:
         path = self._ask_path("Export table", "table.csv", TABLE_FILTER)
         if path and self._subject is not None:
             self._exporter.table(path, self._subject)
+
+    def _ask_list(self) -> None:
+        path = self._ask_path("Save list", "list.csv", LIST_FILTER)
+        if path and self._subject is not None:
+            self._exporter.list_of(path, self._subject, self.gallery.model.shown.tolist())
 
     def _ask_images(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder for the perturbed images")
@@ -261,7 +296,10 @@ class InspectionPage(QWidget):
         return path if path.suffix else path.with_suffix("." + chosen.split("*.")[-1].rstrip(")"))
 
     def _show_export_failure(self, error: Exception) -> None:
-        box = QMessageBox(QMessageBox.Icon.Warning, "Export", "The export failed.", parent=self)
+        self._show_problem("The export failed.", error)
+
+    def _show_problem(self, text: str, error: Exception) -> None:
+        box = QMessageBox(QMessageBox.Icon.Warning, "PGN Studio", text, parent=self)
         box.setInformativeText(str(error))
         if isinstance(error, PgnStudioError) and error.details:
             box.setDetailedText(error.details)

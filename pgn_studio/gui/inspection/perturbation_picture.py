@@ -1,11 +1,25 @@
-"""Making a perturbation visible: gain, signed around mid grey or as magnitude. NumPy only."""
+"""Making a perturbation visible: gain, and what its values look like. NumPy only."""
 
 from __future__ import annotations
+
+from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
 
 MAX_GAIN = 1000.0
+# From −1 through 0 to 1: Okabe and Ito's blue and vermilion, told apart with every kind of colour vision.
+_LOW = np.array((0, 114, 178), dtype=np.float32)
+_ZERO = np.array((245, 245, 245), dtype=np.float32)
+_HIGH = np.array((213, 94, 0), dtype=np.float32)
+
+
+class Look(Enum):
+    """How values become colours."""
+
+    SIGNED = "Signed"  # each channel around mid grey
+    DIVERGING = "Diverging"  # mean of the channels, blue below 0 and vermilion above
+    MAGNITUDE = "Magnitude"  # each channel's |p|, black is no change
 
 
 def auto_gain(perturbation: npt.NDArray[np.float32]) -> float:
@@ -14,17 +28,32 @@ def auto_gain(perturbation: npt.NDArray[np.float32]) -> float:
     return min(max(0.5 / largest, 1.0), MAX_GAIN) if largest > 0 else 1.0
 
 
+def full_scale(gain: float) -> float:
+    """The |p| that has the strongest colour, in levels of 255."""
+    return 127.5 / gain
+
+
 def perturbation_picture(
-    perturbation: npt.NDArray[np.float32], gain: float, *, magnitude: bool = False
+    perturbation: npt.NDArray[np.float32], gain: float, look: Look = Look.SIGNED
 ) -> npt.NDArray[np.uint8]:
     """(H, W, 3) in pixel space to bytes.
 
     Signed: 128 + 254 · gain · p, so zero is mid grey, as in exported figures. Magnitude:
     510 · gain · |p|, so zero is black and the automatic gain again reaches the full range.
+    Diverging: 2 · gain · mean p in −1…1 on its colours.
     """
-    if magnitude:
+    if look is Look.DIVERGING:
+        return diverging(perturbation.mean(axis=2) * np.float32(2 * gain))
+    if look is Look.MAGNITUDE:
         picture = np.abs(perturbation) * np.float32(510 * gain)
     else:
         picture = perturbation * np.float32(254 * gain) + np.float32(128)
     np.clip(picture, 0, 255, out=picture)
-    return np.rint(picture).astype(np.uint8)
+    return np.asarray(np.rint(picture), dtype=np.uint8)
+
+
+def diverging(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Values of any shape, clipped to −1…1, to colours with a last axis of 3."""
+    share = np.clip(values, -1.0, 1.0)[..., None]
+    end = np.where(share < 0, _LOW, _HIGH)
+    return np.asarray(np.rint(_ZERO + np.abs(share) * (end - _ZERO)), dtype=np.uint8)

@@ -26,9 +26,9 @@ class ProbabilityRow:
 def top_rows(
     classes: tuple[str, ...], before: npt.NDArray[np.float32], after: npt.NDArray[np.float32], truth: int
 ) -> list[ProbabilityRow]:
-    """The TOP classes by the larger of both probabilities; the true class is always among them."""
+    """The TOP classes by the larger of both probabilities; the true class (-1: unknown) is always there."""
     order = np.argsort(-np.maximum(before, after), kind="stable")[:TOP].tolist()
-    if truth not in order:
+    if truth >= 0 and truth not in order:
         order[-1] = truth
     return [ProbabilityRow(classes[k], float(before[k]), float(after[k]), k == truth) for k in order]
 
@@ -39,6 +39,7 @@ class ProbabilityBars(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows: list[ProbabilityRow] = []
+        self._after = "after"
         self.setObjectName("probabilities")
         self.setAccessibleName("Class probabilities before and after")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -47,9 +48,10 @@ class ProbabilityBars(QWidget):
     def rows(self) -> list[ProbabilityRow]:
         return list(self._rows)
 
-    def show_rows(self, rows: list[ProbabilityRow]) -> None:
-        self._rows = rows
-        lines = [f"{row.name}: {row.before:.1%} before, {row.after:.1%} after" for row in rows]
+    def show_rows(self, rows: list[ProbabilityRow], after: str = "after") -> None:
+        """`after`: what the second bar of each row is called."""
+        self._rows, self._after = rows, after
+        lines = [f"{row.name}: {row.before:.1%} before, {row.after:.1%} {after}" for row in rows]
         self.setAccessibleDescription("; ".join(lines))
         self.update()
 
@@ -86,7 +88,7 @@ class ProbabilityBars(QWidget):
     def _paint_legend(self, painter: QPainter, bars: QRectF) -> None:
         metrics = self.fontMetrics()
         x = bars.x()
-        for text, colour in (("before", self._before_colour()), ("after", AFTER_COLOUR)):
+        for text, colour in (("before", self._before_colour()), (self._after, AFTER_COLOUR)):
             painter.fillRect(QRectF(x, bars.center().y() - 4, 10, 8), colour)
             x += 14
             painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +16,12 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.evaluation.batch import ClassifiedBatch
+    from pgn_studio.core.evaluation.evaluate import PerImage
     from pgn_studio.core.perturbation.pgn import Pgn
     from pgn_studio.core.protocols import LabelledImages, UInt8Images
 
 FloatImage = npt.NDArray[np.float32]
+FROM_FILE = -1  # the index of an image that is not one of the split
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,59 @@ class Sample:
     has_probabilities: bool = True  # else one-hot: the classifier gives labels only
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the image that is shown, beside its sample."""
+
+    name: str
+    classes: tuple[str, ...]
+    truth: int | None  # None where nobody has said it
+    sizes: tuple[float, float, float]  # ‖p‖₂, RMS per value, largest |p|, in the classifier's input space
+    saved: int | None  # class of the perturbed image as saved, where it differs from that before saving
+
+
 def make_sample(pgn: Pgn, classifier: Classifier, split: LabelledImages, index: int) -> Sample:
     """Perturb image `index` of `split` and classify it before and after, as the evaluation does."""
-    original, batch = _classified(pgn, classifier, split, [index])
+    original, batch = _classified(pgn, classifier, split.images([index]))
+    return _sample(index, original, batch)
+
+
+def open_sample(pgn: Pgn, classifier: Classifier, path: Path) -> tuple[Sample, Facts]:
+    """An image file of no data set. Raises DataError."""
+    from pgn_studio.core.evaluation.single import perturb_file
+
+    image = perturb_file(pgn, classifier, path)
+    sample = Sample(
+        FROM_FILE, image.original, image.perturbation, image.perturbed, image.before, image.after,
+        image.has_probabilities,
+    )  # fmt: skip
+    saved = int(image.saved.argmax())
+    changed = saved != int(image.after.argmax())
+    return sample, Facts(
+        path.name, classifier.info.classes, None, image.sizes, saved if changed else None
+    )
+
+
+def facts_of(per_image: PerImage, index: int, name: str, classes: tuple[str, ...]) -> Facts:
+    """As the evaluation found them."""
+    saved = int(per_image.perturbed_prediction_8bit[index])
+    return Facts(
+        name,
+        classes,
+        int(per_image.labels[index]),
+        (float(per_image.l2[index]), float(per_image.rms[index]), float(per_image.linf[index])),
+        saved if saved != int(per_image.perturbed_prediction[index]) else None,
+    )
+
+
+def perturbed_images(
+    pgn: Pgn, classifier: Classifier, split: LabelledImages, indices: Sequence[int]
+) -> UInt8Images:
+    """The perturbed images (B, H, W, 3), clamped and rounded as saved pictures."""
+    return _bytes(_classified(pgn, classifier, split.images(indices))[1])
+
+
+def _sample(index: int, original: UInt8Images, batch: ClassifiedBatch) -> Sample:
     perturbation = batch.perturbation_pixels[0].permute(1, 2, 0).cpu().numpy()
     return Sample(
         index=index,
@@ -47,22 +100,14 @@ def make_sample(pgn: Pgn, classifier: Classifier, split: LabelledImages, index: 
     )
 
 
-def perturbed_images(
-    pgn: Pgn, classifier: Classifier, split: LabelledImages, indices: Sequence[int]
-) -> UInt8Images:
-    """The perturbed images (B, H, W, 3), clamped and rounded as saved pictures."""
-    return _bytes(_classified(pgn, classifier, split, indices)[1])
-
-
 def _classified(
-    pgn: Pgn, classifier: Classifier, split: LabelledImages, indices: Sequence[int]
+    pgn: Pgn, classifier: Classifier, images: UInt8Images
 ) -> tuple[UInt8Images, ClassifiedBatch]:
     from pgn_studio.core.device import resolve_precision, to_pixels
     from pgn_studio.core.evaluation.batch import classify_batch
     from pgn_studio.core.evaluation.evaluate import place
 
     device = place(pgn, classifier, None)
-    images = split.images(indices)
     precision = resolve_precision("auto", device)
     return images, classify_batch(pgn, classifier, to_pixels(images, device), precision)
 

@@ -20,6 +20,7 @@ ORIGINAL, PERTURBED = "original", "perturbed"
 class InspectionToolbar(QWidget):
     export_figure = Signal()
     copy_figure = Signal()
+    write_strip = Signal()
     export_table = Signal()
     export_images = Signal()
     write_report = Signal()
@@ -44,8 +45,8 @@ class InspectionToolbar(QWidget):
         self._cancel = self._button("cancel-export", "Cancel", "Stop the export", self.cancel_export)
         self._figure = self._button(
             "export-figure",
-            "Export figure…",
-            "Write the selected images as original | perturbation | perturbed (PNG, SVG, PDF)",
+            "Export…",
+            "Figures, tables, lists, perturbed images and the model itself; also as a command",
             self.export_figure,
             QKeySequence(Qt.Modifier.CTRL | Qt.Key.Key_E),
         )
@@ -56,15 +57,21 @@ class InspectionToolbar(QWidget):
             self.copy_figure,
             QKeySequence(QKeySequence.StandardKey.Copy),
         )
+        self._strip = self._button(
+            "write-strip",
+            "Strip…",
+            "Write the chosen image under this PGN, others that you choose, and baselines of the same size",
+            self.write_strip,
+        )
         self._table = self._button(
             "export-table",
-            "Export table…",
+            "Table…",
             "Write the evaluation's figures (CSV, Markdown, LaTeX, JSON)",
             self.export_table,
         )
         self._images = self._button(
             "export-images",
-            "Export images…",
+            "Images…",
             "Write the perturbed images as PNG files: those selected, or all when one is",
             self.export_images,
         )
@@ -83,7 +90,7 @@ class InspectionToolbar(QWidget):
         line.addStretch(1)
         for widget in (self._progress, self._cancel, self._thumbnails):
             line.addWidget(widget)
-        for widget in (self._figure, self._copy, self._table, self._images, self._report):
+        for widget in (self._figure, self._copy, self._strip, self._table, self._images, self._report):
             line.addWidget(widget)
         self.show_idle()
 
@@ -96,9 +103,9 @@ class InspectionToolbar(QWidget):
         return str(self._thumbnails.currentData())
 
     def enable(self, *, image: bool) -> None:
-        """The figure needs a chosen image; the rest only an evaluation."""
-        self._figure.setEnabled(image)
+        """A copied figure needs a chosen image; the rest only an evaluation."""
         self._copy.setEnabled(image)
+        self._strip.setEnabled(image)
 
     def show_started(self, title: str) -> None:
         self._progress.setRange(0, 0)  # moves without a figure until the first report

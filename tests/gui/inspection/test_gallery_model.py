@@ -12,9 +12,9 @@ import numpy.typing as npt
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 
+from pgn_studio.core.evaluation.selection import Outcome, Selection
 from pgn_studio.gui.gallery.model import GalleryContent, GalleryModel, Role
 from pgn_studio.gui.gallery.panel import GalleryPanel
-from pgn_studio.gui.gallery.query import GalleryQuery, Outcome
 from pgn_studio.gui.gallery.thumbnails import ThumbnailLoader
 from pgn_studio.gui.operations import wait_for_all
 from tests.gui.inspection.studies import CLASSES, Study
@@ -43,7 +43,7 @@ def test_roles(qtbot: QtBot, study: Study) -> None:
     model.set_content(
         GalleryContent(study.per_image, study.dataset.test.names, CLASSES), study.dataset.test.images
     )
-    model.apply(GalleryQuery(outcome=Outcome.FIXED))
+    model.apply(Selection(outcome=Outcome.FIXED))
     index = model.index(0)
     image = index.data(Role.IMAGE_INDEX)
     assert index.data(Role.OUTCOME) is Outcome.FIXED

@@ -64,7 +64,7 @@ def test_filters_show_counts_and_images(qtbot: QtBot, page: InspectionPage, stud
 
 def test_sorting_starts_from_the_top(qtbot: QtBot, page: InspectionPage, study: Study) -> None:
     sort = page.findChild(QComboBox, "sort-key")
-    sort.setCurrentText("Perturbed confidence")
+    sort.setCurrentText("Confidence after")
     click(qtbot, page, "sort-descending")
     confidences = study.per_image.perturbed_confidence[shown_images(page)]
     assert (np.diff(confidences) <= 0).all()
@@ -80,7 +80,7 @@ def test_nothing_broken_says_so(qtbot: QtBot) -> None:
     text = page.findChild(QLabel, "gallery-empty")
     assert text.isVisible()
     assert text.text().startswith("No image was broken")
-    assert not page.findChild(QPushButton, "export-figure").isEnabled()
+    assert not page.findChild(QPushButton, "copy-figure").isEnabled()
 
 
 def test_empty_page_says_what_to_do(qtbot: QtBot) -> None:

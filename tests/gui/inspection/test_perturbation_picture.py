@@ -7,7 +7,7 @@ import pytest
 
 from pgn_studio.core.export.triptych import perturbation_picture as exported_picture
 from pgn_studio.gui.gallery.pictures import to_qimage, to_thumbnail
-from pgn_studio.gui.inspection.perturbation_picture import MAX_GAIN, auto_gain, perturbation_picture
+from pgn_studio.gui.inspection.perturbation_picture import MAX_GAIN, Look, auto_gain, perturbation_picture
 
 
 def test_automatic_gain_fills_the_range_and_equals_the_exported_picture() -> None:
@@ -24,7 +24,17 @@ def test_signed_is_grey_at_zero_and_clips() -> None:
 
 def test_magnitude_is_black_at_zero() -> None:
     p = np.array([[[0.0, 0.1, -0.1]]], dtype=np.float32)
-    assert perturbation_picture(p, 1, magnitude=True).tolist() == [[[0, 51, 51]]]
+    assert perturbation_picture(p, 1, Look.MAGNITUDE).tolist() == [[[0, 51, 51]]]
+
+
+def test_diverging_tells_the_sign_of_the_mean_and_clips() -> None:
+    p = np.array([[[0.0, 0.0, 0.0], [0.3, 0.3, -0.6], [0.5, 0.5, 0.5], [-9.0, -9.0, -9.0]]], dtype=np.float32)
+    zero, cancelled, up, down = perturbation_picture(p, 1, Look.DIVERGING)[0].tolist()
+    assert zero == cancelled == [245, 245, 245]
+    assert up == [213, 94, 0]
+    assert down == [0, 114, 178]
+    half = perturbation_picture(np.full((1, 1, 3), 0.25, dtype=np.float32), 1, Look.DIVERGING)[0, 0]
+    assert half.tolist() == pytest.approx([(245 + 213) / 2, (245 + 94) / 2, 245 / 2], abs=1)
 
 
 def test_no_perturbation_has_gain_one() -> None:

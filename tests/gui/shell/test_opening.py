@@ -42,6 +42,8 @@ def test_folders_are_runs_or_images(tmp_path: Path) -> None:
         ("a.pt", Kind.PROGRAM),
         ("a.onnx", Kind.PROGRAM),
         ("a.ckpt", Kind.WEIGHTS),
+        ("a.PNG", Kind.IMAGE),
+        ("a.jpeg", Kind.IMAGE),
     ],
 )
 def test_files_by_suffix(tmp_path: Path, name: str, kind: Kind) -> None:

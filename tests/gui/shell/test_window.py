@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QLabel, QMenu, QPlainTextEdit, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import QLabel, QMenu, QMessageBox, QPlainTextEdit, QPushButton, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import TrainingSettings
@@ -323,3 +323,15 @@ def test_recent_lists_are_short_newest_first_and_without_what_is_gone(
 def test_important_controls_have_accessible_names(window: MainWindow) -> None:
     for kind, name in ((QSlider, "gamma_slider"), (QWidget, "preview_strip"), (QWidget, "losses_plot")):
         assert child(window, kind, name).accessibleName()
+
+
+def test_a_dropped_image_goes_to_the_inspection(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
+    studio = studio_of(window)
+    drop(window, tmp_path / "a.png")
+    assert window.tabs.currentWidget() is studio.inspection
+    box = studio.inspection.findChild(QMessageBox)  # no PGN is open in this window
+    assert "a.png" in box.text()
+    box.close()

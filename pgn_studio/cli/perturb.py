@@ -1,0 +1,118 @@
+"""`pgn-studio perturb`: image files of no data set, at any strength."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pgn_studio.cli import terminal
+from pgn_studio.cli.blackbox import GivenAccess, with_access
+from pgn_studio.cli.evaluate import ClassifierArch, DeviceName, OtherClassifier, Target
+from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.targets import check_classifier, find_pgn
+from pgn_studio.core.errors import Cancelled, ConfigError
+
+if TYPE_CHECKING:
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.evaluation.single import SingleImage
+    from pgn_studio.core.perturbation.pgn import Pgn
+
+EXAMPLE = "Example: pgn-studio perturb photos-enhance cat.jpg dog.png --out perturbed"
+_GRID = 61  # strengths from 0 to 3 that are tried for a change of class
+_LARGEST = 3.0
+
+
+@with_access
+def perturb(
+    access: GivenAccess,
+    target: Target,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE…", help="Image files.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the perturbed images as PNG into this folder.")
+    ] = None,
+    strength: Annotated[
+        float, typer.Option(min=0.0, max=10.0, help="Add this many times the perturbation.")
+    ] = 1.0,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    classifier: OtherClassifier = None,
+    classifier_arch: ClassifierArch = None,
+    device: DeviceName = "auto",
+) -> None:
+    """Perturb single image files and say what the classifier makes of them.
+
+    One line for each file: its class before and as saved, and the strengths from 0 to 3 at which the
+    class changes (for a black box, whose answers cost queries, only the classes).
+    """
+    find_pgn(target)  # a typo shows before torch is imported
+    for file in files:
+        if not file.expanduser().is_file():
+            raise ConfigError(f"There is no file {file}.")
+    places = _places(files, out, force)
+    if classifier is not None:
+        check_classifier(classifier)
+        access.check(classifier)
+    prepare()
+    from pgn_studio.cli.opening import ForeignClassifier, open_networks
+    from pgn_studio.core.device import pick_device
+    from pgn_studio.core.evaluation.single import perturb_file
+
+    chosen = pick_device(device)
+    with Interruption() as stop:
+        pgn, network = open_networks(target, classifier, ForeignClassifier.given(classifier_arch, access))
+        network.to(chosen)
+        for file, place in zip(files, places, strict=True):
+            if stop.asked:
+                raise Cancelled
+            image = perturb_file(pgn, network, file.expanduser(), strength=strength)
+            if place is not None:
+                _write(place, image)
+            terminal.result(f"{file.name}: {_said(pgn, network, image)}")
+            if place is not None:
+                terminal.note(f"  {place}")
+
+
+def _places(files: list[Path], out: Path | None, force: bool) -> list[Path | None]:
+    if out is None:
+        return [None] * len(files)
+    places = [out.expanduser() / f"{file.stem}.png" for file in files]
+    if len(set(places)) < len(places):
+        raise ConfigError("Two of the files have the same name.", hint="Perturb them one after the other.")
+    there = [place for place in places if place.exists()]
+    if there and not force:
+        raise ConfigError(f"--out: {there[0]} is there already.", hint="Give --force to replace it.")
+    if out.expanduser().is_file():
+        raise ConfigError(f"--out: {out} is a file; expected a folder.")
+    return list(places)
+
+
+def _write(place: Path, image: SingleImage) -> None:
+    from PIL import Image
+
+    from pgn_studio.core.files import replacing
+
+    with replacing(place) as temporary:
+        Image.fromarray(image.perturbed).save(temporary, format="PNG")
+
+
+def _said(pgn: Pgn, network: Classifier, image: SingleImage) -> str:
+    import numpy as np
+
+    from pgn_studio.core.evaluation.strength import strength_curve
+
+    classes = network.info.classes
+    parts = []
+    for said in (image.before, image.saved):
+        share = f" {100 * said.max():.1f} %" if image.has_probabilities else ""
+        parts.append(f"{classes[said.argmax()]}{share}")
+    text = " → ".join(parts)
+    if network.queries is not None:
+        return text
+    grid = np.linspace(0.0, _LARGEST, _GRID).round(6)
+    flips = strength_curve(pgn, network, image.original, alphas=grid).flips
+    changes = [f"{classes[flip.before]} → {classes[flip.after]} at {flip.alpha:.2f}" for flip in flips]
+    return f"{text}; with growing strength: {', '.join(changes) or 'no change'}"

@@ -1,0 +1,61 @@
+"""One image file, of no data set: perturbed, and what the classifier says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.data.images import UnreadableImage, read_image
+from pgn_studio.core.device import resolve_precision, to_pixels
+from pgn_studio.core.errors import DataError
+from pgn_studio.core.evaluation.batch import answers, classify_batch, perturbation_sizes
+from pgn_studio.core.evaluation.evaluate import place
+from pgn_studio.core.evaluation.strength import perturbed_at
+from pgn_studio.core.perturbation.pgn import Pgn
+
+Probabilities = npt.NDArray[np.float32]  # (K,), one-hot where the classifier gives labels only
+
+
+@dataclass(frozen=True)
+class SingleImage:
+    """`before` and `after` as in `evaluate`; `saved` is of the 8-bit picture `perturbed`."""
+
+    original: npt.NDArray[np.uint8]  # (H, W, 3), at the classifier's size
+    perturbation: npt.NDArray[np.float32]  # (H, W, 3), signed, in pixel values of 0…1, of strength 1
+    perturbed: npt.NDArray[np.uint8]  # (H, W, 3), clamped and rounded, at the strength asked for
+    before: Probabilities
+    after: Probabilities  # of strength 1, before 8 bits
+    saved: Probabilities
+    sizes: tuple[float, float, float]  # ‖p‖₂, RMS per value, largest |p|, of strength 1
+    has_probabilities: bool
+
+
+def perturb_file(pgn: Pgn, classifier: Classifier, path: Path, *, strength: float = 1.0) -> SingleImage:
+    """Read `path` as the data sets are read (shorter side to size, centre kept) and add strength · p.
+
+    Raises DataError for a file that gives no picture.
+    """
+    try:
+        original = read_image(path, size=pgn.info.image_size)
+    except UnreadableImage as reason:
+        raise DataError(f"{path.name} is no readable image: {reason}.", hint="Choose another file.") from None
+    device = place(pgn, classifier, None)
+    precision = resolve_precision("auto", device)
+    batch = classify_batch(pgn, classifier, to_pixels(original[None], device), precision)
+    perturbation = batch.perturbation_pixels[0].permute(1, 2, 0).cpu().numpy()
+    perturbed = perturbed_at(original, perturbation, strength)
+    l2, rms, linf = perturbation_sizes(batch.perturbation)[:, 0].tolist()
+    return SingleImage(
+        original=original,
+        perturbation=np.ascontiguousarray(perturbation, dtype=np.float32),
+        perturbed=perturbed,
+        before=batch.clean[0].cpu().numpy(),
+        after=batch.perturbed[0].cpu().numpy(),
+        saved=answers(classifier, to_pixels(perturbed[None], device), precision)[0].cpu().numpy(),
+        sizes=(l2, rms, linf),
+        has_probabilities=batch.has_probabilities,
+    )

@@ -1,0 +1,61 @@
+"""The command line's twin of an export in the window."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pgn_studio.core.evaluation.selection import Selection
+from pgn_studio.gui.inspection.subject import Subject
+
+DEFAULT_DPI = 150
+
+
+@dataclass(frozen=True)
+class ExportChoice:
+    """What is exported; the images are `indices`, or all that `selection` finds, `per_class` of each."""
+
+    what: str  # figure, table, list, images or model, as the command says it
+    indices: tuple[int, ...] = ()
+    selection: Selection | None = None
+    per_class: int | None = None
+    dpi: int = DEFAULT_DPI
+    width_mm: float | None = None
+
+
+def export_command(subject: Subject, choice: ExportChoice, out: str) -> str:
+    """`pgn-studio export …` as one line for a shell, with the PGN that is open."""
+    words = ["pgn-studio", "export", str(subject.pgn.path or subject.pgn.info.name)]
+    words += ["--what", choice.what, "--out", out]
+    if choice.what != "model":
+        words += ["--split", subject.split_name]
+    if choice.what in ("figure", "list", "images"):
+        words += _images(choice, subject.dataset.classes)
+    if choice.what == "figure":
+        words += [] if choice.dpi == DEFAULT_DPI else ["--dpi", str(choice.dpi)]
+        words += [] if choice.width_mm is None else ["--width-mm", f"{choice.width_mm:g}"]
+    return shlex.join(words)
+
+
+def _images(choice: ExportChoice, classes: Sequence[str]) -> list[str]:
+    if choice.selection is None:
+        return [word for index in choice.indices for word in ("--index", str(index))]
+    chosen, words = choice.selection, []
+    if chosen.outcome is not None:
+        words += ["--outcome", chosen.outcome.value.replace(" ", "-")]
+    for option, label in (
+        ("--true-class", chosen.label),
+        ("--class-before", chosen.before),
+        ("--class-after", chosen.after),
+    ):
+        words += [] if label is None else [option, classes[label]]
+    words += ["--name-contains", chosen.text] if chosen.text else []
+    for item in chosen.ranges:
+        words += ["--where", str(item)]
+    words += ["--sort", chosen.sort.value]  # always: without it an outcome has an order of its own
+    words += ["--descending"] if chosen.descending else []
+    words += [] if choice.per_class is None else ["--per-class", str(choice.per_class)]
+    return words
+
+

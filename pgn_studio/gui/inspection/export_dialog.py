@@ -1,0 +1,176 @@
+"""What to export, of which images and at which size; and the same as a command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
+
+from pgn_studio.core.evaluation.selection import Selection
+from pgn_studio.gui.inspection.command import DEFAULT_DPI, ExportChoice, export_command
+from pgn_studio.gui.inspection.subject import Subject
+
+WHATS = {
+    "figure": ("Figure: original | perturbation | perturbed", "figure.png"),
+    "table": ("Table of the evaluation's figures", "table.csv"),
+    "list": ("List of the images", "list.csv"),
+    "images": ("Perturbed images as PNG, with a manifest", "images"),
+    "model": ("PGN with its normalisation, for other programs", "model.pt2"),
+}
+SELECTED, SHOWN, PER_CLASS = "selected", "shown", "per class"
+LARGEST_FIGURE = 40  # rows, as core.export.figure
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What may be exported now."""
+
+    subject: Subject
+    selected: tuple[int, ...]
+    selection: Selection  # the gallery's
+    shown: int  # how many images it finds
+
+
+class ExportDialog(QDialog):
+    """Not in the way of anything: `wanted` carries the ExportChoice, and the caller asks where to."""
+
+    wanted = Signal(object)
+
+    def __init__(self, offered: Offered, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._offered = offered
+        self.setObjectName("export-dialog")
+        self.setWindowTitle("Export")
+        self._what = self._combo("export-what", "What to export")
+        for name, (title, _file) in WHATS.items():
+            self._what.addItem(title, name)
+        self._which = self._combo("export-which", "Which images")
+        number = len(offered.selected)
+        if number:
+            self._which.addItem(f"Selected: {number:,}", SELECTED)
+        self._which.addItem(f"All that the gallery shows: {offered.shown:,}", SHOWN)
+        self._which.addItem("The first of each class shown", PER_CLASS)
+        self._count = QSpinBox(self)
+        self._count.setObjectName("export-per-class")
+        self._count.setAccessibleName("Images of each class")
+        self._count.setRange(1, LARGEST_FIGURE)
+        self._count.setValue(2)
+        self._width = QDoubleSpinBox(self)
+        self._width.setObjectName("export-width")
+        self._width.setAccessibleName("Width of the figure")
+        self._width.setRange(0, 1000)
+        self._width.setDecimals(0)
+        self._width.setSuffix(" mm")
+        self._width.setSpecialValueText("as it comes")
+        self._width.setToolTip("Texts and lines are scaled with it; 20 mm at least")
+        self._dpi = QSpinBox(self)
+        self._dpi.setObjectName("export-dpi")
+        self._dpi.setAccessibleName("Resolution of a PNG")
+        self._dpi.setRange(30, 1200)
+        self._dpi.setValue(DEFAULT_DPI)
+        self._dpi.setSuffix(" dpi")
+        self._command = QLineEdit(self)
+        self._command.setObjectName("export-command")
+        self._command.setAccessibleName("The same as a command")
+        self._command.setReadOnly(True)
+        self._hint = QLabel(self)
+        self._hint.setObjectName("export-hint")
+        self._hint.setWordWrap(True)
+        self._build()
+        self._refresh()
+
+    @property
+    def choice(self) -> ExportChoice:
+        what, which = str(self._what.currentData()), self._which.currentData()
+        whole = what in ("table", "model")
+        width = self._width.value()
+        return ExportChoice(
+            what,
+            indices=self._offered.selected if which == SELECTED and not whole else (),
+            selection=None if which == SELECTED or whole else self._offered.selection,
+            per_class=self._count.value() if which == PER_CLASS and not whole else None,
+            dpi=self._dpi.value(),
+            width_mm=width if width >= 20 else None,
+        )
+
+    @property
+    def file_name(self) -> str:
+        """What the file may be called."""
+        return f"{self._offered.subject.stem}-{WHATS[self.choice.what][1]}"
+
+    def _combo(self, name: str, accessible: str) -> QComboBox:
+        combo = QComboBox(self)
+        combo.setObjectName(name)
+        combo.setAccessibleName(accessible)
+        combo.currentIndexChanged.connect(self._refresh)
+        return combo
+
+    def _build(self) -> None:
+        form = QFormLayout(self)
+        form.addRow("&What", self._what)
+        form.addRow("&Images", self._which)
+        form.addRow("&Of each class", self._count)
+        form.addRow("Wi&dth", self._width)
+        form.addRow("&Resolution", self._dpi)
+        form.addRow("Command", self._command)
+        form.addRow(self._hint)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
+        copy = QPushButton("&Copy as command", self)
+        copy.setObjectName("copy-command")
+        self._export = QPushButton("&Export…", self)
+        self._export.setObjectName("export-now")
+        self._export.setDefault(True)
+        buttons.addButton(copy, QDialogButtonBox.ButtonRole.ActionRole)
+        buttons.addButton(self._export, QDialogButtonBox.ButtonRole.AcceptRole)
+        buttons.accepted.connect(self._accept)
+        buttons.rejected.connect(self.reject)
+        copy.clicked.connect(self._copy)
+        form.addRow(buttons)
+        for spin in (self._count, self._width, self._dpi):
+            spin.valueChanged.connect(self._refresh)
+        self.resize(620, self.sizeHint().height())
+
+    def _refresh(self) -> None:
+        if not hasattr(self, "_command") or self._which.currentData() is None:
+            return  # still being built
+        choice = self.choice
+        images = choice.what in ("figure", "list", "images")
+        self._which.setEnabled(images)
+        self._count.setEnabled(images and choice.selection is not None and choice.per_class is not None)
+        self._width.setEnabled(choice.what == "figure")
+        self._dpi.setEnabled(choice.what == "figure")
+        self._command.setText(export_command(self._offered.subject, choice, self.file_name))
+        self._command.setCursorPosition(0)
+        rows = self._rows(choice)
+        too_many = choice.what == "figure" and rows > LARGEST_FIGURE
+        text = f"A figure takes {LARGEST_FIGURE} images at most, and these are {rows:,}." if too_many else ""
+        if not rows and images:
+            text = "The gallery shows no image."
+        self._hint.setText(text)
+        self._export.setEnabled(not text)
+
+    def _rows(self, choice: ExportChoice) -> int:
+        if choice.per_class is not None:
+            return min(choice.per_class * len(self._offered.subject.dataset.classes), self._offered.shown)
+        return len(choice.indices) if choice.selection is None else self._offered.shown
+
+    def _accept(self) -> None:
+        self.wanted.emit(self.choice)
+        self.accept()
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._command.text())
+        self._hint.setText("Copied.")

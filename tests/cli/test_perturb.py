@@ -1,0 +1,62 @@
+"""`perturb`: image files through the bundled demo's PGN, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from pgn_studio.core.paths import trained_folder
+from tests.cli.conftest import RunCommand
+
+PGN = "digits-enhance.safetensors"
+
+
+@pytest.fixture
+def digit(tmp_path: Path) -> Path:
+    pixels = (load_digits().images[10] * 15.9).astype(np.uint8)
+    path = tmp_path / "zero.png"
+    Image.fromarray(pixels).resize((16, 16)).save(path)
+    return path
+
+
+def test_a_file_is_perturbed_at_a_strength(pgn_studio: RunCommand, digit: Path, tmp_path: Path) -> None:
+    target = trained_folder() / PGN
+    pictures = []
+    for strength in ("0", "1", "2"):
+        out = tmp_path / strength
+        outcome = pgn_studio(
+            "perturb", target, digit, "--out", out, "--strength", strength, "--device", "cpu"
+        )
+        assert outcome.code == 0, outcome.err
+        assert re.fullmatch(
+            r"zero\.png: \d [\d.]+ % → \d [\d.]+ %; with growing strength: .+\n", outcome.out
+        ), outcome.out
+        with Image.open(out / "zero.png") as picture:
+            pictures.append(np.asarray(picture).astype(int))
+    assert np.array_equal(pictures[0][..., 0], np.asarray(Image.open(digit)))
+    one, two = np.abs(pictures[1] - pictures[0]).sum(), np.abs(pictures[2] - pictures[0]).sum()
+    assert 0 < one < two
+
+
+def test_bad_input_is_one_line(pgn_studio: RunCommand, digit: Path, tmp_path: Path) -> None:
+    target = trained_folder() / PGN
+    (tmp_path / "bad.png").write_bytes(b"x")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "zero.png").write_bytes(b"mine")
+    for arguments, said in (
+        ((tmp_path / "none.png",), "There is no file"),
+        ((tmp_path / "bad.png",), "no readable image"),
+        ((digit, "--out", out), "is there already"),
+        ((digit, digit, "--out", tmp_path / "new"), "the same name"),
+        ((digit, "--strength", "-1"), "--strength"),
+    ):
+        outcome = pgn_studio("perturb", target, *arguments)
+        assert outcome.code == 2, outcome.out
+        assert said in outcome.error_lines[-1]
+    assert (out / "zero.png").read_bytes() == b"mine"

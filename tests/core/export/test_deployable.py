@@ -1,0 +1,82 @@
+"""The PGN as a file for other programs: what comes back is what the PGN makes; nothing else is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pgn_studio.core.device import to_pixels
+from pgn_studio.core.errors import Cancelled, PgnStudioError
+from pgn_studio.core.export import deployable
+from pgn_studio.core.export.deployable import INPUT, OUTPUT, export_deployable
+from pgn_studio.core.paths import trained_folder
+from pgn_studio.core.perturbation.pgn import Pgn, load_pgn
+
+
+@pytest.fixture(scope="module")
+def pgn() -> Pgn:
+    return load_pgn(trained_folder() / "digits-enhance.safetensors")
+
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+
+
+def run(path: Path, pixels: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """As a program would that knows nothing of this one."""
+    if path.suffix == ".pt2":
+        result: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = (
+            torch.export.load(path).module()(pixels).detach().numpy()
+        )
+        return result
+    import onnxruntime
+
+    return np.asarray(onnxruntime.InferenceSession(str(path)).run([OUTPUT], {INPUT: pixels.numpy()})[0])
+
+
+@pytest.mark.parametrize("name", ["model.pt2", "model.onnx"])
+def test_the_file_makes_the_same_images(pgn: Pgn, tmp_path: Path, name: str) -> None:
+    told: list[tuple[int, int]] = []
+    checked = export_deployable(
+        tmp_path / name, pgn, IMAGES, progress=lambda done, total: told.append((done, total))
+    )
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert checked.images == 5
+    assert checked.largest_difference < 1e-4
+    pixels = to_pixels(IMAGES[:3], torch.device("cpu")).contiguous()
+    expected = pgn.perturb(pixels).pixels.clamp(0, 1).numpy()
+    assert np.abs(run(tmp_path / name, pixels) - expected).max() < 1e-4
+    assert np.abs(expected - pixels.numpy()).max() > 0.01
+
+
+def test_a_file_that_fails_its_check_is_not_kept(
+    pgn: Pgn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployable, "_program_runner", lambda _path: lambda pixels: pixels.numpy())
+    with pytest.raises(PgnStudioError, match="other images than the PGN"):
+        export_deployable(tmp_path / "model.pt2", pgn, IMAGES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cancelling_leaves_nothing(pgn: Pgn, tmp_path: Path) -> None:
+    def cancel(done: int, _total: int) -> None:
+        if done == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        export_deployable(tmp_path / "model.pt2", pgn, IMAGES, progress=cancel)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_suffixes_and_a_missing_runtime_are_refused(
+    pgn: Pgn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    with pytest.raises(PgnStudioError, match=r"\.pt2, \.onnx"):
+        export_deployable(tmp_path / "model.pth", pgn, IMAGES)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(PgnStudioError, match="onnxruntime"):
+        export_deployable(tmp_path / "model.onnx", pgn, IMAGES)
