@@ -82,11 +82,14 @@ class MainWindow(QMainWindow):
 
     def build(self) -> Studio:
         """Make the working pages; torch has been imported by now."""
+        from pgn_studio.gui.runs.desk import RunsDesk
         from pgn_studio.gui.studio import Studio
 
         studio = self.studio = Studio(self, self._state, make_runner=self._make_runner)
         self.tabs.addTab(studio.training, "&Train")
         self.tabs.addTab(studio.inspection, "&Inspect")
+        self.runs = RunsDesk(studio, self)
+        self.tabs.addTab(self.runs.page, "R&uns")
         self._setup_dock = self._dock(
             "Set-up", "setup_dock", studio.setup, Qt.DockWidgetArea.LeftDockWidgetArea
         )
@@ -157,6 +160,9 @@ class MainWindow(QMainWindow):
     def _add_view_menu(self, menu: QMenu) -> None:
         self._action(menu, "Train", self.show_training, "Ctrl+1")
         self._action(menu, "Inspect", self.show_inspection, "Ctrl+2")
+        for number in range(2, self.tabs.count()):
+            title = self.tabs.tabText(number).replace("&", "")
+            self._action(menu, title, partial(self.tabs.setCurrentIndex, number), f"Ctrl+{number + 1}")
         menu.addSeparator()
         menu.addAction(self._setup_dock.toggleViewAction())
         menu.addAction(self._messages_dock.toggleViewAction())
