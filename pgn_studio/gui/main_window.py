@@ -23,15 +23,16 @@ from PySide6.QtWidgets import (
     QDockWidget,
     QMainWindow,
     QMenu,
-    QMessageBox,
     QStackedWidget,
     QTabWidget,
     QWidget,
 )
 
-from pgn_studio import __version__
 from pgn_studio.core.paths import log_file
+from pgn_studio.gui.commands import commands_of
 from pgn_studio.gui.dialogs.closing import ClosingDialog
+from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
+from pgn_studio.gui.dialogs.palette import CommandPalette
 from pgn_studio.gui.operations import wait_for_all
 from pgn_studio.gui.state import LAYOUT_VERSION, RecentKind, SessionState
 from pgn_studio.gui.theme import THEMES, current_theme
@@ -129,7 +130,7 @@ class MainWindow(QMainWindow):
         bar = self.menuBar()
         file_menu = bar.addMenu("&File")
         self._action(file_menu, "Open data set…", studio.choose_dataset, "Ctrl+O")
-        self._action(file_menu, "Open classifier…", studio.choose_classifier, "Ctrl+K")
+        self._action(file_menu, "Open classifier…", studio.choose_classifier, "Ctrl+L")
         self._action(file_menu, "Open black box…", studio.choose_black_box, "Ctrl+Shift+K")
         self._action(file_menu, "Open PGN…", studio.choose_pgn, "Ctrl+P")
         self._action(file_menu, "Open run…", studio.choose_run, "Ctrl+Shift+O")
@@ -154,6 +155,8 @@ class MainWindow(QMainWindow):
         self._action(run_menu, "Train a classifier…", studio.train_classifier)
         self._add_view_menu(bar.addMenu("&View"))
         help_menu = bar.addMenu("&Help")
+        self._action(help_menu, "Commands…", self._show_palette, "Ctrl+K")
+        self._action(help_menu, "Keyboard shortcuts", self._show_shortcuts, "?")
         self._action(help_menu, "About PGN Studio", self._about)
         self._action(help_menu, "Open log folder", self._open_log_folder)
 
@@ -255,14 +258,15 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _about(self) -> None:
-        text = (
-            f"<h3>PGN Studio {__version__}</h3>"
-            "<p>Perturbation generation networks: images changed a little, so that a frozen "
-            "classifier is right, or wrong, more often.</p>"
-        )
-        box = QMessageBox(QMessageBox.Icon.NoIcon, "About PGN Studio", text, parent=self)
-        box.setObjectName("about_dialog")
-        box.open()
+        AboutDialog(self).open()
+
+    @Slot()
+    def _show_shortcuts(self) -> None:
+        ShortcutsDialog(commands_of(self.menuBar()), self).open()
+
+    @Slot()
+    def _show_palette(self) -> None:
+        CommandPalette(commands_of(self.menuBar()), self).open()
 
     @Slot()
     def _open_log_folder(self) -> None:
