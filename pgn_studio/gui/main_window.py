@@ -83,12 +83,17 @@ class MainWindow(QMainWindow):
 
     def build(self) -> Studio:
         """Make the working pages; torch has been imported by now."""
+        from pgn_studio.gui.docks.data_page import DataPage
         from pgn_studio.gui.runs.desk import RunsDesk
         from pgn_studio.gui.studio import Studio
 
         studio = self.studio = Studio(self, self._state, make_runner=self._make_runner)
         self.tabs.addTab(studio.training, "&Train")
         self.tabs.addTab(studio.inspection, "&Inspect")
+        self.data = DataPage(self)
+        studio.workspace.dataset_changed.connect(self.data.show_dataset)
+        self.data.failed.connect(studio.show_problem)
+        self.tabs.addTab(self.data, "&Data")
         self.runs = RunsDesk(studio, self)
         self.tabs.addTab(self.runs.page, "R&uns")
         self._setup_dock = self._dock(
