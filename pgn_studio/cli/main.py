@@ -63,6 +63,7 @@ _add(report.report, report.EXAMPLE)
 _add(sweep.sweep, sweep.EXAMPLE)
 _add(reproduce.reproduce, reproduce.EXAMPLE)
 _add(runs.runs)
+_add(runs.annotate, runs.ANNOTATE_EXAMPLE)
 _add(doctor.doctor)
 
 

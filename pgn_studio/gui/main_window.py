@@ -23,15 +23,16 @@ from PySide6.QtWidgets import (
     QDockWidget,
     QMainWindow,
     QMenu,
-    QMessageBox,
     QStackedWidget,
     QTabWidget,
     QWidget,
 )
 
-from pgn_studio import __version__
 from pgn_studio.core.paths import log_file
+from pgn_studio.gui.commands import commands_of
 from pgn_studio.gui.dialogs.closing import ClosingDialog
+from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
+from pgn_studio.gui.dialogs.palette import CommandPalette
 from pgn_studio.gui.operations import wait_for_all
 from pgn_studio.gui.state import LAYOUT_VERSION, RecentKind, SessionState
 from pgn_studio.gui.theme import THEMES, current_theme
@@ -82,11 +83,19 @@ class MainWindow(QMainWindow):
 
     def build(self) -> Studio:
         """Make the working pages; torch has been imported by now."""
+        from pgn_studio.gui.docks.data_page import DataPage
+        from pgn_studio.gui.runs.desk import RunsDesk
         from pgn_studio.gui.studio import Studio
 
         studio = self.studio = Studio(self, self._state, make_runner=self._make_runner)
         self.tabs.addTab(studio.training, "&Train")
         self.tabs.addTab(studio.inspection, "&Inspect")
+        self.data = DataPage(self)
+        studio.workspace.dataset_changed.connect(self.data.show_dataset)
+        self.data.failed.connect(studio.show_problem)
+        self.tabs.addTab(self.data, "&Data")
+        self.runs = RunsDesk(studio, self)
+        self.tabs.addTab(self.runs.page, "R&uns")
         self._setup_dock = self._dock(
             "Set-up", "setup_dock", studio.setup, Qt.DockWidgetArea.LeftDockWidgetArea
         )
@@ -126,7 +135,7 @@ class MainWindow(QMainWindow):
         bar = self.menuBar()
         file_menu = bar.addMenu("&File")
         self._action(file_menu, "Open data set…", studio.choose_dataset, "Ctrl+O")
-        self._action(file_menu, "Open classifier…", studio.choose_classifier, "Ctrl+K")
+        self._action(file_menu, "Open classifier…", studio.choose_classifier, "Ctrl+L")
         self._action(file_menu, "Open black box…", studio.choose_black_box, "Ctrl+Shift+K")
         self._action(file_menu, "Open PGN…", studio.choose_pgn, "Ctrl+P")
         self._action(file_menu, "Open run…", studio.choose_run, "Ctrl+Shift+O")
@@ -151,12 +160,17 @@ class MainWindow(QMainWindow):
         self._action(run_menu, "Train a classifier…", studio.train_classifier)
         self._add_view_menu(bar.addMenu("&View"))
         help_menu = bar.addMenu("&Help")
+        self._action(help_menu, "Commands…", self._show_palette, "Ctrl+K")
+        self._action(help_menu, "Keyboard shortcuts", self._show_shortcuts, "?")
         self._action(help_menu, "About PGN Studio", self._about)
         self._action(help_menu, "Open log folder", self._open_log_folder)
 
     def _add_view_menu(self, menu: QMenu) -> None:
         self._action(menu, "Train", self.show_training, "Ctrl+1")
         self._action(menu, "Inspect", self.show_inspection, "Ctrl+2")
+        for number in range(2, self.tabs.count()):
+            title = self.tabs.tabText(number).replace("&", "")
+            self._action(menu, title, partial(self.tabs.setCurrentIndex, number), f"Ctrl+{number + 1}")
         menu.addSeparator()
         menu.addAction(self._setup_dock.toggleViewAction())
         menu.addAction(self._messages_dock.toggleViewAction())
@@ -249,14 +263,15 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _about(self) -> None:
-        text = (
-            f"<h3>PGN Studio {__version__}</h3>"
-            "<p>Perturbation generation networks: images changed a little, so that a frozen "
-            "classifier is right, or wrong, more often.</p>"
-        )
-        box = QMessageBox(QMessageBox.Icon.NoIcon, "About PGN Studio", text, parent=self)
-        box.setObjectName("about_dialog")
-        box.open()
+        AboutDialog(self).open()
+
+    @Slot()
+    def _show_shortcuts(self) -> None:
+        ShortcutsDialog(commands_of(self.menuBar()), self).open()
+
+    @Slot()
+    def _show_palette(self) -> None:
+        CommandPalette(commands_of(self.menuBar()), self).open()
 
     @Slot()
     def _open_log_folder(self) -> None:

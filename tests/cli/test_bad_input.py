@@ -121,6 +121,8 @@ BAD_LINES = [
     ("reproduce table1 --gamma -1 --out {tmp}/new", "gamma"),
     ("reproduce table1 --device gpu --out {tmp}/new", "Device 'gpu'"),
     ("runs --folder {tmp}/none", "no folder"),
+    ("annotate {tmp}/none --name x", "There is no run folder"),
+    ("annotate {tmp} --name x", "is no run"),
     ("doctor --jsn", "No such option"),
     ("demo --headless --out {tmp}/text.txt", "text.txt"),
 ]

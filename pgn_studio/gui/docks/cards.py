@@ -160,7 +160,7 @@ class ClassifierCard(QGroupBox):
         super().__init__("Frozen classifier", parent)
         self.open_button = QPushButton("Open…", self)
         self.open_button.setObjectName("open_classifier_button")
-        self.open_button.setToolTip("<p>Open a classifier's file, or drop it on the window (Ctrl+K)</p>")
+        self.open_button.setToolTip("<p>Open a classifier's file, or drop it on the window (Ctrl+L)</p>")
         self.train_button = QPushButton("Train a classifier…", self)
         self.train_button.setObjectName("train_classifier_button")
         self.summary = _summary("classifier_summary", self)

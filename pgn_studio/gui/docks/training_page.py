@@ -6,16 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from pgn_studio.core.training.events import (
     EpochCompleted,
@@ -25,7 +16,10 @@ from pgn_studio.core.training.events import (
     RunStarted,
     StepCompleted,
 )
+from pgn_studio.gui.plots.compared import DASHES, ComparedRun
+from pgn_studio.gui.plots.compared_bar import ComparedBar
 from pgn_studio.gui.plots.live_plots import LivePlots
+from pgn_studio.gui.plots.plot_bar import PlotBar
 from pgn_studio.gui.training.bridge import TrainingBridge
 from pgn_studio.gui.training.history import RunHistory
 from pgn_studio.gui.training.preview import PreviewImages
@@ -61,20 +55,12 @@ class TrainingPage(QWidget):
         self.rate.setObjectName("run_rate")
         self.rate.setProperty("role", "muted")
         self.rate.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.logarithmic = QCheckBox("Log scale", self)
-        self.logarithmic.setObjectName("log_scale")
-        self.logarithmic.setToolTip("Draw losses and L2 on a logarithmic scale")
-        self.smoothing = QSpinBox(self)
-        self.smoothing.setObjectName("smoothing")
-        self.smoothing.setAccessibleName("Smoothing in steps")
-        self.smoothing.setRange(1, 500)
-        self.smoothing.setValue(20)
-        self.smoothing.setSuffix(" steps")
-        self.smoothing.setToolTip("Lines are means over this many steps; dots are the validation split")
+        self.controls = PlotBar(self.plots, self)
+        self.compared_bar = ComparedBar(self)
+        self._compared: list[ComparedRun] = []
         self._started: RunStarted | None = None
         self._lay_out()
-        self.logarithmic.toggled.connect(self.plots.set_logarithmic)
-        self.smoothing.valueChanged.connect(self.plots.set_smoothing)
+        self.compared_bar.removed.connect(self.stop_comparing)
         self.banner.action_clicked.connect(self.inspect_wanted)
         self.health.step_chosen.connect(self.plots.point_to)
         self._listen(bridge)
@@ -97,6 +83,27 @@ class TrainingPage(QWidget):
             self.position.setText(f"A run from disk, {int(steps[-1]):,} steps")
             self.plots.refresh()
             self._show_health()
+
+    def compare(self, name: str, folder: str, lines: Sequence[dict[str, Any]]) -> bool:
+        """Draw a run from disk beside the shown one; False when there are as many as can be told apart."""
+        used = {run.dashes for run in self._compared if run.folder != folder}
+        free = [dashes for dashes in DASHES if dashes not in used]
+        if not free:
+            return False
+        history = RunHistory()
+        history.replay(lines)
+        others = [run for run in self._compared if run.folder != folder]
+        self._set_compared([*others, ComparedRun(name, folder, history, free[0])])
+        return True
+
+    @Slot(str)
+    def stop_comparing(self, folder: str) -> None:
+        self._set_compared([run for run in self._compared if run.folder != folder])
+
+    def _set_compared(self, runs: list[ComparedRun]) -> None:
+        self._compared = runs
+        self.plots.compare(runs)
+        self.compared_bar.show_runs(runs)
 
     @Slot(object)
     def show_state(self, state: RunState) -> None:
@@ -131,10 +138,7 @@ class TrainingPage(QWidget):
         top.addWidget(self.position)
         top.addWidget(self.rate, 1)
         top.addSpacing(12)
-        top.addWidget(self.logarithmic)
-        top.addSpacing(6)
-        top.addWidget(QLabel("Smoothing", self))
-        top.addWidget(self.smoothing)
+        top.addWidget(self.controls)
         card = QFrame(self)
         card.setProperty("card", True)
         inside = QVBoxLayout(card)
@@ -146,6 +150,7 @@ class TrainingPage(QWidget):
         layout.addWidget(self.bar)
         layout.addWidget(self.banner)
         layout.addWidget(self.health)
+        layout.addWidget(self.compared_bar)
         layout.addWidget(self.plots, 1)
         layout.addWidget(card)
 

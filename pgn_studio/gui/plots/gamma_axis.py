@@ -9,8 +9,9 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QObject, Slot
 
+from pgn_studio.gui.plots.series import Look
 from pgn_studio.gui.theme import PlotColors
-from pgn_studio.gui.training.history import RunHistory, decimated
+from pgn_studio.gui.training.history import RunHistory, decimated, means_per_epoch
 
 ZERO = -5.0  # the decade at which γ = 0 is drawn: below the slider's smallest, 0.0001
 
@@ -53,11 +54,13 @@ class GammaOverlay(QObject):
         self._axis.setTextPen(colors.marker)
         self.curve.setPen(pg.mkPen(colors.marker, width=1))
 
-    def redraw(self, history: RunHistory) -> None:
+    def redraw(self, history: RunHistory, look: Look) -> None:
         gamma = history.steps.column("gamma")
         decades = np.full(len(gamma), ZERO)
         np.log10(gamma, out=decades, where=gamma > 0)
-        self.curve.setData(*decimated(history.steps.column("step"), decades, columns=self._columns))
+        steps = history.steps.column("step")
+        line = means_per_epoch(history, decades) if look.per_epoch else (steps, decades)
+        self.curve.setData(*decimated(*line, columns=self._columns))
         if len(decades):  # a decade of air: a line on the frame would not be seen
             self._view.setYRange(np.floor(decades.min()) - 0.5, np.ceil(decades.max()) + 0.5, padding=0)
 

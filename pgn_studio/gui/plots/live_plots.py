@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Slot
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QWidget
 
+from pgn_studio.gui.plots.compared import ComparedRun
 from pgn_studio.gui.plots.gamma_axis import GammaOverlay
-from pgn_studio.gui.plots.series_plot import COLUMNS, Series, SeriesPlot
+from pgn_studio.gui.plots.legend import LegendSwitch
+from pgn_studio.gui.plots.series import Look, Series
+from pgn_studio.gui.plots.series_plot import COLUMNS, SeriesPlot
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.history import RunHistory
 
 TURN_MS = 60  # between two plots: each is redrawn about four times a second
 
-LOSSES = (Series("L<sub>G</sub>", "first", "loss_g"), Series("L<sub>D</sub>", "second", "loss_d"))
+LOSSES = (Series("generator", "first", "loss_g"), Series("discriminator", "second", "loss_d"))
 L2 = (Series("mean p²", "first", "l2", smooth=False),)
 FLIPS = (
     Series("fixed", "good", "fixed", "fixed", unit="count"),
@@ -28,30 +35,39 @@ ACCURACIES = (
 class LivePlots(QWidget):
     """Losses; L2 with γ; fixed and broken; accuracies. Dots are validation, lines are batches."""
 
+    zoom_changed = Signal(bool)  # whether it is zoomed by hand
+
     def __init__(self, history: RunHistory, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._history = history
-        self._window = 20
+        self._look = Look()
+        self._compared: tuple[ComparedRun, ...] = ()
+        self._zoomed = False
         self.losses = SeriesPlot("losses", "Losses", LOSSES, logarithmic=True, parent=self)
         self.l2 = SeriesPlot("l2", "L2", L2, logarithmic=True, parent=self)
         self.flips = SeriesPlot("flips", "Fixed and broken, %", FLIPS, logarithmic=False, parent=self)
         self.accuracies = SeriesPlot("accuracy", "Accuracy, %", ACCURACIES, logarithmic=False, parent=self)
         self.plots = (self.losses, self.l2, self.flips, self.accuracies)
         self.gamma = GammaOverlay(self.l2.plot, COLUMNS)
-        for plot in self.plots[1:]:
-            plot.plot.setXLink(self.losses.plot)
+        self.gamma_switch = LegendSwitch("γ (right axis)", "gamma_switch", self.l2)
+        self.gamma_switch.toggled.connect(self._show_gamma)
+        self.l2.add_switch(self.gamma_switch)
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         for index, plot in enumerate(self.plots):
             layout.addWidget(plot, index // 2, index % 2)
+            plot.pointed.connect(self._point_all)
+            plot.zoomed.connect(self._zoomed_by_hand)
+            plot.reset_wanted.connect(self.reset_zoom)
+            if plot is not self.losses:
+                plot.plot.setXLink(self.losses.plot)
         self._dirty: list[SeriesPlot] = []
         self._turn = QTimer(self)
         self._turn.setSingleShot(True)
         self._turn.setInterval(TURN_MS)
         self._turn.timeout.connect(self._draw_next)
-        theme = current_theme()
-        theme.changed.connect(self._recolor)
+        current_theme().changed.connect(self._recolor)
         self._recolor()
 
     @Slot()
@@ -64,13 +80,14 @@ class LivePlots(QWidget):
     @Slot()
     def mark_notices(self) -> None:
         """The history's notices have changed: few, so all are drawn anew."""
+        notices = self._history.notices
+        positions = [self._position(notice.step) for notice in notices]
         for plot in self.plots:
-            plot.set_marks(self._history.notices)
+            plot.set_marks(notices, positions)
 
     @Slot(int)
     def point_to(self, step: int) -> None:
-        for plot in self.plots:
-            plot.point_to(step)
+        self._point_all(self._position(step))
 
     @Slot(bool)
     def set_logarithmic(self, on: bool) -> None:
@@ -81,8 +98,29 @@ class LivePlots(QWidget):
     @Slot(int)
     def set_smoothing(self, window: int) -> None:
         """Draw means over the last `window` steps."""
-        self._window = window
-        self.refresh()
+        self._set_look(replace(self._look, window=window))
+
+    @Slot(bool)
+    def set_per_epoch(self, on: bool) -> None:
+        """Draw one mean for each epoch instead of the steps."""
+        self._set_look(replace(self._look, per_epoch=on))
+        self.mark_notices()
+        self.reset_zoom()
+
+    def compare(self, runs: Sequence[ComparedRun]) -> None:
+        """Draw these runs beside the shown one."""
+        self._compared = tuple(runs)
+        self._draw_compared()
+        self.reset_zoom()
+
+    @Slot()
+    def reset_zoom(self) -> None:
+        """Show all there is, and follow it as it grows."""
+        self._zoomed = False
+        self._follow()
+        for plot in self.plots:
+            plot.plot.enableAutoRange(axis="y")
+        self.zoom_changed.emit(False)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -92,14 +130,56 @@ class LivePlots(QWidget):
         super().hideEvent(event)
         self._turn.stop()
 
+    def _position(self, step: int) -> float:
+        if not self._look.per_epoch:
+            return float(step)
+        return float(self._history.epochs_of(np.array([float(step)]))[0])
+
+    def _set_look(self, look: Look) -> None:
+        self._look = look
+        self._draw_compared()
+        self.refresh()
+
+    def _draw_compared(self) -> None:
+        for plot in self.plots:
+            plot.compare(self._compared, self._look)
+
+    def _follow(self) -> None:
+        """All plots' x range: from the first to the last of what is drawn."""
+        name = "epoch" if self._look.per_epoch else "step"
+        histories = (self._history, *(run.history for run in self._compared))
+        columns = [history.steps.column(name) for history in histories]
+        filled = [column for column in columns if len(column)]
+        if filled:
+            first, last = min(column[0] for column in filled), max(column[-1] for column in filled)
+            self.losses.plot.setXRange(first, max(last, first + 1), padding=0.02)
+
+    @Slot(float)
+    def _point_all(self, position: float) -> None:
+        for plot in self.plots:
+            plot.point_to(position)
+
+    @Slot()
+    def _zoomed_by_hand(self) -> None:
+        self._zoomed = True
+        self.zoom_changed.emit(True)
+
+    @Slot(bool)
+    def _show_gamma(self, shown: bool) -> None:
+        self.gamma.curve.setVisible(shown)
+        for plot in self.plots:
+            plot.gamma_ticks.setVisible(shown)
+
     @Slot()
     def _draw_next(self) -> None:
         if not self._dirty:
             return
         plot = self._dirty.pop(0)
-        plot.redraw(self._history, window=self._window)
+        plot.redraw(self._history, self._look)
+        if plot is self.losses and not self._zoomed:
+            self._follow()
         if plot is self.l2:
-            self.gamma.redraw(self._history)
+            self.gamma.redraw(self._history, self._look)
         if self._dirty:
             self._turn.start()
 
@@ -109,6 +189,6 @@ class LivePlots(QWidget):
         for plot in self.plots:
             plot.set_colors(colors)
         self.gamma.set_colors(colors)
-        self.l2.add_legend_entry("γ (right axis)", colors.marker)
+        self.gamma_switch.set_color(colors.marker)
         self.mark_notices()
         self.refresh()

@@ -1,22 +1,28 @@
-"""One live plot: curves over steps, points per epoch, read-out under the pointer."""
+"""One live plot: curves with the raw steps behind, points per epoch, marks, read-out under the pointer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import QPointF, Qt, Signal, Slot
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from pgn_studio.core.training.events import Notice
+from pgn_studio.gui.plots.compared import MOST, ComparedRun, dashed
+from pgn_studio.gui.plots.legend import LegendSwitch
+from pgn_studio.gui.plots.plot_widget import QuietPlot
+from pgn_studio.gui.plots.series import Line, Look, Series
 from pgn_studio.gui.theme import PlotColors
-from pgn_studio.gui.training.history import FloatArray, RunHistory, decimated, smoothed
+from pgn_studio.gui.training.history import RunHistory, decimated
 
 COLUMNS = 400  # of minima and maxima: about a plot's width in pixels
 SMALLEST = 1e-9  # what a zero is drawn as on a logarithmic axis
+RAW_STRENGTH = 0.28  # of a raw curve's colour over the ground
+COMPARED_STRENGTH = 0.75
+GAMMA_TICK = 0.1  # of the plot's height
 # The mark of a notice: its sign, its line, and the field of PlotColors.
 _MARKS = {
     "warning": ("!", Qt.PenStyle.DashLine, "warning"),
@@ -25,33 +31,41 @@ _MARKS = {
 }
 
 
-@dataclass(frozen=True)
-class Series:
-    """One curve: a column of the steps and, where there is one, of the epochs (validation)."""
+class _Curves:
+    """What belongs to one series: the curve, the raw steps behind it, validation, compared runs."""
 
-    label: str
-    color: str  # a field of PlotColors
-    column: str
-    epoch_column: str = ""
-    unit: Literal["plain", "share", "count"] = "plain"  # shares and counts are drawn in percent
-    smooth: bool = True
+    def __init__(self, plot: pg.PlotWidget, series: Series) -> None:
+        self.series = series
+        self.raw = plot.plot()
+        self.compared = [plot.plot() for _ in range(MOST)]
+        self.curve = plot.plot()
+        self.points = plot.plot(pen=None, symbol="o", symbolSize=6) if series.epoch_column else None
+        self.shown = True
 
-    def step_values(self, history: RunHistory) -> FloatArray:
-        return self._scaled(history.steps.column(self.column), history.images_per_step)
+    def set_colors(self, colors: PlotColors) -> None:
+        color, ground = getattr(colors, self.series.color), colors.background
+        self.curve.setPen(pg.mkPen(color, width=1))  # a wider pen costs five times as much
+        # Mixed, not transparent: what is transparent costs more to draw.
+        self.raw.setPen(pg.mkPen(mixed(color, ground, RAW_STRENGTH), width=1))
+        for curve in self.compared:
+            curve.setPen(pg.mkPen(mixed(color, ground, COMPARED_STRENGTH), width=1))
+        if self.points is not None:
+            self.points.setSymbolBrush(color)
+            self.points.setSymbolPen(pg.mkPen(ground, width=1))
 
-    def epoch_values(self, history: RunHistory) -> FloatArray:
-        return self._scaled(history.epochs.column(self.epoch_column), history.val_images)
-
-    def text(self, value: float) -> str:
-        return f"{value:.3g}" if self.unit == "plain" else f"{value:.1f} %"
-
-    def _scaled(self, values: FloatArray, out_of: float) -> FloatArray:
-        scales = {"plain": 1.0, "share": 100.0, "count": 100.0 / out_of}
-        return values * scales[self.unit]
+    def show(self, shown: bool) -> None:
+        self.shown = shown
+        for item in (self.raw, self.curve, *self.compared, self.points):
+            if item is not None:
+                item.setVisible(shown)
 
 
 class SeriesPlot(QFrame):
-    """A title with the latest values above a pyqtgraph plot. Redraws only when told to."""
+    """A title, a legend of switches and the values at the pointer above a plot. Redraws when told to."""
+
+    pointed = Signal(float)  # x under the pointer; NaN when it has left
+    zoomed = Signal()  # by hand
+    reset_wanted = Signal()
 
     def __init__(
         self,
@@ -66,46 +80,56 @@ class SeriesPlot(QFrame):
         self.setObjectName(f"{name}_plot")
         self.setAccessibleName(f"Plot: {title}")
         self.setProperty("card", True)
-        self._title = title
-        self._series = tuple(series)
+        self._name = name
         self._can_be_logarithmic = logarithmic
         self._colors: PlotColors | None = None
-        self._drawn: list[tuple[FloatArray, FloatArray]] = []
-        self._heading = QLabel(title, self)
-        self._heading.setTextFormat(Qt.TextFormat.RichText)
+        self._drawn: list[Line] = []
+        self._look = Look()
+        heading = QLabel(f"<b>{title}</b>", self)
         self._readout = QLabel(self)
+        self._readout.setObjectName(f"{name}_readout")
         self._readout.setTextFormat(Qt.TextFormat.RichText)
-        self._readout.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.plot = pg.PlotWidget(self)
-        self.plot.setFrameShape(QFrame.Shape.NoFrame)
-        self.plot.setAcceptDrops(False)  # the window takes drops
-        self.plot.setMenuEnabled(False)
-        self.plot.hideButtons()
-        self.plot.showGrid(x=False, y=True, alpha=0.12)
-        for side in ("left", "bottom"):
-            self.plot.getAxis(side).setStyle(autoExpandTextSpace=False, tickTextOffset=4)
-        self.plot.getAxis("left").setWidth(46)
-        self.plot.getAxis("bottom").setHeight(20)
-        self.plot.setXRange(0, 100)  # until the first step
-        self.plot.enableAutoRange()
-        self.curves = [self.plot.plot() for _ in self._series]
-        self.points = [
-            self.plot.plot(pen=None, symbol="o", symbolSize=6) if item.epoch_column else None
-            for item in self._series
-        ]
+        self._readout.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.plot = QuietPlot(self)
+        self._lines = [_Curves(self.plot, item) for item in series]
+        self.curves = [lines.curve for lines in self._lines]
+        self.raws = [lines.raw for lines in self._lines]
+        self.points = [lines.points for lines in self._lines]
+        self.compared = [lines.compared for lines in self._lines]
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
-        self._cursor.hide()
-        self.plot.addItem(self._cursor, ignoreBounds=True)
+        self._level = pg.InfiniteLine(angle=0, movable=False)
+        for line in (self._cursor, self._level):
+            line.hide()
+            self.plot.addItem(line, ignoreBounds=True)
+        self.gamma_ticks = pg.VTickGroup(yrange=[0, GAMMA_TICK])
+        self.plot.addItem(self.gamma_ticks, ignoreBounds=True)
         self.marks: list[pg.InfiniteLine] = []
-        self.plot.scene().sigMouseMoved.connect(self._point_at)
-        top = QHBoxLayout()
-        top.addWidget(self._heading)
-        top.addWidget(self._readout, 1)
+        self.switches = [self._switch(lines) for lines in self._lines]
+        self._top = QHBoxLayout()
+        self._top.setSpacing(4)
+        self._top.addWidget(heading)
+        for switch in self.switches:
+            self._top.addWidget(switch)
+        self._top.addWidget(self._readout, 1)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 4)
+        layout.setContentsMargins(8, 4, 8, 4)
         layout.setSpacing(2)
-        layout.addLayout(top)
+        layout.addLayout(self._top)
         layout.addWidget(self.plot, 1)
+        self.plot.scene().sigMouseMoved.connect(self._mouse_moved)
+        self.plot.left.connect(self._mouse_left)
+        self.plot.reset_wanted.connect(self.reset_wanted)
+        self.plot.getPlotItem().vb.sigRangeChangedManually.connect(self._zoomed_by_hand)
+
+    def _switch(self, lines: _Curves) -> LegendSwitch:
+        switch = LegendSwitch(lines.series.label, f"{self._name}_{lines.series.column}_switch", self)
+        switch.toggled.connect(lines.show)
+        return switch
+
+    def add_switch(self, switch: LegendSwitch) -> None:
+        """A switch for something that others draw over this plot."""
+        self._top.insertWidget(self._top.count() - 1, switch)
 
     def set_logarithmic(self, on: bool) -> None:
         if self._can_be_logarithmic:
@@ -113,46 +137,54 @@ class SeriesPlot(QFrame):
 
     def set_colors(self, colors: PlotColors) -> None:
         self._colors = colors
-        self.plot.setBackground(colors.background)
-        for side in ("left", "bottom"):
-            self.plot.getAxis(side).setPen(pg.mkPen(colors.muted, width=1))
-            self.plot.getAxis(side).setTextPen(colors.muted)
-        self._cursor.setPen(pg.mkPen(colors.muted, width=1, style=Qt.PenStyle.DashLine))
-        for item, curve, points in zip(self._series, self.curves, self.points, strict=True):
-            color = getattr(colors, item.color)
-            curve.setPen(pg.mkPen(color, width=1))  # a wider pen costs five times as much
-            if points is not None:
-                points.setSymbolBrush(color)
-                points.setSymbolPen(pg.mkPen(colors.background, width=1))
-        self._heading.setText(self._legend())
+        self.plot.set_colors(colors)
+        for line in (self._cursor, self._level):
+            line.setPen(pg.mkPen(colors.muted, width=1, style=Qt.PenStyle.DashLine))
+        self.gamma_ticks.setPen(pg.mkPen(colors.marker, width=1))
+        for lines, switch in zip(self._lines, self.switches, strict=True):
+            lines.set_colors(colors)
+            switch.set_color(getattr(colors, lines.series.color))
 
-    def redraw(self, history: RunHistory, *, window: int) -> None:
-        """Draw what `history` holds, as means over the last `window` steps."""
-        steps = history.steps.column("step")
+    def redraw(self, history: RunHistory, look: Look) -> None:
+        """Draw what `history` holds."""
+        self._look = look
         self._drawn = []
-        for item, curve, points in zip(self._series, self.curves, self.points, strict=True):
-            values = item.step_values(history)
-            if item.smooth:
-                values = smoothed(values, window)
-            values = np.maximum(values, SMALLEST) if self._can_be_logarithmic else values
-            x, y = decimated(steps, values, columns=COLUMNS)
+        for lines in self._lines:
+            series = lines.series
+            # Smoothed first: of decimated values it would be a mean of extremes.
+            x, y = decimated(*self._fit(series.line(history, look)), columns=COLUMNS)
             self._drawn.append((x, y))
-            curve.setData(x, y)
-            if points is not None:
-                points.setData(history.epochs.column("step"), item.epoch_values(history))
+            lines.curve.setData(x, y)
+            raw = series.raw(history) if series.has_raw(look) else (x[:0], y[:0])
+            lines.raw.setData(*decimated(*self._fit(raw), columns=COLUMNS))
+            if lines.points is not None:
+                lines.points.setData(*series.points(history, look))
+        changes = history.gamma_changes()
+        self.gamma_ticks.setXVals(list(history.epochs_of(changes) if look.per_epoch else changes))
 
-    def set_marks(self, notices: Sequence[Notice]) -> None:
+    def compare(self, runs: Sequence[ComparedRun], look: Look) -> None:
+        """Draw these runs beside the shown one, in place of those before."""
+        for lines in self._lines:
+            for index, curve in enumerate(lines.compared):
+                if index >= len(runs):
+                    curve.setData([], [])
+                    continue
+                line = self._fit(lines.series.line(runs[index].history, look))
+                (x, y), joined = dashed(line, runs[index].dashes)
+                curve.setData(x, y, connect=joined)
+
+    def set_marks(self, notices: Sequence[Notice], positions: Sequence[float]) -> None:
         """A line where a condition started (!: warning, !!: problem) or passed (✓); notes have none."""
         for mark in self.marks:
             self.plot.removeItem(mark)
         self.marks = []
-        for notice in notices:
+        for notice, position in zip(notices, positions, strict=True):
             if notice.level == "info" or self._colors is None:
                 continue
             sign, style, color = _MARKS[notice.level]
             shown = getattr(self._colors, color)
             mark = pg.InfiniteLine(
-                pos=notice.step,
+                pos=position,
                 angle=90,
                 pen=pg.mkPen(shown, width=1, style=style),
                 label=sign,
@@ -162,39 +194,76 @@ class SeriesPlot(QFrame):
             self.plot.addItem(mark, ignoreBounds=True)
             self.marks.append(mark)
 
-    def point_to(self, step: float) -> None:
-        """Put the cursor at a step."""
-        self._cursor.setPos(step)
-        self._cursor.show()
-
-    def add_legend_entry(self, label: str, color: str) -> None:
-        """Name something that is drawn over the plot; gone after the next `set_colors`."""
-        self._heading.setText(f"{self._heading.text()}&nbsp;&nbsp;{_entry(label, color)}")
-
-    def _legend(self) -> str:
-        entries = [_entry(item.label, getattr(self._colors, item.color)) for item in self._series]
-        return f"<b>{self._title}</b>&nbsp;&nbsp; {'&nbsp;&nbsp;'.join(entries)}"
-
-    @Slot(object)
-    def _point_at(self, position: QPointF) -> None:
-        """Show the values at the pointer, and where that is."""
-        box = self.plot.getPlotItem().vb
-        inside = box.sceneBoundingRect().contains(position)
-        if not inside or not self._drawn or not len(self._drawn[0][0]):
+    def point_to(self, position: float) -> None:
+        """Put the cursor at an x and say the values there; NaN takes it away."""
+        if not np.isfinite(position):
             self._cursor.hide()
             self._readout.clear()
             return
-        steps = self._drawn[0][0]
-        step = float(np.clip(box.mapSceneToView(position).x(), steps[0], steps[-1]))
+        x = position
+        if self._drawn and len(self._drawn[0][0]):
+            steps = self._drawn[0][0]
+            x = float(np.clip(position, steps[0], steps[-1]))
         texts = []
-        for item, (x, y) in zip(self._series, self._drawn, strict=True):
-            value = y[min(int(np.searchsorted(x, step)), len(y) - 1)]
-            color = getattr(self._colors, item.color)
-            texts.append(f'<span style="color:{color}">{item.text(value)}</span>')
-        self._readout.setText(f"step {step:.0f}: {' · '.join(texts)}")
-        self._cursor.setPos(step)
+        for lines, line in zip(self._lines, self._drawn, strict=True):
+            if lines.shown:
+                color = getattr(self._colors, lines.series.color)
+                texts.append(f'<span style="color:{color}">{lines.series.text(_value_at(line, x))}</span>')
+        where = f"epoch {x:.0f}" if self._look.per_epoch else f"step {x:,.0f}"
+        self._readout.setText(f"{where}: {' · '.join(texts)}")
+        self._cursor.setPos(x)
         self._cursor.show()
 
+    def readout(self) -> str:
+        return self._readout.text()
 
-def _entry(label: str, color: str) -> str:
-    return f'<span style="color:{color}">●&nbsp;{label}</span>'
+    def _fit(self, line: Line) -> Line:
+        """Zeros have no place on a logarithmic axis."""
+        x, y = line
+        return x, np.maximum(y, SMALLEST) if self._can_be_logarithmic else y
+
+    @Slot(object)
+    def _mouse_moved(self, position: QPointF) -> None:
+        box = self.plot.getPlotItem().vb
+        if not box.sceneBoundingRect().contains(position):
+            self._mouse_left()
+            return
+        point = box.mapSceneToView(position)
+        self._level.setPos(point.y())
+        self._level.show()
+        self.pointed.emit(float(point.x()))
+
+    @Slot()
+    def _mouse_left(self) -> None:
+        if self._level.isVisible():
+            self._level.hide()
+            self.pointed.emit(float("nan"))
+
+    @Slot()
+    def _zoomed_by_hand(self) -> None:
+        self.zoomed.emit()
+
+
+def _value_at(line: Line, position: float) -> float:
+    """The nearest drawn value; NaN where there is none."""
+    x, y = line
+    if not len(x):
+        return float("nan")
+    right = min(int(np.searchsorted(x, position)), len(x) - 1)
+    left = max(0, right - 1)
+    return float(y[left] if position - x[left] < x[right] - position else y[right])
+
+
+def mixed(color: str, ground: str, strength: float) -> QColor:
+    """`strength` (0…1) of `color` over `ground`."""
+    over, under = QColor(color), QColor(ground)
+    return QColor.fromRgbF(
+        *(
+            strength * upper + (1 - strength) * lower
+            for upper, lower in (
+                (over.redF(), under.redF()),
+                (over.greenF(), under.greenF()),
+                (over.blueF(), under.blueF()),
+            )
+        )
+    )

@@ -14,6 +14,7 @@ FloatArray = npt.NDArray[np.float64]
 
 STEP_COLUMNS = (
     "step",
+    "epoch",
     "gamma",
     "loss_g",
     "loss_d",
@@ -119,6 +120,34 @@ class RunHistory:
         """Remember what the counts are out of: `images` in `steps` steps, `val` at an epoch's end."""
         self.images_per_step = max(1.0, images / max(1, steps))
         self.val_images = max(1.0, float(val))
+
+
+    def gamma_changes(self) -> FloatArray:
+        """The steps that were the first with another γ."""
+        gamma = self.steps.column("gamma")
+        changed: FloatArray = self.steps.column("step")[1:][gamma[1:] != gamma[:-1]]
+        return changed
+
+    def epochs_of(self, steps: FloatArray) -> FloatArray:
+        """Where `steps` lie on an axis of epochs, on which epoch 2 reaches from 1.5 to 2.5."""
+        known, epochs = self.steps.column("step"), self.steps.column("epoch")
+        if not len(known):
+            return np.zeros(len(steps))
+        first = np.searchsorted(epochs, epochs, side="left")  # of each step's epoch
+        length = max(1.0, float(np.bincount(first.astype(np.int64)).max()))
+        index = np.clip(np.searchsorted(known, steps), 0, len(known) - 1)
+        fractions: FloatArray = epochs[index] - 0.5 + (index - first[index]) / length
+        return fractions
+
+
+def means_per_epoch(history: RunHistory, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The epochs and the mean over each one's steps; `values` has one for each step."""
+    epochs = history.steps.column("epoch")
+    if not len(epochs):
+        return epochs, values
+    numbers, starts, counts = np.unique(epochs, return_index=True, return_counts=True)
+    means: FloatArray = np.add.reduceat(np.nan_to_num(values), starts) / counts
+    return numbers, means
 
 
 def holding(notices: Sequence[Notice]) -> list[Notice]:

@@ -155,7 +155,7 @@ def test_a_run_from_disk_shows_its_notices_and_marks(qtbot: QtBot) -> None:
     qtbot.addWidget(page)
     step = dict.fromkeys(
         (
-            *("gamma", "loss_g", "loss_d", "l2", "fixed", "broken"),
+            *("epoch", "gamma", "loss_g", "loss_d", "l2", "fixed", "broken"),
             *("clean_accuracy", "perturbed_accuracy", "images_per_second"),
         ),
         1.0,

@@ -96,9 +96,9 @@ def test_log_scale_and_smoothing_apply_to_the_plots(qtbot: QtBot, window: MainWi
     with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
         press(qtbot, window, "start_button")
     plots = studio.training.plots
-    studio.training.smoothing.setValue(1)
+    studio.training.controls.smoothing.setValue(1)
     qtbot.waitUntil(lambda: last_of(plots.losses) == 1 / 40, timeout=5000)
-    studio.training.logarithmic.setChecked(True)
+    studio.training.controls.logarithmic.setChecked(True)
     assert plots.losses.plot.getAxis("left").logMode
     assert plots.l2.plot.getAxis("left").logMode
     assert not plots.accuracies.plot.getAxis("left").logMode

@@ -1,0 +1,181 @@
+"""The Data tab: how many images of which class, what they look like, and which files were left out."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QIcon, QImage, QPixmap, QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QListView,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from pgn_studio.gui.operations import Operation, run_in_background
+from pgn_studio.gui.plots.plot_widget import QuietPlot
+from pgn_studio.gui.theme import current_theme
+
+if TYPE_CHECKING:
+    from pgn_studio.core.data.dataset import ImageDataset, Split
+
+SAMPLES = 60
+TILE_PX = 72
+MOST_NAMES = 30  # class names under the bars: more would run into each other
+MOST_SKIPPED = 5000
+_SPLITS = (("train", "first"), ("val", "good"), ("test", "second"))
+_BAR = 0.27
+
+
+class DataPage(QWidget):
+    """Follows the data set that is loaded; images are decoded in the background."""
+
+    failed = Signal(str, object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("data_page")
+        self._dataset: ImageDataset | None = None
+        self._reading: Operation | None = None
+        self.summary = QLabel("No data set is loaded yet.", self)
+        self.summary.setObjectName("data_summary")
+        self.summary.setTextFormat(Qt.TextFormat.PlainText)
+        self.summary.setWordWrap(True)
+        self.split = QComboBox(self)
+        self.split.setObjectName("sample_split")
+        self.split.setAccessibleName("Split of the samples")
+        self.split.addItems([name for name, _ in _SPLITS])
+        self.key = QLabel(self)
+        self.plot = QuietPlot(self)
+        self.plot.setAccessibleName("Images of each class, by split")
+        self.bars = [pg.BarGraphItem(x=[], height=[], width=_BAR) for _ in _SPLITS]
+        for bars in self.bars:
+            self.plot.addItem(bars)
+        self.plot.reset_wanted.connect(self.plot.autoRange)
+        self._images = QStandardItemModel(self)
+        self.samples = QListView(self)
+        self.samples.setObjectName("sample_grid")
+        self.samples.setAccessibleName("Samples")
+        self.samples.setModel(self._images)
+        self.samples.setViewMode(QListView.ViewMode.IconMode)
+        self.samples.setResizeMode(QListView.ResizeMode.Adjust)
+        self.samples.setMovement(QListView.Movement.Static)
+        self.samples.setUniformItemSizes(True)
+        self.samples.setIconSize(QSize(TILE_PX, TILE_PX))
+        self.samples.setGridSize(QSize(TILE_PX + 20, TILE_PX + 26))
+        self.samples.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self._files = QStandardItemModel(0, 2, self)
+        self._files.setHorizontalHeaderLabels(["Skipped file", "Reason"])
+        self.skipped = QTableView(self)
+        self.skipped.setObjectName("skipped_files")
+        self.skipped.setAccessibleName("Skipped files")
+        self.skipped.setModel(self._files)
+        self.skipped.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.skipped.verticalHeader().hide()
+        self.skipped.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        self.skipped.horizontalHeader().setStretchLastSection(True)
+        self.skipped.setMaximumHeight(150)
+        self.skipped.hide()
+        self._lay_out()
+        self.split.currentIndexChanged.connect(self._read_samples)
+        current_theme().changed.connect(self._recolor)
+        self._recolor()
+
+    @Slot(object)
+    def show_dataset(self, dataset: ImageDataset) -> None:
+        self._dataset = dataset
+        counts = ", ".join(f"{len(dataset.split(name)):,} {name}" for name, _ in _SPLITS)
+        self.summary.setText(
+            f"{dataset.name}: {len(dataset.classes):,} classes, {dataset.image_size} px; {counts}; "
+            f"{len(dataset.skipped):,} files skipped"
+        )
+        self.summary.setToolTip(dataset.root)
+        self._draw_counts(dataset)
+        self._files.setRowCount(0)
+        for item in dataset.skipped[:MOST_SKIPPED]:
+            self._files.appendRow([QStandardItem(item.path), QStandardItem(item.reason)])
+        self.skipped.setVisible(bool(dataset.skipped))
+        self._read_samples()
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.addWidget(self.summary, 1)
+        row.addWidget(self.key)
+        row.addWidget(QLabel("Samples of", self))
+        row.addWidget(self.split)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 8, 10, 8)
+        layout.addLayout(row)
+        layout.addWidget(self.plot, 2)
+        layout.addWidget(self.samples, 3)
+        layout.addWidget(self.skipped)
+
+    def _draw_counts(self, dataset: ImageDataset) -> None:
+        classes = len(dataset.classes)
+        for offset, (bars, (name, _)) in enumerate(zip(self.bars, _SPLITS, strict=True)):
+            counts = np.bincount(dataset.split(name).labels, minlength=classes)
+            bars.setOpts(x=np.arange(classes) + (offset - 1) * _BAR, height=counts)
+        few = classes <= MOST_NAMES
+        names = [(number, dataset.classes[number][:14]) for number in range(classes)] if few else None
+        self.plot.getAxis("bottom").setTicks([names] if names else None)
+        self.plot.autoRange()
+
+    @Slot()
+    def _read_samples(self) -> None:
+        if self._dataset is None:
+            return
+        if self._reading is not None:
+            self._reading.cancel()  # what it was reading is no longer wanted
+        split = self._dataset.split(self.split.currentText())
+        work = partial(_read, split, self._dataset.classes)
+        self._reading = run_in_background(self, work, self._show_samples, self._failed)
+
+    def _show_samples(self, samples: list[tuple[str, QImage]]) -> None:
+        self._reading = None
+        self._images.clear()
+        for name, image in samples:
+            item = QStandardItem(QIcon(QPixmap.fromImage(image)), name)
+            item.setToolTip(name)
+            self._images.appendRow(item)
+
+    def _failed(self, error: Exception) -> None:
+        self._reading = None
+        self.failed.emit("The samples cannot be read", error)
+
+    @Slot()
+    def _recolor(self) -> None:
+        colors = current_theme().colors
+        self.plot.set_colors(colors)
+        words = []
+        for bars, (name, field) in zip(self.bars, _SPLITS, strict=True):
+            color = getattr(colors, field)
+            bars.setOpts(brush=color, pen=pg.mkPen(colors.background, width=1))
+            words.append(f'<span style="color:{color}">■</span> {name}')
+        self.key.setText("&nbsp;&nbsp;".join(words))
+
+
+def _read(split: Split, classes: tuple[str, ...], _progress: Any) -> list[tuple[str, QImage]]:
+    """Evenly spaced images with their classes' names, enlarged so that pixels stay pixels."""
+    if not len(split):
+        return []
+    chosen = np.unique(np.linspace(0, len(split) - 1, SAMPLES).astype(np.int64))
+    names = [classes[label] for label in split.labels[chosen]]
+    return [(name, _tile(image)) for name, image in zip(names, split.images(chosen), strict=True)]
+
+
+def _tile(image: Any) -> QImage:
+    pixels = np.ascontiguousarray(image)
+    height, width, _ = pixels.shape
+    whole = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+    how = Qt.TransformationMode.SmoothTransformation
+    how = how if width > TILE_PX else Qt.TransformationMode.FastTransformation
+    return whole.scaled(TILE_PX, TILE_PX, Qt.AspectRatioMode.KeepAspectRatio, how)

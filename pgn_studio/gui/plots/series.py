@@ -1,0 +1,64 @@
+"""What a plot draws: a column of a run's steps, with its validation points, and how it is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pgn_studio.gui.training.history import FloatArray, RunHistory, means_per_epoch, smoothed
+
+Line = tuple[FloatArray, FloatArray]  # x and y
+
+
+@dataclass(frozen=True)
+class Look:
+    """How all plots show a run: means over `window` steps, or one mean for each epoch."""
+
+    window: int = 20
+    per_epoch: bool = False
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve: a column of the steps and, where there is one, of the epochs (validation)."""
+
+    label: str
+    color: str  # a field of PlotColors
+    column: str
+    epoch_column: str = ""
+    unit: Literal["plain", "share", "count"] = "plain"  # shares and counts are drawn in percent
+    smooth: bool = True
+
+    def raw(self, history: RunHistory) -> Line:
+        """Each step's value."""
+        return history.steps.column("step"), self._step_values(history)
+
+    def line(self, history: RunHistory, look: Look) -> Line:
+        """The curve: smoothed over steps, or a mean for each epoch."""
+        values = self._step_values(history)
+        if look.per_epoch:
+            return means_per_epoch(history, values)
+        return history.steps.column("step"), smoothed(values, look.window) if self.smooth else values
+
+    def points(self, history: RunHistory, look: Look) -> Line:
+        """The validation split's values at the ends of epochs."""
+        values = self._scaled(history.epochs.column(self.epoch_column), history.val_images)
+        return history.epochs.column("epoch" if look.per_epoch else "step"), values
+
+    def has_raw(self, look: Look) -> bool:
+        """Whether the curve hides single steps, so that they are drawn faintly behind it."""
+        return self.smooth and look.window > 1 and not look.per_epoch
+
+    def text(self, value: float) -> str:
+        if not np.isfinite(value):
+            return "–"
+        return f"{value:.3g}" if self.unit == "plain" else f"{value:.1f} %"
+
+    def _step_values(self, history: RunHistory) -> FloatArray:
+        return self._scaled(history.steps.column(self.column), history.images_per_step)
+
+    def _scaled(self, values: FloatArray, out_of: float) -> FloatArray:
+        scales = {"plain": 1.0, "share": 100.0, "count": 100.0 / out_of}
+        return values * scales[self.unit]

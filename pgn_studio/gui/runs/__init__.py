@@ -1,0 +1,1 @@
+"""The Runs page: what was trained, with which settings, how well, and what people noted."""
