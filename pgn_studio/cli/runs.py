@@ -13,7 +13,7 @@ from pgn_studio.cli import terminal
 from pgn_studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pgn_studio.core.runs import RunSummary
+    from pgn_studio.core.run_list import RunSummary
 
 
 def runs(
@@ -24,7 +24,7 @@ def runs(
 ) -> None:
     """List the runs, newest first: data set, problem, status, epochs and accuracy after 8 bits."""
     from pgn_studio.core.paths import runs_folder
-    from pgn_studio.core.runs import list_runs
+    from pgn_studio.core.run_list import list_runs
 
     if folder is not None and not folder.expanduser().is_dir():
         raise ConfigError(f"--folder: there is no folder {folder}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ def _umask() -> int:
     return current
 
 
+_TEMPORARY = re.compile(r"\.[\w-]+-[a-z0-9_]{8}\.\w+")
 _UMASK = _umask()  # read once, at import: reading it means setting it, for all threads
 
 
@@ -43,6 +45,17 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporaries that `replacing` left in `folder` when its process was killed.
+
+    Only for folders that nobody else is writing to.
+    """
+    for path in folder.glob(".*-????????.*"):
+        if _TEMPORARY.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 @contextmanager

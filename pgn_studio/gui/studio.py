@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QPlainTextEdit, QWidget
 
 from pgn_studio.core.config import NAMED_DATASETS
 from pgn_studio.core.errors import PgnStudioError, RunError
+from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
 from pgn_studio.gui.classifier_source import ClassifierSource
@@ -162,7 +163,7 @@ class Studio(QObject):
 
     @Slot()
     def choose_run(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self._window, "Open a run folder", _runs_folder())
+        folder = QFileDialog.getExistingDirectory(self._window, "Open a run folder", str(runs_folder()))
         if folder:
             self.open_path(Path(folder))
 
@@ -205,6 +206,7 @@ class Studio(QObject):
 
         try:
             run = RunFolder.open(Path(self.resume_folder))
+            run.check_free()
             settings, history = run.settings, run.read_metrics()
             epochs = max(settings.epochs, int(self.setup.main.values()["epochs"]))
             settings = settings.updated(epochs=epochs)
@@ -318,9 +320,13 @@ class Studio(QObject):
     def _pgn_opened(self, opened: MeasuredPgn) -> None:
         self.setup.fill(opened.pgn.info.settings)
         self.training.replay(opened.history)
-        self.run_folder = self.resume_folder = opened.run_folder
+        self.run_folder = opened.run_folder
+        self.resume_folder = "" if opened.holder else opened.run_folder
         self._show(opened)
-        self.inspect_shown.emit()
+        (self.training_shown if opened.holder else self.inspect_shown).emit()
+        if opened.holder:
+            self.training.say_held(opened.holder)
+            self._write(f"Open to be read only: the run is being trained by {opened.holder}.")
         self._refresh()
 
     @Slot(object)
@@ -391,9 +397,3 @@ def _export_curves(path: Path, run_folder: Path, _progress: Any) -> Path:
 
     export_curves(path, RunFolder.open(run_folder))
     return path
-
-
-def _runs_folder() -> str:
-    from pgn_studio.core.paths import runs_folder
-
-    return str(runs_folder())

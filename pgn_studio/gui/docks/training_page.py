@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.locks import Holder
 from pgn_studio.core.training.events import (
     EpochCompleted,
     Notice,
@@ -97,6 +98,14 @@ class TrainingPage(QWidget):
             self.position.setText(f"A run from disk, {int(steps[-1]):,} steps")
             self.plots.refresh()
             self._show_health()
+
+    def say_held(self, holder: Holder) -> None:
+        """The run from disk is being trained elsewhere."""
+        self.banner.show_message(
+            f"Open to be read only: this run is being trained by {holder}.",
+            hint="Open it again to see how far it is; continue it here when that has ended.",
+            kind="warning",
+        )
 
     @Slot(object)
     def show_state(self, state: RunState) -> None:
