@@ -203,11 +203,7 @@ def _resumed(target: str, given: dict[str, Any], asked: ForeignClassifier, stop:
             hint="Give a larger number to train longer, or leave it out.",
         )
     settings = settings.updated(**given)
-    if run.run_json.get("status") == "completed" and settings.epochs == run.settings.epochs:
-        raise RunError(
-            f"The run {run.path} has done its {settings.epochs} epochs.",
-            hint=f"Give --epochs above {settings.epochs} to train longer.",
-        )
+    run.check_unfinished(settings.epochs)
     foreign = asked.over(ForeignClassifier.recorded(run))
     run.take()  # before the images are read: another process may be training it
     try:

@@ -21,6 +21,7 @@ def _umask() -> int:
 
 
 _TEMPORARY = re.compile(r"\.[\w-]+-[a-z0-9_]{8}\.\w+")
+_ERROR_NUMBER = re.compile(r"\(os error (\d+)\)")
 _UMASK = _umask()  # read once, at import: reading it means setting it, for all threads
 
 
@@ -36,7 +37,8 @@ def replacing(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with _rust_errors_as_os_errors():
+            yield temporary
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
         temporary.chmod(0o666 & ~_UMASK)  # mkstemp makes 0600
@@ -45,6 +47,18 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextmanager
+def _rust_errors_as_os_errors() -> Iterator[None]:
+    """A full disk as the OSError that it is, where safetensors only tells it in words."""
+    try:
+        yield
+    except Exception as error:
+        number = _ERROR_NUMBER.search(str(error))
+        if number is None or isinstance(error, OSError):
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def remove_leftovers(folder: Path) -> None:

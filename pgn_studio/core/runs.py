@@ -176,6 +176,14 @@ class RunFolder:
         if holder is not None:
             raise self._taken(holder)
 
+    def check_unfinished(self, epochs: int) -> None:
+        """Raises RunError when nothing is left to do up to `epochs`."""
+        if self._run_json.get("status") == "completed" and epochs <= self.settings.epochs:
+            raise RunError(
+                f"The run {self.path} has done its {self.settings.epochs} epochs.",
+                hint=f"Give --epochs above {self.settings.epochs}, or more in the window, to train longer.",
+            )
+
     def _taken(self, holder: Holder) -> RunError:
         return RunError(
             f"The run {self.path} is being trained by {holder}.",

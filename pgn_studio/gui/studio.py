@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QWidget
 
 from pgn_studio.core.config import NAMED_DATASETS
 from pgn_studio.core.errors import PgnStudioError, RunError
@@ -20,6 +20,7 @@ from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.black_box import ask_for_black_box
 from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
+from pgn_studio.gui.dialogs.skipped import list_skipped
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.docks.setup_panel import SetupPanel
 from pgn_studio.gui.docks.training_page import TrainingPage
@@ -209,6 +210,7 @@ class Studio(QObject):
             run.check_free()
             settings, history = run.settings, run.read_metrics()
             epochs = max(settings.epochs, int(self.setup.main.values()["epochs"]))
+            run.check_unfinished(epochs)
             settings = settings.updated(epochs=epochs)
         except PgnStudioError as error:
             self.show_problem("The run cannot be continued", error)
@@ -236,14 +238,8 @@ class Studio(QObject):
     @Slot()
     def show_skipped(self) -> None:
         """List the files that could not be read."""
-        if self.workspace.dataset is None:
-            return
-        skipped = self.workspace.dataset.skipped
-        box = QMessageBox(QMessageBox.Icon.Information, "Skipped files", "", parent=self._window)
-        box.setObjectName("skipped_dialog")
-        box.setText(f"{len(skipped):,} files could not be read and are left out.")
-        box.setDetailedText("\n".join(f"{item.path}: {item.reason}" for item in skipped))
-        box.open()
+        if self.workspace.dataset is not None:
+            list_skipped(self._window, self.workspace.dataset.skipped)
 
     @Slot(str, object)
     def show_problem(self, title: str, error: Exception) -> None:
