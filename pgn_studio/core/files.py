@@ -108,6 +108,14 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def parse_json(text: str | bytes) -> Any:
+    """The value of `text`, which may come from anywhere; ValueError for all that is no sensible JSON."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def sha256_of_file(path: Path) -> str:
     """The file's SHA-256 as 64 hex digits; reads 1 MiB at a time."""
     digest = hashlib.sha256()

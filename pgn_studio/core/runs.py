@@ -6,11 +6,12 @@ after a crash all but at most the last, torn line can be read.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import platform
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,11 +21,13 @@ import numpy as np
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ConfigError, RunError
-from pgn_studio.core.files import remove_leftovers, replacing, write_json
+from pgn_studio.core.files import parse_json, remove_leftovers, replacing, write_json
 from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
 from pgn_studio.core.paths import runs_folder
 
 FORMAT = 1
+MOST_RUN_JSON = 16 * 2**20  # bytes; a data set of 100,000 classes takes two
+LONGEST_LINE = 2**20
 STATUSES = ("running", "completed", "stopped", "failed")
 RUN_JSON = "run.json"
 METRICS = "metrics.jsonl"
@@ -243,15 +246,25 @@ class RunFolder:
         Raises RunError, naming the line, when one before the last is damaged.
         """
         try:
-            text = self.metrics_path.read_text(encoding="utf-8", errors="replace")
+            return list(self._records())
         except FileNotFoundError:
             return []
         except OSError as error:
             raise RunError(
                 f"{self.metrics_path} cannot be read ({reason_of(error)}).", hint="Check its permissions."
             ) from error
-        lines = text.split("\n")[:-1]  # what follows the last line break is torn, or nothing
-        return [self._parsed(line, number) for number, line in enumerate(lines, start=1)]
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        check_regular(self.metrics_path)
+        number = 0
+        with self.metrics_path.open(encoding="utf-8", errors="replace", newline="\n") as stream:
+            while line := stream.readline(LONGEST_LINE):
+                number += 1
+                if line.endswith("\n"):
+                    yield self._parsed(line, number)
+                elif len(line) == LONGEST_LINE:
+                    raise self._bad_line(line, number)
+                # else it is torn: the process was killed while it wrote
 
     def truncate_metrics(self, step: int) -> None:
         """Keep only the records up to `step`, atomically: what a resumed run is about to repeat goes."""
@@ -268,15 +281,18 @@ class RunFolder:
 
     def _parsed(self, line: str, number: int) -> dict[str, Any]:
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             record = None
         if not isinstance(record, dict):
-            raise RunError(
-                f"Line {number} of {self.metrics_path} is bad: expected a JSON object, got {line[:40]!r}.",
-                hint="Delete that line, or restore the file from a backup.",
-            )
+            raise self._bad_line(line, number)
         return record
+
+    def _bad_line(self, line: str, number: int) -> RunError:
+        return RunError(
+            f"Line {number} of {self.metrics_path} is bad: expected a JSON object, got {line[:40]!r}.",
+            hint="Delete that line, or restore the file from a backup.",
+        )
 
     def _cut_torn_tail(self) -> None:
         """Drop what a crash left after the last line break, so that the next record starts a line."""
@@ -292,7 +308,7 @@ class RunFolder:
 def _read_run_json(path: Path) -> dict[str, Any]:
     advice = "Restore run.json from a backup, or train again; pgn.safetensors beside it still works alone."
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(_head(path, MOST_RUN_JSON))
     except FileNotFoundError:
         raise RunError(f"{path.parent} is no run: it has no {RUN_JSON}.", hint=advice) from None
     except OSError as error:
@@ -357,6 +373,22 @@ def _unwritable(path: Path, error: OSError) -> RunError:
         f"The run folder {path} cannot be written ({reason_of(error)}).",
         hint="Choose a folder that you may write to, on a disk with free space.",
     )
+
+
+def check_regular(path: Path) -> None:
+    """Raises OSError for a device or a pipe, which could be read for ever."""
+    if not path.is_file() and path.exists():
+        raise OSError(errno.EINVAL, "not a regular file")
+
+
+def _head(path: Path, most: int) -> bytes:
+    """The file's contents; ValueError beyond `most` bytes."""
+    check_regular(path)
+    with path.open("rb") as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"more than {most} bytes")
+    return content
 
 
 def reason_of(error: OSError) -> str:
