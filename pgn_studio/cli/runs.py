@@ -13,7 +13,7 @@ from pgn_studio.cli import terminal
 from pgn_studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pgn_studio.core.run_list import RunRecord
+    from pgn_studio.core.run_records import RunRecord
 
 ANNOTATE_EXAMPLE = 'pgn-studio annotate RUN --name "first that works" --tag paper --notes "γ 30 is too much"'
 
@@ -30,8 +30,8 @@ def runs(
 ) -> None:
     """List the runs, newest first: data set, problem, status, epochs and accuracy after 8 bits."""
     from pgn_studio.core.paths import runs_folder
-    from pgn_studio.core.run_list import record_of
-    from pgn_studio.core.runs import list_runs
+    from pgn_studio.core.run_list import list_runs
+    from pgn_studio.core.run_records import record_of
 
     if folder is not None and not folder.expanduser().is_dir():
         raise ConfigError(f"--folder: there is no folder {folder}.")

@@ -202,17 +202,16 @@ def _resumed(target: str, given: dict[str, Any], asked: ForeignClassifier, stop:
             f"--epochs {given['epochs']}: the run was set to {settings.epochs} epochs already.",
             hint="Give a larger number to train longer, or leave it out.",
         )
-    if not run.checkpoint_path.is_file():
-        raise RunError(f"The run {run.path} has no checkpoint to go on from.", hint="Start it anew.")
     settings = settings.updated(**given)
-    if run.run_json.get("status") == "completed" and settings.epochs == run.settings.epochs:
-        raise RunError(
-            f"The run {run.path} has done its {settings.epochs} epochs.",
-            hint=f"Give --epochs above {settings.epochs} to train longer.",
-        )
+    run.check_unfinished(settings.epochs)
     foreign = asked.over(ForeignClassifier.recorded(run))
-    opened = open_both(_with_found_classifier(settings, run), foreign, stop)
-    return resumed_session(run, settings, *opened, foreign)
+    run.take()  # before the images are read: another process may be training it
+    try:
+        opened = open_both(_with_found_classifier(settings, run), foreign, stop)
+        return resumed_session(run, settings, *opened, foreign)
+    except BaseException:
+        run.release()
+        raise
 
 
 def resumed_session(
@@ -222,7 +221,8 @@ def resumed_session(
     dataset: ImageDataset,
     foreign: ForeignClassifier,
 ) -> Session:
-    """Go on with `run`, which has a checkpoint, under `settings`."""
+    """Go on with `run` under `settings`: from its checkpoint, or from the beginning where it has none."""
+    run.take()
     recorded = run.run_json.get("dataset")
     if isinstance(recorded, dict) and recorded.get("fingerprint") != dataset.fingerprint:
         terminal.note("note: the data set is not the same as when this run was started.")
@@ -231,7 +231,10 @@ def resumed_session(
         classifier.queries.add_earlier(int(run.run_json.get("queries") or 0))
         run.update(foreign_classifier=foreign.to_json())
     terminal.note(f"Run: {run.path}")
-    return Session(settings, classifier=classifier, dataset=dataset, run=run, resume=True)
+    resume = run.rewind()
+    if not resume:
+        terminal.note("note: the run ended before its first checkpoint: it starts from its beginning.")
+    return Session(settings, classifier=classifier, dataset=dataset, run=run, resume=resume)
 
 
 def _with_found_classifier(settings: TrainingSettings, run: RunFolder) -> TrainingSettings:
@@ -251,12 +254,13 @@ def run_session(session: Session, stop: Interruption) -> RunFinished:
     from pgn_studio.core.training.events import RunFailed
     from pgn_studio.core.training.trainer import Trainer
 
-    if stop.asked:
-        raise Cancelled
-    control = TrainingControl(gamma=session.settings.gamma)
-    stop.on_ask = control.stop
-    terminal.note("Preparing the networks and measuring the classifier …")
+    session.run.take()
     try:
+        if stop.asked:
+            raise Cancelled
+        control = TrainingControl(gamma=session.settings.gamma)
+        stop.on_ask = control.stop
+        terminal.note("Preparing the networks and measuring the classifier …")
         with TrainingReport() as report:
             ending = Trainer(
                 session.settings,
@@ -270,6 +274,8 @@ def run_session(session: Session, stop: Interruption) -> RunFinished:
     except KeyboardInterrupt:
         session.run.update(status="stopped")  # the last checkpoint is there to go on from
         raise
+    finally:
+        session.run.release()
     if isinstance(ending, RunFailed):
         raise RunError(ending.message, hint=ending.hint, details=ending.details)
     return ending

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ def _umask() -> int:
     return current
 
 
+_TEMPORARY = re.compile(r"\.[\w-]+-[a-z0-9_]{8}\.\w+")
+_ERROR_NUMBER = re.compile(r"\(os error (\d+)\)")
 _UMASK = _umask()  # read once, at import: reading it means setting it, for all threads
 
 
@@ -34,7 +37,8 @@ def replacing(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with _rust_errors_as_os_errors():
+            yield temporary
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
         temporary.chmod(0o666 & ~_UMASK)  # mkstemp makes 0600
@@ -43,6 +47,29 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextmanager
+def _rust_errors_as_os_errors() -> Iterator[None]:
+    """A full disk as the OSError that it is, where safetensors only tells it in words."""
+    try:
+        yield
+    except Exception as error:
+        number = _ERROR_NUMBER.search(str(error))
+        if number is None or isinstance(error, OSError):
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporaries that `replacing` left in `folder` when its process was killed.
+
+    Only for folders that nobody else is writing to.
+    """
+    for path in folder.glob(".*-????????.*"):
+        if _TEMPORARY.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 @contextmanager
@@ -79,6 +106,14 @@ def write_json(path: Path, value: Any) -> None:
     text = json.dumps(value, indent=2, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of `text`, which may come from anywhere; ValueError for all that is no sensible JSON."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def sha256_of_file(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The run folder: run.json, metrics.jsonl, the checkpoint and the PGN, and the list of all runs.
+"""The run folder: run.json, metrics.jsonl, the checkpoint and the PGN, and the lock of who trains it.
 
 run.json is replaced atomically; metrics.jsonl is appended to and flushed line by line, so that
 after a crash all but at most the last, torn line can be read.
@@ -6,12 +6,12 @@ after a crash all but at most the last, torn line can be read.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import platform
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,10 +21,13 @@ import numpy as np
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ConfigError, RunError
-from pgn_studio.core.files import replacing, write_json
+from pgn_studio.core.files import parse_json, remove_leftovers, replacing, write_json
+from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
 from pgn_studio.core.paths import runs_folder
 
 FORMAT = 1
+MOST_RUN_JSON = 16 * 2**20  # bytes; a data set of 100,000 classes takes two
+LONGEST_LINE = 2**20
 STATUSES = ("running", "completed", "stopped", "failed")
 RUN_JSON = "run.json"
 METRICS = "metrics.jsonl"
@@ -32,7 +35,8 @@ PGN = "pgn.safetensors"
 BEST_PGN = "best.safetensors"
 LAST_PGN = "last.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
-_OUR_FILES = (METRICS, PGN, BEST_PGN, LAST_PGN, CHECKPOINT)
+LOCK = "run.lock"
+RUN_FILES = (RUN_JSON, METRICS, PGN, BEST_PGN, LAST_PGN, CHECKPOINT)
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pgn-studio")
 _UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -72,6 +76,7 @@ class RunFolder:
     def __init__(self, path: Path, run_json: dict[str, Any]) -> None:
         self.path = path
         self._run_json = run_json
+        self._lock: Lock | None = None
         self._tail_is_whole = False  # metrics.jsonl is looked at once, before the first append
 
     @classmethod
@@ -148,11 +153,75 @@ class RunFolder:
     def metrics_path(self) -> Path:
         return self.path / METRICS
 
+    @property
+    def holder(self) -> Holder | None:
+        """Who trains this run now; None when nobody does."""
+        return holder_of(self.path / LOCK)
+
+    def take(self) -> None:
+        """Keep the run to this object until `release`: one process trains it, the others read.
+
+        Taking what is taken already does nothing. What a crash left half written is removed.
+        Raises RunError, saying who has the run, or that the folder cannot be written.
+        """
+        if self._lock is not None:
+            return
+        try:
+            self._lock = Lock(self.path / LOCK)
+        except LockedError as error:
+            raise self._taken(error.holder) from None
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        remove_leftovers(self.path)
+
+    def check_free(self) -> None:
+        """Raises RunError, saying who, when somebody trains the run."""
+        holder = self.holder
+        if holder is not None:
+            raise self._taken(holder)
+
+    def check_unfinished(self, epochs: int | None) -> None:
+        """Raises RunError when nothing is left to do up to `epochs`."""
+        if self._run_json.get("status") == "completed" and (epochs or 0) <= (self.settings.epochs or 0):
+            raise RunError(
+                f"The run {self.path} has done its {self.settings.epochs} epochs.",
+                hint=f"Give --epochs above {self.settings.epochs}, or more in the window, to train longer.",
+            )
+
+    def _taken(self, holder: Holder) -> RunError:
+        return RunError(
+            f"The run {self.path} is being trained by {holder}.",
+            hint="It can be looked at meanwhile; to train it here, stop it there first.",
+        )
+
+    def release(self) -> None:
+        """Let others train the run."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    def rewind(self) -> bool:
+        """Make ready to go on: True from the checkpoint, False from the beginning, as there is none yet."""
+        there = self.checkpoint_path.is_file()
+        if not there:
+            self.truncate_metrics(-1)
+            self.update(status="running", results={})
+        return there
+
+    def check_there(self) -> None:
+        """Raises RunError where the folder is gone: writing would make half a run in its place."""
+        if not self.path.is_dir():
+            raise RunError(
+                f"The run folder {self.path} is gone: it was deleted or moved, or its disk went away.",
+                hint="Bring the disk back and continue the run, or start it anew.",
+            )
+
     def update(self, **fields: Any) -> None:
         """Set `fields` in run.json, atomically. Raises RunError for an unknown status or a full disk."""
         if fields.get("status", "running") not in STATUSES:
             raise RunError(f"Unknown run status {fields['status']!r}; expected one of {', '.join(STATUSES)}.")
         changed = {**self._run_json, **plain(fields)}
+        self.check_there()
         try:
             write_json(self.path / RUN_JSON, changed)
         except OSError as error:
@@ -168,6 +237,8 @@ class RunFolder:
             with self.metrics_path.open("a", encoding="utf-8", newline="\n") as stream:
                 stream.write(line + "\n")
         except OSError as error:
+            self._tail_is_whole = False  # a full disk takes half a line
+            self.check_there()
             raise _unwritable(self.path, error) from error
 
     def read_metrics(self) -> list[dict[str, Any]]:
@@ -176,15 +247,25 @@ class RunFolder:
         Raises RunError, naming the line, when one before the last is damaged.
         """
         try:
-            text = self.metrics_path.read_text(encoding="utf-8", errors="replace")
+            return list(self._records())
         except FileNotFoundError:
             return []
         except OSError as error:
             raise RunError(
-                f"{self.metrics_path} cannot be read ({_reason(error)}).", hint="Check its permissions."
+                f"{self.metrics_path} cannot be read ({reason_of(error)}).", hint="Check its permissions."
             ) from error
-        lines = text.split("\n")[:-1]  # what follows the last line break is torn, or nothing
-        return [self._parsed(line, number) for number, line in enumerate(lines, start=1)]
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        check_regular(self.metrics_path)
+        number = 0
+        with self.metrics_path.open(encoding="utf-8", errors="replace", newline="\n") as stream:
+            while line := stream.readline(LONGEST_LINE):
+                number += 1
+                if line.endswith("\n"):
+                    yield self._parsed(line, number)
+                elif len(line) == LONGEST_LINE:
+                    raise self._bad_line(line, number)
+                # else it is torn: the process was killed while it wrote
 
     def truncate_metrics(self, step: int) -> None:
         """Keep only the records up to `step`, atomically: what a resumed run is about to repeat goes."""
@@ -201,15 +282,18 @@ class RunFolder:
 
     def _parsed(self, line: str, number: int) -> dict[str, Any]:
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             record = None
         if not isinstance(record, dict):
-            raise RunError(
-                f"Line {number} of {self.metrics_path} is bad: expected a JSON object, got {line[:40]!r}.",
-                hint="Delete that line, or restore the file from a backup.",
-            )
+            raise self._bad_line(line, number)
         return record
+
+    def _bad_line(self, line: str, number: int) -> RunError:
+        return RunError(
+            f"Line {number} of {self.metrics_path} is bad: expected a JSON object, got {line[:40]!r}.",
+            hint="Delete that line, or restore the file from a backup.",
+        )
 
     def _cut_torn_tail(self) -> None:
         """Drop what a crash left after the last line break, so that the next record starts a line."""
@@ -222,74 +306,15 @@ class RunFolder:
         self._tail_is_whole = True
 
 
-@dataclass(frozen=True)
-class RunSummary:
-    """One row of the list of runs; `damage` is empty, or why the run cannot be used."""
-
-    path: Path
-    created: datetime
-    status: str  # one of STATUSES, or "damaged"
-    dataset: str = ""
-    problem: str = ""
-    discriminator: str = ""
-    encoder: str = ""
-    results: Mapping[str, Any] = field(default_factory=dict)
-    has_pgn: bool = False
-    damage: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-
-def list_runs(folder: Path | None = None) -> list[RunSummary]:
-    """The runs in `folder` (default: the runs folder), newest first; damaged ones with the reason.
-
-    Folders with none of a run's files are not ours and are left out.
-    """
-    root = runs_folder() if folder is None else Path(folder)
-    if not root.is_dir():
-        return []
-    try:
-        folders = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    except OSError as error:
-        raise RunError(
-            f"The runs in {root} cannot be listed ({_reason(error)}).", hint="Check its permissions."
-        ) from error
-    summaries = [_summary(path) for path in folders if _is_ours(path)]
-    return sorted(summaries, key=lambda summary: (summary.created, summary.name), reverse=True)
-
-
-def _summary(path: Path) -> RunSummary:
-    try:
-        run = RunFolder.open(path)
-        created = _parsed_time(run.run_json.get("created"), path)
-    except RunError as error:
-        changed = datetime.fromtimestamp(_modified(path), timezone.utc)
-        return RunSummary(path=path, created=changed, status="damaged", damage=str(error))
-    settings = run.run_json["settings"]
-    results = run.run_json.get("results")
-    return RunSummary(
-        path=path,
-        created=created,
-        status=str(run.run_json.get("status", "")),
-        dataset=str(settings.get("dataset", "")),
-        problem=str(settings.get("problem", "")),
-        discriminator=str(settings.get("discriminator", "")),
-        encoder=str(settings.get("encoder", "")),
-        results=results if isinstance(results, dict) else {},
-        has_pgn=run.pgn_path.is_file(),
-    )
-
-
 def _read_run_json(path: Path) -> dict[str, Any]:
     advice = "Restore run.json from a backup, or train again; pgn.safetensors beside it still works alone."
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(_head(path, MOST_RUN_JSON))
     except FileNotFoundError:
         raise RunError(f"{path.parent} is no run: it has no {RUN_JSON}.", hint=advice) from None
     except OSError as error:
-        raise RunError(f"{path} cannot be read ({_reason(error)}).", hint="Check its permissions.") from error
+        message = f"{path} cannot be read ({reason_of(error)})."
+        raise RunError(message, hint="Check its permissions.") from error
     except ValueError as error:  # not JSON, or not UTF-8
         raise RunError(f"{path} is damaged: {error}.", hint=advice) from error
     if not isinstance(value, dict) or not isinstance(value.get("settings"), dict):
@@ -300,31 +325,6 @@ def _read_run_json(path: Path) -> dict[str, Any]:
             hint="Update PGN Studio.",
         )
     return value
-
-
-def _parsed_time(text: Any, path: Path) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        raise RunError(
-            f"{path / RUN_JSON} is damaged: `created` is {text!r}, expected a date and time.",
-            hint="Restore run.json from a backup, or write the date there.",
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        return any((path / name).exists() for name in (RUN_JSON, *_OUR_FILES))
-    except OSError:  # a folder that we may not enter: list it, with that reason
-        return True
-
-
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:  # deleted meanwhile
-        return 0.0
 
 
 def _step_of(record: Mapping[str, Any]) -> int:
@@ -371,10 +371,26 @@ def _empty_folder(path: Path) -> Path:
 
 def _unwritable(path: Path, error: OSError) -> RunError:
     return RunError(
-        f"The run folder {path} cannot be written ({_reason(error)}).",
+        f"The run folder {path} cannot be written ({reason_of(error)}).",
         hint="Choose a folder that you may write to, on a disk with free space.",
     )
 
 
-def _reason(error: OSError) -> str:
+def check_regular(path: Path) -> None:
+    """Raises OSError for a device or a pipe, which could be read for ever."""
+    if not path.is_file() and path.exists():
+        raise OSError(errno.EINVAL, "not a regular file")
+
+
+def _head(path: Path, most: int) -> bytes:
+    """The file's contents; ValueError beyond `most` bytes."""
+    check_regular(path)
+    with path.open("rb") as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"more than {most} bytes")
+    return content
+
+
+def reason_of(error: OSError) -> str:
     return error.strerror or type(error).__name__

@@ -7,8 +7,12 @@ containers; every key and shape must fit the network, and every value must be fi
 from __future__ import annotations
 
 import pickle
+import struct
 import warnings
-from collections.abc import Iterable, Mapping
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +23,11 @@ from torch import Tensor, nn
 
 from pgn_studio.core.errors import ClassifierError
 
+_MOST_UNPACKED, _SMALL_ARCHIVE = 4, 4 * 2**20  # torch stores weights as they are, and packs only code
+_DAMAGED_ARCHIVE = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, IndexError),
+    *(RuntimeError, struct.error),  # encrypted, of an unknown method
+)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 _CONVERSION_HINT = (
@@ -39,6 +48,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise ClassifierError(f"There is no weights file {path}.", hint="Check the path.")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     state = _unwrapped(content, path)
+    odd = [name for name, tensor in state.items() if not _is_plain(tensor)]
+    if odd:
+        raise ClassifierError(
+            f"{path.name} holds tensors of an unusual kind (sparse, quantized, or larger than their data) in"
+            f" {some_names(odd)}.",
+            hint="Save the network's own state dict, in float32 and contiguous.",
+        )
     bad = [name for name, tensor in state.items() if tensor.is_floating_point() and not _all_finite(tensor)]
     if bad:
         raise ClassifierError(
@@ -49,9 +65,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load_weights(
-    network: nn.Module, state: Mapping[str, Tensor], *, origin: str, ignore_head: bool = False
+    network: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    origin: str,
+    ignore_head: bool = False,
+    copy: bool = True,
 ) -> None:
     """Copy `state` into `network`; every key and shape must fit, or ClassifierError says which do not.
+
+    Without `copy` nothing but the check is done.
 
     With `ignore_head` the last layer keeps its own weights where the file's are absent or of
     another size (fine-tuning, feature extraction).
@@ -81,7 +104,8 @@ def load_weights(
             f" {first}: expected {tuple(expected[first].shape)}, got {tuple(given[first].shape)}.",
             hint="Name the architecture that these weights were made for.",
         )
-    network.load_state_dict(given, strict=False)  # only optional keys can be absent by now
+    if copy:
+        network.load_state_dict(given, strict=False)  # only optional keys can be absent by now
 
 
 def head_name(network: nn.Module) -> str:
@@ -113,7 +137,33 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
+@contextmanager
+def opened_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The zip archive at `path`. Raises ClassifierError for what is damaged in it, also on reading."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except _DAMAGED_ARCHIVE as error:
+        raise ClassifierError(
+            f"{path.name} is a damaged archive ({error}).", hint="Copy or save it again."
+        ) from error
+
+
+def check_archive(path: Path) -> None:
+    """Raises ClassifierError for a zip archive that unpacks to far more than it holds, or is damaged."""
+    if not zipfile.is_zipfile(path):
+        return
+    with opened_archive(path) as archive:
+        unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > _MOST_UNPACKED * path.stat().st_size + _SMALL_ARCHIVE:
+        raise ClassifierError(
+            f"{path.name} would unpack to {unpacked / 2**20:,.0f} MiB, far more than its size.",
+            hint="It is refused: torch.save writes no such files.",
+        )
+
+
 def _read_pickle(path: Path) -> object:
+    check_archive(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old pickle protocols: what cannot be read is refused below
@@ -125,7 +175,7 @@ def _read_pickle(path: Path) -> object:
             hint=_CONVERSION_HINT.format(name=path.name, stem=path.stem),
             details=str(error),
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except Exception as error:  # the unpickler raises whatever damaged bytes lead it to
         raise ClassifierError(
             f"{path.name} is no readable weights file ({type(error).__name__}).",
             hint="Expected a .safetensors file or a state dict saved with torch.save.",
@@ -158,6 +208,13 @@ def _without_prefixes(state: Mapping[str, Tensor], expected: Mapping[str, Tensor
             break
         given = {key.removeprefix(prefix): tensor for key, tensor in given.items()}
     return given
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Dense numbers that lie in memory one by one; a view may claim terabytes of a single number."""
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def _all_finite(tensor: Tensor) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from enum import Enum
 from pathlib import Path
 
 from pgn_studio.core.data.images import IMAGE_SUFFIXES
 from pgn_studio.core.errors import DataError
+from pgn_studio.core.files import parse_json
 
 PGN_FORMAT = "pgn-studio-pgn"
 CLASSIFIER_FORMAT = "pgn-studio-classifier"
 OUR_ENTRY = "pgn-studio"
-LARGEST_HEADER = 100 * 2**20  # safetensors' own limit
+LARGEST_HEADER = 16 * 2**20  # ours are far below
 PROGRAM_SUFFIXES = (".pt2", ".pt", ".onnx")
 WEIGHT_SUFFIXES = (".pth", ".bin", ".ckpt")
 
@@ -57,10 +57,10 @@ def _safetensors_format(path: Path) -> str:
     try:
         with path.open("rb") as stream:  # eight bytes of length, then JSON
             length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(min(length, LARGEST_HEADER)))
+            header = parse_json(stream.read(min(length, LARGEST_HEADER)))
         metadata = header.get("__metadata__", {})
         if OUR_ENTRY in metadata:  # a classifier's metadata is one entry, so that its bytes never vary
-            metadata = json.loads(metadata[OUR_ENTRY])
+            metadata = parse_json(metadata[OUR_ENTRY])
         return str(metadata.get("format", ""))
     except (OSError, ValueError, AttributeError, TypeError):
         return ""  # damaged: whoever loads it says what is wrong

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import QByteArray, QSettings
 from PySide6.QtWidgets import QMainWindow
 
 from pgn_studio.gui.theme import THEMES, ThemeName
 
+log = logging.getLogger(__name__)
+
 RecentKind = Literal["datasets", "classifiers", "pgns"]
 RECENT_LENGTH = 10
+LARGEST_FILE = 4 * 2**20
+_ESCAPE = re.compile(r"\\x([0-9A-Fa-f]+)|\\([0-7]+)")
+_CONTINUATION = re.compile(r"\\\r?\n")
+_OBJECT = re.compile(r"@\s*(Variant|DataStream)")
 LAYOUT_VERSION = 1  # count up when docks change, so that an old layout is not forced on new ones
 
 
@@ -48,7 +57,7 @@ class SessionState:
     def restore_layout(self, window: QMainWindow) -> bool:
         """False when there is none to restore."""
         geometry, layout = self._settings.value("geometry"), self._settings.value("layout")
-        if geometry is None or layout is None:
+        if not isinstance(geometry, QByteArray) or not isinstance(layout, QByteArray):  # none, or damaged
             return False
         return window.restoreGeometry(geometry) and window.restoreState(layout, LAYOUT_VERSION)
 
@@ -63,5 +72,35 @@ def default_settings() -> QSettings:
     """window.ini in PGN_STUDIO_HOME, else where the platform keeps settings."""
     home = os.environ.get("PGN_STUDIO_HOME")
     if home:
-        return QSettings(str(Path(home).expanduser() / "window.ini"), QSettings.Format.IniFormat)
-    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "pgn-studio", "window")
+        path = Path(home).expanduser() / "window.ini"
+    else:
+        usual = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "pgn-studio", "window")
+        path = Path(usual.fileName())
+    if holds_objects(path):
+        log.warning("%s holds more than texts and is put aside: reading it could run code.", path)
+        with suppress(OSError):
+            path.replace(path.with_suffix(".refused"))
+    return QSettings(str(path), QSettings.Format.IniFormat)
+
+
+def holds_objects(path: Path) -> bool:
+    """Whether a settings file holds what is no text, number or bytes.
+
+    PySide unpickles Python objects in it, which runs what the pickle says. Escapes are resolved as
+    Qt does, since Qt looks for objects after resolving them. A file beyond all sense counts too.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except OSError:
+        return False
+    if len(content) > LARGEST_FILE:
+        return True
+    text = content.decode("latin-1").replace('"', "").replace("\0", "")
+    text = _ESCAPE.sub(_resolved, _CONTINUATION.sub("", text))
+    return _OBJECT.search(text) is not None
+
+
+def _resolved(escape: re.Match[str]) -> str:
+    code = int(escape[1], 16) if escape[1] else int(escape[2], 8)
+    return chr(code & 0xFFFF)

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QWidget
 
 from pgn_studio.core.config import NAMED_DATASETS
 from pgn_studio.core.errors import PgnStudioError, RunError
+from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.black_box import ask_for_black_box
 from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
+from pgn_studio.gui.dialogs.skipped import list_skipped
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.docks.setup_panel import SetupPanel
 from pgn_studio.gui.docks.training_page import TrainingPage
@@ -165,7 +167,7 @@ class Studio(QObject):
 
     @Slot()
     def choose_run(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self._window, "Open a run folder", _runs_folder())
+        folder = QFileDialog.getExistingDirectory(self._window, "Open a run folder", str(runs_folder()))
         if folder:
             self.open_path(Path(folder))
 
@@ -208,9 +210,12 @@ class Studio(QObject):
 
         try:
             run = RunFolder.open(Path(self.resume_folder))
+            run.check_free()
             settings, history = run.settings, run.read_metrics()
             wished = [settings.epochs, self.setup.main.values()["epochs"]]
-            settings = settings.updated(epochs=max((int(count) for count in wished if count), default=None))
+            epochs = max((int(count) for count in wished if count), default=None)
+            run.check_unfinished(epochs)
+            settings = settings.updated(epochs=epochs)
         except PgnStudioError as error:
             self.show_problem("The run cannot be continued", error)
             return
@@ -237,14 +242,8 @@ class Studio(QObject):
     @Slot()
     def show_skipped(self) -> None:
         """List the files that could not be read."""
-        if self.workspace.dataset is None:
-            return
-        skipped = self.workspace.dataset.skipped
-        box = QMessageBox(QMessageBox.Icon.Information, "Skipped files", "", parent=self._window)
-        box.setObjectName("skipped_dialog")
-        box.setText(f"{len(skipped):,} files could not be read and are left out.")
-        box.setDetailedText("\n".join(f"{item.path}: {item.reason}" for item in skipped))
-        box.open()
+        if self.workspace.dataset is not None:
+            list_skipped(self._window, self.workspace.dataset.skipped)
 
     @Slot(str, object)
     def show_problem(self, title: str, error: Exception) -> None:
@@ -319,9 +318,13 @@ class Studio(QObject):
     def _pgn_opened(self, opened: MeasuredPgn) -> None:
         self.setup.fill(opened.pgn.info.settings)
         self.training.replay(opened.history)
-        self.run_folder = self.resume_folder = opened.run_folder
+        self.run_folder = opened.run_folder
+        self.resume_folder = "" if opened.holder else opened.run_folder
         self._show(opened)
-        self.inspect_shown.emit()
+        (self.training_shown if opened.holder else self.inspect_shown).emit()
+        if opened.holder:
+            self.training.say_held(opened.holder)
+            self._write(f"Open to be read only: the run is being trained by {opened.holder}.")
         self._refresh()
 
     @Slot(object)
@@ -391,9 +394,3 @@ def _export_curves(path: Path, run_folder: Path, _progress: Any) -> Path:
 
     export_curves(path, RunFolder.open(run_folder))
     return path
-
-
-def _runs_folder() -> str:
-    from pgn_studio.core.paths import runs_folder
-
-    return str(runs_folder())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
     from pgn_studio.core.evaluation.evaluate import Evaluation
+    from pgn_studio.core.locks import Holder
     from pgn_studio.core.perturbation.pgn import Pgn
     from pgn_studio.core.protocols import Progress
 
@@ -40,6 +41,7 @@ class MeasuredPgn:
     source: ClassifierSource
     history: tuple[dict[str, Any], ...] = ()  # metrics.jsonl of its run
     run_folder: str = ""
+    holder: Holder | None = None  # who trains its run: it is open to be read only
 
 
 class Workspace(QObject):
@@ -307,6 +309,8 @@ def _open_and_measure(
     from pgn_studio.core.runs import RunFolder
 
     run = RunFolder.open(path) if path.is_dir() else None
+    if run is not None and not run.pgn_path.is_file():
+        run.check_free()  # says who trains it: its first PGN comes with its first epoch
     pgn = load_pgn(run.pgn_path if run else path)
     settings = TrainingSettings.make(**pgn.info.settings)
     recorded = pgn.info.classifier_path
@@ -332,7 +336,9 @@ def _open_and_measure(
     opened = MeasuredPgn(pgn, classifier, dataset, HEADLINE_SPLIT, evaluation, data_settings, source)
     if run is None:
         return opened
-    return replace(opened, history=tuple(run.read_metrics()), run_folder=str(run.path))
+    return replace(
+        opened, history=tuple(run.read_metrics()), run_folder=str(run.path), holder=run.holder
+    )
 
 
 def data_part(settings: TrainingSettings) -> DataSettings:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from pgn_studio.cli import live
 from pgn_studio.cli.main import main
@@ -121,6 +123,39 @@ def test_train_says_what_it_does(pgn_studio: RunCommand, work: Path, tmp_path: P
     assert "epoch 1/1  validation" in outcome.err
     assert "after 8 bits" in outcome.out
     assert str(tmp_path / "run" / "pgn.safetensors") in outcome.out
+
+
+def test_resume_refuses_a_run_that_is_being_trained(
+    pgn_studio: RunCommand, work: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(work / "run", tmp_path / "run")
+    trained = RunFolder.open(tmp_path / "run")
+    trained.take()
+    before = {path.name: path.read_bytes() for path in trained.path.iterdir()}
+    refused = pgn_studio("train", "--resume", trained.path, "--epochs", "2")
+    assert refused.code == 2
+    assert f"is being trained by {trained.holder}" in refused.err
+    assert {path.name: path.read_bytes() for path in trained.path.iterdir()} == before
+    trained.release()
+    assert pgn_studio("train", "--resume", trained.path, "--epochs", "2").code == 0
+    assert trained.holder is None
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_starts_again(
+    pgn_studio: RunCommand, work: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(work / "run", tmp_path / "run")
+    run = RunFolder.open(tmp_path / "run")
+    for path in (run.checkpoint_path, run.pgn_path, run.last_pgn_path, run.best_pgn_path):
+        path.unlink()
+    run.update(status="running", results={})
+    again = pgn_studio("train", "--resume", run.path)
+    assert again.code == 0, again.err
+    assert "starts from its beginning" in again.err
+    steps = [record["step"] for record in run.read_metrics() if record["event"] == "StepCompleted"]
+    assert steps == list(range(1, len(steps) + 1))
+    again_made, first_made = load_file(run.pgn_path), load_file(work / "run" / "pgn.safetensors")
+    assert all(torch.equal(value, first_made[name]) for name, value in again_made.items())
 
 
 def test_ctrl_c_keeps_the_run_and_resume_goes_on(

@@ -11,7 +11,8 @@ import pytest
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.paths import runs_folder
-from pgn_studio.core.runs import RunFolder, list_runs, plain, versions
+from pgn_studio.core.run_list import list_runs
+from pgn_studio.core.runs import RunFolder, plain, versions
 
 SETTINGS = TrainingSettings.make(dataset="digits", seed=3, gamma=2.5)
 

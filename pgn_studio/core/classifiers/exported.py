@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import inspect
 import io
-import json
-import pickle
 import re
 import warnings
 import zipfile
@@ -23,6 +21,8 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.files import parse_json
+from pgn_studio.core.weight_files import check_archive, opened_archive
 
 ArchiveKind = Literal["exported-program", "torchscript", "other"]
 
@@ -69,7 +69,8 @@ def archive_kind(path: Path) -> ArchiveKind:
     """What a file is by its contents, whatever its suffix."""
     if not zipfile.is_zipfile(path):
         return "other"
-    with zipfile.ZipFile(path) as archive:
+    check_archive(path)
+    with opened_archive(path) as archive:
         names = archive.namelist()
     if any(re.search(r"(^|/)(models/\w+\.json|serialized_exported_program\.json)$", name) for name in names):
         return "exported-program"
@@ -102,7 +103,7 @@ def read_exported_program(path: Path) -> tuple[nn.Module, int | None]:
 
 def read_torchscript(path: Path) -> nn.Module:
     """The network of a TorchScript file. Raises ClassifierError when it is damaged or touches files."""
-    with zipfile.ZipFile(path) as archive:
+    with opened_archive(path) as archive:
         for name in archive.namelist():
             if "/code/" in name and _FILE_ACCESS_IN_SCRIPT.search(archive.read(name)):
                 raise _refused(path, f"{name}, which reads or writes files")
@@ -152,7 +153,7 @@ def check_program(net: nn.Module, num_classes: int, image_size: int, *, name: st
 
 
 def _check_exported_program(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
+    with opened_archive(path) as archive:
         names = archive.namelist()
         if len(set(names)) != len(names):
             raise _refused(path, "two records of one name")
@@ -176,13 +177,13 @@ def _check_pickle(path: Path, record: str, content: bytes) -> None:
     try:
         if content:
             torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # the unpickler raises whatever damaged bytes lead it to
         raise _refused(path, f"{record}, a pickle of more than tensors") from error
 
 
 def _check_json(path: Path, content: bytes) -> None:
     try:
-        items = list(_items(json.loads(content)))
+        items = list(_items(parse_json(content)))
     except (ValueError, RecursionError) as error:
         raise _refused(path, "damaged JSON") from error
     for key, value in items:

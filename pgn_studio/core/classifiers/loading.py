@@ -18,7 +18,12 @@ from pgn_studio.core.classifiers.exported import (
     read_exported_program,
     read_torchscript,
 )
-from pgn_studio.core.classifiers.networks import build_network, default_image_size, default_normalisation
+from pgn_studio.core.classifiers.networks import (
+    build_network,
+    default_image_size,
+    default_normalisation,
+    fitted_network,
+)
 from pgn_studio.core.classifiers.saved import (
     count_parameters,
     read_saved_classifier,
@@ -121,8 +126,8 @@ def _from_state_dict(path: Path, arch: str | None, wishes: _Wishes) -> Classifie
             hint="Name it (--arch resnet50, for example) and the classes in their order.",
         )
     classes = _needed_classes(wishes, path.name)
-    net = build_network(arch, len(classes), image_size=wishes.image_size or default_image_size(arch))
-    load_weights(net, weights_for(arch, state), origin=path.name)
+    size = wishes.image_size or default_image_size(arch)
+    net = fitted_network(arch, len(classes), weights_for(arch, state), image_size=size, origin=path.name)
     return Classifier(net, wishes.info(net, arch, classes, path))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from pgn_studio.core.classifiers.small_cnn import MIN_SMALL_SIZE, SMALL, SmallCNN
 from pgn_studio.core.errors import ClassifierError
@@ -34,6 +36,23 @@ def build_network(arch: str, num_classes: int, *, image_size: int) -> nn.Module:
             hint="Choose a larger --image-size.",
         )
     return SmallCNN(num_classes, image_size=image_size)
+
+
+def fitted_network(
+    arch: str, num_classes: int, state: dict[str, Tensor], *, image_size: int, origin: str
+) -> nn.Module:
+    """The named network with the weights `state` of a file called `origin`.
+
+    They are held against the network's plan first, so that a small file that names a huge network
+    costs no memory. Raises ClassifierError when they do not fit.
+    """
+    with suppress(NotImplementedError, RuntimeError):  # of a few networks no plan can be made
+        with torch.device("meta"):
+            plan = build_network(arch, num_classes, image_size=image_size)
+        load_weights(plan, state, origin=origin, copy=False)
+    network = build_network(arch, num_classes, image_size=image_size)
+    load_weights(network, state, origin=origin)
+    return network
 
 
 def start_weights(net: nn.Module, arch: str, weights: str, *, progress: Progress | None = None) -> str:

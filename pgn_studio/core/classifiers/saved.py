@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +13,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
-from pgn_studio.core.classifiers.networks import build_network
+from pgn_studio.core.classifiers.networks import fitted_network
 from pgn_studio.core.errors import ClassifierError
-from pgn_studio.core.files import replacing, sha256_of_file
+from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.pretrained import Triple
-from pgn_studio.core.weight_files import load_weights, read_weights
+from pgn_studio.core.weight_files import read_weights
 
 FORMAT = "pgn-studio-classifier"
 VERSION = 1
@@ -79,8 +78,8 @@ def read_saved_classifier(path: Path, content: Mapping[str, Any]) -> Classifier:
 def _from_content(path: Path, content: _Content) -> Classifier:
     if min(content.std) <= 0:
         raise ClassifierError(f"{path.name} has a std that is not positive: {content.std}.")
-    net = build_network(content.arch, len(content.classes), image_size=content.image_size)
-    load_weights(net, read_weights(path), origin=path.name)
+    weights, size = read_weights(path), content.image_size
+    net = fitted_network(content.arch, len(content.classes), weights, image_size=size, origin=path.name)
     info = ClassifierInfo(
         arch=content.arch,
         classes=content.classes,
@@ -103,7 +102,7 @@ def saved_content(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}
-        content = json.loads(metadata[_KEY]) if _KEY in metadata else _other_file_of_ours(metadata)
+        content = parse_json(metadata[_KEY]) if _KEY in metadata else _other_file_of_ours(metadata)
     except (SafetensorError, OSError, ValueError) as error:
         raise ClassifierError(
             f"{path.name} is no readable safetensors file ({error}).", hint="Copy or save it again."

@@ -23,6 +23,7 @@ IMAGE_SUFFIXES = frozenset(
 # Formats that are safe to try on a file of unknown content (EPS, for one, would start Ghostscript).
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 
+MOST_PIXELS = 100_000_000  # 300 MB as RGB; several are decoded at a time
 _TURNS = {  # EXIF orientation to what brings the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -46,6 +47,8 @@ def read_image(path: Path, *, size: int | None) -> UInt8Images:
     """
     try:
         with Image.open(path, formats=image_formats()) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise UnreadableImage(f"{image.width} x {image.height} pixels, more than is safe to decode")
             if size is not None:
                 # JPEG only: decode at a half, quarter or eighth where that is still twice the need.
                 image.draft(None, (2 * size, 2 * size))
@@ -99,13 +102,16 @@ def _to_8_bits(values: npt.NDArray[np.generic]) -> UInt8Images:
 
     The full scale is the format's, never the picture's own maximum: a dark picture stays dark.
     """
-    numbers = np.nan_to_num(np.asarray(values, dtype=np.float64), nan=0.0)
+    numbers = np.asarray(values, dtype=np.float32).copy()  # large pictures: one copy, changed in place
+    np.nan_to_num(numbers, copy=False, nan=0.0)
     highest = float(numbers.max())
     scales = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0,)
     full = next((scale for scale in scales if highest <= scale), None)
     if full is None:
         raise UnreadableImage(f"values up to {highest:.6g}, expected 16 bits at most")
-    return np.rint(np.clip(numbers, 0, full) * (255 / full)).astype(np.uint8)
+    np.clip(numbers, 0, full, out=numbers)
+    numbers *= 255 / full
+    return np.rint(numbers, out=numbers).astype(np.uint8)
 
 
 def _reason(error: Exception) -> str:

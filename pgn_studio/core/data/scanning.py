@@ -11,6 +11,8 @@ from pgn_studio.core.data.dataset import SkippedFile
 from pgn_studio.core.data.images import IMAGE_SUFFIXES
 from pgn_studio.core.errors import DataError
 
+_Inode = tuple[int, int]  # device, number
+_DEEPEST = 100  # folders in each other; Python's own recursion ends at some hundreds
 _SYSTEM_FOLDERS = frozenset({"__MACOSX", "$RECYCLE.BIN", "System Volume Information"})
 
 
@@ -44,7 +46,8 @@ class FolderScan:
     def images(self, relative: str) -> list[FoundFile]:
         """All image files below `relative`, at any depth, in the order of their names."""
         found: list[FoundFile] = []
-        self._collect(relative, found, ())
+        around = [os.stat(folder) for folder in (self.root, *self.root.absolute().parents)]
+        self._collect(relative, found, tuple((status.st_dev, status.st_ino) for status in around[1:]), set())
         return found
 
     def has_images(self, relative: str = "") -> bool:
@@ -55,13 +58,18 @@ class FolderScan:
         except OSError:
             return False
 
-    def _collect(self, relative: str, found: list[FoundFile], above: tuple[tuple[int, int], ...]) -> None:
-        """Depth first; `above` holds the (device, inode) of the folders around, to see loops."""
+    def _collect(
+        self, relative: str, found: list[FoundFile], above: tuple[_Inode, ...], seen: set[_Inode]
+    ) -> None:
+        """Depth first; `above` holds the folders around, to see loops, `seen` all that were entered."""
         try:
             status = os.stat(self.root / relative)
-            if (status.st_dev, status.st_ino) in above:
-                self.skipped.append(SkippedFile(relative, "a link back to a folder around it"))
+            inode = (status.st_dev, status.st_ino)
+            reason = self._reason_to_stay_out(relative, inode, above, seen)
+            if reason:
+                self.skipped.append(SkippedFile(relative, reason))
                 return
+            seen.add(inode)
             with os.scandir(self.root / relative) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
@@ -69,10 +77,20 @@ class FolderScan:
             return
         for entry in entries:
             if self._is_folder(entry, relative):
-                inner = (*above, (status.st_dev, status.st_ino))
-                self._collect(f"{relative}/{entry.name}", found, inner)
+                self._collect(f"{relative}/{entry.name}", found, (*above, inode), seen)
             elif _looks_like_image(entry.name):
                 self._add(entry, f"{relative}/{entry.name}", found)
+
+    def _reason_to_stay_out(
+        self, relative: str, inode: _Inode, above: tuple[_Inode, ...], seen: set[_Inode]
+    ) -> str:
+        if not inode[1]:  # some shares number nothing
+            return ""
+        if inode in above:
+            return "a link back to a folder around it"
+        if inode in seen and os.path.islink(self.root / relative):
+            return "a link to a folder that was read already"  # two a level would double without end
+        return "nested too deeply" if relative.count("/") > _DEEPEST else ""
 
     def _add(self, entry: os.DirEntry[str], name: str, found: list[FoundFile]) -> None:
         try:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
-from pgn_studio.core.files import replacing, sha256_of_file
+from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 
@@ -147,16 +147,33 @@ def load_pgn(path: Path) -> Pgn:
         raise PgnFileError(
             f"{path.name} holds non-finite weights ({bad[0]}).", hint="Use an earlier PGN of the run."
         )
-    generator = build_generator(settings, image_size=info.image_size, with_weights=False)
     try:
+        _check_plan(settings, info, tensors)
+        generator = build_generator(settings, image_size=info.image_size, with_weights=False)
         generator.load_state_dict(tensors)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, ZeroDivisionError) as error:
         message = (
             f"The weights in {path.name} do not fit its settings ({settings.encoder}, {info.image_size} px)."
         )
         raise PgnFileError(message, hint="The file is damaged or was edited.", details=str(error)) from None
     pgn = Pgn(generator.requires_grad_(False), info, path=path)
     return pgn.eval()
+
+
+def _check_plan(settings: TrainingSettings, info: PgnInfo, tensors: Mapping[str, Tensor]) -> None:
+    """Raises ValueError unless the weights are those of the network that the settings describe.
+
+    Before it is built: a small file may describe a network beyond all memory.
+    """
+    with torch.device("meta"):
+        plan = build_generator(settings, image_size=info.image_size, with_weights=False).state_dict()
+    wrong = [name for name in {*plan, *tensors} if _shape(plan, name) != _shape(tensors, name)]
+    if wrong:
+        raise ValueError(f"{len(wrong)} tensors do not fit, among them {min(wrong)}")
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
+    return tuple(tensors[name].shape) if name in tensors else None
 
 
 def _read(path: Path, *, weights: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -186,7 +203,7 @@ def _read(path: Path, *, weights: bool) -> tuple[dict[str, str], dict[str, Tenso
 def _parse_info(path: Path, metadata: Mapping[str, str]) -> PgnInfo:
     damaged = PgnFileError(f"The metadata of {path.name} is damaged.", hint="Use another copy of the file.")
     try:
-        values = json.loads(metadata["info"])
+        values = parse_json(metadata["info"])
         known = {item.name for item in fields(PgnInfo)}
         info = PgnInfo(**{name: value for name, value in values.items() if name in known})
         return _checked(info)

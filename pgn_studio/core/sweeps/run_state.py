@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +10,7 @@ import numpy as np
 
 from pgn_studio.core.errors import PgnFileError, RunError
 from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation
-from pgn_studio.core.files import sha256_of_file, write_json
+from pgn_studio.core.files import parse_json, sha256_of_file, write_json
 from pgn_studio.core.runs import RUN_JSON, RunFolder
 from pgn_studio.core.sweeps.jobs import Figures
 
@@ -76,7 +75,7 @@ def telling_image(outcomes: Sequence[str], *, letter: str) -> int:
 def read_figures(path: Path) -> dict[str, Any] | None:
     """A JSON object of figures; None where there is no such file, or it is damaged: it is made again."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pgn_studio.core.errors import PgnFileError
-from pgn_studio.core.files import replacing, write_json
+from pgn_studio.core.files import parse_json, replacing, write_json
 from pgn_studio.core.training.step import TrainStep
 
 FORMAT = "pgn-studio-checkpoint"
@@ -101,7 +101,7 @@ def parts(step: TrainStep) -> list[tuple[str, nn.Module]]:
 def _position(metadata: dict[str, str]) -> Position:
     if metadata.get("format") != FORMAT or metadata.get("version") != "1":
         raise ValueError(f"format {metadata.get('format')!r}, version {metadata.get('version')!r}")
-    values: dict[str, Any] = json.loads(metadata["position"])
+    values: dict[str, Any] = parse_json(metadata["position"])
     known = [item.name for item in fields(Position) if item.default is MISSING or item.name in values]
     return Position(**{name: values[name] for name in known})
 

@@ -35,6 +35,7 @@ def keep_epoch(
     settings: TrainingSettings,
 ) -> Position:
     """Save an epoch's PGN: as the last, as the best if it is that, and as the result if `keep` names it."""
+    run.check_there()
     best = better(metrics, position, settings)
     save_pgn(run.last_pgn_path, generator, info)
     if best:
@@ -71,6 +72,7 @@ def keep_stopped(
     It is the result where it beats the best epoch's. It is not the best epoch's own: a run that
     goes on finds that as if it had never stopped.
     """
+    run.check_there()
     save_pgn(run.last_pgn_path, generator, info)
     if position.best_epoch == 0:
         _copy(run.last_pgn_path, run.best_pgn_path)

@@ -33,6 +33,7 @@ from pgn_studio.core.training.events import (
     RunStarted,
     StepCompleted,
 )
+from pgn_studio.core.training.faults import explained
 from pgn_studio.core.training.feed import Feed
 from pgn_studio.core.training.health import (
     NotFiniteError,
@@ -99,12 +100,9 @@ class Trainer:
             if isinstance(error, ClassifierError) and hasattr(self, "_step"):
                 self._queries.keep(self._step, self._position, self.run_folder, self._info(None))
             ending = self._failure(error.message, error.hint, error.details)
-        except torch.OutOfMemoryError:
-            hint = f"Use a batch smaller than {self.settings.batch_size}, or smaller images."
-            ending = self._failure("The device ran out of memory.", hint)
         except Exception as error:  # noqa: BLE001 - a run ends with an event whatever happened
-            hint = "The run is kept up to its last checkpoint; the details are for a bug report."
-            ending = self._failure(f"Training failed: {type(error).__name__}: {error}", hint)
+            folder, batch = self.run_folder.path, self.settings.batch_size
+            ending = self._failure(*explained(error, folder=folder, batch_size=batch))
         self._emit_last(ending)
         return ending
 
@@ -118,8 +116,9 @@ class Trainer:
             raise ConfigError(
                 "The training split needs at least two images.", hint="Use more training images."
             )
+        completed = self.run_folder.run_json.get("status") == "completed"
         self._prepare()
-        if self._position.step >= total:
+        if self._position.step >= total and completed:  # else it was killed before it could say so
             hint = f"Give --epochs above {self._epochs} to go on."
             raise RunError(f"This run has done its {self._epochs} epochs.", hint=hint)
         self._announce(per_epoch, total)

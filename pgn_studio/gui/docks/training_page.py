@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
+from pgn_studio.core.locks import Holder
 from pgn_studio.core.training.events import (
     EpochCompleted,
     Notice,
@@ -104,6 +105,14 @@ class TrainingPage(QWidget):
         self._compared = runs
         self.plots.compare(runs)
         self.compared_bar.show_runs(runs)
+
+    def say_held(self, holder: Holder) -> None:
+        """The run from disk is being trained elsewhere."""
+        self.banner.show_message(
+            f"Open to be read only: this run is being trained by {holder}.",
+            hint="Open it again to see how far it is; continue it here when that has ended.",
+            kind="warning",
+        )
 
     @Slot(object)
     def show_state(self, state: RunState) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QWidget
 
 from pgn_studio.core.errors import RunError
-from pgn_studio.core.run_list import RunRecord
+from pgn_studio.core.run_records import RunRecord
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.events import RunStarted
 from pgn_studio.gui.operations import run_in_background

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.annotations import LONGEST_NAME, Annotations, parse_tags
-from pgn_studio.core.run_list import RunRecord
+from pgn_studio.core.run_records import RunRecord
 
 SAVE_AFTER_MS = 800  # of quiet while notes are typed
 _NOTES_HEIGHT_PX = 84

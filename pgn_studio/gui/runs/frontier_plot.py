@@ -10,7 +10,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
-from pgn_studio.core.run_list import RunRecord, frontier, has_figures
+from pgn_studio.core.run_records import RunRecord, frontier, has_figures
 from pgn_studio.gui.docks.cards import shortened
 from pgn_studio.gui.theme import current_theme
 

@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     Qt,
 )
 
-from pgn_studio.core.run_list import RunRecord
+from pgn_studio.core.run_records import RunRecord
 from pgn_studio.gui.docks.cards import shortened
 
 Index = QModelIndex | QPersistentModelIndex

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 from pgn_studio.core.annotations import Annotations, write_annotations
 from pgn_studio.core.errors import PgnStudioError, RunError
 from pgn_studio.core.paths import runs_folder
-from pgn_studio.core.run_list import RunRecord, list_records
+from pgn_studio.core.run_records import RunRecord, list_records
 from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.runs.details import RunDetails
 from pgn_studio.gui.runs.frontier_plot import FrontierPlot

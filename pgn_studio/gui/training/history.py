@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -50,7 +51,7 @@ class Table:
         return self._length
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows; each must have every column."""
+        """Add rows; NaN where one says nothing of use for a column."""
         needed = self._length + len(rows)
         if needed > self._values.shape[1]:
             grown = np.empty((len(self._index), max(needed, 2 * self._values.shape[1])), dtype=np.float64)
@@ -58,7 +59,7 @@ class Table:
             self._values = grown
         for offset, row in enumerate(rows, start=self._length):
             for name, position in self._index.items():
-                self._values[position, offset] = row[name]
+                self._values[position, offset] = _number(row.get(name))
         self._length = needed
 
     def column(self, name: str) -> FloatArray:
@@ -109,14 +110,16 @@ class RunHistory:
         self.clear()
         for line in lines:
             if line.get("event") == "RunStarted":
-                self.describe(
-                    images=line["train_images"], steps=line["steps_per_epoch"], val=line["val_images"]
+                images, steps, val = (
+                    _number(line.get(name)) for name in ("train_images", "steps_per_epoch", "val_images")
                 )
+                if images > 0 and steps > 0 and val > 0:  # False for NaN
+                    self.describe(images=images, steps=steps, val=val)
         self.steps.append([line for line in lines if line.get("event") == "StepCompleted"])
         self.epochs.append([line for line in lines if line.get("event") == "EpochCompleted"])
         self.notices += [_notice(line) for line in lines if line.get("event") == "Notice"]
 
-    def describe(self, *, images: int, steps: int, val: int) -> None:
+    def describe(self, *, images: float, steps: float, val: float) -> None:
         """Remember what the counts are out of: `images` in `steps` steps, `val` at an epoch's end."""
         self.images_per_step = max(1.0, images / max(1, steps))
         self.val_images = max(1.0, float(val))
@@ -160,12 +163,22 @@ def holding(notices: Sequence[Notice]) -> list[Notice]:
     return list(found.values())
 
 
+def _number(value: Any) -> float:
+    """What a line of metrics.jsonl says, as a float; NaN where it says nothing of use."""
+    try:
+        return float(value) if isinstance(value, (int, float)) else math.nan
+    except OverflowError:
+        return math.nan
+
+
 def _notice(line: Mapping[str, Any]) -> Notice:
     """From a line of metrics.jsonl; runs of older versions have no levels."""
     code, message, hint = (str(line.get(name) or "") for name in ("code", "message", "hint"))
     levels: dict[Any, NoticeLevel] = {level: level for level in get_args(NoticeLevel)}
     older: NoticeLevel = "info" if code == "blending" else "warning"
-    return Notice(int(line.get("step") or 0), code, message, hint, levels.get(line.get("level"), older))
+    step = _number(line.get("step"))
+    level = levels.get(str(line.get("level")), older)
+    return Notice(int(step) if math.isfinite(step) else 0, code, message, hint, level)
 
 
 def smoothed(values: FloatArray, window: int) -> FloatArray:

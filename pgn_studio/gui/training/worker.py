@@ -20,6 +20,8 @@ from pgn_studio.gui.training.preview import PreviewImages, preview_images
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers.classifier import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
+    from pgn_studio.core.runs import RunFolder
+    from pgn_studio.core.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -58,15 +60,30 @@ def make_trainer(job: TrainingJob, sink: EventSink) -> Runner:
         run = RunFolder.open(Path(job.resume))
     else:
         run = RunFolder.create(None, job.settings, extra=run_facts(job))
-    return Trainer(
+    run.take()
+    trainer = Trainer(
         job.settings,
         dataset=job.dataset,
         classifier=job.classifier,
         run=run,
         control=job.control,
         sink=sink,
-        resume=bool(job.resume),
+        resume=bool(job.resume) and run.rewind(),
     )
+    return _Holding(trainer, run)
+
+
+class _Holding:
+    """Lets go of the run when its trainer has ended."""
+
+    def __init__(self, trainer: Trainer, run: RunFolder) -> None:
+        self._trainer, self._run = trainer, run
+
+    def run(self) -> None:
+        try:
+            self._trainer.run()
+        finally:
+            self._run.release()
 
 
 def run_facts(job: TrainingJob) -> dict[str, Any]:

@@ -151,6 +151,18 @@ def test_resuming_a_finished_run_says_what_to_do(train: Train, settings: Trainin
     assert "--epochs" in events[-1].hint
 
 
+def test_a_run_killed_after_its_last_checkpoint_is_completed(
+    train: Train, settings: TrainingSettings
+) -> None:
+    folder, events = train(settings, name="done")
+    folder.update(status="running", results={})
+    finished, more = train(settings, name="done", resume=True)
+    assert not of(more, StepCompleted)
+    assert isinstance(more[-1], RunFinished)
+    assert finished.run_json["status"] == "completed"
+    assert more[-1].perturbed_accuracy_8bit == events[-1].perturbed_accuracy_8bit
+
+
 def test_stopping_keeps_what_was_learned(train: Train, settings: TrainingSettings) -> None:
     folder, events = train(settings, at={3: lambda control: control.stop()})
     assert of(events, StepCompleted)[-1].step == 3

@@ -1,0 +1,139 @@
+"""The runs as a table: settings, figures of the PGN that each kept, and what people wrote about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pgn_studio.core.annotations import Annotations, read_annotations
+from pgn_studio.core.errors import RunError
+from pgn_studio.core.run_list import RunSummary, list_runs
+from pgn_studio.core.runs import METRICS, RunFolder
+
+_SEARCHED = ("dataset", "classifier", "problem", "encoder")  # besides names, tags and notes
+_EPOCH = '"EpochCompleted"'
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run. `figures` are of the validation split, of the epoch whose PGN the run kept.
+
+    They are empty before the first epoch has ended; see FIGURES for their names.
+    """
+
+    summary: RunSummary
+    annotations: Annotations = Annotations()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        return self.summary.path
+
+    @property
+    def name(self) -> str:
+        """The one that somebody gave, else the folder's."""
+        return self.annotations.name or self.summary.name
+
+    def matches(self, query: str) -> bool:
+        """Whether each word of `query` is found: in names, tags, notes, or as setting=value ("gamma=10")."""
+        words = query.lower().split()
+        if not words:
+            return True
+        known = {f"{name}={_plain(value)}" for name, value in self.settings.items()}
+        known |= {f"tag={tag.lower()}" for tag in self.annotations.tags} | {f"status={self.summary.status}"}
+        text = " ".join(
+            (
+                *(self.annotations.name, self.summary.name, self.annotations.notes, *self.annotations.tags),
+                *(str(self.settings.get(name, "")) for name in _SEARCHED),
+                self.summary.status,
+            )
+        ).lower()
+        return all(word in known if "=" in word else word in text for word in words)
+
+
+FIGURES = (
+    "epoch",
+    "clean_accuracy",
+    "perturbed_accuracy",
+    "perturbed_accuracy_8bit",
+    "fixed",
+    "broken",
+    "l2_mean",
+    "rms_mean",
+)
+
+
+def list_records(folder: Path | None = None) -> list[RunRecord]:
+    """The runs in `folder` (default: the runs folder), newest first. Raises RunError as `list_runs`."""
+    return [record_of(summary) for summary in list_runs(folder)]
+
+
+def record_of(summary: RunSummary) -> RunRecord:
+    """A summary with what else is in its folder; what cannot be read there is left out."""
+    try:
+        annotations = read_annotations(summary.path)
+    except RunError:
+        annotations = Annotations()
+    if summary.damage:
+        return RunRecord(summary, annotations)
+    try:
+        settings = RunFolder.open(summary.path).run_json["settings"]
+    except RunError:  # gone since it was listed
+        return RunRecord(summary, annotations)
+    epochs = list(_epochs(summary.path / METRICS))
+    return RunRecord(summary, annotations, settings, _kept(epochs, str(settings.get("keep", "best"))))
+
+
+def frontier(records: Sequence[RunRecord], *, lower: bool = False) -> list[RunRecord]:
+    """Those that no other beats: none is as accurate (`lower`: as inaccurate) at a smaller RMS.
+
+    By validation accuracy after 8 bits; ordered by RMS. Runs without figures are left out.
+    """
+    sign = -1.0 if lower else 1.0
+    measured = [record for record in records if has_figures(record)]
+    measured.sort(key=lambda record: (record.figures["rms_mean"], -sign * _accuracy(record)))
+    found: list[RunRecord] = []
+    for record in measured:
+        if not found or sign * _accuracy(record) > sign * _accuracy(found[-1]):
+            found.append(record)
+    return found
+
+
+def has_figures(record: RunRecord) -> bool:
+    """Whether it can be drawn: RMS and accuracy are numbers."""
+    figures = (record.figures.get("rms_mean"), record.figures.get("perturbed_accuracy_8bit"))
+    return all(isinstance(value, (int, float)) for value in figures)
+
+
+def _accuracy(record: RunRecord) -> float:
+    return float(record.figures["perturbed_accuracy_8bit"])
+
+
+def _epochs(metrics: Path) -> Iterator[dict[str, Any]]:
+    """The validation lines; the others, which are hundreds of times as many, are not even parsed."""
+    try:
+        with metrics.open(encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                if _EPOCH in line:
+                    try:
+                        value = json.loads(line)
+                    except ValueError:  # torn
+                        continue
+                    if isinstance(value, dict) and value.get("event") == "EpochCompleted":
+                        yield value
+    except OSError:
+        return
+
+
+def _kept(epochs: Sequence[Mapping[str, Any]], keep: str) -> dict[str, Any]:
+    best = [epoch for epoch in epochs if epoch.get("best")]
+    chosen = best[-1] if keep == "best" and best else epochs[-1] if epochs else {}
+    return {name: chosen.get(name) for name in FIGURES} if chosen else {}
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()

@@ -1,0 +1,159 @@
+"""Full disks, lost folders, no memory, a lost GPU in the second epoch: said, kept, and gone on from."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors
+import torch
+from safetensors.torch import load_file
+
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.errors import RunError
+from pgn_studio.core.perturbation.pgn import load_pgn
+from pgn_studio.core.runs import RunFolder
+from pgn_studio.core.training import checkpoints
+from pgn_studio.core.training.events import RunFailed, RunFinished
+from pgn_studio.core.training.faults import explained
+from pgn_studio.core.training.step import TrainStep
+from tests.core.training.conftest import Train
+
+FAULT_AT = 12  # the second epoch's third step
+Fault = Callable[[pytest.MonkeyPatch], None]
+RUST = "Error while serializing: I/O error: No space left on device (os error 28)"
+CPU = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise error
+
+    return fail
+
+
+class HalfLine:
+    """A stream on a disk that is full after ten bytes."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __enter__(self) -> HalfLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def write(self, text: str) -> None:
+        self._stream.write(text[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def full_in_a_line(patch: pytest.MonkeyPatch) -> None:
+    really = Path.open
+
+    def opened(path: Path, mode: str = "r", **named: Any) -> Any:
+        stream = really(path, mode, **named)
+        return HalfLine(stream) if mode == "a" else stream
+
+    patch.setattr(Path, "open", opened)
+
+
+def full_at_flushing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(os, "fsync", raising(OSError(errno.ENOSPC, "No space left on device")))
+
+
+def full_in_safetensors(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(checkpoints, "save_file", raising(safetensors.SafetensorError(RUST)))
+
+
+def read_only(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tempfile, "mkstemp", raising(OSError(errno.EROFS, "Read-only file system")))
+
+
+def step_raises(error: Exception) -> Fault:
+    return lambda patch: patch.setattr(TrainStep, "__call__", raising(error))
+
+
+@pytest.mark.parametrize(
+    ("fault", "message", "hint"),
+    [
+        (full_in_a_line, "cannot be written (No space left", "free space"),
+        (full_at_flushing, "cannot be written (No space left", "Make room"),
+        (full_in_safetensors, "cannot be written (No space left", "Make room"),
+        (read_only, "cannot be written (Read-only", "Bring the folder back"),
+        (step_raises(torch.OutOfMemoryError("CUDA out of memory.")), "ran out of memory", "smaller than 128"),
+        (step_raises(RuntimeError(CPU)), "ran out of memory", "smaller than 128"),
+        (step_raises(MemoryError()), "ran out of memory", "smaller than 128"),
+        (step_raises(RuntimeError("CUDA error: launch failure")), "no longer answers", "--device"),
+        (step_raises(OSError(errno.ENODEV, "No such device")), "No such device", "Bring the folder back"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_fault_ends_the_run_with_advice_and_loses_the_epoch_at_most(
+    train: Train, settings: TrainingSettings, fault: Fault, message: str, hint: str
+) -> None:
+    whole, _ = train(settings, name="whole")
+    with pytest.MonkeyPatch.context() as patch:
+        folder, events = train(settings, name="faulty", at={FAULT_AT: lambda _control: fault(patch)})
+    failed = events[-1]
+    assert isinstance(failed, RunFailed)
+    assert message in failed.message
+    assert hint in failed.hint
+    assert not list(folder.path.glob(".*"))
+    again = RunFolder.open(folder.path)
+    assert load_pgn(again.pgn_path).info.metrics
+    again.read_metrics()
+
+    resumed, more = train(settings, name="faulty", resume=True)
+    assert isinstance(more[-1], RunFinished)
+    assert more[0].first_step == events[0].steps_per_epoch
+    expected = load_file(whole.last_pgn_path)
+    assert all(torch.equal(value, expected[name]) for name, value in load_file(resumed.last_pgn_path).items())
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved"])
+def test_a_folder_that_goes_away_is_said_and_not_half_made_again(
+    train: Train, settings: TrainingSettings, tmp_path: Path, how: str
+) -> None:
+    def lose(_control: object) -> None:
+        if how == "deleted":
+            shutil.rmtree(tmp_path / "run")
+        else:
+            (tmp_path / "run").rename(tmp_path / "elsewhere")
+
+    _, events = train(settings, at={FAULT_AT: lose})
+    failed = events[-1]
+    assert isinstance(failed, RunFailed)
+    assert "is gone: it was deleted or moved" in failed.message
+    assert "Bring the disk back" in failed.hint
+    assert not (tmp_path / "run").exists()
+    if how == "moved":
+        (tmp_path / "elsewhere").rename(tmp_path / "run")
+        _, more = train(settings, resume=True)
+        assert isinstance(more[-1], RunFinished)
+
+
+def test_half_a_line_on_a_full_disk_is_cut_when_there_is_room_again(
+    tmp_path: Path, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder.create(tmp_path / "run", settings)
+    run.append_metrics({"step": 1})
+    full_in_a_line(monkeypatch)
+    with pytest.raises(RunError, match="No space left"):
+        run.append_metrics({"step": 2})
+    monkeypatch.undo()
+    run.append_metrics({"step": 3})
+    assert run.read_metrics() == [{"step": 1}, {"step": 3}]
+
+
+def test_what_nobody_foresaw_keeps_its_name() -> None:
+    message, hint = explained(KeyError("x"), folder=Path("run"), batch_size=8)
+    assert "KeyError" in message
+    assert "bug report" in hint
