@@ -175,7 +175,7 @@ def _notes(table: PaperTable, wishes: Wishes) -> list[str]:
     if wishes.recipe == "paper" and wishes.gamma is None and "enhance" in table.gamma:
         first += (
             " With L2 as a mean over values this γ hardly limits p; the product's own way is "
-            "--recipe default --gamma 10."
+            "--recipe default --gamma 3."
         )
     return [first, *(SMALL_NOTES if wishes.scale == "small" else ())]
 

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 EXAMPLE = (
     "Example: pgn-studio train --dataset photos --classifier photos-classifier.safetensors "
-    "--problem enhance --gamma 10 --epochs 15 --out photos-enhance"
+    "--problem enhance --gamma 3 --epochs 15 --out photos-enhance"
 )
 ALONG_WITH_RESUME = ("epochs", "device")
 

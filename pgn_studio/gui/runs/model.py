@@ -173,7 +173,7 @@ class FilteredRuns(QSortFilterProxyModel):
         rows = range(self.rowCount())
         return next((row for row in rows if self.record(row).path == path), -1)
 
-    def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:
+    def filterAcceptsRow(self, source_row: int, _parent: Index) -> bool:
         return self._model.records[source_row].matches(self._query)
 
     def lessThan(self, source_left: Index, source_right: Index) -> bool:
