@@ -32,15 +32,17 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "adv": ADVERSARIAL,
     "advbb": (*ADVERSARIAL, *BLACK_BOX),
 }
-# One change each to "short", which is the default recipe for a third of its steps.
+# One change each to "short", which is the default recipe for fewer steps.
 SHORT = ("--epochs", "30")
 ABLATION: dict[str, tuple[str, ...]] = {
     "short": (),
     "literal": (
-        "--no-conditional", "--head", "linear", "--no-anchors", "--no-noise-copies", "--no-mismatched",
-        "--rehearsals", "0", "--blend", "0", "--average", "0",
+        "--no-conditional", "--no-told-label", "--head", "linear", "--no-anchors", "--no-noise-copies",
+        "--no-mismatched", "--rehearsals", "0", "--blend", "0", "--average", "0",
     ),
-    "unconditional": ("--no-conditional",),
+    "no-label": ("--no-told-label",),
+    "unconditional": ("--no-conditional", "--no-told-label"),
+    "label-alone": ("--no-conditional",),
     "linear-head": ("--head", "linear"),
     "no-anchors": ("--no-anchors",),
     "no-noise-copies": ("--no-noise-copies",),

@@ -28,13 +28,12 @@ class Results:
         """Figures by seed, of a run or of a baseline beside it."""
         found = {}
         for seed in SEEDS:
-            path = self.runs / f"{data}-{name}-{seed}" / ("all.json" if baseline else "test.json")
-            if path.is_file():
-                figures = json.loads(path.read_text(encoding="utf-8"))
-                if not baseline:
-                    found[seed] = figures
-                elif baseline in figures["baselines"]:
-                    found[seed] = figures["baselines"][baseline]
+            folder = self.runs / f"{data}-{name}-{seed}"
+            for path in [folder / f"{file}.json" for file in (("all", baseline) if baseline else ("test",))]:
+                if path.is_file():
+                    figures = json.loads(path.read_text(encoding="utf-8"))
+                    figures = figures["baselines"].get(baseline) if baseline else figures
+                    found.update({seed: figures} if figures else {})
         return found
 
 

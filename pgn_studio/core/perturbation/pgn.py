@@ -72,12 +72,14 @@ class Pgn(nn.Module):
     @torch.no_grad()
     def perturb(self, pixels: Tensor) -> Perturbation:
         """Equations 1 and 2 on images (N, 3, H, W) in [0, 1]."""
-        return self.perturb_encoded(pixels, self.generator.encode(pixels))
+        return self._added(pixels, self.generator(pixels))
 
     @torch.no_grad()
     def perturb_encoded(self, pixels: Tensor, features: Tensor) -> Perturbation:
         """The same where the encoder's features (N, C, h, w) of the images are known."""
-        perturbation = self.generator.decode(features)
+        return self._added(pixels, self.generator.decode(features))
+
+    def _added(self, pixels: Tensor, perturbation: Tensor) -> Perturbation:
         perturbed = self.space.enter(pixels) + perturbation
         back = self.space.to_pixels(perturbed)
         return Perturbation(perturbation, perturbed, back, back - pixels)

@@ -205,7 +205,7 @@ class SeriesPlot(QFrame):
             steps = self._drawn[0][0]
             x = float(np.clip(position, steps[0], steps[-1]))
         texts = []
-        for lines, line in zip(self._lines, self._drawn, strict=True):
+        for lines, line in zip(self._lines, self._drawn, strict=False):  # none before they are drawn
             if lines.shown:
                 color = getattr(self._colors, lines.series.color)
                 texts.append(f'<span style="color:{color}">{lines.series.text(_value_at(line, x))}</span>')

@@ -7,9 +7,11 @@ import math
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
 
+from pgn_studio.core.config import TrainingSettings
 from pgn_studio.gui.widgets.number_edit import NumberEdit
 
 LOWEST, HIGHEST = 1e-4, 1e3
+DEFAULT = float(TrainingSettings.model_fields["gamma"].default)
 STEPS_PER_DECADE = 50
 LAST_POSITION = 1 + round(math.log10(HIGHEST / LOWEST) * STEPS_PER_DECADE)
 
@@ -41,7 +43,7 @@ class GammaControl(QWidget):
         self._slider.setAccessibleName("Gamma, the weight of the L2 term")
         self._slider.setRange(0, LAST_POSITION)
         self._slider.setPageStep(STEPS_PER_DECADE)
-        self._number = NumberEdit(10.0, low=0.0, high=1e6, parent=self)
+        self._number = NumberEdit(DEFAULT, low=0.0, high=1e6, parent=self)
         self._number.setObjectName("gamma_number")
         self._number.setAccessibleName("Gamma as a number")
         self._number.setFixedWidth(72)
@@ -51,7 +53,7 @@ class GammaControl(QWidget):
         layout.addWidget(self._slider, 1)
         layout.addWidget(self._number)
         self.setFocusProxy(self._slider)
-        self.set_value(10.0)
+        self.set_value(DEFAULT)
         self._slider.valueChanged.connect(self._slid)
         self._number.value_edited.connect(self._typed)
 
