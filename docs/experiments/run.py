@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SEEDS = (0, 1, 2)
-ADVERSARIAL = ("--problem", "adversarial", "--epochs", "30")
+ADVERSARIAL = ("--problem", "adversarial", "--gamma", "10", "--epochs", "30")
 BLACK_BOX = ("--discriminator", "blackbox")
 
 # Name of a run: what differs from the defaults. The first group is for the targets.
