@@ -22,10 +22,10 @@ from pgn_studio.cli.evaluate import (
 )
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
-from pgn_studio.cli.options import with_settings
+from pgn_studio.cli.options import refuse_folder, with_settings
 from pgn_studio.cli.targets import check_classifier, find_pgn
 from pgn_studio.core.config import BaselineName, DataSettings
-from pgn_studio.core.errors import ClassifierError, ConfigError
+from pgn_studio.core.errors import ClassifierError
 
 if TYPE_CHECKING:
     from pgn_studio.cli.opening import Subject
@@ -69,8 +69,8 @@ def baseline(
     PGNs and fine-tune for enhancing ones.
     """
     DataSettings.make(**given)
-    if json_file is not None and json_file.expanduser().is_dir():
-        raise ConfigError(f"--json: {json_file} is a folder; expected a file.")
+    if json_file is not None:
+        refuse_folder(json_file.expanduser(), "--json")
     find_pgn(target)  # a typo shows before torch is imported
     if classifier is not None:
         check_classifier(classifier)
@@ -100,22 +100,18 @@ def _context(subject: Subject, seed: int | None, *, device: str, stop: Interrupt
     from pgn_studio.core.config import TrainingSettings
     from pgn_studio.core.device import pick_device
 
-    pgn, dataset = subject.pgn, subject.dataset
+    pgn = subject.pgn
     settings = TrainingSettings.make(**pgn.info.settings)
     strength = measure(subject, "val", device=device, batch_size=64, stop=stop).metrics.rms_mean
     terminal.note(f"Strength: RMS {strength:.4g} per value on validation, as the PGN's.")
-    return BaselineContext(
+    return BaselineContext.of(
+        settings,
         classifier=subject.classifier,
         space=pgn.space,
-        problem=settings.problem,
-        train=dataset.split("train"),
-        val=dataset.split("val"),
-        image_size=dataset.image_size,
+        dataset=subject.dataset,
         rms=strength,
-        settings=settings,
-        seed=settings.seed if seed is None else seed,
         device=pick_device(device),
-        precision="auto",
+        seed=seed,
     )
 
 

@@ -12,10 +12,9 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
-from pgn_studio.cli.options import with_settings
+from pgn_studio.cli.options import refuse_folder, with_settings
 from pgn_studio.cli.targets import WhichPgn, check_classifier, find_pgn
 from pgn_studio.core.config import DataSettings
-from pgn_studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from pgn_studio.cli.opening import Subject
@@ -68,8 +67,8 @@ def evaluate(
     are those of the perturbed image as a saved PNG holds it.
     """
     DataSettings.make(**given)
-    if json_file is not None and json_file.expanduser().is_dir():
-        raise ConfigError(f"--json: {json_file} is a folder; expected a file.")
+    if json_file is not None:
+        refuse_folder(json_file.expanduser(), "--json")
     find_pgn(target, which)  # a typo shows before torch is imported
     if classifier is not None:
         check_classifier(classifier)

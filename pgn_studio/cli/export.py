@@ -21,7 +21,7 @@ from pgn_studio.cli.evaluate import (
 )
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
-from pgn_studio.cli.options import with_fields, with_settings
+from pgn_studio.cli.options import refuse_folder, with_fields, with_settings
 from pgn_studio.cli.selecting import GivenSelection, chosen_images
 from pgn_studio.cli.targets import check_classifier, find_pgn, find_run
 from pgn_studio.core.config import DataSettings
@@ -159,8 +159,7 @@ def _check_out(what: What, out: Path, force: bool) -> None:
         raise ConfigError(
             f"--out: expected a name that ends in {', '.join(ENDINGS[what])}, got {str(out)!r}."
         )
-    if out.is_dir():
-        raise ConfigError(f"--out: {out} is a folder; expected a file.")
+    refuse_folder(out, "--out")
 
 
 def _check_target(what: What, target: str, classifier: str | None) -> None:

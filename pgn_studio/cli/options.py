@@ -129,6 +129,12 @@ def _parsed(model: type[Settings], given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
+def refuse_folder(path: Path, option: str) -> None:
+    """Raises ConfigError where a file is to be written and a folder is."""
+    if path.is_dir():
+        raise ConfigError(f"{option}: {path} is a folder; expected a file.")
+
+
 def numbers(text: str, option: str, kind: type[int] | type[float]) -> tuple[Any, ...]:
     """Numbers between commas. Raises ConfigError that names the option."""
     try:

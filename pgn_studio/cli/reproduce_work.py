@@ -171,16 +171,12 @@ class BaselineJob:
         classifier, dataset = self._common.opener(self._cell.settings)
         settings, info = self._cell.settings, classifier.info
         space = InputSpace(settings.input_space, mean=info.mean, std=info.std)
-        context = BaselineContext(
+        context = BaselineContext.of(
+            settings,
             classifier=classifier,
             space=space,
-            problem=settings.problem,
-            train=dataset.split("train"),
-            val=dataset.split("val"),
-            image_size=dataset.image_size,
+            dataset=dataset,
             rms=rms,
-            settings=settings,
-            seed=settings.seed,
             device=pick_device(settings.device),
             precision=settings.precision,
         )

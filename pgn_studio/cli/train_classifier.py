@@ -10,7 +10,7 @@ import typer
 from pgn_studio.cli import terminal
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
-from pgn_studio.cli.options import with_settings
+from pgn_studio.cli.options import refuse_folder, with_settings
 from pgn_studio.core.config import ClassifierSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
 
@@ -75,8 +75,7 @@ def _checked_file(out: Path, force: bool) -> Path:
     out = out.expanduser()
     if out.suffix != ".safetensors":
         raise ConfigError(f"--out: expected a name that ends in .safetensors, got {str(out)!r}.")
-    if out.is_dir():
-        raise ConfigError(f"--out: {out} is a folder; expected a file.")
+    refuse_folder(out, "--out")
     if out.exists() and not force:
         raise ClassifierError(f"{out} exists already.", hint="Give --force to replace it, or another --out.")
     out.parent.mkdir(parents=True, exist_ok=True)  # an unwritable place shows before the training

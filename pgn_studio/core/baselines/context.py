@@ -9,6 +9,7 @@ import torch
 
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import Problem, TrainingSettings
+from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.evaluation.perturber import Perturber
 from pgn_studio.core.perturbation.input_space import InputSpace
@@ -41,6 +42,34 @@ class BaselineContext:
     seed: int
     device: torch.device
     precision: str
+
+    @classmethod
+    def of(
+        cls,
+        settings: TrainingSettings,
+        *,
+        classifier: Classifier,
+        space: InputSpace,
+        dataset: ImageDataset,
+        rms: float,
+        device: torch.device,
+        precision: str = "auto",
+        seed: int | None = None,
+    ) -> BaselineContext:
+        """Of a PGN with these settings on `dataset`; `seed` None: the PGN's own."""
+        return cls(
+            classifier=classifier,
+            space=space,
+            problem=settings.problem,
+            train=dataset.split("train"),
+            val=dataset.split("val"),
+            image_size=dataset.image_size,
+            rms=rms,
+            settings=settings,
+            seed=settings.seed if seed is None else seed,
+            device=device,
+            precision=precision,
+        )
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.rms) or self.rms < 0:

@@ -16,7 +16,8 @@ from pgn_studio.core.classifiers import measure_accuracy
 from pgn_studio.core.config import Problem
 from pgn_studio.core.device import autocast, seed_everything, training_machine
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.core.evaluation.evaluate import evaluate_perturber
+from pgn_studio.core.evaluation.evaluate import clean_scores, evaluate_perturber
+from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.evaluation.perturber import Perturber, added
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
@@ -26,7 +27,7 @@ from pgn_studio.core.protocols import Progress
 from pgn_studio.core.training.averaging import Averaged
 from pgn_studio.core.training.batches import training_epochs
 from pgn_studio.core.training.blend import chosen_share
-from pgn_studio.core.training.feed import Batch, Feed
+from pgn_studio.core.training.feed import Batch, Feed, lasting_features
 
 
 class Generated:
@@ -64,7 +65,8 @@ class _Run:
     def __init__(self, context: BaselineContext) -> None:
         settings, device = context.settings, context.device
         self.context = context
-        self.precision = training_machine(str(device), context.precision).precision
+        machine = training_machine(str(device), context.precision)
+        self.precision = machine.precision
         context.classifier.to(device)
         context.space.to(device)
         seed_everything(context.seed)
@@ -79,12 +81,13 @@ class _Run:
         self.feed = Feed(
             context.train,
             settings,
-            encode=None if generator.encoder_trained or device.type != "cpu" else self._encode,
+            encode=lasting_features(generator, machine),
             answer=None,
             seed=context.seed,
             blend=_blend(context),
             device=device,
         )
+        self._clean: Scores | None = None  # f's answers on the clean validation images: they never change
         self._best_accuracy: float | None = None
         self._best_weights: dict[str, Tensor] = {}
 
@@ -99,11 +102,6 @@ class _Run:
             self._step(batch)
             if progress is not None:
                 progress(step, total)
-
-    def _encode(self, pixels: Tensor) -> Tensor:
-        with autocast(self.precision, self.context.device):
-            features: Tensor = self.generator.encode(pixels)
-        return features
 
     def _step(self, batch: Batch) -> None:
         context = self.context
@@ -127,6 +125,10 @@ class _Run:
         context = self.context
         self.result.eval()
         perturber, _ = matched(Generated(self.result, context.space), context, enlarge=False)
+        if self._clean is None:
+            self._clean = clean_scores(
+                context.classifier, context.val, batch_size=BATCH, precision=self.precision
+            )
         accuracy = evaluate_perturber(
             perturber,
             context.classifier,
@@ -136,6 +138,7 @@ class _Run:
             space=context.space,
             batch_size=BATCH,
             precision=self.precision,
+            clean=self._clean,
         ).metrics.perturbed_accuracy_8bit
         sign = 1 if context.problem == "enhance" else -1
         if self._best_accuracy is None or sign * accuracy > sign * self._best_accuracy:

@@ -62,11 +62,15 @@ def measure_baselines(
 ) -> list[BaselineResult]:
     """Make each baseline at the RMS given, and measure it on the split."""
     settings = TrainingSettings.make(**pgn.info.settings)
-    context = BaselineContext(
-        classifier=classifier, space=pgn.space, problem=settings.problem, train=dataset.split("train"),
-        val=dataset.split("val"), image_size=pgn.info.image_size, rms=rms, settings=settings,
-        seed=settings.seed, device=device, precision=precision,
-    )  # fmt: skip
+    context = BaselineContext.of(
+        settings,
+        classifier=classifier,
+        space=pgn.space,
+        dataset=dataset,
+        rms=rms,
+        device=device,
+        precision=precision,
+    )
     found = []
     for name in names:
         made = make_baseline(name, context, progress=progress)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from pgn_studio.core.augment import augment, draw_mirrored, mirror
 from pgn_studio.core.config import TrainingSettings, augmentation
-from pgn_studio.core.device import to_pixels
+from pgn_studio.core.device import Machine, autocast, to_pixels
+from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import LabelledImages
 from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
@@ -28,6 +29,21 @@ class Batch(NamedTuple):
     shown: Tensor  # (B, 3, S, S) in [0, 1], what p is added to: `pixels` where nothing is blended
     encoded: Tensor | None = None  # (B, C, h, w), the frozen encoder's features of `pixels` where kept
     answers: Tensor | None = None  # (B,), f's labels for `shown` where kept
+
+
+def lasting_features(generator: Generator, machine: Machine) -> Callable[[Tensor], Tensor] | None:
+    """The encoder's features of pixels, to be kept; None where they are not worth it.
+
+    An encoder that learns says something else each time, and an accelerator is fast.
+    """
+    if generator.encoder_trained or machine.device.type != "cpu":
+        return None
+
+    def encode(pixels: Tensor) -> Tensor:
+        with autocast(machine.precision, machine.device):
+            return generator.encode(pixels)
+
+    return encode
 
 
 class Feed:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
-from pgn_studio.core.device import autocast
+from pgn_studio.core.device import Machine, autocast
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import Discriminator, OwnBackbone
 from pgn_studio.core.perturbation.generator import Generator
@@ -28,7 +28,7 @@ from pgn_studio.core.perturbation.losses import (
     success_targets,
 )
 from pgn_studio.core.training.averaging import Averaged
-from pgn_studio.core.training.feed import Batch
+from pgn_studio.core.training.feed import Batch, lasting_features
 from pgn_studio.core.training.replay import Replay
 
 _REHEARSED = 256  # examples in an extra update of D's head
@@ -178,22 +178,14 @@ class TrainStep:
 
     @property
     def encode(self) -> Callable[[Tensor], Tensor] | None:
-        """A frozen encoder's features of pixels, to be kept; None where they are not worth it.
-
-        An encoder that learns says something else each time, and an accelerator is fast.
-        """
-        moves = self.players.generator.encoder_trained or self.device.type != "cpu"
-        return None if moves else self._encode
+        """A frozen encoder's features of pixels, to be kept; None where they are not worth it."""
+        return lasting_features(self.players.generator, Machine(self.device, self.precision))
 
     @property
     def answer(self) -> Callable[[Tensor], Tensor] | None:
         """f's labels of pixels, to be kept; None where the step asks about them anyway."""
         asks_anyway = self.settings.anchors or self.players.classifier.queries is not None
         return None if asks_anyway else self._answer
-
-    def _encode(self, pixels: Tensor) -> Tensor:
-        with autocast(self.precision, self.device):
-            return self.players.generator.encode(pixels)
 
     def _answer(self, pixels: Tensor) -> Tensor:
         space = self.players.space

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QDialog,
-    QDialogButtonBox,
-    QFormLayout,
-    QLabel,
-    QLineEdit,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QCheckBox, QDialog, QFormLayout, QLineEdit, QSpinBox, QWidget
 
 from pgn_studio.core.config import PYTHON_SCHEME, is_black_box
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.error import show_error
+from pgn_studio.gui.dialogs.form import fill_dialog
 from pgn_studio.gui.workspace import Workspace
 
+NOTE = (
+    "An .onnx file, the address of an endpoint (http://host/path), or a Python function "
+    "(module:function). It is only asked for answers, at 8 bits a value, about classes in the order "
+    "of the data set that is loaded. D must be a black box too."
+)
 _LARGEST_BUDGET = 2_000_000_000
 
 
@@ -34,13 +30,6 @@ class BlackBoxDialog(QDialog):
         self.setObjectName("black_box_dialog")
         self.setWindowTitle("Open a black box")
         self._image_size = image_size
-        note = QLabel(
-            "An .onnx file, the address of an endpoint (http://host/path), or a Python function "
-            "(module:function). It is only asked for answers, at 8 bits a value, about classes in the order "
-            "of the data set that is loaded. D must be a black box too.",
-            self,
-        )
-        note.setWordWrap(True)
         self.source = _line("black_box_source", "model.onnx, http://host/path or module:function", self)
         self.header = _line("black_box_header", "Authorization: Bearer …", self)
         self.header.setEchoMode(QLineEdit.EchoMode.PasswordEchoOnEdit)
@@ -58,14 +47,7 @@ class BlackBoxDialog(QDialog):
         form.addRow("Header", self.header)
         form.addRow("Query budget", self.budget)
         form.addRow("", self.trust)
-        roles = QDialogButtonBox.StandardButton
-        buttons = QDialogButtonBox(roles.Open | roles.Cancel, self)
-        layout = QVBoxLayout(self)
-        layout.addWidget(note)
-        layout.addLayout(form)
-        layout.addWidget(buttons)
-        buttons.accepted.connect(self._open)
-        buttons.rejected.connect(self.reject)
+        fill_dialog(self, NOTE, form).accepted.connect(self._open)
 
     @Slot()
     def _open(self) -> None:

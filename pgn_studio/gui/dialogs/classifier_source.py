@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import (
-    QComboBox,
-    QDialog,
-    QDialogButtonBox,
-    QFormLayout,
-    QLabel,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QDialog, QFormLayout, QSpinBox, QWidget
 
 from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.gui.dialogs.form import fill_dialog
 
+NOTE = (
+    "This file holds weights only. Name the torchvision or timm architecture they are for. "
+    "The classes, in their order, are taken from the data set that is loaded."
+)
 SUGGESTIONS = ("resnet50", "resnet18", "resnet101", "vgg16", "densenet169", "efficientnet_b0", "small")
 
 
@@ -26,12 +22,6 @@ class ClassifierSourceDialog(QDialog):
         self.setObjectName("classifier_source_dialog")
         self.setWindowTitle("Whose weights are these?")
         self._path = path
-        note = QLabel(
-            "This file holds weights only. Name the torchvision or timm architecture they are for. "
-            "The classes, in their order, are taken from the data set that is loaded.",
-            self,
-        )
-        note.setWordWrap(True)
         self.arch = QComboBox(self)
         self.arch.setObjectName("arch_combo")
         self.arch.setEditable(True)
@@ -44,14 +34,7 @@ class ClassifierSourceDialog(QDialog):
         form = QFormLayout()
         form.addRow("Architecture", self.arch)
         form.addRow("Image size", self.image_size)
-        roles = QDialogButtonBox.StandardButton
-        buttons = QDialogButtonBox(roles.Open | roles.Cancel, self)
-        layout = QVBoxLayout(self)
-        layout.addWidget(note)
-        layout.addLayout(form)
-        layout.addWidget(buttons)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
+        fill_dialog(self, NOTE, form).accepted.connect(self.accept)
 
     def source(self) -> ClassifierSource:
         arch, size = self.arch.currentText().strip(), self.image_size.value()
