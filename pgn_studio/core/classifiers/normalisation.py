@@ -32,10 +32,6 @@ class Normalisation:
         mean, std = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.std))
         return in_order((pixels - mean) / std, self.channels)
 
-    def describe(self) -> str:
-        """For a person: `mean 0.5, std 0.5, RGB`."""
-        return f"mean {_short(self.mean)}, std {_short(self.std)}, {self.channels.upper()}"
-
     @property
     def options(self) -> tuple[str, ...]:
         """For the command line."""
@@ -51,11 +47,6 @@ def in_order(values: Tensor, channels: ChannelOrder) -> Tensor:
 def recorded_order(value: Any) -> ChannelOrder | None:
     """As a run recorded it; runs of before know no order but RGB."""
     return value if value in ("rgb", "bgr") else None
-
-
-def _short(values: Triple) -> str:
-    texts = [f"{value:.{_DIGITS}g}" for value in values]
-    return texts[0] if len(set(texts)) == 1 else " ".join(texts)
 
 
 def _words(values: Triple) -> str:

@@ -17,6 +17,7 @@ from pgn_studio.core.device import resolve_precision
 from pgn_studio.core.errors import ClassifierError, DataError
 from pgn_studio.core.evaluation.bootstrap import Interval
 from pgn_studio.core.evaluation.metrics import Confusion, confusion
+from pgn_studio.core.pretrained import Triple
 from pgn_studio.core.protocols import LabelledImages, Labels, Progress
 
 _CLASSES_NAMED = 20
@@ -88,10 +89,16 @@ def classifier_facts(classifier: Classifier) -> dict[str, str]:
         "Parameters": parameters,
         "File": info.path or "not saved",
         "Input": f"{info.image_size} x {info.image_size} px, 3 channels, values in 0…1",
-        "Normalisation": "its own: it is given 8-bit images" if how is None else how.describe(),
+        "Mean": "its own: it is given 8-bit images" if how is None else _numbers(how.mean),
+        "Std": "" if how is None else _numbers(how.std),
+        "Channel order": "" if how is None else how.channels.upper(),
         "Classes": f"{len(info.classes):,}: {', '.join(info.classes[:_CLASSES_NAMED])}"
         + (" …" if len(info.classes) > _CLASSES_NAMED else ""),
     }
+
+
+def _numbers(values: Triple) -> str:
+    return " ".join(f"{value:.4g}" for value in values)
 
 
 def poor_split(

@@ -15,7 +15,7 @@ from pgn_studio.core.device import autocast, resolve_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnFileError
 from pgn_studio.core.evaluation import metrics as measures
 from pgn_studio.core.evaluation.batch import ClassifiedBatch, answers, classified, perturbation_sizes
-from pgn_studio.core.evaluation.clean import check_labels, unknown_images
+from pgn_studio.core.evaluation.clean import ClassifiedSplit, check_labels, unknown_images
 from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.evaluation.perturber import Perturber, PgnPerturber
 from pgn_studio.core.files import sha256_of_file
@@ -90,6 +90,12 @@ class Evaluation:
     dataset_name: str
     classes: tuple[str, ...]
     facts: Mapping[str, Any]
+
+    @property
+    def clean(self) -> ClassifiedSplit:
+        """What the classifier made of the images as they were."""
+        image = self.per_image
+        return ClassifiedSplit(self.split_name, image.labels, image.clean_prediction, self.classes)
 
     def per_class(self) -> list[dict[str, Any]]:
         """For each class with images: n, clean and perturbed accuracy, fixed and broken."""

@@ -94,6 +94,12 @@ class InspectionPage(QWidget):
         self.browser.show_evaluation(evaluation, subject.split.names, self._thumbnail_source(subject))
         self.gallery.view.choose(stay)
 
+    def is_about(self, classifier: Classifier | None, dataset: ImageDataset | None, split_name: str) -> bool:
+        """Whether these images and this classifier's answers are what the gallery shows."""
+        shown = self._subject
+        same = shown is not None and shown.classifier is classifier and shown.dataset is dataset
+        return same and shown is not None and shown.split_name == split_name
+
     def clear(self) -> None:
         """Forget everything; lets go of the PGN, the classifier and the data set."""
         self._subject = None

@@ -114,7 +114,7 @@ def test_bad_input(study: Study) -> None:
 
 def test_facts_are_complete(study: Study) -> None:
     facts = classifier_facts(study.classifier)
-    assert facts["Normalisation"] == "mean 0.5, std 0.5, RGB"
+    assert (facts["Mean"], facts["Std"], facts["Channel order"]) == ("0.5 0.5 0.5", "0.5 0.5 0.5", "RGB")
     assert facts["Input"].startswith("8 x 8 px")
     assert facts["Classes"] == f"3: {', '.join(CLASSES)}"
     many = make_study().classifier
@@ -143,4 +143,4 @@ def test_a_budget_that_does_not_reach_is_refused_before_the_first_question(
         classify_split(box, study.dataset.test, split_name="test", device=CPU)
     assert sum(asked) == before
     assert poor_split(box, [measured(10, 190, 10)], told=False) is None
-    assert classifier_facts(box)["Normalisation"].startswith("its own")
+    assert classifier_facts(box)["Mean"].startswith("its own")

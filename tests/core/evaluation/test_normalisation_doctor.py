@@ -132,7 +132,7 @@ def label_all_the_same(images: np.ndarray) -> np.ndarray:
 
 def test_what_cannot_be_chosen_is_refused() -> None:
     box = load_classifier(
-        f"python:{__name__}:label_all_the_same",
+        f"python:{__name__}:{label_all_the_same.__name__}",
         classes=CLASSES,
         image_size=SIZE,
         access=Access(trust_code=True),
