@@ -60,6 +60,7 @@ class FilterBar(QWidget):
             after=after,
             text=self._text.text().strip(),
             ranges=self.narrowing.ranges,
+            versus=self.narrowing.versus,
             sort=SortKey(self._sort.currentData()),
             descending=self._descending.isChecked(),
         )

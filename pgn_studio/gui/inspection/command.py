@@ -22,6 +22,7 @@ class ExportChoice:
     per_class: int | None = None
     dpi: int = DEFAULT_DPI
     width_mm: float | None = None
+    against: str = ""  # the other PGN's file, where the gallery compares with one
 
 
 def export_command(subject: Subject, choice: ExportChoice, out: str) -> str:
@@ -36,6 +37,17 @@ def export_command(subject: Subject, choice: ExportChoice, out: str) -> str:
         words += [] if choice.dpi == DEFAULT_DPI else ["--dpi", str(choice.dpi)]
         words += [] if choice.width_mm is None else ["--width-mm", f"{choice.width_mm:g}"]
     return shlex.join(words)
+
+
+def strip_command(
+    subject: Subject, index: int, others: Sequence[str], baselines: Sequence[str], out: str
+) -> str:
+    """The strip of image `index`: the first of `others` is compared, the rest stand beside."""
+    words = ["pgn-studio", "export", str(subject.pgn.path or subject.pgn.info.name)]
+    words += ["--what", "strip", "--out", out, "--split", subject.split_name, "--index", str(index)]
+    for option, path in zip(("--against", *["--beside"] * len(others)), others, strict=False):
+        words += [option, path]
+    return shlex.join([*words, "--baselines", ",".join(baselines) or "none"])
 
 
 def _images(choice: ExportChoice, classes: Sequence[str]) -> list[str]:
@@ -53,6 +65,8 @@ def _images(choice: ExportChoice, classes: Sequence[str]) -> list[str]:
     words += ["--name-contains", chosen.text] if chosen.text else []
     for item in chosen.ranges:
         words += ["--where", str(item)]
+    if chosen.versus is not None and choice.against:
+        words += ["--against", choice.against, "--versus", chosen.versus.value]
     words += ["--sort", chosen.sort.value]  # always: without it an outcome has an order of its own
     words += ["--descending"] if chosen.descending else []
     words += [] if choice.per_class is None else ["--per-class", str(choice.per_class)]

@@ -42,6 +42,7 @@ class Offered:
     selected: tuple[int, ...]
     selection: Selection  # the gallery's
     shown: int  # how many images it finds
+    against: str = ""  # the file of the PGN that the gallery compares with
 
 
 class ExportDialog(QDialog):
@@ -104,6 +105,7 @@ class ExportDialog(QDialog):
             per_class=self._count.value() if which == PER_CLASS and not whole else None,
             dpi=self._dpi.value(),
             width_mm=width if width >= 20 else None,
+            against=self._offered.against,
         )
 
     @property

@@ -31,12 +31,12 @@ class ExportFlow(QObject):
         self._subject: Subject | None = None
         self.dialog: ExportDialog | None = None
 
-    def ask(self, subject: Subject) -> None:
-        """Open the dialog on what `subject` and the gallery offer now."""
+    def ask(self, subject: Subject, against: str = "") -> None:
+        """Open the dialog on what `subject` and the gallery offer now; `against`: the other PGN's file."""
         self._subject = subject
         selected = tuple(self._gallery.view.selected_images())
         selection, shown = self._gallery.filters.selection, self._gallery.model.rowCount()
-        self.dialog = ExportDialog(Offered(subject, selected, selection, shown), self._window)
+        self.dialog = ExportDialog(Offered(subject, selected, selection, shown, against), self._window)
         self.dialog.wanted.connect(self._ask_where)
         self.dialog.finished.connect(self.dialog.deleteLater)
         self.dialog.open()
