@@ -29,6 +29,7 @@ WHATS = {
     "list": ("List of the images", "list.csv"),
     "images": ("Perturbed images as PNG, with a manifest", "images"),
     "model": ("PGN with its normalisation, for other programs", "model.pt2"),
+    "report": ("Report: every metric with its interval, survival, examples", "report"),
 }
 SELECTED, SHOWN, PER_CLASS = "selected", "shown", "per class"
 LARGEST_FIGURE = 40  # rows, as core.export.figure
@@ -96,7 +97,7 @@ class ExportDialog(QDialog):
     @property
     def choice(self) -> ExportChoice:
         what, which = str(self._what.currentData()), self._which.currentData()
-        whole = what in ("table", "model")
+        whole = what in ("table", "model", "report")
         width = self._width.value()
         return ExportChoice(
             what,

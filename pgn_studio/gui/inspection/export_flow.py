@@ -46,6 +46,11 @@ class ExportFlow(QObject):
             return
         if choice.what == "images":
             name = QFileDialog.getExistingDirectory(self._window, "Folder for the perturbed images")
+        elif choice.what == "report":
+            place = QFileDialog.getExistingDirectory(
+                self._window, f"Where to put the folder {self.dialog.file_name}"
+            )
+            name = str(Path(place) / self.dialog.file_name) if place else ""
         else:
             name, chosen = QFileDialog.getSaveFileName(
                 self._window, "Export", self.dialog.file_name, FILTERS[choice.what]
@@ -60,6 +65,8 @@ class ExportFlow(QObject):
             self._exporter.table(path, subject)
         elif choice.what == "model":
             self._exporter.model(path, subject)
+        elif choice.what == "report":
+            self._exporter.report(path, subject)
         elif choice.what == "list":
             self._exporter.list_of(path, subject, self._indices(choice, subject))
         elif choice.what == "images":
