@@ -98,6 +98,11 @@ class FilterBar(QWidget):
         shown = self.selection
         self.set_selection(Selection(outcome=shown.outcome, sort=shown.sort, descending=shown.descending))
 
+    def offer_versus(self, name: str) -> None:
+        """Filters against another PGN of this name; empty: there is none."""
+        self.narrowing.offer_versus(name)
+        self._mark_more()
+
     def focus_search(self) -> None:
         self._text.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self._text.selectAll()

@@ -58,7 +58,7 @@ class GalleryPanel(QWidget):
         if other is self.model.other:
             return
         self.model.compare(other)
-        self.filters.narrowing.offer_versus(name if other is not None else "")
+        self.filters.offer_versus(name if other is not None else "")
         self._apply(self.filters.selection)
 
     def clear(self) -> None:

@@ -134,6 +134,7 @@ def test_the_gallery_is_filtered_by_where_the_two_disagree(
     panel.close_button.click()
     assert not combo.isVisible()
     assert page.gallery.model.rowCount() == len(here)
+    assert page.gallery.filters._more.text() == "Filters"
 
 
 def test_a_pgn_that_does_not_fit_is_refused_plainly(
