@@ -136,8 +136,15 @@ def _measure(
 def _diagnose(
     network: Classifier, dataset: ImageDataset, sample: int, *, device: Any, stop: Interruption
 ) -> Diagnosis:
-    from pgn_studio.core.evaluation.normalisation_doctor import DECIDING_SPLIT, try_normalisations
+    from pgn_studio.core.evaluation.normalisation_doctor import (
+        DECIDING_SPLIT,
+        largest_cost,
+        try_normalisations,
+    )
 
+    if network.queries is not None:
+        cost = largest_cost(len(dataset.split(DECIDING_SPLIT)), sample)
+        terminal.note(f"Trying normalisations takes up to {cost:,} queries.")
     with terminal.progress("Trying normalisations", stop) as report:
         return try_normalisations(
             network,

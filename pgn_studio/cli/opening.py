@@ -12,7 +12,7 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.targets import WhichPgn, find_pgn
-from pgn_studio.core.classifiers import Classifier, check_classes, load_classifier
+from pgn_studio.core.classifiers import Classifier, Normalisation, check_classes, load_classifier
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.onnx import onnx_image_size
 from pgn_studio.core.classifiers.loading import is_saved_by_us
@@ -23,6 +23,7 @@ from pgn_studio.core.config import (
     ChannelOrder,
     DataSettings,
     TrainingSettings,
+    is_black_box,
     names_file,
 )
 from pgn_studio.core.data.dataset import ImageDataset
@@ -207,8 +208,15 @@ def _classifier_of(
     else:
         source = str(find_classifier(info, beside=path.parent, trained=_trained_folder()))
     if says_everything(source, foreign):
-        return load_classifier(source)
-    return load_foreign(source, foreign, classes=info.classes, image_size=info.image_size)
+        network = load_classifier(source)
+    else:
+        network = load_foreign(source, foreign, classes=info.classes, image_size=info.image_size)
+    if given is None and not (foreign.mean or foreign.std or foreign.channels or is_black_box(source)):
+        trained = Normalisation(info.mean, info.std, info.channels)
+        if network.normalisation != trained:  # a lone PGN, of a run that was given another
+            how = replace(foreign, mean=trained.mean, std=trained.std, channels=trained.channels)
+            network = load_foreign(source, how, classes=info.classes, image_size=info.image_size)
+    return network
 
 
 def _refuse_stranger(address: str, run: RunFolder | None) -> None:

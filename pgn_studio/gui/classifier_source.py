@@ -70,6 +70,20 @@ class ClassifierSource:
         return {"foreign_classifier": facts}
 
 
+def load_as_trained(
+    source: ClassifierSource, pgn: Pgn, classes: tuple[str, ...]
+) -> tuple[ClassifierSource, Classifier]:
+    """The classifier, given images as when the PGN was trained: a lone PGN knows that, if little else."""
+    from pgn_studio.core.classifiers import Normalisation
+
+    classifier = source.load(classes)
+    trained = Normalisation(pgn.info.mean, pgn.info.std, pgn.info.channels)
+    if source.normalisation_given or is_black_box(source.path) or classifier.normalisation == trained:
+        return source, classifier
+    source = source.normalised(trained)
+    return source, source.load(classes)
+
+
 def recorded_source(pgn: Pgn, path: Path, run: RunFolder | None) -> ClassifierSource:
     """The classifier's file with what the run knows about it, if it is a foreign one."""
     from pgn_studio.core.classifiers import Access

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from pgn_studio.core.config import DataSettings, TrainingSettings, names_file
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.gui.classifier_source import ClassifierSource, recorded_source
+from pgn_studio.gui.classifier_source import ClassifierSource, load_as_trained, recorded_source
 from pgn_studio.gui.operations import Operation, run_in_background
 
 if TYPE_CHECKING:
@@ -337,8 +337,7 @@ def _open_and_measure(
     else:
         dataset = _load_dataset(data_settings.updated(image_size=pgn.info.image_size), progress)
     if loaded is None:
-        source = recorded_source(pgn, path, run)
-        classifier = source.load(dataset.classes)
+        source, classifier = load_as_trained(recorded_source(pgn, path, run), pgn, dataset.classes)
     else:
         source, classifier = loaded
     check_classes(classifier, dataset.classes)

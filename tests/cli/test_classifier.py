@@ -126,5 +126,10 @@ def test_a_run_keeps_the_normalisation_that_was_given(
     again = tmp_path / "again.json"
     options = ("--classifier-mean", "0.25,0.25,0.25", "--classifier-channels", "bgr", "--split", "test")
     assert pgn_studio("classifier", file, *options, "--json", again, "--device", "cpu").code == 0
+    lone = tmp_path / "lone.safetensors"
+    lone.write_bytes((run / "pgn.safetensors").read_bytes())
+    alone = tmp_path / "alone.json"
+    assert pgn_studio("evaluate", lone, "--json", alone, "--device", "cpu").code == 0
+    assert json.loads(alone.read_text())["clean_accuracy"] == json.loads(path.read_text())["clean_accuracy"]
     clean = json.loads(path.read_text())["clean_accuracy"]
     assert clean == pytest.approx(json.loads(again.read_text())["splits"]["test"]["accuracy"], abs=0.003)

@@ -69,7 +69,7 @@ class ClassifierPage(QWidget):
         self.facts = QFormLayout()
         self.splits = RowTable(SPLIT_COLUMNS, self)
         self.measure_button = QPushButton(self)
-        self.try_button = QPushButton("&Try other normalisations", self)
+        self.try_button = QPushButton("Try other &normalisations", self)
         self.state = QLabel(self)
         self.bar = QProgressBar(self)
         self.cancel_button = QPushButton("Cancel", self)

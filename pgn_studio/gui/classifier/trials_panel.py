@@ -41,7 +41,7 @@ class TrialsPanel(QWidget):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
-        self.use_button = QPushButton("&Use this", self)
+        self.use_button = QPushButton("Us&e this", self)
         self.use_button.setObjectName("use_normalisation_button")
         self.use_button.setProperty("role", "primary")
         self.use_button.setToolTip("Load the classifier again, given images in the way of the chosen row")

@@ -121,6 +121,9 @@ class BesidePanel(QWidget):
         for name, tick in self.ticks.items():
             tick.setObjectName(f"beside_{name}")
             tick.setChecked(name in TICKED)
+            tick.setToolTip("A baseline at the RMS that the PGN has on this image")
+        self.measure_button.setAccessibleName("Measure the other PGN")
+        self.ask_button.setAccessibleName("Ask about this image")
         self.note.setObjectName("beside_note")
         self.note.setWordWrap(True)
         self.note.setProperty("role", "muted")

@@ -298,3 +298,25 @@ def test_without_anything_it_says_what_to_do(
     workspace.use_classifier(workspace.source, classifier)
     assert "number 0 is '0' for the classifier, 'a' in the data set" in page.nothing.text()
     assert not page.measure_button.isEnabled()
+
+
+def test_a_lone_pgn_brings_back_how_its_classifier_was_given_images(
+    make_window: Callable[..., MainWindow], qtbot: QtBot, tmp_path: Path
+) -> None:
+    from pgn_studio.core.perturbation.pgn import load_pgn, save_pgn
+
+    pgn = load_pgn(trained_folder() / "digits-enhance.safetensors")
+    path = tmp_path / "lone.safetensors"
+    info = replace(pgn.info, mean=(0.25,) * 3, channels="bgr", classifier_path=str(FILE))
+    save_pgn(path, pgn.generator, info)
+    window = make_window()
+    studio = studio_of(window)
+    studio.open_path(path)
+    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=LONG_MS)
+    classifier = studio.workspace.classifier
+    assert classifier is not None
+    assert (classifier.info.mean, classifier.info.channels) == ((0.25,) * 3, "bgr")
+    assert studio.workspace.source.normalisation_given
+    studio.open_demo()
+    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=LONG_MS)
+    assert not studio.workspace.source.normalisation_given
