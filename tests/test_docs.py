@@ -80,3 +80,29 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_changelog_has_this_version() -> None:
     changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
     assert changelog.index("## [Unreleased]") < changelog.index(f"## [{pgn_studio.__version__}]")
+
+
+WINDOW = REPOSITORY / "docs" / "WINDOW.md"
+POINTS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in WINDOW.read_text(encoding="utf-8").splitlines()
+    if line.startswith("|") and not line.startswith(("|---", "| point"))
+]
+HELD = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+
+
+def test_every_point_of_the_window_says_how_it_is_held() -> None:
+    silent = [
+        point
+        for point, how in POINTS
+        if not (point.startswith("**") or HELD.search(how) or how.startswith("none") or how == "—")
+    ]
+    assert len(POINTS) > 80
+    assert not silent
+
+
+def test_the_tests_that_hold_the_window_are_there() -> None:
+    named = {pair for _point, how in POINTS for pair in HELD.findall(how)}
+    files = {path: (REPOSITORY / "tests" / path).read_text(encoding="utf-8") for path, _ in named}
+    missing = [f"{path}::{name}" for path, name in named if f"def {name}(" not in files[path]]
+    assert not missing

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -38,6 +38,14 @@ class GivenAccess:
         typer.Option(
             metavar="R,G,B",
             help="Standard deviation that such a classifier was trained with.",
+            rich_help_panel=_FOREIGN,
+        ),
+    ] = None
+    classifier_channels: Annotated[
+        Literal["rgb", "bgr"] | None,
+        typer.Option(
+            help="Order of the channels that such a classifier takes (default: rgb); mean and std stay those "
+            "of red, green and blue.",
             rich_help_panel=_FOREIGN,
         ),
     ] = None

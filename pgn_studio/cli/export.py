@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pgn_studio.cli.opening import Subject
     from pgn_studio.core.data.dataset import Split
     from pgn_studio.core.evaluation.evaluate import Evaluation
+    from pgn_studio.core.perturbation.pgn import Pgn
     from pgn_studio.core.runs import RunFolder
 
 EXAMPLE = "Example: pgn-studio export photos-enhance --what figure --outcome fixed --count 6 --out fixed.png"
@@ -48,6 +49,7 @@ ENDINGS = {
     "model": (".pt2", ".onnx"),
 }
 FIGURE_ROWS = 6
+BASELINES_BESIDE = ("noise", "fgsm", "aid", "uap")  # that there can be on one image
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
@@ -96,6 +98,14 @@ def export(
         list[str] | None,
         typer.Option(metavar="RUN|PGN", help="Another PGN in a strip; may be repeated."),
     ] = None,
+    baselines: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,…",
+            help="Baselines in a strip, at the RMS that this PGN has on the image: noise, fgsm, aid, uap "
+            "(which is trained first), or none.",
+        ),
+    ] = "noise,fgsm",
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,
@@ -108,7 +118,8 @@ def export(
     any outcome evenly through the split.
     """
     DataSettings.make(**given)
-    _ = chosen.ranges  # a typo shows before torch is imported
+    _ = chosen.ranges, baseline_names(baselines)  # a typo shows before torch is imported
+    _check_against(what, chosen)
     out = out.expanduser()
     _check_out(what, out, force)
     _check_target(what, target, classifier)
@@ -130,7 +141,9 @@ def export(
     with Interruption() as stop:
         subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
-        picked = Picked(subject, evaluation, chosen, count)
+        picked = Picked(subject, evaluation, chosen, count, _other(subject, chosen))
+        if chosen.versus is not None:
+            picked = picked.measured(device=device, batch_size=batch_size, stop=stop)
         if what == "figure":
             export_outcome(picked, out, gain=gain, dpi=dpi, width_mm=width_mm)
         elif what == "table":
@@ -138,7 +151,7 @@ def export(
 
             export_table(out, evaluation)
         elif what == "strip":
-            _export_strip(picked, out, beside or [])
+            _export_strip(picked, out, beside or [], baseline_names(baselines), stop)
         elif what == "list":
             _export_list(picked, out)
         else:
@@ -187,6 +200,17 @@ class Picked:
     evaluation: Evaluation
     chosen: GivenSelection
     count: int | None = None
+    against: Pgn | None = None
+    other: Evaluation | None = None  # of `against`
+
+    def measured(self, *, device: str, batch_size: int, stop: Interruption) -> Picked:
+        """With what the other PGN makes of the same images."""
+        assert self.against is not None
+        subject = replace(self.subject, pgn=self.against)
+        split = self.evaluation.split_name
+        return replace(
+            self, other=measure(subject, split, device=device, batch_size=batch_size, stop=stop)
+        )
 
     @property
     def split(self) -> Split:
@@ -195,7 +219,7 @@ class Picked:
     def indices(self, default_count: int | None = None) -> npt.NDArray[np.int64]:
         all_of_them = bool(self.chosen.index) or self.chosen.per_class is not None
         count = self.count or (None if all_of_them else default_count)
-        return chosen_images(self.evaluation, self.split.names, self.chosen, count)
+        return chosen_images(self.evaluation, self.split.names, self.chosen, count, self.other)
 
 
 def export_outcome(
@@ -228,14 +252,65 @@ def _export_model(target: str, out: Path) -> None:
     terminal.result(str(out))
 
 
-def _export_strip(picked: Picked, out: Path, beside: list[str]) -> None:
-    from pgn_studio.core.export.beside import columns_beside
+def baseline_names(text: str) -> tuple[str, ...]:
+    """From "noise,fgsm" or "none"; raises ConfigError."""
+    names = () if text in ("none", "") else tuple(name.strip() for name in text.split(","))
+    unknown = [name for name in names if name not in BASELINES_BESIDE]
+    if unknown:
+        raise ConfigError(
+            f"--baselines: there is no {unknown[0]!r} for a single image.",
+            hint=f"Choose among {', '.join(BASELINES_BESIDE)}, with commas between, or none.",
+        )
+    return names
+
+
+def _check_against(what: What, chosen: GivenSelection) -> None:
+    if chosen.versus is not None and chosen.against is None:
+        raise ConfigError("--versus compares with another PGN.", hint="Name it with --against.")
+    if chosen.against is not None:
+        if chosen.versus is None and what != "strip":
+            raise ConfigError("--against chooses nothing by itself here.", hint="Say what with --versus.")
+        find_pgn(chosen.against)
+
+
+def _other(subject: Subject, chosen: GivenSelection) -> Pgn | None:
+    from pgn_studio.core.export.beside import check_comparable
+    from pgn_studio.core.perturbation.pgn import load_pgn
+
+    if chosen.against is None:
+        return None
+    other = load_pgn(find_pgn(chosen.against)[0])
+    check_comparable(subject.pgn, other)
+    return other
+
+
+def _export_strip(
+    picked: Picked, out: Path, beside: list[str], baselines: tuple[str, ...], stop: Interruption
+) -> None:
+    from pgn_studio.core.baselines import BASELINES
+    from pgn_studio.core.export.beside import Beside, baselines_beside, columns_beside, trained_baseline
     from pgn_studio.core.export.strip import export_strip
     from pgn_studio.core.perturbation.pgn import load_pgn
 
     others, subject = [load_pgn(find_pgn(other)[0]) for other in beside], picked.subject
+    possible = baselines_beside(subject.pgn, subject.classifier)
+    made = {}
+    for name in baselines:
+        if name not in possible:
+            terminal.note(f"{BASELINES[name].title} is left out: not for this PGN and classifier.")
+        elif BASELINES[name].needs_training:
+            with terminal.progress(f"{BASELINES[name].title}: training", stop) as report:
+                made[name] = trained_baseline(
+                    name, subject.pgn, subject.classifier, subject.dataset, progress=report
+                )
     index = int(picked.indices(1)[0])
-    columns = columns_beside(subject.pgn, subject.classifier, picked.split, index, others)
+    columns = columns_beside(
+        subject.pgn,
+        subject.classifier,
+        picked.split,
+        index,
+        Beside(tuple(others), picked.against, baselines, made),
+    )
     export_strip(out, columns, title=f"{subject.dataset.name}: {picked.split.names[index]}")
 
 

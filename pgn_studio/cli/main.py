@@ -19,6 +19,7 @@ import typer
 from pgn_studio import __version__
 from pgn_studio.cli import (
     baseline,
+    classifier,
     doctor,
     evaluate,
     export,
@@ -54,6 +55,7 @@ def _add(command: Callable[..., None], example: str | None = None) -> None:
 
 
 _add(train_classifier.train_classifier, train_classifier.EXAMPLE)
+_add(classifier.classifier, classifier.EXAMPLE)
 _add(train.train, train.EXAMPLE)
 _add(evaluate.evaluate, evaluate.EXAMPLE)
 _add(baseline.baseline, baseline.EXAMPLE)

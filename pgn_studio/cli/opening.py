@@ -12,10 +12,20 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.targets import WhichPgn, find_pgn
-from pgn_studio.core.classifiers import Classifier, check_classes, load_classifier
+from pgn_studio.core.classifiers import Classifier, Normalisation, check_classes, load_classifier
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.onnx import onnx_image_size
-from pgn_studio.core.config import HTTP_SCHEMES, NAMED_DATASETS, DataSettings, TrainingSettings, names_file
+from pgn_studio.core.classifiers.loading import is_saved_by_us
+from pgn_studio.core.classifiers.normalisation import recorded_order
+from pgn_studio.core.config import (
+    HTTP_SCHEMES,
+    NAMED_DATASETS,
+    ChannelOrder,
+    DataSettings,
+    TrainingSettings,
+    is_black_box,
+    names_file,
+)
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.sources import load_dataset
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
@@ -36,19 +46,20 @@ class ForeignClassifier:
     arch: str | None = None
     mean: Triple | None = None
     std: Triple | None = None
+    channels: ChannelOrder | None = None
     access: Access = Access()
 
     @classmethod
     def given(cls, arch: str | None, access: GivenAccess) -> ForeignClassifier:
         mean, std = access.normalisation
-        return cls(arch, mean, std, access.access())
+        return cls(arch, mean, std, access.classifier_channels, access.access())
 
     @property
     def is_given(self) -> bool:
-        return not (self.arch is None and self.mean is None and self.std is None)
+        return any(part is not None for part in (self.arch, self.mean, self.std, self.channels))
 
     def to_json(self) -> dict[str, Any]:
-        value = {"arch": self.arch, "mean": self.mean, "std": self.std}
+        value = {"arch": self.arch, "mean": self.mean, "std": self.std, "channels": self.channels}
         return value if self.access == Access() else {**value, "access": self.access.to_json()}
 
     @classmethod
@@ -57,9 +68,9 @@ class ForeignClassifier:
         value = run.run_json.get("foreign_classifier") if run is not None else None
         if not isinstance(value, Mapping):
             return cls()
-        mean, std = value.get("mean"), value.get("std")
+        mean, std = (tuple(value[name]) if value.get(name) else None for name in ("mean", "std"))
         access = Access.recorded(value.get("access"))
-        return cls(value.get("arch"), tuple(mean) if mean else None, tuple(std) if std else None, access)
+        return cls(value.get("arch"), mean, std, recorded_order(value.get("channels")), access)
 
     def over(self, recorded: ForeignClassifier) -> ForeignClassifier:
         """What is given here, and for the rest what was recorded."""
@@ -108,8 +119,10 @@ def open_both(
 ) -> tuple[Classifier, ImageDataset]:
     """The classifier and the data set of a run, at the classifier's size unless the settings say another."""
     source = settings.classifier
-    if says_everything(source, foreign):
-        classifier = load_classifier(source)
+    if says_everything(source, foreign) or is_saved_by_us(source):
+        classifier = load_classifier(
+            source, mean=foreign.mean, std=foreign.std, channels=foreign.channels
+        )
         size = settings.image_size or classifier.info.image_size
         dataset = open_dataset(settings.updated(image_size=size), stop)
     else:
@@ -136,6 +149,7 @@ def load_foreign(
         image_size=image_size,
         mean=foreign.mean,
         std=foreign.std,
+        channels=foreign.channels,
         access=foreign.access,
     )
 
@@ -194,8 +208,15 @@ def _classifier_of(
     else:
         source = str(find_classifier(info, beside=path.parent, trained=_trained_folder()))
     if says_everything(source, foreign):
-        return load_classifier(source)
-    return load_foreign(source, foreign, classes=info.classes, image_size=info.image_size)
+        network = load_classifier(source)
+    else:
+        network = load_foreign(source, foreign, classes=info.classes, image_size=info.image_size)
+    if given is None and not (foreign.mean or foreign.std or foreign.channels or is_black_box(source)):
+        trained = Normalisation(info.mean, info.std, info.channels)
+        if network.normalisation != trained:  # a lone PGN, of a run that was given another
+            how = replace(foreign, mean=trained.mean, std=trained.std, channels=trained.channels)
+            network = load_foreign(source, how, classes=info.classes, image_size=info.image_size)
+    return network
 
 
 def _refuse_stranger(address: str, run: RunFolder | None) -> None:

@@ -39,6 +39,14 @@ def perturb(
         float, typer.Option(min=0.0, max=10.0, help="Add this many times the perturbation.")
     ] = 1.0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="RUN|PGN",
+            help="Also say what another PGN makes of each file, and how far the two perturbations differ.",
+        ),
+    ] = None,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,
     device: DeviceName = "auto",
@@ -53,6 +61,8 @@ def perturb(
         if not file.expanduser().is_file():
             raise ConfigError(f"There is no file {file}.")
     places = _places(files, out, force)
+    if against is not None:
+        find_pgn(against)
     if classifier is not None:
         check_classifier(classifier)
         access.check(classifier)
@@ -65,6 +75,7 @@ def perturb(
     with Interruption() as stop:
         pgn, network = open_networks(target, classifier, ForeignClassifier.given(classifier_arch, access))
         network.to(chosen)
+        other = None if against is None else _comparable(pgn, against)
         for file, place in zip(files, places, strict=True):
             if stop.asked:
                 raise Cancelled
@@ -72,6 +83,9 @@ def perturb(
             if place is not None:
                 _write(place, image)
             terminal.result(f"{file.name}: {_said(pgn, network, image)}")
+            if other is not None:
+                there = perturb_file(other, network, file.expanduser(), strength=strength)
+                terminal.result(f"  {other.info.name or against}: {_compared(network, image, there)}")
             if place is not None:
                 terminal.note(f"  {place}")
 
@@ -97,6 +111,25 @@ def _write(place: Path, image: SingleImage) -> None:
 
     with replacing(place) as temporary:
         Image.fromarray(image.perturbed).save(temporary, format="PNG")
+
+
+def _comparable(pgn: Pgn, against: str) -> Pgn:
+    from pgn_studio.core.export.beside import check_comparable
+    from pgn_studio.core.perturbation.pgn import load_pgn
+
+    other = load_pgn(find_pgn(against)[0])
+    check_comparable(pgn, other)
+    return other
+
+
+def _compared(network: Classifier, here: SingleImage, there: SingleImage) -> str:
+    import numpy as np
+
+    pictures = (here.perturbation, there.perturbation, here.perturbation - there.perturbation)
+    first, second, apart = (float(np.sqrt(np.mean(np.square(p, dtype=np.float64)))) for p in pictures)
+    share = f" {100 * there.saved.max():.1f} %" if there.has_probabilities else ""
+    said = f"{network.info.classes[there.saved.argmax()]}{share}"
+    return f"{said}; RMS {second:.3g} beside {first:.3g}, of the difference {apart:.3g}"
 
 
 def _said(pgn: Pgn, network: Classifier, image: SingleImage) -> str:

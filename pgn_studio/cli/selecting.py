@@ -15,6 +15,7 @@ from pgn_studio.core.evaluation.selection import (
     Range,
     Selection,
     SortKey,
+    Versus,
     first_of_each_class,
     parse_range,
     select,
@@ -81,6 +82,27 @@ class GivenSelection:
         typer.Option(metavar="K", min=1, help="The first K of each true class.", rich_help_panel=_PANEL),
     ] = None
 
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN|PGN",
+            help="Another PGN of the same classes, size and input space: for --versus, and in a strip beside "
+            "this one with their difference.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    versus: Annotated[
+        Literal[
+            "fixed-here-only", "fixed-there-only", "broken-here-only", "broken-there-only", "different"
+        ]
+        | None,
+        typer.Option(
+            help="Only images that this PGN (here) or that of --against (there) alone fixed or broke, or "
+            "that the two make taken for different classes.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None  # fmt: skip
+
     @property
     def ranges(self) -> tuple[Range, ...]:
         """Raises ConfigError: call it before anything that takes time."""
@@ -89,7 +111,7 @@ class GivenSelection:
     @property
     def given(self) -> bool:
         """Whether anything but the outcome was asked for."""
-        return self != GivenSelection(outcome=self.outcome)
+        return self != GivenSelection(outcome=self.outcome, against=self.against)
 
     def selection(self, classes: Sequence[str]) -> Selection:
         """Raises ConfigError for a class that there is not."""
@@ -100,16 +122,23 @@ class GivenSelection:
             after=_label(self.class_after, classes, "--class-after"),
             text=self.name_contains or "",
             ranges=self.ranges,
+            versus=None if self.versus is None else Versus(self.versus),
             sort=SortKey(self.sort or "file"),
             descending=self.descending,
         )
 
 
 def chosen_images(
-    evaluation: Evaluation, names: Sequence[str], given: GivenSelection, count: int | None
+    evaluation: Evaluation,
+    names: Sequence[str],
+    given: GivenSelection,
+    count: int | None,
+    other: Evaluation | None = None,
 ) -> npt.NDArray[np.int64]:
-    """Indices as asked. With nothing but an outcome the largest change comes first, or of any outcome
-    images evenly through the split. Raises DataError where there is none.
+    """Indices as asked; `other` is what the PGN of --against makes of the same images.
+
+    With nothing but an outcome the largest change comes first, or of any outcome images evenly through
+    the split. Raises DataError where there is none.
     """
     import numpy as np
 
@@ -119,7 +148,8 @@ def chosen_images(
     if given.index:
         indices = _existing(given.index, number, evaluation.split_name)
     elif given.given:
-        indices = select(evaluation.per_image, names, given.selection(evaluation.classes)).indices
+        there = None if other is None else other.per_image
+        indices = select(evaluation.per_image, names, given.selection(evaluation.classes), there).indices
     elif given.outcome != "any":
         indices = pick_indices(evaluation, given.outcome.replace("-", " "), number)
     else:

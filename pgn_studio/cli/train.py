@@ -67,8 +67,8 @@ def train(
     on the validation images. Ctrl+C stops and keeps the run; --resume goes on with it.
     """
     if resume is not None:
-        foreign_parts = (classifier_arch, access.classifier_mean, access.classifier_std, access.classes)
-        _refuse_with_resume(given, out=out, foreign=any(part is not None for part in foreign_parts))
+        parts = (classifier_arch, access.classes, *access.normalisation, access.classifier_channels)
+        _refuse_with_resume(given, out=out, foreign=any(part is not None for part in parts))
         find_run(resume)  # a typo shows before torch is imported
         settings = None
     else:
@@ -107,7 +107,7 @@ def _checked(given: dict[str, Any]) -> TrainingSettings:
 def _refuse_with_resume(given: dict[str, Any], *, out: str | None, foreign: bool) -> None:
     refused = [option_name(name) for name in given if name not in ALONG_WITH_RESUME]
     refused += ["--out"] if out is not None else []
-    refused += ["--classifier-arch, --classifier-mean, --classifier-std or --classes"] if foreign else []
+    refused += ["--classifier-arch, -mean, -std or -channels, or --classes"] if foreign else []
     if refused:
         raise ConfigError(
             f"--resume continues with the run's own settings: {', '.join(refused)} cannot be given along.",

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pgn_studio.core.config import is_black_box
+from pgn_studio.core.config import ChannelOrder, is_black_box
 
 if TYPE_CHECKING:
-    from pgn_studio.core.classifiers import Access, Classifier
+    from pgn_studio.core.classifiers import Access, Classifier, Normalisation
     from pgn_studio.core.perturbation.pgn import Pgn
     from pgn_studio.core.pretrained import Triple
     from pgn_studio.core.runs import RunFolder
@@ -25,6 +25,7 @@ class ClassifierSource:
     image_size: int | None = None
     mean: Triple | None = None
     std: Triple | None = None
+    channels: ChannelOrder | None = None
     access: Access | None = None  # of a black box
 
     def load(self, classes: tuple[str, ...] | None) -> Classifier:
@@ -40,22 +41,53 @@ class ClassifierSource:
             image_size=self.image_size,
             mean=self.mean,
             std=self.std,
+            channels=self.channels,
             access=self.access,
         )
+
+    @property
+    def normalisation_given(self) -> bool:
+        """Whether somebody said how images are normalised; else the file does, or its architecture."""
+        return not (self.mean is None and self.std is None and self.channels is None)
+
+    def normalised(self, normalisation: Normalisation) -> ClassifierSource:
+        """The same classifier, given images in another way."""
+        how = normalisation
+        return replace(self, foreign=True, mean=how.mean, std=how.std, channels=how.channels)
 
     def facts(self) -> dict[str, Any]:
         """What run.json says about a foreign file, as the command line writes it."""
         if not self.foreign:
             return {}
-        facts: dict[str, Any] = {"arch": self.arch, "mean": self.mean, "std": self.std}
+        facts: dict[str, Any] = {
+            "arch": self.arch,
+            "mean": self.mean,
+            "std": self.std,
+            "channels": self.channels,
+        }
         if self.access is not None:
             facts["access"] = self.access.to_json()
         return {"foreign_classifier": facts}
 
 
+def load_as_trained(
+    source: ClassifierSource, pgn: Pgn, classes: tuple[str, ...]
+) -> tuple[ClassifierSource, Classifier]:
+    """The classifier, given images as when the PGN was trained: a lone PGN knows that, if little else."""
+    from pgn_studio.core.classifiers import Normalisation
+
+    classifier = source.load(classes)
+    trained = Normalisation(pgn.info.mean, pgn.info.std, pgn.info.channels)
+    if source.normalisation_given or is_black_box(source.path) or classifier.normalisation == trained:
+        return source, classifier
+    source = source.normalised(trained)
+    return source, source.load(classes)
+
+
 def recorded_source(pgn: Pgn, path: Path, run: RunFolder | None) -> ClassifierSource:
     """The classifier's file with what the run knows about it, if it is a foreign one."""
     from pgn_studio.core.classifiers import Access
+    from pgn_studio.core.classifiers.normalisation import recorded_order
     from pgn_studio.core.paths import trained_folder
     from pgn_studio.core.perturbation.pgn import find_classifier
 
@@ -71,5 +103,6 @@ def recorded_source(pgn: Pgn, path: Path, run: RunFolder | None) -> ClassifierSo
         image_size=pgn.info.image_size,
         mean=mean,
         std=std,
+        channels=recorded_order(facts.get("channels")),
         access=replace(Access.recorded(facts.get("access")), budget=None),  # which was for training
     )

@@ -83,6 +83,7 @@ class MainWindow(QMainWindow):
 
     def build(self) -> Studio:
         """Make the working pages; torch has been imported by now."""
+        from pgn_studio.gui.classifier.desk import ClassifierDesk
         from pgn_studio.gui.docks.data_page import DataPage
         from pgn_studio.gui.runs.desk import RunsDesk
         from pgn_studio.gui.studio import Studio
@@ -94,6 +95,8 @@ class MainWindow(QMainWindow):
         studio.workspace.dataset_changed.connect(self.data.show_dataset)
         self.data.failed.connect(studio.show_problem)
         self.tabs.addTab(self.data, "&Data")
+        self.classifier = ClassifierDesk(studio, self)
+        self.tabs.addTab(self.classifier.page, "&Classifier")
         self.runs = RunsDesk(studio, self)
         self.tabs.addTab(self.runs.page, "R&uns")
         self._setup_dock = self._dock(
@@ -143,7 +146,8 @@ class MainWindow(QMainWindow):
         self._recent.aboutToShow.connect(self._fill_recent)
         self._action(file_menu, "Open demo", studio.open_demo)
         file_menu.addSeparator()
-        self._action(file_menu, "Export curves…", studio.export_curves, "Ctrl+E")
+        self._action(file_menu, "Export curves…", studio.curves.ask, "Ctrl+E")
+        self._action(file_menu, "Copy curves as command", studio.curves.copy_command)
         file_menu.addSeparator()
         self._action(file_menu, "Quit", self.close, "Ctrl+Q")
         run_menu = bar.addMenu("&Run")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QWidget
 
 from pgn_studio.core.config import NAMED_DATASETS
-from pgn_studio.core.errors import PgnStudioError, RunError
+from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
@@ -26,15 +25,14 @@ from pgn_studio.gui.docks.setup_panel import SetupPanel
 from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.inspection.page import InspectionPage
 from pgn_studio.gui.opening import Kind, kind_of
-from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.training.curves_export import CurvesExport
 from pgn_studio.gui.training.session import RunState, TrainingSession
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
 from pgn_studio.gui.workspace import MeasuredPgn, Workspace
 
 CLASSIFIER_FILES = "Classifiers (*.safetensors *.pth *.pt2 *.pt *.onnx);;All files (*)"
 PGN_FILES = "PGNs (*.safetensors);;All files (*)"
-CURVE_FILES = "PNG image (*.png);;SVG (*.svg);;PDF (*.pdf);;CSV table (*.csv)"
 
 
 class Studio(QObject):
@@ -53,6 +51,7 @@ class Studio(QObject):
         self._state = state
         self.workspace = Workspace(self)
         self.session = TrainingSession(self, make_runner=make_runner)
+        self.curves = CurvesExport(self, window)
         self.setup = SetupPanel(window)
         self.training = TrainingPage(self.session.bridge, window)
         self.inspection = InspectionPage(window)
@@ -223,23 +222,6 @@ class Studio(QObject):
         self._begin(TrainingJob(settings, dataset, classifier, control, resume=str(run.path)), history)
 
     @Slot()
-    def export_curves(self) -> None:
-        if not self.run_folder:
-            error = RunError(
-                "There is no run whose curves could be saved.", hint="Train, or open a run folder."
-            )
-            self.show_problem("Export curves", error)
-            return
-        name, _ = QFileDialog.getSaveFileName(self._window, "Export curves", "curves.png", CURVE_FILES)
-        if name:
-            self.save_curves(Path(name))
-
-    def save_curves(self, path: Path) -> None:
-        """PNG, SVG, PDF or CSV by the suffix; in the background."""
-        work = partial(_export_curves, path, Path(self.run_folder))
-        run_in_background(self, work, self._exported, self._export_failed)
-
-    @Slot()
     def show_skipped(self) -> None:
         """List the files that could not be read."""
         if self.workspace.dataset is not None:
@@ -370,12 +352,6 @@ class Studio(QObject):
     def _note(self, notice: Notice) -> None:
         self._write(f"Step {notice.step}: {notice.message} {notice.hint}")
 
-    def _exported(self, path: Path) -> None:
-        self.message.emit(f"Saved {path}")
-
-    def _export_failed(self, error: Exception) -> None:
-        self.show_problem("The curves could not be saved", error)
-
     @Slot()
     def _refresh(self) -> None:
         """Buttons follow what is loaded and what runs."""
@@ -386,11 +362,3 @@ class Studio(QObject):
 
     def _write(self, line: str) -> None:
         self.messages.appendPlainText(f"{time.strftime('%H:%M:%S')}  {line}")
-
-
-def _export_curves(path: Path, run_folder: Path, _progress: Any) -> Path:
-    from pgn_studio.core.export import export_curves
-    from pgn_studio.core.runs import RunFolder
-
-    export_curves(path, RunFolder.open(run_folder))
-    return path

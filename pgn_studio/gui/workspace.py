@@ -13,12 +13,13 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from pgn_studio.core.config import DataSettings, TrainingSettings, names_file
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.gui.classifier_source import ClassifierSource, recorded_source
+from pgn_studio.gui.classifier_source import ClassifierSource, load_as_trained, recorded_source
 from pgn_studio.gui.operations import Operation, run_in_background
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
+    from pgn_studio.core.evaluation.clean import ClassifiedSplit
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.locks import Holder
     from pgn_studio.core.perturbation.pgn import Pgn
@@ -50,6 +51,7 @@ class Workspace(QObject):
     dataset_changed = Signal(object)  # ImageDataset
     classifier_changed = Signal(object)  # Classifier
     accuracy_measured = Signal(float, str)  # clean accuracy 0…1, split
+    split_classified = Signal(object)  # ClassifiedSplit of what is loaded
     pgn_opened = Signal(object)  # MeasuredPgn, from a file or a run folder
     run_measured = Signal(object)  # MeasuredPgn, of the run that has just ended
     task_started = Signal(str)
@@ -74,6 +76,10 @@ class Workspace(QObject):
     @property
     def busy(self) -> bool:
         return self._operation is not None
+
+    def machine(self) -> tuple[str, str]:
+        """Device and precision to compute with, as the set-up says them."""
+        return self.device, self.precision
 
     def problem(self) -> str:
         """Why a run cannot start now; empty when it can."""
@@ -153,13 +159,16 @@ class Workspace(QObject):
             self._measure_accuracy()
 
     def _measure_accuracy(self) -> None:
+        """On test; a black box, whose answers cost queries, is asked by the Classifier page's button."""
         if self.dataset is None or self.classifier is None or self.problem():
             return
-        work = partial(_clean_accuracy, self.classifier, self.dataset, self._measuring())
-        self._enqueue("Measuring clean accuracy", work, self._tell_accuracy)
+        if self.classifier.queries is None:
+            work = partial(_classify, self.classifier, self.dataset, self._measuring())
+            self._enqueue("Measuring clean accuracy", work, self._tell_split)
 
-    def _tell_accuracy(self, accuracy: float) -> None:
-        self.accuracy_measured.emit(accuracy, HEADLINE_SPLIT)
+    def _tell_split(self, found: ClassifiedSplit) -> None:
+        self.accuracy_measured.emit(found.accuracy.value, found.split_name)
+        self.split_classified.emit(found)
 
     def _set_opened(self, opened: MeasuredPgn) -> None:
         self.data_settings = opened.data_settings
@@ -169,7 +178,7 @@ class Workspace(QObject):
         self.classifier = opened.classifier
         self.source = opened.source
         self.classifier_changed.emit(opened.classifier)
-        self._tell_accuracy(opened.evaluation.metrics.clean_accuracy)
+        self._tell_split(opened.evaluation.clean)
         self.pgn_opened.emit(opened)
 
     # ------------------------------------------------------------------ one thing after another
@@ -238,15 +247,16 @@ def _load_classifier(
     return source.load(classes)
 
 
-def _clean_accuracy(
+def _classify(
     classifier: Classifier, dataset: ImageDataset, measuring: _Measuring, progress: Progress
-) -> float:
-    from pgn_studio.core.classifiers import measure_accuracy
+) -> ClassifiedSplit:
     from pgn_studio.core.device import pick_device
+    from pgn_studio.core.evaluation.clean import classify_split
 
-    return measure_accuracy(
+    return classify_split(
         classifier,
         dataset.split(HEADLINE_SPLIT),
+        split_name=HEADLINE_SPLIT,
         device=pick_device(measuring.device),
         precision=measuring.precision,
         progress=progress,
@@ -327,8 +337,7 @@ def _open_and_measure(
     else:
         dataset = _load_dataset(data_settings.updated(image_size=pgn.info.image_size), progress)
     if loaded is None:
-        source = recorded_source(pgn, path, run)
-        classifier = source.load(dataset.classes)
+        source, classifier = load_as_trained(recorded_source(pgn, path, run), pgn, dataset.classes)
     else:
         source, classifier = loaded
     check_classes(classifier, dataset.classes)

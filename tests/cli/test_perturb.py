@@ -60,3 +60,16 @@ def test_bad_input_is_one_line(pgn_studio: RunCommand, digit: Path, tmp_path: Pa
         assert outcome.code == 2, outcome.out
         assert said in outcome.error_lines[-1]
     assert (out / "zero.png").read_bytes() == b"mine"
+
+
+def test_two_pgns_are_compared_on_a_file(pgn_studio: RunCommand, digit: Path) -> None:
+    target, other = trained_folder() / PGN, trained_folder() / "digits-adversarial.safetensors"
+    outcome = pgn_studio("perturb", target, digit, "--against", other, "--device", "cpu")
+    assert outcome.code == 0, outcome.err
+    second = outcome.out.splitlines()[1]
+    form = r": \d [\d.]+ %; RMS ([\d.]+) beside ([\d.]+), of the difference ([\d.]+)$"
+    assert re.search(form, second), second
+    same = pgn_studio("perturb", target, digit, "--against", target, "--device", "cpu")
+    assert same.out.splitlines()[1].endswith("of the difference 0")
+    refused = pgn_studio("perturb", target, digit, "--against", digit)
+    assert refused.code == 2

@@ -5,6 +5,7 @@ from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.classifier import BlackBoxClassifier
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo, check_classes
 from pgn_studio.core.classifiers.loading import load_classifier
+from pgn_studio.core.classifiers.normalisation import Normalisation
 from pgn_studio.core.classifiers.saved import save_classifier
 from pgn_studio.core.classifiers.small_cnn import SmallCNN
 from pgn_studio.core.classifiers.training import (
@@ -19,6 +20,7 @@ __all__ = [
     "Classifier",
     "ClassifierInfo",
     "ClassifierProgress",
+    "Normalisation",
     "SmallCNN",
     "balanced_subset",
     "check_classes",

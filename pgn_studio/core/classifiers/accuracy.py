@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pgn_studio.core.classifiers.classifier import Classifier
 from pgn_studio.core.device import autocast, pick_device, resolve_precision, to_pixels
-from pgn_studio.core.protocols import LabelledImages, Progress
+from pgn_studio.core.protocols import LabelledImages, Labels, Progress
 
 Indices = npt.NDArray[np.int64]
 
@@ -41,7 +41,6 @@ def measure_accuracy(
     )
 
 
-@torch.no_grad()
 def accuracy_of(
     logits_of: Callable[[Tensor], Tensor],
     split: LabelledImages,
@@ -53,16 +52,39 @@ def accuracy_of(
     progress: Progress | None = None,
 ) -> float:
     """As `measure_accuracy`, for any function of pixels (N, 3, H, W) in [0, 1] and chosen images."""
-    correct = 0
+    predicted = predictions_of(
+        logits_of,
+        split,
+        indices,
+        batch_size=batch_size,
+        device=device,
+        precision=precision,
+        progress=progress,
+    )
+    return int((predicted == split.labels[indices]).sum()) / max(1, len(indices))
+
+
+@torch.no_grad()
+def predictions_of(
+    logits_of: Callable[[Tensor], Tensor],
+    split: LabelledImages,
+    indices: Indices,
+    *,
+    batch_size: int,
+    device: torch.device,
+    precision: str,
+    progress: Progress | None = None,
+) -> Labels:
+    """The predicted class of each of the chosen images (N,)."""
+    parts = [np.empty(0, dtype=np.int64)]
     for start in range(0, len(indices), batch_size):
         batch = indices[start : start + batch_size]
         with autocast(precision, device):
             logits = logits_of(to_pixels(split.images(batch), device))
-        predicted = logits.argmax(dim=1).cpu().numpy()
-        correct += int((predicted == split.labels[batch]).sum())
+        parts.append(logits.argmax(dim=1).cpu().numpy().astype(np.int64))
         if progress is not None:
             progress(min(start + batch_size, len(indices)), len(indices))
-    return correct / max(1, len(indices))
+    return np.concatenate(parts)
 
 
 def evenly_spaced(indices: Sequence[int] | Indices, limit: int) -> Indices:

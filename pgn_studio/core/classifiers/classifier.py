@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
+from pgn_studio.core.classifiers.normalisation import Normalisation, in_order
+from pgn_studio.core.config import ChannelOrder
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.pretrained import Triple
 
@@ -33,6 +35,7 @@ class ClassifierInfo:
     sha256: str = ""  # of the file
     training: Mapping[str, Any] = field(default_factory=dict)  # settings, accuracies, fingerprint
     parameters: int = 0
+    channels: ChannelOrder = "rgb"  # the order in which the network takes them; ours is always RGB
 
 
 class Classifier(nn.Module):
@@ -72,6 +75,11 @@ class Classifier(nn.Module):
         return True
 
     @property
+    def normalisation(self) -> Normalisation | None:
+        """What happens to an image before the network sees it; None where only a black box knows."""
+        return Normalisation(self.info.mean, self.info.std, self.info.channels)
+
+    @property
     def backbone_name(self) -> str:
         return self.info.arch
 
@@ -92,8 +100,8 @@ class Classifier(nn.Module):
         return self.logits_normalized(self.normalize(pixels))
 
     def logits_normalized(self, normalized: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W) to logits (N, K)."""
-        logits: Tensor = self.net(normalized)
+        """Normalised images (N, 3, H, W), red first, to logits (N, K)."""
+        logits: Tensor = self.net(in_order(normalized, self.info.channels))
         return logits
 
     def logits_and_features(self, normalized: Tensor) -> tuple[Tensor, Tensor]:

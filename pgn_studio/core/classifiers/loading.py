@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -29,7 +30,7 @@ from pgn_studio.core.classifiers.saved import (
     read_saved_classifier,
     saved_content,
 )
-from pgn_studio.core.config import is_black_box
+from pgn_studio.core.config import ChannelOrder, is_black_box, names_file
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.pretrained import (
@@ -53,6 +54,7 @@ def load_classifier(
     image_size: int | None = None,
     mean: Triple | None = None,
     std: Triple | None = None,
+    channels: ChannelOrder | None = None,
     access: Access | None = None,
 ) -> Classifier:
     """Load a classifier, frozen. No code from a file is run.
@@ -63,10 +65,11 @@ def load_classifier(
     "arch:NAME" (random weights, for trials) or "arch:NAME:pretrained" (ImageNet's 1,000 classes);
     or a black box, asked as `access` says (`classes` needed): an .onnx file, http://host/path, or
     python:module:function, whose code runs only where `access` trusts it.
-    What is not given comes from the architecture's published weights. Raises ClassifierError.
+    What is not given comes from the architecture's published weights, and from a file of ours itself:
+    of such a file `mean`, `std` and `channels` replace its own. Raises ClassifierError.
     """
     text = str(source)
-    wishes = _Wishes(classes, image_size, mean, std)
+    wishes = _Wishes(classes, image_size, mean, std, channels)
     if text.startswith(_ARCH_SCHEME):
         return _from_name(text.removeprefix(_ARCH_SCHEME), wishes)
     if is_black_box(text):
@@ -76,6 +79,7 @@ def load_classifier(
             image_size=image_size,
             mean=mean,
             std=std,
+            channels=channels,
             access=access or Access(),
         )
     path = Path(source).expanduser()
@@ -84,7 +88,7 @@ def load_classifier(
     if path.suffix == ".safetensors":
         content = saved_content(path)
         if content:
-            classifier = read_saved_classifier(path, content)
+            classifier = read_saved_classifier(path, {**content, **wishes.normalisation})
             if classes is not None:
                 check_classes(classifier, classes)
             return classifier
@@ -95,6 +99,13 @@ def load_classifier(
     return _from_state_dict(path, arch, wishes)
 
 
+def is_saved_by_us(source: str) -> bool:
+    """Whether it is a file that says its classes, image size and normalisation itself."""
+    path = Path(source).expanduser()
+    ours = names_file(source) and path.suffix == ".safetensors" and path.is_file()
+    return ours and bool(saved_content(path))
+
+
 @dataclass(frozen=True)
 class _Wishes:
     """What the caller said about a classifier that cannot say it itself."""
@@ -103,6 +114,17 @@ class _Wishes:
     image_size: int | None
     mean: Triple | None
     std: Triple | None
+    channels: ChannelOrder | None
+
+    def __post_init__(self) -> None:
+        if self.std is not None and min(self.std) <= 0:
+            raise ClassifierError(f"A std must be above 0, got {self.std}.", hint="Check --classifier-std.")
+
+    @property
+    def normalisation(self) -> dict[str, Any]:
+        """Of mean, std and channels those that were given."""
+        given = {"mean": self.mean, "std": self.std, "channels": self.channels}
+        return {name: value for name, value in given.items() if value is not None}
 
     def info(self, net: nn.Module, arch: str, classes: Sequence[str], path: Path | None) -> ClassifierInfo:
         mean, std = default_normalisation(arch)
@@ -115,6 +137,7 @@ class _Wishes:
             path=str(path.resolve()) if path else "",
             sha256=sha256_of_file(path) if path else "",
             parameters=count_parameters(net),
+            channels=self.channels or "rgb",
         )
 
 
@@ -148,6 +171,7 @@ def _from_program(path: Path, kind: ArchiveKind, wishes: _Wishes) -> Classifier:
         path=str(path.resolve()),
         sha256=sha256_of_file(path),
         parameters=count_parameters(net),
+        channels=wishes.channels or "rgb",
     )
     return Classifier(net, info)
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.networks import fitted_network
+from pgn_studio.core.config import ChannelOrder
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.pretrained import Triple
@@ -36,6 +37,7 @@ class _Content(BaseModel):
     mean: Triple
     std: Triple
     image_size: int = Field(ge=1, le=8192)
+    channels: ChannelOrder = "rgb"
     training: Mapping[str, Any]
 
 
@@ -47,6 +49,7 @@ def save_classifier(path: Path, net: nn.Module, info: ClassifierInfo) -> Classif
         mean=info.mean,
         std=info.std,
         image_size=info.image_size,
+        channels=info.channels,
         training=info.training,
     )
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
@@ -86,6 +89,7 @@ def _from_content(path: Path, content: _Content) -> Classifier:
         mean=content.mean,
         std=content.std,
         image_size=content.image_size,
+        channels=content.channels,
         path=str(path.resolve()),
         sha256=sha256_of_file(path),
         training=content.training,

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier
+from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import autocast, resolve_precision, to_pixels
-from pgn_studio.core.errors import ClassifierError, DataError, PgnFileError
+from pgn_studio.core.errors import ClassifierError, PgnFileError
 from pgn_studio.core.evaluation import metrics as measures
 from pgn_studio.core.evaluation.batch import ClassifiedBatch, answers, classified, perturbation_sizes
+from pgn_studio.core.evaluation.clean import ClassifiedSplit, check_labels, unknown_images
 from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.evaluation.perturber import Perturber, PgnPerturber
 from pgn_studio.core.files import sha256_of_file
@@ -89,6 +90,12 @@ class Evaluation:
     dataset_name: str
     classes: tuple[str, ...]
     facts: Mapping[str, Any]
+
+    @property
+    def clean(self) -> ClassifiedSplit:
+        """What the classifier made of the images as they were."""
+        image = self.per_image
+        return ClassifiedSplit(self.split_name, image.labels, image.clean_prediction, self.classes)
 
     def per_class(self) -> list[dict[str, Any]]:
         """For each class with images: n, clean and perturbed accuracy, fixed and broken."""
@@ -186,7 +193,7 @@ def evaluate_perturber(
     asked = classifier if clean_classifier is None else clean_classifier
     classes = tuple(asked.info.classes)
     labels = np.asarray(split.labels, dtype=np.int64)
-    _check_labels(labels, classes, split_name)
+    check_labels(labels, classes, split_name)
     device = classifier.mean.device if device is None else device
     for module in (classifier, asked, space):
         module.to(device)
@@ -318,17 +325,6 @@ def _facts(pgn: Pgn) -> dict[str, Any]:
     }
 
 
-def _check_labels(labels: Labels, classes: Sequence[str], split_name: str) -> None:
-    if len(labels) == 0:
-        raise DataError(f"The split {split_name!r} has no images.", hint="Choose another split.")
-    if labels.min() < 0 or labels.max() >= len(classes):
-        raise ClassifierError(
-            f"The split {split_name!r} has labels {labels.min()}…{labels.max()}, "
-            f"but the classifier knows {len(classes)} classes.",
-            hint="Use the classifier that was trained on this data set's classes.",
-        )
-
-
 def _check_queries(classifier: Classifier, split: LabelledImages, batch_size: int) -> None:
     """Raise QueryBudgetError, before a black box is asked, unless its budget reaches to the end.
 
@@ -336,11 +332,9 @@ def _check_queries(classifier: Classifier, split: LabelledImages, batch_size: in
     about before.
     """
     count, queries = len(split), classifier.queries
-    if queries is None or not isinstance(classifier, BlackBoxClassifier) or queries.allows(2 * count):
+    if queries is None or queries.allows(2 * count):
         return
-    starts = range(0, count, batch_size)
-    batches = (np.arange(start, min(start + batch_size, count)) for start in starts)
-    unknown = sum(classifier.unknown(split.images(batch)) for batch in batches)
+    unknown = unknown_images(classifier, split, batch_size)
     queries.require(unknown + count, f"Measuring {count:,} images")
 
 

@@ -46,6 +46,29 @@ class Outcome(Enum):
         return cls.BROKEN if before else cls.BOTH_WRONG
 
 
+class Versus(Enum):
+    """What became of an image under this PGN and under another one; the values are the command's words."""
+
+    FIXED_HERE = "fixed-here-only"
+    FIXED_THERE = "fixed-there-only"
+    BROKEN_HERE = "broken-here-only"
+    BROKEN_THERE = "broken-there-only"
+    DIFFERENT = "different"
+
+    @property
+    def title(self) -> str:
+        return _VERSUS_TITLES[self]
+
+
+_VERSUS_TITLES = {
+    Versus.FIXED_HERE: "Fixed by this PGN only",
+    Versus.FIXED_THERE: "Fixed by the other only",
+    Versus.BROKEN_HERE: "Broken by this PGN only",
+    Versus.BROKEN_THERE: "Broken by the other only",
+    Versus.DIFFERENT: "Predictions differ",
+}
+
+
 class SortKey(Enum):
     """What images can be ordered by; the values are the command line's words."""
 
@@ -131,6 +154,7 @@ class Selection:
     after: int | None = None  # of the perturbed image
     text: str = ""
     ranges: tuple[Range, ...] = ()
+    versus: Versus | None = None  # needs what another PGN made of the images
     sort: SortKey = SortKey.FILE
     descending: bool = False
 
@@ -138,7 +162,8 @@ class Selection:
     def narrows(self) -> bool:
         """Whether anything but the outcome limits what is chosen."""
         classes = (self.label, self.before, self.after)
-        return any(value is not None for value in classes) or bool(self.text) or bool(self.ranges)
+        limits = bool(self.text) or bool(self.ranges) or self.versus is not None
+        return limits or any(value is not None for value in classes)
 
 
 @dataclass(frozen=True)
@@ -147,9 +172,16 @@ class Selected:
     counts: dict[Outcome | None, int]  # per outcome under the other filters; None: all of them
 
 
-def select(per_image: PerImage, names: Sequence[str], selection: Selection) -> Selected:
-    """Filter and sort; images that tie keep their file order in both directions."""
+def select(
+    per_image: PerImage, names: Sequence[str], selection: Selection, other: PerImage | None = None
+) -> Selected:
+    """Filter and sort; images that tie keep their file order in both directions.
+
+    `other`: the same images under another PGN; without it `selection.versus` limits nothing.
+    """
     mask = _narrowed(per_image, names, selection)
+    if selection.versus is not None and other is not None:
+        mask &= _mask_of_versus(selection.versus, per_image, other)
     before = per_image.clean_prediction == per_image.labels
     after = per_image.perturbed_prediction == per_image.labels
     counts: dict[Outcome | None, int] = {None: int(mask.sum())}
@@ -189,6 +221,23 @@ def _narrowed(per_image: PerImage, names: Sequence[str], selection: Selection) -
 
 def _mask_of_outcome(outcome: Outcome, before: Mask, after: Mask) -> Mask:
     return np.asarray((before == outcome.right_before) & (after == outcome.right_after), dtype=bool)
+
+
+def _mask_of_versus(versus: Versus, here: PerImage, there: PerImage) -> Mask:
+    if versus is Versus.DIFFERENT:
+        return np.asarray(here.perturbed_prediction != there.perturbed_prediction, dtype=bool)
+    before = here.clean_prediction == here.labels
+    after = here.perturbed_prediction == here.labels
+    other = there.perturbed_prediction == here.labels
+    return np.asarray(
+        {
+            Versus.FIXED_HERE: ~before & after & ~other,
+            Versus.FIXED_THERE: ~before & ~after & other,
+            Versus.BROKEN_HERE: before & ~after & other,
+            Versus.BROKEN_THERE: before & after & ~other,
+        }[versus],
+        dtype=bool,
+    )
 
 
 def _sorted(

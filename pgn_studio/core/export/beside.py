@@ -1,18 +1,22 @@
-"""One image under this PGN, others (of another γ, say), and simple baselines of the same strength."""
+"""One image under this PGN, others (of another γ, say), and baselines of the same strength."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from pgn_studio.core.baselines import BASELINES, BaselineContext, make_baseline
+from pgn_studio.core.baselines.matching import mean_rms
 from pgn_studio.core.baselines.noise import RandomSigns
 from pgn_studio.core.baselines.steps import SignStep
 from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier
-from pgn_studio.core.config import Problem
+from pgn_studio.core.config import Problem, TrainingSettings
+from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import autocast, resolve_precision, to_pixels
 from pgn_studio.core.errors import PgnFileError
 from pgn_studio.core.evaluation.batch import (
@@ -29,6 +33,22 @@ from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabelledImages, Progress
 
 Columns = list[tuple[str, TriptychRow]]
+SIMPLE = ("noise", "fgsm")  # cost nothing to speak of
+DIFFERENCE = "This less other"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside a PGN: other PGNs, and baselines by their names in the catalogue.
+
+    `against` is one PGN more, whose difference to this one gets a column of its own. `made` are baselines
+    that had to be trained, see `trained_baseline`.
+    """
+
+    others: tuple[Pgn, ...] = ()
+    against: Pgn | None = None
+    baselines: tuple[str, ...] = SIMPLE
+    made: Mapping[str, Perturber] = field(default_factory=dict)
 
 
 def columns_beside(
@@ -36,19 +56,22 @@ def columns_beside(
     classifier: Classifier,
     split: LabelledImages,
     index: int,
-    others: Sequence[Pgn],
+    beside: Beside,
     *,
-    baselines: bool = True,
     progress: Progress | None = None,
 ) -> Columns:
-    """A triptych of image `index` for each PGN, by rising γ, then for random signs and FGSM.
+    """A triptych of image `index` for each PGN, by rising γ, then the difference, then for each baseline.
 
-    The baselines have the RMS per value that `pgn` has on this image; FGSM follows the classifier's own
-    answer and is left out for a black box. For `export_strip`. Raises PgnFileError for a PGN of other
-    classes or another image size; `progress(columns, columns)`, its Cancelled passes through.
+    Every baseline has the RMS per value that `pgn` has on this image; those that need gradients are left
+    out for a black box. For `export_strip`. Raises PgnFileError for a PGN that does not fit (`check_fits`,
+    `check_comparable`); `progress(columns, columns)`, its Cancelled passes through.
     """
+    others = list(beside.others)
+    if beside.against is not None:
+        check_comparable(pgn, beside.against)
+        others.append(beside.against)
     for other in others:
-        _check_fits(pgn, other)
+        check_fits(pgn, other)
     device = place(pgn, classifier, None)
     image = split.images([index])
     pixels, label = to_pixels(image, device), torch.tensor([int(split.labels[index])], device=device)
@@ -56,25 +79,85 @@ def columns_beside(
     clean = answers(classifier, pixels, precision)
     ordered = sorted((pgn, *others), key=lambda one: one.info.gamma)
     made: list[tuple[str, Pgn, Perturber]] = [
-        (f"γ {one.info.gamma:g}{' (this)' if one is pgn else ''}", one, PgnPerturber(one)) for one in ordered
+        (_title(one, pgn, beside.against), one, PgnPerturber(one)) for one in ordered
     ]
-    if baselines:
-        made += [(name, pgn, step) for name, step in _baselines(pgn, classifier).items()]
+    made += [(title, pgn, step) for title, step in _baselines(beside, pgn, classifier).items()]
     columns: Columns = []
     for number, (title, owner, perturber) in enumerate(made, start=1):
         owner.to(device)
         with autocast(precision, device):
             result = perturber.perturb(pixels, label)
-            if not isinstance(perturber, PgnPerturber):  # one size a value so far: bring it to the PGN's
-                own = perturbation_sizes(pgn.perturb(pixels).perturbation.float())[1, 0]
-                ratio = float(own / perturbation_sizes(result.perturbation.float())[1, 0])
+            if not isinstance(perturber, PgnPerturber):  # of another size so far: bring it to the PGN's
+                own, size = (
+                    float(perturbation_sizes(p.perturbation.float())[1, 0])
+                    for p in (pgn.perturb(pixels), result)
+                )
+                ratio = own / size if size > 0 else 0.0  # no gradient, no step
                 result = Scaled(perturber, pgn.space, ratio).perturb(pixels, label)
         batch = classified(result, owner.space, classifier, clean, precision)
         row = _row(batch, classifier.info.classes, image[0], split.names[index], int(split.labels[index]))
         columns.append((title, row))
+        if number == len(ordered) and beside.against is not None:
+            named = dict(columns)
+            first, second = (named[_title(one, pgn, beside.against)] for one in (pgn, beside.against))
+            columns.append((DIFFERENCE, difference(first, second)))
         if progress is not None:
             progress(number, len(made))
     return columns
+
+
+def difference(first: TriptychRow, second: TriptychRow) -> TriptychRow:
+    """p of the first less p of the second; only its perturbation is to be shown."""
+    return replace(first, perturbation=first.perturbation - second.perturbation, difference=True)
+
+
+def trained_baseline(
+    name: str, pgn: Pgn, classifier: Classifier, dataset: ImageDataset, *, progress: Progress | None = None
+) -> Perturber:
+    """A baseline that learns from the training images, at the PGN's mean RMS on validation."""
+    context = BaselineContext.of(
+        TrainingSettings.make(**pgn.info.settings),
+        classifier=classifier,
+        space=pgn.space,
+        dataset=dataset,
+        rms=0.0,
+        device=place(pgn, classifier, None),
+    )
+    strength = mean_rms(PgnPerturber(pgn), context)
+    return make_baseline(name, replace(context, rms=strength), progress=progress).perturber
+
+
+def check_fits(pgn: Pgn, other: Pgn) -> None:
+    """Raises PgnFileError for a PGN of other classes or another image size."""
+    if other.info.image_size != pgn.info.image_size or other.info.classes != pgn.info.classes:
+        raise PgnFileError(
+            f"The PGN {other.info.name} is for {len(other.info.classes)} classes at "
+            f"{other.info.image_size} px; "
+            f"this one is for {len(pgn.info.classes)} at {pgn.info.image_size} px.",
+            hint="Choose PGNs for the same data set and image size.",
+        )
+
+
+def check_comparable(pgn: Pgn, other: Pgn) -> None:
+    """As `check_fits`; p of both must be added in one space too, else their difference means nothing."""
+    check_fits(pgn, other)
+    if other.info.input_space != pgn.info.input_space:
+        raise PgnFileError(
+            f"The PGN {other.info.name} adds its perturbation in the {other.info.input_space} space, this "
+            f"one in the {pgn.info.input_space} space.",
+            hint="Choose a PGN that was trained with the same --input-space.",
+        )
+
+
+def baselines_beside(pgn: Pgn, classifier: Classifier) -> list[str]:
+    """The names of the baselines that there can be on one image; SIMPLE ones and others."""
+    names = ("noise",) if isinstance(classifier, BlackBoxClassifier) else (*SIMPLE, "aid", "uap")
+    return [name for name in names if _problem(pgn) in BASELINES[name].problems]
+
+
+def _title(one: Pgn, pgn: Pgn, against: Pgn | None) -> str:
+    which = " (this)" if one is pgn else " (other)" if one is against else ""
+    return f"γ {one.info.gamma:g}{which}"
 
 
 def _row(
@@ -95,19 +178,19 @@ def _row(
     )
 
 
-def _baselines(pgn: Pgn, classifier: Classifier) -> dict[str, Perturber]:
-    steps: dict[str, Perturber] = {"Random signs": RandomSigns(pgn.space, seed=0)}
-    if not isinstance(classifier, BlackBoxClassifier):
-        problem: Problem = "adversarial" if pgn.info.problem == "adversarial" else "enhance"
-        steps["FGSM"] = SignStep(classifier, pgn.space, problem, oracle=False)
-    return steps
+def _baselines(beside: Beside, pgn: Pgn, classifier: Classifier) -> dict[str, Perturber]:
+    """By title."""
+    possible = baselines_beside(pgn, classifier)
+    steps: dict[str, Perturber] = {
+        "noise": RandomSigns(pgn.space, seed=0),
+        "fgsm": SignStep(classifier, pgn.space, _problem(pgn), oracle=False),
+        "aid": SignStep(classifier, pgn.space, _problem(pgn), oracle=True),
+        **beside.made,
+    }
+    return {
+        BASELINES[name].title: steps[name] for name in beside.baselines if name in possible and name in steps
+    }
 
 
-def _check_fits(pgn: Pgn, other: Pgn) -> None:
-    if other.info.image_size != pgn.info.image_size or other.info.classes != pgn.info.classes:
-        raise PgnFileError(
-            f"The PGN {other.info.name} is for {len(other.info.classes)} classes at "
-            f"{other.info.image_size} px; "
-            f"this one is for {len(pgn.info.classes)} at {pgn.info.image_size} px.",
-            hint="Choose PGNs for the same data set and image size.",
-        )
+def _problem(pgn: Pgn) -> Problem:
+    return "adversarial" if pgn.info.problem == "adversarial" else "enhance"

@@ -71,6 +71,8 @@ def _draw_column(strip: _Strip, number: int, label: str, row: TriptychRow, scale
     for line, (pixels, edge, caption) in enumerate(
         zip((row.original, middle, row.perturbed), edges, captions, strict=True)
     ):
+        if row.difference and line != 1:
+            continue
         strip.picture(x, strip.top(line), pixels, edge)
         colour = GREY if line == 1 else edge
         strip.text(x + _CELL / 2, strip.top(line) + _CELL + 0.05, caption, _SIZE_PT, colour=colour)

@@ -33,6 +33,7 @@ class TriptychRow:
     clean_confidence: float  # NaN where the classifier gives labels only
     perturbed_label: str
     perturbed_confidence: float
+    difference: bool = False  # of two perturbations: there is no perturbed image, and nothing is said of it
 
     @property
     def scale(self) -> float:

@@ -14,11 +14,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import ChannelOrder, TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
+from pgn_studio.core.pretrained import Triple
 
 FORMAT = "pgn-studio-pgn"
 FORMAT_VERSION = 1
@@ -37,8 +38,8 @@ class PgnInfo:
     gamma: float  # the γ in force when it was saved
     image_size: int
     classes: tuple[str, ...]
-    mean: tuple[float, ...]  # the classifier's normalisation
-    std: tuple[float, ...]
+    mean: Triple  # the classifier's normalisation
+    std: Triple
     classifier_path: str
     classifier_sha256: str
     dataset: str
@@ -47,6 +48,7 @@ class PgnInfo:
     metrics: Mapping[str, float] = field(default_factory=dict)  # on validation
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""  # ISO 8601, UTC
+    channels: ChannelOrder = "rgb"  # in which the classifier took them
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,8 @@ def _checked(info: PgnInfo) -> PgnInfo:
         raise ValueError("mean and std need three finite numbers each")
     if min(info.std) <= 0 or not 8 <= int(info.image_size) <= 1024:
         raise ValueError("std or image size out of range")
+    if info.channels not in ("rgb", "bgr"):
+        raise ValueError("channels are rgb or bgr")
     if not isinstance(info.settings, Mapping):
         raise TypeError("settings is no table")
     values = {item.name: getattr(info, item.name) for item in fields(info)}

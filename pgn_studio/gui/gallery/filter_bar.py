@@ -60,6 +60,7 @@ class FilterBar(QWidget):
             after=after,
             text=self._text.text().strip(),
             ranges=self.narrowing.ranges,
+            versus=self.narrowing.versus,
             sort=SortKey(self._sort.currentData()),
             descending=self._descending.isChecked(),
         )
@@ -96,6 +97,11 @@ class FilterBar(QWidget):
         """Any class, name and size again; the outcome and the order stay."""
         shown = self.selection
         self.set_selection(Selection(outcome=shown.outcome, sort=shown.sort, descending=shown.descending))
+
+    def offer_versus(self, name: str) -> None:
+        """Filters against another PGN of this name; empty: there is none."""
+        self.narrowing.offer_versus(name)
+        self._mark_more()
 
     def focus_search(self) -> None:
         self._text.setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class GalleryContent:
     per_image: PerImage
     names: Sequence[str]
     classes: tuple[str, ...]
+    other: PerImage | None = None  # what another PGN made of the same images
 
 
 class GalleryModel(QAbstractListModel):
@@ -55,6 +56,15 @@ class GalleryModel(QAbstractListModel):
         self._thumbnails.set_source(source)
         self.endResetModel()
 
+    @property
+    def other(self) -> PerImage | None:
+        return None if self._content is None else self._content.other
+
+    def compare(self, other: PerImage | None) -> None:
+        """Hold the images against those of another PGN from the next `apply` on."""
+        if self._content is not None:
+            self._content = replace(self._content, other=other)
+
     def set_source(self, source: ImageSource) -> None:
         """Take thumbnails from elsewhere (original or perturbed); the rows stay."""
         self._thumbnails.set_source(source)
@@ -67,7 +77,8 @@ class GalleryModel(QAbstractListModel):
         """Filter and sort; returns what is shown and the counts for the filter buttons."""
         if self._content is None:
             return Selected(NOTHING, dict.fromkeys([None, *Outcome], 0))
-        result = select(self._content.per_image, self._content.names, selection)
+        content = self._content
+        result = select(content.per_image, content.names, selection, content.other)
         self.beginResetModel()
         self._shown = result.indices
         self._rows = np.full(len(self._content.per_image.labels), -1, dtype=np.int64)

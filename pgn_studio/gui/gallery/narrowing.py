@@ -6,7 +6,7 @@ from PySide6.QtCore import QLocale, QSignalBlocker, Signal
 from PySide6.QtGui import QDoubleValidator
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
 
-from pgn_studio.core.evaluation.selection import Range, Selection, SortKey
+from pgn_studio.core.evaluation.selection import Range, Selection, SortKey, Versus
 
 RANGED = (
     SortKey.CONFIDENCE_BEFORE,
@@ -34,6 +34,11 @@ class Narrowing(QWidget):
         self._before = class_combo("before-filter", "Class before", self)
         self._after = class_combo("after-filter", "Class after", self)
         self._ranges = {key: RangeEdit(key, self) for key in RANGED}
+        self._versus = class_combo("versus-filter", "Against the other PGN", self)
+        self._versus.addItem("Any", None)
+        for versus in Versus:
+            self._versus.addItem(versus.title, versus.value)
+        self._against = QLabel("Against", self)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 4, 0, 4)
         grid.setHorizontalSpacing(8)
@@ -55,6 +60,11 @@ class Narrowing(QWidget):
             button.clicked.connect(signal)
             buttons.addWidget(button)
         grid.addLayout(buttons, (len(rows) + 1) // 2 - 1, 2, 1, 2)
+        line = (len(rows) + 1) // 2
+        grid.addWidget(self._against, line, 0)
+        grid.addWidget(self._versus, line, 1, 1, 3)
+        self._versus.currentIndexChanged.connect(self.changed)
+        self.offer_versus("")
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
         for combo in (self._before, self._after):
@@ -76,7 +86,22 @@ class Narrowing(QWidget):
     @property
     def active(self) -> int:
         """How many of these filters are set."""
-        return sum(chosen is not None for chosen in self.classes) + len(self.ranges)
+        chosen = (*self.classes, self.versus)
+        return sum(item is not None for item in chosen) + len(self.ranges)
+
+    @property
+    def versus(self) -> Versus | None:
+        value = self._versus.currentData()
+        return None if value is None else Versus(value)
+
+    def offer_versus(self, name: str) -> None:
+        """Filters against the PGN called `name`; empty: there is none, and its filter is lifted."""
+        self._versus.setVisible(bool(name))
+        self._against.setVisible(bool(name))
+        self._versus.setToolTip(f"Hold the outcomes against those of {name}")
+        if not name:
+            with QSignalBlocker(self._versus):
+                self._versus.setCurrentIndex(0)
 
     def set_classes(self, classes: tuple[str, ...]) -> None:
         for combo in (self._before, self._after):
@@ -86,6 +111,9 @@ class Narrowing(QWidget):
         """Emits nothing."""
         for combo, label in ((self._before, selection.before), (self._after, selection.after)):
             choose_class(combo, label)
+        with QSignalBlocker(self._versus):
+            value = None if selection.versus is None else selection.versus.value
+            self._versus.setCurrentIndex(self._versus.findData(value))
         given = {item.measure: item for item in selection.ranges}
         for key, edit in self._ranges.items():
             edit.show_value(given.get(key))

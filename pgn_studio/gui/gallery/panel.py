@@ -13,6 +13,7 @@ from pgn_studio.gui.gallery.model import GalleryContent, GalleryModel
 from pgn_studio.gui.gallery.view import GalleryView
 
 if TYPE_CHECKING:
+    from pgn_studio.core.evaluation.evaluate import PerImage
     from pgn_studio.gui.gallery.thumbnails import ImageSource
 
 EMPTY_TEXTS = {
@@ -51,6 +52,14 @@ class GalleryPanel(QWidget):
         self.filters.set_classes(content.classes)
         self.model.set_content(content, source)
         self._apply(self.filters.selection, keep_place=False)
+
+    def compare(self, other: PerImage | None, name: str = "") -> None:
+        """Offer the filters against another PGN of this name; None: against none."""
+        if other is self.model.other:
+            return
+        self.model.compare(other)
+        self.filters.offer_versus(name if other is not None else "")
+        self._apply(self.filters.selection)
 
     def clear(self) -> None:
         self.model.set_content(None, None)

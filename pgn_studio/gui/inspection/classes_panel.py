@@ -2,75 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import (
-    QAbstractTableModel,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    QSortFilterProxyModel,
-    Qt,
-    Signal,
-)
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QComboBox,
-    QHBoxLayout,
-    QHeaderView,
-    QLabel,
-    QSplitter,
-    QTableView,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QHeaderView, QLabel, QSplitter, QVBoxLayout, QWidget
 
 from pgn_studio.core.evaluation.selection import Outcome, Selection
 from pgn_studio.gui.inspection.confusion import ConfusionView, Side
+from pgn_studio.gui.widgets.row_table import Column, RowTable, count, percent
 
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.evaluate import Evaluation
 
-HEADS = ("Class", "n", "Before", "After", "Change", "Fixed", "Broken")
-FIELDS = ("class", "n", "clean_accuracy", "perturbed_accuracy", "change", "fixed", "broken")
+COLUMNS = (
+    Column("Class", "class"),
+    Column("n", "n", count),
+    Column("Before", "clean_accuracy", percent),
+    Column("After", "perturbed_accuracy", percent),
+    Column("Change", "change", lambda value: f"{100 * value:+.1f}"),
+    Column("Fixed", "fixed", count),
+    Column("Broken", "broken", count),
+)
+HEADS = tuple(column.head for column in COLUMNS)
+FIELDS = tuple(column.field for column in COLUMNS)
 OUTCOMES = {"fixed": Outcome.FIXED, "broken": Outcome.BROKEN}
-SORT_ROLE = Qt.ItemDataRole.UserRole + 1
-AnyIndex = QModelIndex | QPersistentModelIndex
-
-
-class ClassTable(QAbstractTableModel):
-    """One row for each class that has images."""
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.rows: list[dict[str, Any]] = []
-
-    def show_rows(self, rows: list[dict[str, Any]]) -> None:
-        self.beginResetModel()
-        self.rows = [{**row, "change": row["perturbed_accuracy"] - row["clean_accuracy"]} for row in rows]
-        self.endResetModel()
-
-    def rowCount(self, parent: AnyIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self.rows)
-
-    def columnCount(self, parent: AnyIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(HEADS)
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        shown = role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal
-        return HEADS[section] if shown else None
-
-    def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        value = self.rows[index.row()][FIELDS[index.column()]]
-        if role == SORT_ROLE:
-            return value
-        if role == Qt.ItemDataRole.DisplayRole:
-            return _text(FIELDS[index.column()], value)
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column():
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        return None
 
 
 class ClassesPanel(QWidget):
@@ -81,11 +36,7 @@ class ClassesPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._evaluation: Evaluation | None = None
-        self.model = ClassTable(self)
-        self._sorted = QSortFilterProxyModel(self)
-        self._sorted.setSourceModel(self.model)
-        self._sorted.setSortRole(SORT_ROLE)
-        self.table = QTableView(self)
+        self.table = RowTable(COLUMNS, self)
         self.confusion = ConfusionView(self)
         self._side = QComboBox(self)
         self._build()
@@ -100,23 +51,19 @@ class ClassesPanel(QWidget):
 
     def show_evaluation(self, evaluation: Evaluation | None) -> None:
         self._evaluation = evaluation
-        self.model.show_rows([] if evaluation is None else evaluation.per_class())
+        rows = [] if evaluation is None else evaluation.per_class()
+        for row in rows:
+            row["change"] = row["perturbed_accuracy"] - row["clean_accuracy"]
+        self.table.rows.show_rows(rows)
         self._show_confusion()
 
     def _build(self) -> None:
         self.table.setObjectName("class-table")
         self.table.setAccessibleName("Accuracy of each class")
         self.table.setToolTip("Click a row to see its images; Fixed and Broken show only those")
-        self.table.setModel(self._sorted)
-        self.table.setSortingEnabled(True)
-        self.table.sortByColumn(-1, Qt.SortOrder.AscendingOrder)  # as the classes are numbered
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)  # all seven fit, however narrow
         header.setMinimumSectionSize(40)
-        self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
         self._side.setObjectName("confusion-side")
         self._side.setAccessibleName("Which confusion")
         for side in Side:
@@ -156,7 +103,7 @@ class ClassesPanel(QWidget):
         self.confusion.show_counts(counts, classes, self.side)
 
     def _table_clicked(self, index: QModelIndex) -> None:
-        row = self.model.rows[self._sorted.mapToSource(index).row()]
+        row = self.table.row_of(index)
         assert self._evaluation is not None
         label = self._evaluation.classes.index(row["class"])
         self.wanted.emit(Selection(label=label, outcome=OUTCOMES.get(FIELDS[index.column()])))
@@ -167,10 +114,3 @@ class ClassesPanel(QWidget):
         else:
             self.wanted.emit(Selection(label=true, after=predicted))
 
-
-def _text(field: str, value: Any) -> str:
-    if field in ("clean_accuracy", "perturbed_accuracy"):
-        return f"{100 * value:.1f} %"
-    if field == "change":
-        return f"{100 * value:+.1f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)

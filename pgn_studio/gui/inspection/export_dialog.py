@@ -29,6 +29,7 @@ WHATS = {
     "list": ("List of the images", "list.csv"),
     "images": ("Perturbed images as PNG, with a manifest", "images"),
     "model": ("PGN with its normalisation, for other programs", "model.pt2"),
+    "report": ("Report: every metric with its interval, survival, examples", "report"),
 }
 SELECTED, SHOWN, PER_CLASS = "selected", "shown", "per class"
 LARGEST_FIGURE = 40  # rows, as core.export.figure
@@ -42,6 +43,7 @@ class Offered:
     selected: tuple[int, ...]
     selection: Selection  # the gallery's
     shown: int  # how many images it finds
+    against: str = ""  # the file of the PGN that the gallery compares with
 
 
 class ExportDialog(QDialog):
@@ -95,7 +97,7 @@ class ExportDialog(QDialog):
     @property
     def choice(self) -> ExportChoice:
         what, which = str(self._what.currentData()), self._which.currentData()
-        whole = what in ("table", "model")
+        whole = what in ("table", "model", "report")
         width = self._width.value()
         return ExportChoice(
             what,
@@ -104,6 +106,7 @@ class ExportDialog(QDialog):
             per_class=self._count.value() if which == PER_CLASS and not whole else None,
             dpi=self._dpi.value(),
             width_mm=width if width >= 20 else None,
+            against=self._offered.against,
         )
 
     @property

@@ -31,12 +31,12 @@ class ExportFlow(QObject):
         self._subject: Subject | None = None
         self.dialog: ExportDialog | None = None
 
-    def ask(self, subject: Subject) -> None:
-        """Open the dialog on what `subject` and the gallery offer now."""
+    def ask(self, subject: Subject, against: str = "") -> None:
+        """Open the dialog on what `subject` and the gallery offer now; `against`: the other PGN's file."""
         self._subject = subject
         selected = tuple(self._gallery.view.selected_images())
         selection, shown = self._gallery.filters.selection, self._gallery.model.rowCount()
-        self.dialog = ExportDialog(Offered(subject, selected, selection, shown), self._window)
+        self.dialog = ExportDialog(Offered(subject, selected, selection, shown, against), self._window)
         self.dialog.wanted.connect(self._ask_where)
         self.dialog.finished.connect(self.dialog.deleteLater)
         self.dialog.open()
@@ -46,6 +46,11 @@ class ExportFlow(QObject):
             return
         if choice.what == "images":
             name = QFileDialog.getExistingDirectory(self._window, "Folder for the perturbed images")
+        elif choice.what == "report":
+            place = QFileDialog.getExistingDirectory(
+                self._window, f"Where to put the folder {self.dialog.file_name}"
+            )
+            name = str(Path(place) / self.dialog.file_name) if place else ""
         else:
             name, chosen = QFileDialog.getSaveFileName(
                 self._window, "Export", self.dialog.file_name, FILTERS[choice.what]
@@ -60,6 +65,8 @@ class ExportFlow(QObject):
             self._exporter.table(path, subject)
         elif choice.what == "model":
             self._exporter.model(path, subject)
+        elif choice.what == "report":
+            self._exporter.report(path, subject)
         elif choice.what == "list":
             self._exporter.list_of(path, subject, self._indices(choice, subject))
         elif choice.what == "images":

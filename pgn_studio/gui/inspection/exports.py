@@ -15,6 +15,7 @@ from pgn_studio.gui.inspection.subject import Subject
 from pgn_studio.gui.operations import Operation, run_in_background
 
 if TYPE_CHECKING:
+    from pgn_studio.core.export.beside import Beside
     from pgn_studio.core.protocols import Progress
 
 T = TypeVar("T")
@@ -86,17 +87,15 @@ class Exporter(QObject):
         count = len(indices)
         self._run(f"Writing {path.name} …", write, lambda _: self._tell(f"{count:,} images listed in {path}"))
 
-    def strip(self, path: Path, subject: Subject, index: int, others: Sequence[Path]) -> None:
-        """Write image `index` under this PGN, those of the files `others`, and simple baselines."""
+    def strip(self, path: Path, subject: Subject, index: int, beside: Beside) -> None:
+        """Write image `index` under this PGN and what stands beside it."""
 
         def write(progress: Progress) -> None:
             from pgn_studio.core.export.beside import columns_beside
             from pgn_studio.core.export.strip import export_strip
-            from pgn_studio.core.perturbation.pgn import load_pgn
 
-            pgns = [load_pgn(other) for other in others]
             columns = columns_beside(
-                subject.pgn, subject.classifier, subject.split, index, pgns, progress=progress
+                subject.pgn, subject.classifier, subject.split, index, beside, progress=progress
             )
             export_strip(path, columns, title=f"{subject.dataset.name}: {subject.split.names[index]}")
 

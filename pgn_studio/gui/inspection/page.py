@@ -15,12 +15,14 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QSplitter,
     QStackedWidget,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from pgn_studio.core.errors import DataError, PgnStudioError
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
+from pgn_studio.gui.inspection.beside_panel import BesidePanel
 from pgn_studio.gui.inspection.browser import Browser
 from pgn_studio.gui.inspection.detail import DetailContent, DetailPanel, make_detail
 from pgn_studio.gui.inspection.export_flow import ExportFlow
@@ -62,6 +64,7 @@ class InspectionPage(QWidget):
         self.browser = Browser(self)
         self.gallery = self.browser.gallery
         self.detail = DetailPanel(self)
+        self.beside = BesidePanel(self)
         self._exporter = Exporter(self)
         self.export_flow = ExportFlow(self.gallery, self._exporter, self)
         self._latest = LatestRequest(self, delay_ms=CHOICE_DELAY_MS)
@@ -91,14 +94,22 @@ class InspectionPage(QWidget):
         )
         self._stack.setCurrentIndex(1)
         self._choose(-1)
+        self.beside.set_subject(subject)
         self.browser.show_evaluation(evaluation, subject.split.names, self._thumbnail_source(subject))
         self.gallery.view.choose(stay)
+
+    def is_about(self, classifier: Classifier | None, dataset: ImageDataset | None, split_name: str) -> bool:
+        """Whether these images and this classifier's answers are what the gallery shows."""
+        shown = self._subject
+        same = shown is not None and shown.classifier is classifier and shown.dataset is dataset
+        return same and shown is not None and shown.split_name == split_name
 
     def clear(self) -> None:
         """Forget everything; lets go of the PGN, the classifier and the data set."""
         self._subject = None
         self._exporter.cancel()
         self._choose(-1)
+        self.beside.set_subject(None)
         self.browser.clear()
         self._stack.setCurrentIndex(0)
 
@@ -142,7 +153,13 @@ class InspectionPage(QWidget):
         splitter = QSplitter(Qt.Orientation.Horizontal, self)
         splitter.setObjectName("inspection-splitter")
         splitter.addWidget(self.browser)
-        splitter.addWidget(self.detail)
+        right = QTabWidget(self)
+        right.setObjectName("image-tabs")
+        right.setDocumentMode(True)
+        right.tabBar().setDrawBase(False)
+        right.addTab(self.detail, "Image")
+        right.addTab(self.beside, "Beside others")
+        splitter.addWidget(right)
         splitter.setStretchFactor(0, 2)
         splitter.setStretchFactor(1, 3)
         splitter.setChildrenCollapsible(False)
@@ -168,7 +185,10 @@ class InspectionPage(QWidget):
         self.toolbar.thumbnails_changed.connect(self._change_thumbnails)
         self.toolbar.export_figure.connect(self._ask_export)
         self.toolbar.copy_figure.connect(self._copy_figure)
-        self.toolbar.write_strip.connect(self._ask_strip)
+        self.beside.strip_wanted.connect(self._ask_strip)
+        self.beside.failed.connect(partial(self._show_problem, "The PGNs cannot be compared."))
+        self.beside.status.connect(self.status)
+        self.beside.others.changed.connect(self._compare)
         self.toolbar.export_table.connect(self._ask_table)
         self.toolbar.export_images.connect(self._ask_images)
         self.toolbar.write_report.connect(self._ask_report)
@@ -196,6 +216,7 @@ class InspectionPage(QWidget):
             return
         subject, self._chosen = self._subject, image
         self.toolbar.enable(image=image >= 0)
+        self.beside.show_image(image)
         if subject is None or image < 0:
             self._latest.cancel()
             self._busy.stop()
@@ -241,15 +262,20 @@ class InspectionPage(QWidget):
 
     def _ask_export(self) -> None:
         if self._subject is not None:
-            self.export_flow.ask(self._subject)
+            first = self.beside.others.first
+            self.export_flow.ask(self._subject, "" if first is None else str(first.path))
 
     def _ask_strip(self) -> None:
         if self._subject is None or self._chosen < 0:
             return
-        title = "Other PGNs beside this one (of another γ, say; cancel for baselines alone)"
-        others, _ = QFileDialog.getOpenFileNames(self, title, "", "PGNs (*.safetensors)")
         if path := self._ask_path("Export strip", "strip.png", STRIP_FILTER):
-            self._exporter.strip(path, self._subject, self._chosen, [Path(other) for other in others])
+            self._exporter.strip(path, self._subject, self._chosen, self.beside.beside())
+
+    def _compare(self) -> None:
+        """The gallery's filters follow the other PGN."""
+        first = self.beside.others.first
+        other = None if first is None or first.evaluation is None else first.evaluation.per_image
+        self.gallery.compare(other, "" if first is None else first.name)
 
     def _ask_table(self) -> None:
         path = self._ask_path("Export table", "table.csv", TABLE_FILTER)

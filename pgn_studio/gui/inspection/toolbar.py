@@ -20,7 +20,6 @@ ORIGINAL, PERTURBED = "original", "perturbed"
 class InspectionToolbar(QWidget):
     export_figure = Signal()
     copy_figure = Signal()
-    write_strip = Signal()
     export_table = Signal()
     export_images = Signal()
     write_report = Signal()
@@ -57,12 +56,6 @@ class InspectionToolbar(QWidget):
             self.copy_figure,
             QKeySequence(QKeySequence.StandardKey.Copy),
         )
-        self._strip = self._button(
-            "write-strip",
-            "Strip…",
-            "Write the chosen image under this PGN, others that you choose, and baselines of the same size",
-            self.write_strip,
-        )
         self._table = self._button(
             "export-table",
             "Table…",
@@ -90,7 +83,7 @@ class InspectionToolbar(QWidget):
         line.addStretch(1)
         for widget in (self._progress, self._cancel, self._thumbnails):
             line.addWidget(widget)
-        for widget in (self._figure, self._copy, self._strip, self._table, self._images, self._report):
+        for widget in (self._figure, self._copy, self._table, self._images, self._report):
             line.addWidget(widget)
         self.show_idle()
 
@@ -105,7 +98,6 @@ class InspectionToolbar(QWidget):
     def enable(self, *, image: bool) -> None:
         """A copied figure needs a chosen image; the rest only an evaluation."""
         self._copy.setEnabled(image)
-        self._strip.setEnabled(image)
 
     def show_started(self, title: str) -> None:
         self._progress.setRange(0, 0)  # moves without a figure until the first report

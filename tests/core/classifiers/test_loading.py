@@ -249,3 +249,31 @@ def test_imagenet_weights_bring_their_classes() -> None:
     assert len(classifier.info.classes) == 1000
     with pytest.raises(ClassifierError, match="1000 classes, but 3"):
         load_classifier("arch:efficientnet-lite0:pretrained", classes=CLASSES)
+
+
+def test_a_file_of_ours_can_be_given_images_in_another_way(tmp_path: Path) -> None:
+    net, path = SmallCNN(3, image_size=16).eval(), tmp_path / "clf.safetensors"
+    save_classifier(path, net, INFO)
+    own, other = load_classifier(path), load_classifier(path, mean=(0.1,) * 3, channels="bgr")
+    assert (other.info.mean, other.info.std, other.info.channels) == ((0.1,) * 3, INFO.std, "bgr")
+    assert own.info.channels == "rgb"
+    pixels = torch.rand(2, 3, 16, 16)
+    std = torch.tensor(INFO.std).view(1, 3, 1, 1)
+    torch.testing.assert_close(other(pixels), net(((pixels - 0.1) / std).flip(1)))
+    logits, _ = other.logits_and_features(other.normalize(pixels))
+    torch.testing.assert_close(logits, other(pixels))
+    torch.testing.assert_close(other.denormalize(other.normalize(pixels)), pixels)
+    save_classifier(path, net, other.info)
+    assert load_classifier(path).info.channels == "bgr"
+    with pytest.raises(ClassifierError, match="above 0"):
+        load_classifier(path, std=(0.0, 1.0, 1.0))
+
+
+def test_foreign_weights_take_the_order_of_channels(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file(state, path)
+    rgb, bgr = (load_classifier(path, arch=ARCH, classes=CLASSES, channels=how) for how in ("rgb", "bgr"))
+    normalized = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(bgr.logits_normalized(normalized), rgb.logits_normalized(normalized.flip(1)))
+    with pytest.raises(ClassifierError, match="8-bit images"):
+        load_classifier("http://localhost:9/x", classes=CLASSES, channels="bgr")

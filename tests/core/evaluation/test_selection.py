@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.evaluation.evaluate import PerImage
 from pgn_studio.core.evaluation.selection import (
     MEASURES,
     Outcome,
     Range,
     Selection,
     SortKey,
+    Versus,
     parse_range,
     select,
     values_of,
@@ -119,3 +121,35 @@ def test_ranges_are_read_as_they_are_written(text: str) -> None:
 def test_what_is_no_range_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"MEASURE=LOW\.\.HIGH"):
         parse_range(text)
+
+
+@pytest.mark.parametrize(
+    ("versus", "expected"),
+    [
+        (Versus.FIXED_HERE, [1]),
+        (Versus.FIXED_THERE, [3]),
+        (Versus.BROKEN_HERE, [5]),
+        (Versus.BROKEN_THERE, [7]),
+        (Versus.DIFFERENT, [1, 3, 5, 7, 8]),
+    ],
+)
+def test_against_another_pgn(versus: Versus, expected: list[int]) -> None:
+    """Class 0 is the true one; 9 images of every kind there is, and one that both take wrongly."""
+    clean = np.array([1, 1, 1, 1, 0, 0, 0, 0, 1])
+    here = np.array([0, 0, 1, 1, 0, 1, 1, 0, 1])
+    there = np.array([0, 1, 1, 0, 0, 0, 1, 1, 2])
+    number = len(clean)
+    blank = np.zeros(number, dtype=np.float32)
+    floats = dict.fromkeys(
+        ("clean_confidence", "perturbed_confidence", "clean_true_probability", "perturbed_true_probability",
+         "clean_margin", "perturbed_margin", "l2", "rms", "linf"), blank,
+    )  # fmt: skip
+    one, other = (
+        PerImage(np.zeros(number, dtype=np.int64), clean, said, said, **floats) for said in (here, there)
+    )
+    names = [str(k) for k in range(number)]
+    found = select(one, names, Selection(versus=versus), other)
+    assert found.indices.tolist() == expected
+    assert found.counts[None] == len(expected)
+    assert Selection(versus=versus).narrows
+    assert len(select(one, names, Selection(versus=versus)).indices) == number  # nothing to compare with

@@ -156,9 +156,8 @@ def test_a_strip_of_the_chosen_image_is_written(
     qtbot: QtBot, page: InspectionPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "strip.png"
-    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_args: ([], ""))
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(path), ""))
     with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
-        page.findChild(QPushButton, "write-strip").click()
+        page.findChild(QPushButton, "export_strip_button").click()
     with Image.open(path) as picture:
         assert picture.width > 600  # this PGN, random signs, FGSM

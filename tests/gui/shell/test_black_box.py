@@ -64,14 +64,14 @@ def test_code_is_run_only_with_the_tick(window: MainWindow, qtbot: QtBot) -> Non
     tick = dialog.findChild(QCheckBox, "black_box_trust")
     assert tick is not None
     tick.setChecked(True)
-    with qtbot.waitSignal(studio.workspace.accuracy_measured, timeout=20_000):
+    with qtbot.waitSignal(studio.workspace.classifier_changed, timeout=20_000):
         press_open(dialog)
     assert not [item for item in window.findChildren(BlackBoxDialog) if item.isVisible()]
     classifier = studio.workspace.classifier
     assert classifier is not None
     assert classifier.info.path == "python:window_box:predict"
     assert classifier.queries is not None
-    assert classifier.queries.used > 3
+    assert classifier.queries.used == 3  # to see how it answers; measuring is for a button
     facts = studio.workspace.source.facts()["foreign_classifier"]
     assert "trust_code" not in facts["access"]
     assert studio.workspace.problem() == ""

@@ -85,7 +85,7 @@ def test_from_the_demo_to_a_figure(qtbot: QtBot, demo_window: MainWindow, tmp_pa
 
     curves = tmp_path / "curves.csv"
     studio.run_folder = str(run)
-    studio.save_curves(curves)
+    studio.curves.save(curves)
     qtbot.waitUntil(curves.is_file, timeout=PATIENCE_MS)
 
 

@@ -57,7 +57,7 @@ def test_it_is_opened_to_be_read_only(
     studio = open_run(qtbot, window, held)
     assert window.tabs.currentWidget() is studio.training
     assert studio.training.banner.isVisible()
-    banner = window.findChild(QLabel, "banner_text").text()
+    banner = studio.training.findChild(QLabel, "banner_text").text()
     assert f"read only: this run is being trained by {held.holder}" in banner
     assert not window.findChild(QAction, "action_continue_the_last_run").isEnabled()
     assert studio.inspection.isEnabled()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from pgn_studio.core.classifiers.blackbox.answers import AnswerReader, logits_of
 from pgn_studio.core.classifiers.blackbox.cache import Answer, AnswerCache, key_of
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
-from pgn_studio.core.errors import BlackBoxError
+from pgn_studio.core.classifiers.normalisation import Normalisation
+from pgn_studio.core.errors import BlackBoxError, ClassifierError
 from pgn_studio.core.protocols import UInt8Images
 
 _CHECK_IMAGES = 3  # one, then two in a batch where batches are taken
@@ -27,6 +28,15 @@ class Oracle(Protocol):
 
     def ask(self, images: UInt8Images, meter: QueryMeter) -> Any:
         """Labels (B,) or scores (B, K) for images (B, S, S, 3); tells `meter` before it sends."""
+
+
+@runtime_checkable
+class NormalisingOracle(Protocol):
+    """An oracle that is not handed the 8-bit images themselves."""
+
+    normalisation: Normalisation | None  # None: it is, after all
+
+    def normalised(self, normalisation: Normalisation) -> Oracle: ...
 
 
 class BlackBoxClassifier(Classifier):
@@ -54,6 +64,23 @@ class BlackBoxClassifier(Classifier):
     def gives_scores(self) -> bool:
         """Whether it answers with scores of all classes; known from its first answer on."""
         return bool(self._scores)
+
+    @property
+    def normalisation(self) -> Normalisation | None:
+        return self._oracle.normalisation if isinstance(self._oracle, NormalisingOracle) else None
+
+    def normalised(self, normalisation: Normalisation) -> BlackBoxClassifier:
+        """The same black box given images in another way; what it is asked counts here too.
+
+        Raises ClassifierError where it is handed 8-bit images.
+        """
+        if not isinstance(self._oracle, NormalisingOracle) or self.normalisation is None:
+            raise ClassifierError(
+                f"{self._oracle.name} is given 8-bit images and normalises them itself, if at all.",
+                hint="There is nothing to choose here.",
+            )
+        oracle = self._oracle.normalised(normalisation)
+        return BlackBoxClassifier(oracle, self.info, reader=self._reader, meter=self.queries)
 
     def check(self, image_size: int) -> None:
         """Ask about a few made-up images. Raises ClassifierError when the answers are of no use."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import json
 import os
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
+from pgn_studio.core.classifiers.normalisation import Normalisation
+from pgn_studio.core.config import ChannelOrder
 from pgn_studio.core.errors import BlackBoxError, ClassifierError
 from pgn_studio.core.pretrained import Triple
 from pgn_studio.core.protocols import UInt8Images
@@ -26,7 +29,9 @@ _QUIET = 4  # onnxruntime's own log: fatal errors only; what fails is raised any
 class OnnxOracle:
     """Reads layout, type, image size and, where its metadata has them, classes, mean and std."""
 
-    def __init__(self, path: Path, *, mean: Triple | None, std: Triple | None) -> None:
+    def __init__(
+        self, path: Path, *, mean: Triple | None, std: Triple | None, channels: ChannelOrder | None = None
+    ) -> None:
         """Raises ClassifierError when onnxruntime or the file is missing, damaged or of another kind."""
         self.name = path.name
         self._session = _session(path)
@@ -44,11 +49,23 @@ class OnnxOracle:
         self.image_size = _image_size(path, shape[1:3] if self._channels_last else shape[2:4], metadata)
         self._fixed_batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
         self.largest_batch = self._fixed_batch or _BATCH
-        self._mean, self._std = mean or _three(metadata, "mean"), std or _three(metadata, "std")
-        if self._std is not None and min(self._std) <= 0:
-            raise ClassifierError(f"{path.name}: a std must be above 0, got {self._std}.")
-        if self._type is np.uint8 and (mean or std):
-            raise ClassifierError(f"{path.name} takes bytes: a mean and std have no place there.")
+        given = Normalisation(
+            mean or _three(metadata, "mean") or (0.0, 0.0, 0.0),
+            std or _three(metadata, "std") or (1.0, 1.0, 1.0),
+            channels or "rgb",
+        )
+        if min(given.std) <= 0:
+            raise ClassifierError(f"{path.name}: a std must be above 0, got {given.std}.")
+        takes_bytes = self._type is np.uint8
+        if takes_bytes and (mean or std or channels):
+            raise ClassifierError(f"{path.name} takes bytes: no mean, std or channel order fits there.")
+        self.normalisation = None if takes_bytes else given
+
+    def normalised(self, normalisation: Normalisation) -> OnnxOracle:
+        """The same file given images in another way; not for one that takes bytes."""
+        made = copy.copy(self)
+        made.normalisation = normalisation
+        return made
 
     def ask(self, images: UInt8Images, meter: QueryMeter) -> Any:
         meter.send(len(images))
@@ -67,14 +84,12 @@ class OnnxOracle:
         return np.asarray(answers)[:count]
 
     def _prepared(self, images: UInt8Images) -> npt.NDArray[Any]:
-        if self._type is np.uint8:
-            values: npt.NDArray[Any] = images
-        else:
+        values: npt.NDArray[Any] = images
+        if self.normalisation is not None:
             values = images.astype(np.float32) / 255.0
-            if self._mean is not None:
-                values -= np.array(self._mean, dtype=np.float32)
-            if self._std is not None:
-                values /= np.array(self._std, dtype=np.float32)
+            values -= np.array(self.normalisation.mean, dtype=np.float32)
+            values /= np.array(self.normalisation.std, dtype=np.float32)
+            values = values if self.normalisation.channels == "rgb" else values[..., ::-1]
         ordered = values if self._channels_last else values.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(ordered, dtype=self._type)
 

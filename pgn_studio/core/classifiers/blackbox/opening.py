@@ -14,7 +14,7 @@ from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.blackbox.onnx import OnnxOracle
 from pgn_studio.core.classifiers.blackbox.python_callable import CallableOracle
 from pgn_studio.core.classifiers.classifier import ClassifierInfo
-from pgn_studio.core.config import HTTP_SCHEMES, PYTHON_SCHEME
+from pgn_studio.core.config import HTTP_SCHEMES, PYTHON_SCHEME, ChannelOrder
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.pretrained import Triple
@@ -39,14 +39,15 @@ def open_black_box(
     image_size: int | None,
     mean: Triple | None,
     std: Triple | None,
+    channels: ChannelOrder | None,
     access: Access,
 ) -> BlackBoxClassifier:
     """`source` is an .onnx file, http(s)://… or python:module:function; `classes` the data set's.
 
-    `mean` and `std` are for ONNX files alone. Raises ClassifierError when it cannot be opened or its
-    first answers are of no use, ConfigError when it is code that is not trusted.
+    `mean`, `std` and `channels` are for ONNX files alone. Raises ClassifierError when it cannot be
+    opened or its first answers are of no use, ConfigError when it is code that is not trusted.
     """
-    opened = _open(source, mean, std, access)
+    opened = _open(source, mean, std, channels, access)
     if opened.image_size and image_size and opened.image_size != image_size:
         raise ClassifierError(
             f"{opened.oracle.name} takes images of {opened.image_size} px, not of {image_size} px.",
@@ -69,16 +70,18 @@ def open_black_box(
     return classifier
 
 
-def _open(source: str, mean: Triple | None, std: Triple | None, access: Access) -> _Opened:
+def _open(
+    source: str, mean: Triple | None, std: Triple | None, channels: ChannelOrder | None, access: Access
+) -> _Opened:
     if not source.startswith((*HTTP_SCHEMES, PYTHON_SCHEME)):
         path = Path(source).expanduser()
-        onnx = OnnxOracle(path, mean=mean, std=std)
+        onnx = OnnxOracle(path, mean=mean, std=std, channels=channels)
         place = str(path.resolve())
         return _Opened(onnx, "onnx", place, sha256_of_file(path), onnx.image_size, onnx.classes)
-    if mean is not None or std is not None:
+    if not (mean is None and std is None and channels is None):
         raise ClassifierError(
-            f"{source} is given 8-bit images: a mean and std belong to ONNX files.",
-            hint="Leave out --classifier-mean and --classifier-std.",
+            f"{source} is given 8-bit images: mean, std and channel order belong to ONNX files.",
+            hint="Leave out --classifier-mean, --classifier-std and --classifier-channels.",
         )
     if source.startswith(PYTHON_SCHEME):
         return _Opened(CallableOracle(source.removeprefix(PYTHON_SCHEME), access), "python", source)

@@ -1,0 +1,249 @@
+"""`pgn-studio classifier`: what a classifier is, how it does on clean images, and its normalisation."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from pgn_studio.cli import terminal
+from pgn_studio.cli.blackbox import GivenAccess, with_access
+from pgn_studio.cli.evaluate import BatchSize, ClassifierArch, DeviceName
+from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.options import refuse_folder, with_settings
+from pgn_studio.cli.targets import check_classifier
+from pgn_studio.core.config import DataSettings, TrainingSettings, is_black_box
+from pgn_studio.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.data.dataset import ImageDataset
+    from pgn_studio.core.evaluation.clean import ClassifiedSplit
+    from pgn_studio.core.evaluation.normalisation_doctor import Diagnosis
+
+EXAMPLE = "Example: pgn-studio classifier resnet.pth --classifier-arch resnet50 --dataset photos"
+SPLITS = ("train", "val", "test")
+CLASSES_SHOWN = 40
+
+
+@with_settings(DataSettings)
+@with_access
+def classifier(
+    given: dict[str, Any],
+    access: GivenAccess,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|ADDRESS",
+            help="The classifier: a file, http://host/path, or python:module:function.",
+            show_default=False,
+        ),
+    ],
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--split",
+            metavar="train|val|test",
+            help="Measure on these images; may be repeated (default: all three, of a black box test alone).",
+        ),
+    ] = None,
+    try_normalisations: Annotated[
+        bool,
+        typer.Option(
+            "--try-normalisations",
+            help="Also try the usual means, stds, value ranges and channel orders on a sample of the val "
+            "images, and say which is best.",
+        ),
+    ] = False,
+    sample: Annotated[
+        int, typer.Option("--sample", min=20, help="Images on which normalisations are tried.", metavar="N")
+    ] = 300,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write all figures to this file.")
+    ] = None,
+    classifier_arch: ClassifierArch = None,
+    device: DeviceName = "auto",
+    batch_size: BatchSize = 256,
+) -> None:
+    """Show what a classifier is and how often it is right on clean images, per split and class.
+
+    Where it does badly a wrong normalisation is the usual cause: --try-normalisations finds it.
+    """
+    settings = TrainingSettings.make(**given, classifier=source)
+    check_classifier(source)
+    access.check(source)
+    names = _splits(split or (), source)
+    if json_file is not None:
+        refuse_folder(json_file.expanduser(), "--json")
+    prepare()
+    from pgn_studio.cli.opening import ForeignClassifier, open_both
+    from pgn_studio.core.device import pick_device
+    from pgn_studio.core.files import write_json
+
+    picked = pick_device(device)
+    foreign = ForeignClassifier.given(classifier_arch, access)
+    with Interruption() as stop:
+        network, dataset = open_both(settings, foreign, stop)
+        measured = _measure(network, dataset, names, batch_size=batch_size, device=picked, stop=stop)
+        diagnosis = None
+        if try_normalisations:
+            diagnosis = _diagnose(network, dataset, sample, device=picked, stop=stop)
+    _print_facts(network)
+    terminal.result_table(_accuracies(measured, f"Clean accuracy on {dataset.name}"))
+    terminal.result_table(_per_class(measured))
+    _advise(network, measured, diagnosis, told=foreign.is_given)
+    if json_file is not None:
+        write_json(json_file.expanduser(), _figures(network, dataset, measured, diagnosis))
+        terminal.note(f"Figures: {json_file}")
+
+
+def _splits(asked: Sequence[str], source: str) -> tuple[str, ...]:
+    """In their usual order; without a wish all, but of a black box, whose answers cost, the test split."""
+    unknown = [name for name in asked if name not in SPLITS]
+    if unknown:
+        raise ConfigError(f"--split: expected {', '.join(SPLITS)}, got {unknown[0]!r}.")
+    wanted = asked or (("test",) if is_black_box(source) else SPLITS)
+    return tuple(name for name in SPLITS if name in wanted)
+
+
+def _measure(
+    network: Classifier,
+    dataset: ImageDataset,
+    names: Sequence[str],
+    *,
+    batch_size: int,
+    device: Any,
+    stop: Interruption,
+) -> list[ClassifiedSplit]:
+    from pgn_studio.core.evaluation.clean import classify_split
+
+    measured = []
+    for name in names:
+        with terminal.progress(f"Measuring on {name}", stop) as report:
+            split = dataset.split(name)
+            found = classify_split(
+                network, split, split_name=name, batch_size=batch_size, device=device, progress=report
+            )
+        measured.append(found)
+    return measured
+
+
+def _diagnose(
+    network: Classifier, dataset: ImageDataset, sample: int, *, device: Any, stop: Interruption
+) -> Diagnosis:
+    from pgn_studio.core.evaluation.normalisation_doctor import (
+        DECIDING_SPLIT,
+        largest_cost,
+        try_normalisations,
+    )
+
+    if network.queries is not None:
+        cost = largest_cost(len(dataset.split(DECIDING_SPLIT)), sample)
+        terminal.note(f"Trying normalisations takes up to {cost:,} queries.")
+    with terminal.progress("Trying normalisations", stop) as report:
+        return try_normalisations(
+            network,
+            dataset.split(DECIDING_SPLIT),
+            split_name=DECIDING_SPLIT,
+            count=sample,
+            device=device,
+            progress=report,
+        )
+
+
+def _print_facts(network: Classifier) -> None:
+    from pgn_studio.core.evaluation.clean import classifier_facts
+
+    for name, value in classifier_facts(network).items():
+        terminal.result(f"{name:<16}{value}")
+    if network.queries is not None:
+        terminal.result(f"{'Queries':<16}{network.queries.describe()}")
+
+
+def _accuracies(measured: Sequence[ClassifiedSplit], title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in ("", "images", "accuracy", "95 % interval"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for one in measured:
+        found = one.accuracy
+        interval = f"{terminal.percent(found.low)} – {terminal.percent(found.high)}"
+        table.add_row(one.split_name, str(len(one.labels)), terminal.percent(found.value), interval)
+    return table
+
+
+def _per_class(measured: Sequence[ClassifiedSplit]) -> Table:
+    """Each class with its accuracy in every split; of many classes the worst of the last split."""
+    last = measured[-1]
+    rows = {one.split_name: one.per_class() for one in measured}
+    order = list(range(len(last.classes)))
+    title = "Accuracy of each class"
+    if len(order) > CLASSES_SHOWN:
+        own = rows[last.split_name]
+        order = sorted(order, key=lambda label: (own[label]["accuracy"] is None, own[label]["accuracy"]))
+        order = order[:CLASSES_SHOWN]
+        title = f"The {CLASSES_SHOWN} worst classes on {last.split_name} (--json has all)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("class")
+    for name in rows:
+        table.add_column(name, justify="right")
+    table.add_column(f"on {last.split_name} most often taken for")
+    for label in order:
+        row = rows[last.split_name][label]
+        other = f"{row['taken_for']} ({row['as_often']})" if row["taken_for"] else ""
+        accuracies = [terminal.percent(own[label]["accuracy"]) for own in rows.values()]
+        table.add_row(last.classes[label], *accuracies, other)
+    return table
+
+
+def _advise(
+    network: Classifier, measured: Sequence[ClassifiedSplit], diagnosis: Diagnosis | None, *, told: bool
+) -> None:
+    from pgn_studio.core.evaluation.clean import poor_split
+
+    if diagnosis is None:
+        poor = poor_split(network, measured, told=told)
+        if poor is not None:
+            terminal.note(f"{poor} Try: --try-normalisations")
+        return
+    table = Table(title="The same images, normalised in other ways", title_justify="left")
+    for heading in ("", "accuracy", "95 % interval", "mean", "std", "order"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for trial in diagnosis.trials:
+        how, found = trial.normalisation, trial.accuracy
+        numbers = (" ".join(f"{value:.4g}" for value in values) for values in (how.mean, how.std))
+        interval = f"{terminal.percent(found.low)} – {terminal.percent(found.high)}"
+        table.add_row(trial.title, terminal.percent(found.value), interval, *numbers, how.channels.upper())
+    terminal.result_table(table)
+    terminal.result(diagnosis.verdict)
+    if diagnosis.better is not None:
+        terminal.result(f"Use it with: {shlex.join(diagnosis.better.normalisation.options)}")
+
+
+def _figures(
+    network: Classifier,
+    dataset: ImageDataset,
+    measured: Sequence[ClassifiedSplit],
+    diagnosis: Diagnosis | None,
+) -> Mapping[str, Any]:
+    info, how = network.info, network.normalisation
+    return {
+        "classifier": info.path,
+        "classifier_sha256": info.sha256,
+        "arch": info.arch,
+        "parameters": info.parameters,
+        "image_size": info.image_size,
+        "classes": list(info.classes),
+        "normalisation": None
+        if how is None
+        else {"mean": list(how.mean), "std": list(how.std), "channels": how.channels},
+        "queries": None if network.queries is None else network.queries.used,
+        "dataset": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "splits": {one.split_name: one.to_json() for one in measured},
+        "normalisations": None if diagnosis is None else diagnosis.to_json(),
+    }

@@ -1,0 +1,95 @@
+"""The normalisation doctor's findings: a row for each way to normalise, and the one to use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from pgn_studio.gui.widgets.row_table import Column, RowTable, interval, percent
+
+if TYPE_CHECKING:
+    from pgn_studio.core.evaluation.normalisation_doctor import Diagnosis
+
+COLUMNS = (
+    Column("Normalisation", "title"),
+    Column("Right", "accuracy", percent),
+    Column("95 % interval", "interval"),
+    Column("Mean", "mean"),
+    Column("Std", "std"),
+    Column("Order", "order"),
+)
+
+
+class TrialsPanel(QWidget):
+    """Hidden until there is a diagnosis. `use_wanted` carries the chosen row's Normalisation."""
+
+    use_wanted = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.verdict = QLabel(self)
+        self.verdict.setObjectName("doctor_verdict")
+        self.verdict.setWordWrap(True)
+        self.verdict.setTextFormat(Qt.TextFormat.PlainText)
+        self.verdict.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.table = RowTable(COLUMNS, self)
+        self.table.setObjectName("doctor_table")
+        self.table.setAccessibleName("Accuracy under each normalisation")
+        self.table.setToolTip("The same images, given to the classifier in each of these ways")
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
+        self.use_button = QPushButton("Us&e this", self)
+        self.use_button.setObjectName("use_normalisation_button")
+        self.use_button.setProperty("role", "primary")
+        self.use_button.setToolTip("Load the classifier again, given images in the way of the chosen row")
+        close = QPushButton("Close", self)
+        close.setObjectName("close_doctor_button")
+        close.setToolTip("Put the table away")
+        row = QHBoxLayout()
+        row.addWidget(self.verdict, 1)
+        row.addWidget(self.use_button)
+        row.addWidget(close)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        layout.addLayout(row)
+        layout.addWidget(self.table, 1)
+        self.use_button.clicked.connect(self._use)
+        close.clicked.connect(self.hide)
+        self.table.selectionModel().selectionChanged.connect(self._chosen)
+        self.table.rows.modelReset.connect(self._chosen)
+        self.hide()
+
+    def show_diagnosis(self, diagnosis: Diagnosis) -> None:
+        """The better one is chosen, if there is one; else the classifier's own."""
+        self.verdict.setText(diagnosis.verdict)
+        rows = []
+        for trial in diagnosis.trials:
+            how, found = trial.normalisation, trial.accuracy
+            rows.append(
+                {
+                    "title": trial.title,
+                    "accuracy": found.value,
+                    "interval": interval(found.low, found.high),
+                    "mean": " ".join(f"{value:.4g}" for value in how.mean),
+                    "std": " ".join(f"{value:.4g}" for value in how.std),
+                    "order": how.channels.upper(),
+                    "trial": trial,
+                }
+            )
+        self.table.rows.show_rows(rows)
+        self.table.choose(diagnosis.trials.index(diagnosis.better or diagnosis.own))
+        self.show()
+
+    @Slot()
+    def _chosen(self) -> None:
+        row = self.table.chosen
+        self.use_button.setEnabled(row is not None and not row["trial"].own)
+
+    @Slot()
+    def _use(self) -> None:
+        row = self.table.chosen
+        if row is not None:
+            self.use_wanted.emit(row["trial"].normalisation)
