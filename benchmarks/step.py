@@ -1,17 +1,22 @@
 """A training step beside Algorithm 1 written out literally, and beside the arithmetic that it cannot avoid.
 
-    python benchmarks/step.py [--json FILE] [--rounds 9] [--only 96] [--device cpu]
+    python benchmarks/step.py [--json FILE] [--rounds 9] [--rounds-224 5] [--only 96] [--device cpu]
 
-Both sides take turns in one process, a few steps each, so that a noisy machine is noisy for both;
-what is told are medians of the rounds' ratios with their quartiles. Recipe: the paper's (D shared,
-one linear layer), since Algorithm 1 knows no other; and the default recipe against the same floor,
-for what its extra examples cost. Images and f's weights are random: they do not change the work.
+Both sides take turns in one process, a step or a few each, so that a noisy machine is noisy for both;
+what is told are medians of the rounds' ratios with their quartiles, by the clock and by the processor's
+time (which other programs on the machine change less). Recipe: the paper's (D shared, one linear layer),
+since Algorithm 1 knows no other; and the default recipe against the same floor, for what its extra
+examples cost. Images and f's weights are random: they do not change the work.
 
 fused    `core.training.step.TrainStep` fed by `core.training.feed.Feed`, as in a run
-literal  f for the target, D (f's backbone again) for its update, D once more for G; the same
-         precision, memory layout and fused Adam
-plain    the same, as a first version is written: float32, default layout, default Adam
+literal  as a first version is written from Algorithm 1: G with its encoder, f for the target, D (f's
+         backbone again) for its update, D once more for G; f's weights frozen; torch's own defaults
+         (float32, default layout, default Adam)
+tuned    the same loop with the fused side's precision, memory layout and fused Adam
 floor    G forward and backward, one backbone forward, one backward to its input; nothing else
+
+"arithmetic" counts the multiplications and additions of the convolutions and matrix products of a step:
+what the fused one saves by leaving work out, whatever the machine.
 """
 
 from __future__ import annotations
@@ -24,12 +29,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from pgn_studio.core.classifiers import Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.networks import build_network
@@ -121,7 +127,7 @@ class Bench:
             result = step(next(batches), gamma=1.0, noise=noise)
             float(result.loss_g)  # as a run does: its figures are told after each step
 
-        for _ in range(2 * feed.steps_per_epoch):  # every image has been seen
+        for _ in range(feed.steps_per_epoch):  # every image has been seen
             run()
         return run
 
@@ -192,16 +198,29 @@ class Bench:
         return Batch(pixels, labels, pixels)
 
 
-def seconds(step: Step, steps: int, device: torch.device) -> float:
-    """A step's mean time over `steps` of them."""
+class Turn(NamedTuple):
+    """A step's mean time."""
+
+    wall: float
+    processor: float  # of this process, all threads
+
+
+def timed(step: Step, steps: int, device: torch.device) -> Turn:
     if device.type == "cuda":
         torch.cuda.synchronize()
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     for _ in range(steps):
         step()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return (time.perf_counter() - began) / steps
+    return Turn((time.perf_counter() - began) / steps, (time.process_time() - used) / steps)
+
+
+def operations(step: Step) -> int:
+    """Floating-point operations of one step's convolutions and matrix products."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return int(counter.get_total_flops())
 
 
 def measured(key: str, rounds: int, device: torch.device) -> dict[str, Any]:
@@ -209,28 +228,46 @@ def measured(key: str, rounds: int, device: torch.device) -> dict[str, Any]:
     bench = Bench(key, device)
     sides: dict[str, Step] = {
         "fused": bench.fused(),
-        "literal": bench.literal(plain=False),
-        "plain": bench.literal(plain=True),
+        "literal": bench.literal(plain=True),
+        "tuned": bench.literal(plain=False),
         "floor": bench.floor(),
-        "default recipe": bench.fused("default"),
     }
-    for step in sides.values():
-        step()
-    steps = max(1, round(1.0 / seconds(sides["fused"], 1, device)))
-    raw: dict[str, list[float]] = {name: [] for name in sides}
+    if key == "96":
+        sides["default recipe"] = bench.fused("default")
+    counted = {name: operations(step) for name, step in sides.items()}  # and warm
+    steps = max(1, round(1.0 / timed(sides["fused"], 1, device).wall))
+    turns: dict[str, list[Turn]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, step in sides.items():
-            raw[name].append(seconds(step, steps, device))
-    return {
+            turns[name].append(timed(step, steps, device))
+    result: dict[str, Any] = {
         "scale": bench.scale.name,
         "batch_size": bench.scale.batch_size,
         "precision": bench.precision,
-        "seconds_per_step": raw,
-        "fused_vs_literal_steps_ratio": ratio(raw["literal"], raw["fused"]),
-        "fused_vs_plain_steps_ratio": ratio(raw["plain"], raw["fused"]),
-        "fused_vs_floor_time_ratio": ratio(raw["fused"], raw["floor"]),
-        "default_recipe_vs_floor_time_ratio": ratio(raw["default recipe"], raw["floor"]),
+        "rounds": rounds,
+        "operations_per_step": counted,
+        "seconds_per_step": {name: [turn.wall for turn in taken] for name, taken in turns.items()},
+        "processor_seconds_per_step": {
+            name: [turn.processor for turn in taken] for name, taken in turns.items()
+        },
     }
+    comparisons = {
+        "fused_vs_literal_steps_ratio": ("literal", "fused"),
+        "fused_vs_tuned_literal_steps_ratio": ("tuned", "fused"),
+        "fused_vs_floor_time_ratio": ("fused", "floor"),
+        "default_recipe_vs_floor_time_ratio": ("default recipe", "floor"),
+    }
+    for name, (above, below) in comparisons.items():
+        if above not in sides:
+            continue
+        result[name] = {
+            **ratio(result["seconds_per_step"][above], result["seconds_per_step"][below]),
+            "by_processor_time": ratio(
+                result["processor_seconds_per_step"][above], result["processor_seconds_per_step"][below]
+            ),
+            "arithmetic": counted[above] / counted[below],
+        }
+    return result
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
@@ -239,21 +276,29 @@ def ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(rounds), "lower_quartile": low, "upper_quartile": high}
 
 
+def spread(value: dict[str, Any]) -> str:
+    return f"{value['median']:.2f} ({value['lower_quartile']:.2f} … {value['upper_quartile']:.2f})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, help="write all figures and raw timings to this file")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds-224", type=int, default=5, help="a step takes many seconds there")
     parser.add_argument("--only", choices=list(SCALES))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
     device = torch.device(given.device)
-    results = {key: measured(key, given.rounds, device) for key in SCALES if given.only in (None, key)}
+    rounds = {"96": given.rounds, "224": given.rounds_224}
+    results = {key: measured(key, rounds[key], device) for key in SCALES if given.only in (None, key)}
     for result in results.values():
         print(f"{result['scale']}, batches of {result['batch_size']}, {result['precision']}")
         for name, value in result.items():
             if isinstance(value, dict) and "median" in value:
-                spread = f"{value['lower_quartile']:.2f} … {value['upper_quartile']:.2f}"
-                print(f"  {name:38} {value['median']:.2f}  ({spread})")
+                print(
+                    f"  {name:38} {spread(value)}   by processor time {spread(value['by_processor_time'])}"
+                    f"   arithmetic {value['arithmetic']:.2f}"
+                )
     if given.json is not None:
         machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": str(device)}
         whole: dict[str, Any] = {"machine": {**machine, "platform": platform.platform()}, "scales": results}

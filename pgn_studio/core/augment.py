@@ -42,14 +42,14 @@ def draw_mirrored(count: int, generator: torch.Generator) -> Tensor:
 
 def mirror(images: Tensor, mirrored: Tensor) -> Tensor:
     """The images (N, 3, H, W) with those marked mirrored left to right."""
-    return torch.where(mirrored.to(images.device)[:, None, None, None], images.flip(-1), images)
+    return torch.where(mirrored.to(images.device, non_blocking=True)[:, None, None, None], images.flip(-1), images)
 
 
 def _shift(images: Tensor, generator: torch.Generator) -> Tensor:
     """Move each image by whole pixels; what comes in is the image mirrored at its border."""
     count, channels, height, width = images.shape
-    rows = _shifted_positions(count, height, generator).to(images.device)  # (N, H)
-    columns = _shifted_positions(count, width, generator).to(images.device)  # (N, W)
+    rows = _shifted_positions(count, height, generator).to(images.device, non_blocking=True)  # (N, H)
+    columns = _shifted_positions(count, width, generator).to(images.device, non_blocking=True)  # (N, W)
     images = images.gather(2, rows[:, None, :, None].expand(count, channels, height, width))
     return images.gather(3, columns[:, None, None, :].expand(count, channels, height, width))
 
@@ -74,9 +74,9 @@ def _recolour(images: Tensor, generator: torch.Generator) -> Tensor:
 def _factors(images: Tensor, spread: float, generator: torch.Generator) -> Tensor:
     """One factor for each image, uniform in 1 ± spread: (N, 1, 1, 1)."""
     draws = 1 + spread * (2 * torch.rand(len(images), generator=generator) - 1)
-    return draws.to(images)[:, None, None, None]
+    return draws.to(images, non_blocking=True)[:, None, None, None]
 
 
 def _grey(images: Tensor) -> Tensor:
-    weights = torch.tensor(_LUMA).to(images)
+    weights = torch.tensor(_LUMA).to(images, non_blocking=True)
     return (images * weights[None, :, None, None]).sum(dim=1, keepdim=True)  # (N, 1, H, W)

@@ -30,7 +30,7 @@ def blended(pixels: Tensor, share: float, draws: torch.Generator) -> Tensor:
         return pixels
     weights = (torch.rand(len(pixels), generator=draws) * share).view(-1, 1, 1, 1)
     partners = torch.randperm(len(pixels), generator=draws)
-    weights, partners = weights.to(pixels.device), partners.to(pixels.device)
+    weights, partners = (drawn.to(pixels.device, non_blocking=True) for drawn in (weights, partners))
     return torch.lerp(pixels, pixels[partners], weights).contiguous(memory_format=torch.channels_last)
 
 

@@ -44,14 +44,14 @@ class Remembered:
         rows = indices if mirrored is None else indices + self._images * mirrored.numpy()
         missing = np.flatnonzero(~self._known[rows])
         if len(missing):
-            fresh = self._fresh(pixels[torch.from_numpy(missing).to(pixels.device)])
+            fresh = self._fresh(pixels[_moved(missing, pixels.device)])
             if not self._make_room(fresh):
                 return None
             assert self._kept is not None
-            self._kept[torch.from_numpy(rows[missing]).to(fresh.device)] = _channels_last(fresh)
+            self._kept[_moved(rows[missing], fresh.device)] = _channels_last(fresh)
             self._known[rows[missing]] = True
         assert self._kept is not None
-        taken = self._kept.index_select(0, torch.from_numpy(rows).to(self._kept.device))
+        taken = self._kept.index_select(0, _moved(rows, self._kept.device))
         return taken.permute(0, 3, 1, 2) if taken.dim() == 4 else taken
 
     def _fresh(self, pixels: Tensor) -> Tensor:
@@ -69,6 +69,10 @@ class Remembered:
                 return False
             self._kept = fresh.new_empty(rows, *_channels_last(fresh).shape[1:])
         return True
+
+
+def _moved(rows: Indices, device: torch.device) -> Tensor:
+    return torch.from_numpy(rows).to(device, non_blocking=True)
 
 
 def _channels_last(values: Tensor) -> Tensor:

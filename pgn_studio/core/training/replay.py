@@ -37,7 +37,7 @@ class Replay(nn.Module):
 
     def add(self, features: Tensor, conditions: Tensor, predictions: Tensor, labels: Tensor) -> None:
         """Remember M examples, over the oldest ones."""
-        rows = (torch.arange(len(labels)) + self._count).remainder(self.rows).to(labels.device)
+        rows = (torch.arange(len(labels)) + self._count).remainder(self.rows).to(labels.device, non_blocking=True)
         self.features[rows] = features.detach().float()
         self.conditions[rows] = conditions.detach().float()
         self.predictions[rows] = predictions
@@ -48,7 +48,7 @@ class Replay(nn.Module):
     def draw(self, count: int, draws: torch.Generator) -> Tensor:
         """Row numbers (count,) of remembered examples."""
         rows = torch.randint(0, len(self), (count,), generator=draws)
-        return rows.to(self.labels.device)
+        return rows.to(self.labels.device, non_blocking=True)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)

@@ -239,7 +239,8 @@ class TrainStep:
         pictures = clean if asks else clean[:0]
         if not self.settings.noise_copies:
             return pictures
-        strength = torch.rand(len(clean), generator=noise).mul_(2).view(-1, 1, 1, 1).to(clean.device)
+        strength = torch.rand(len(clean), generator=noise).mul_(2).view(-1, 1, 1, 1)
+        strength = strength.to(clean.device, non_blocking=True)
         return torch.cat([pictures, clean + strength * perturbation.roll(1, 0)])
 
     def _examples(
@@ -301,6 +302,7 @@ class TrainStep:
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        learning = optimizer.param_groups[0]["params"]  # G's update needs no gradients of D's weights
+        self.scaler.scale(loss).backward(inputs=learning)  # type: ignore[no-untyped-call]
         self.scaler.step(optimizer)
         self.scaler.update()

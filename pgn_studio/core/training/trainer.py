@@ -48,8 +48,9 @@ from pgn_studio.core.training.monitor import Monitor
 from pgn_studio.core.training.preview import Preview, preview_indices
 from pgn_studio.core.training.provenance import pgn_info
 from pgn_studio.core.training.queries import QueryWatch, record
+from pgn_studio.core.training.reading import StepReader, StepTaken
 from pgn_studio.core.training.setup import build_players, fit_statistics
-from pgn_studio.core.training.step import StepResult, TrainStep
+from pgn_studio.core.training.step import TrainStep
 from pgn_studio.core.training.validation import Validation
 
 _PREVIEW_SECONDS = 1.0  # at most one preview in this time: it costs a forward of G and two of f
@@ -81,6 +82,7 @@ class Trainer:
         self._position = Position.start(gamma=settings.gamma)
         self._began = time.monotonic()
         self._last_preview = 0.0
+        self._since = 0.0  # when the last step was told, less pauses
         self._saved_step = 0  # where the checkpoint stands
         scale = classifier.info.std if settings.input_space == "normalized" else (1.0,)
         self._monitor = Monitor(
@@ -132,25 +134,27 @@ class Trainer:
 
     def _train_epoch(self, epoch: int, done_in_epoch: int) -> None:
         """The epoch's remaining steps; returns early, at a step boundary, when asked to stop."""
-        control = self.control
+        control, step = self.control, self._position.step
         self._step.players.train(True)
-        began = time.perf_counter()
-        for batch in self._feed.epoch(epoch, done=done_in_epoch):
-            paused = time.perf_counter()
-            control.wait_while_paused()
-            began += time.perf_counter() - paused
-            if control.stopping:
-                return
-            if not self._queries.allows_step():
-                self._emit(self._queries.exhausted(self._position.step))
-                control.stop()
-                return
-            step = self._position.step
-            gamma = self._read_gamma(step + 1)
-            noise = generator_for(self.settings.seed, step, _NOISE)
-            result = self._step(batch, gamma=gamma, noise=noise)
-            self._report(result, len(batch.labels), step + 1, epoch + 1, gamma, began)
-            began = time.perf_counter()
+        self._since = time.perf_counter()
+        # A black box's answers come to the host anyway, and its failure must find the last step told.
+        late = self._machine.device.type == "cuda" and not self._queries.is_needed
+        with StepReader(self._report, late=late) as reader:
+            for batch in self._feed.epoch(epoch, done=done_in_epoch):
+                paused = time.perf_counter()
+                control.wait_while_paused()
+                self._since += time.perf_counter() - paused
+                if control.stopping:
+                    return
+                if not self._queries.allows_step():
+                    self._emit(self._queries.exhausted(step))
+                    control.stop()
+                    return
+                gamma = control.live.gamma  # one read of the live settings
+                noise = generator_for(self.settings.seed, step, _NOISE)
+                result = self._step(batch, gamma=gamma, noise=noise)
+                step += 1
+                reader.add(result, StepTaken(step, epoch + 1, len(batch.labels), gamma))
 
     # ------------------------------------------------------------------ before the first step
 
@@ -228,20 +232,12 @@ class Trainer:
 
     # ------------------------------------------------------------------ during
 
-    def _read_gamma(self, step: int) -> float:
-        """The γ for this step: one read of the live settings."""
-        gamma = self.control.live.gamma
-        if gamma != self._position.gamma:
-            self._position = replace(self._position, gamma=gamma)
-            self._emit(GammaChanged(step, gamma))
-        return gamma
-
-    def _report(
-        self, result: StepResult, count: int, step: int, epoch: int, gamma: float, began: float
-    ) -> None:
-        values = torch.stack(
-            [value.float() for value in result]
-        ).tolist()  # waits for the device, once a step
+    def _report(self, values: list[float], taken: StepTaken) -> None:
+        """Tell a step's figures, in the order of StepResult; on a GPU the next step is under way."""
+        step, count = taken.step, taken.images
+        if taken.gamma != self._position.gamma:
+            self._position = replace(self._position, gamma=taken.gamma)
+            self._emit(GammaChanged(step, taken.gamma))
         loss_g, loss_d, l2, target_mean, fixed, broken, clean_right, perturbed_right, spread, d_targets = (
             values
         )
@@ -250,8 +246,8 @@ class Trainer:
         self._position = replace(self._position, step=step, loss_g_sum=sums[0], loss_d_sum=sums[1])
         completed = StepCompleted(
             step=step,
-            epoch=epoch,
-            gamma=gamma,
+            epoch=taken.epoch,
+            gamma=taken.gamma,
             loss_g=loss_g,
             loss_d=loss_d,
             l2=l2,
@@ -260,7 +256,7 @@ class Trainer:
             broken=round(broken),
             clean_accuracy=clean_right / count,
             perturbed_accuracy=perturbed_right / count,
-            images_per_second=count / max(time.perf_counter() - began, 1e-9),
+            images_per_second=count / max(time.perf_counter() - self._since, 1e-9),
             d_spread=spread,
             d_target_mean=d_targets,
             queries=self._queries.used,
@@ -271,6 +267,7 @@ class Trainer:
         # A black box is asked once an epoch, about images that it has just been measured on.
         if not self._queries.is_needed and time.monotonic() - self._last_preview > _PREVIEW_SECONDS:
             self._show_preview()
+        self._since = time.perf_counter()
 
     def _show_preview(self) -> None:
         device, precision = self._machine

@@ -1,0 +1,78 @@
+"""The figures of a step, read off the device: at once on a CPU, one step late on a GPU.
+
+A GPU computes behind the program's back; reading a number waits until it has caught up, and then
+has nothing to do. So the numbers of step k travel while step k + 1 is under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+import torch
+from torch import Tensor
+
+from pgn_studio.core.training.step import StepResult
+
+
+@dataclass(frozen=True)
+class StepTaken:
+    """What the trainer knows of a step when it has asked for it."""
+
+    step: int
+    epoch: int
+    images: int
+    gamma: float
+
+
+class StepReader:
+    """Tells each step's figures once, in order; what is still on its way is told when the block ends.
+
+    After an exception nothing more is told: the run ends where its last event says.
+    """
+
+    def __init__(self, tell: Callable[[list[float], StepTaken], None], *, late: bool) -> None:
+        self._tell = tell
+        self._late = late
+        self._waiting: tuple[_Travelling, StepTaken] | None = None
+
+    def __enter__(self) -> StepReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._tell_waiting()
+
+    def add(self, result: StepResult, taken: StepTaken) -> None:
+        values = torch.stack([value.float() for value in result])
+        if not self._late:
+            self._tell(values.tolist(), taken)  # waits for the device
+            return
+        travelling = _Travelling(values)
+        self._tell_waiting()
+        self._waiting = travelling, taken
+
+    def _tell_waiting(self) -> None:
+        if self._waiting is not None:
+            (travelling, taken), self._waiting = self._waiting, None
+            self._tell(travelling.arrived(), taken)
+
+
+class _Travelling:
+    """Numbers on their way from the device; `arrived` waits for them and for nothing after them."""
+
+    def __init__(self, values: Tensor) -> None:
+        self._values = torch.empty(values.shape, dtype=values.dtype, pin_memory=values.is_cuda)
+        self._values.copy_(values, non_blocking=True)
+        self._event = torch.cuda.Event() if values.is_cuda else None
+        if self._event is not None:
+            self._event.record(torch.cuda.current_stream(values.device))
+
+    def arrived(self) -> list[float]:
+        if self._event is not None:
+            self._event.synchronize()
+        numbers: list[float] = self._values.tolist()
+        return numbers

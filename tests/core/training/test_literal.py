@@ -1,0 +1,171 @@
+"""The fused step against Algorithm 1 written out literally, in float64: the same numbers."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.device import to_pixels
+from pgn_studio.core.perturbation.discriminator import OwnBackbone
+from pgn_studio.core.training.feed import Batch
+from pgn_studio.core.training.setup import build_players, fit_statistics
+from pgn_studio.core.training.step import Players, TrainStep
+
+CPU = torch.device("cpu")
+GAMMA = 2.5
+STEPS = 3
+LITERAL: dict[str, Any] = {
+    "conditional": False,
+    "told_label": False,
+    "head": "linear",
+    "anchors": False,
+    "noise_copies": False,
+    "mismatched": False,
+    "rehearsals": 0,
+    "average": 0.0,
+}
+
+
+class Literal:
+    """Algorithm 1 line by line, each quantity computed where it is named, with its own copies of the players.
+
+    A backbone that learns also names f's labels (equation 7 alone would teach it too slowly); all else
+    is the paper's.
+    """
+
+    def __init__(self, players: Players, settings: TrainingSettings) -> None:
+        self.settings = settings
+        self.classifier = players.classifier
+        self.space = players.space
+        self.generator = copy.deepcopy(players.generator)
+        self.head = copy.deepcopy(players.discriminator)
+        self.backbone = copy.deepcopy(players.backbone)
+        d: list[nn.Parameter] = [*self.head.parameters()]
+        if self.backbone is not None and self.backbone.trained:
+            d += self.backbone.parameters()
+        self.adam_d = torch.optim.Adam(d, lr=settings.learning_rate_d)
+        self.adam_g = torch.optim.Adam(self.generator.parameters(), lr=settings.learning_rate_g)
+        self.generator.train()
+        if self.backbone is not None:
+            self.backbone.train()
+
+    def input_of_f(self, pixels: Tensor, p: Tensor) -> Tensor:
+        mean, std = self.space.mean, self.space.std
+        if self.settings.input_space == "pixel":
+            return (pixels + p - mean) / std
+        return (pixels - mean) / std + p
+
+    def features(self, pixels: Tensor, p: Tensor) -> Tensor:
+        inputs = self.input_of_f(pixels, p)
+        if self.backbone is None:
+            return self.classifier.logits_and_features(inputs)[1]
+        return self.backbone(inputs * self.space.std + self.space.mean)
+
+    def losses(self, d: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        if self.settings.loss == "ls":
+            return ((d - t) ** 2).mean(), ((d - 1) ** 2).mean()
+        return -(t * d.log() + (1 - t) * (1 - d).log()).mean(), -d.log().mean()
+
+    def step(self, pixels: Tensor, labels: Tensor) -> dict[str, float]:
+        p = self.generator(pixels)
+        predictions = self.classifier.logits_normalized(self.input_of_f(pixels, p)).argmax(1)
+        successes = predictions == labels if self.settings.problem == "enhance" else predictions != labels
+        t = successes.double()
+
+        features = self.features(pixels, p.detach())
+        loss_d = self.losses(torch.sigmoid(self.head(features)), t)[0]
+        naming = torch.zeros(())
+        if self.backbone is not None and self.backbone.namer is not None:
+            naming = F.cross_entropy(self.backbone.namer(features), predictions)
+        self.adam_d.zero_grad()
+        (loss_d + naming).backward()
+        self.adam_d.step()
+
+        loss_g = self.losses(torch.sigmoid(self.head(self.features(pixels, p))), t)[1]  # the updated D
+        l2 = (p**2).mean()
+        self.adam_g.zero_grad()
+        (loss_g + GAMMA * l2).backward()
+        self.adam_g.step()
+        return {
+            "loss_g": loss_g.item(),
+            "loss_d": loss_d.item(),
+            "l2": l2.item(),
+            "target_mean": t.mean().item(),
+        }
+
+
+def frozen(players: Players) -> Players:
+    """With D's own backbone as pretrained ones are: only its head learns."""
+    assert players.backbone is not None
+    return replace(players, backbone=OwnBackbone(players.backbone.network, smallest=8, classes=0))
+
+
+def in_double(players: Players) -> None:
+    for module in (players.classifier, players.space, players.generator, players.discriminator):
+        module.double()
+    if players.backbone is not None:
+        players.backbone.double()
+
+
+@pytest.mark.parametrize("kind", ["shared", "known", "blackbox", "known, learns", "blackbox, learns"])
+@pytest.mark.parametrize("problem", ["enhance", "adversarial"])
+@pytest.mark.parametrize("loss", ["ls", "lr"])
+@pytest.mark.parametrize("space", ["pixel", "normalized"])
+def test_steps_are_algorithm_1_to_ten_digits(
+    settings: TrainingSettings,
+    classifier: Classifier,
+    digits: ImageDataset,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    problem: str,
+    loss: str,
+    space: str,
+) -> None:
+    discriminator, _, learns = kind.partition(", ")
+    changes = {"discriminator": discriminator, "problem": problem, "loss": loss, "input_space": space}
+    settings = settings.updated(**changes, **LITERAL)
+    torch.manual_seed(0)
+    players = build_players(settings, classifier, image_size=8, device=CPU)
+    if players.backbone is not None and not learns:
+        players = frozen(players)
+    fit_statistics(players, digits.split("train"), seed=0, precision="fp32")
+    in_double(players)
+    # `.float()` takes half precision up to float32; here everything is to stay in float64.
+    monkeypatch.setattr(Tensor, "float", Tensor.double)
+    literal = Literal(players, settings)
+    step = TrainStep(players, settings, precision="fp32")
+    players.train(True)
+    train = digits.split("train")
+    for number in range(STEPS):
+        rows = np.arange(16) + 16 * number
+        pixels, labels = to_pixels(train.images(rows), CPU), torch.from_numpy(train.labels[rows])
+        assert pixels.dtype == torch.float64
+        expected = literal.step(pixels, labels)
+        noise = torch.Generator().manual_seed(number)
+        result = step(Batch(pixels, labels, pixels), gamma=GAMMA, noise=noise)
+        for name, value in expected.items():
+            assert float(getattr(result, name)) == pytest.approx(value, rel=1e-10, abs=1e-15), name
+        assert result.loss_g.dtype == torch.float64
+    pairs: list[tuple[nn.Module | None, nn.Module | None]] = [
+        (players.generator, literal.generator),
+        (players.discriminator, literal.head),
+        (players.backbone, literal.backbone),
+    ]
+    for ours, written in pairs:
+        if ours is None or written is None:
+            continue
+        theirs = written.state_dict()
+        for name, value in ours.state_dict().items():
+            torch.testing.assert_close(
+                value, theirs[name], rtol=1e-10, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}"
+            )
