@@ -34,9 +34,14 @@ SCROLLS = 120
 def make_content(rows: int) -> GalleryContent:
     rng = np.random.default_rng(0)
     integers = {name: rng.integers(0, 10, rows) for name in ("labels", "clean", "perturbed")}
-    floats = [rng.random(rows, dtype=np.float32) for _ in range(9)]
+    floats = [rng.random(rows, dtype=np.float32) for _ in range(6)]
     per_image = PerImage(
-        integers["labels"], integers["clean"], integers["perturbed"], integers["perturbed"], *floats
+        integers["labels"],
+        integers["clean"],
+        integers["perturbed"],
+        integers["perturbed"],
+        *floats,
+        values=3 * IMAGE_PX**2,
     )
     return GalleryContent(per_image, [f"test/class/{i:06d}.jpg" for i in range(rows)], CLASSES)
 

@@ -42,7 +42,8 @@ def draw_mirrored(count: int, generator: torch.Generator) -> Tensor:
 
 def mirror(images: Tensor, mirrored: Tensor) -> Tensor:
     """The images (N, 3, H, W) with those marked mirrored left to right."""
-    return torch.where(mirrored.to(images.device, non_blocking=True)[:, None, None, None], images.flip(-1), images)
+    chosen = mirrored.to(images.device, non_blocking=True)[:, None, None, None]
+    return torch.where(chosen, images.flip(-1), images)
 
 
 def _shift(images: Tensor, generator: torch.Generator) -> Tensor:

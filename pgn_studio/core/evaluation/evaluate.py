@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from pgn_studio.core.evaluation.batch import ClassifiedBatch, answers, classifie
 from pgn_studio.core.evaluation.clean import ClassifiedSplit, check_labels, unknown_images
 from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.evaluation.perturber import Perturber, PgnPerturber
+from pgn_studio.core.evaluation.ranking import RankedScores
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Pgn
@@ -26,25 +28,51 @@ from pgn_studio.core.runs import plain, versions
 
 OUTCOMES = ("fixed", "broken", "both right", "both wrong")
 Floats = npt.NDArray[np.float32]  # (N,)
+Predictions = npt.NDArray[np.signedinteger[Any]]  # (N,), the smallest type that holds all classes
 
 
 @dataclass(frozen=True)
 class PerImage:
-    """One value per image of the split, in its order; each (N,)."""
+    """One value per image of the split, in its order; each (N,).
+
+    An image costs 30 bytes beside its label, which is the data set's; what can be derived is, when
+    it is first asked for.
+    """
 
     labels: Labels
-    clean_prediction: Labels
-    perturbed_prediction: Labels
-    perturbed_prediction_8bit: Labels
-    clean_confidence: Floats  # probability of the predicted class; NaN where f gives labels only
-    perturbed_confidence: Floats
-    clean_true_probability: Floats  # probability of the labelled class
+    clean_prediction: Predictions
+    perturbed_prediction: Predictions
+    perturbed_prediction_8bit: Predictions
+    clean_true_probability: Floats  # of the labelled class; NaN where f gives labels only
     perturbed_true_probability: Floats
     clean_margin: Floats  # of the labelled class before the best other: in -1…1, above 0 where it is right
     perturbed_margin: Floats
     l2: Floats  # ‖p‖₂ in the classifier's input space
-    rms: Floats  # per value
     linf: Floats  # largest |p|
+    values: int  # numbers in an image, 3·H·W
+
+    @classmethod
+    def empty(cls, labels: Labels, *, classes: int, values: int) -> PerImage:
+        """For these labels, to be filled row by row."""
+        count, small = len(labels), np.min_scalar_type(-max(1, classes))  # int8 reaches to 128 classes
+        predictions = [np.zeros(count, dtype=small) for _ in range(3)]
+        return cls(labels, *predictions, *(np.zeros(count, dtype=np.float32) for _ in range(6)), values)
+
+    @cached_property
+    def rms(self) -> Floats:
+        """Of p, per value."""
+        return np.asarray(self.l2 / np.float32(self.values**0.5), dtype=np.float32)
+
+    @cached_property
+    def clean_confidence(self) -> Floats:
+        """Probability of the predicted class."""
+        right = self.clean_prediction == self.labels
+        return _confidence(right, self.clean_true_probability, self.clean_margin)
+
+    @cached_property
+    def perturbed_confidence(self) -> Floats:
+        right = self.perturbed_prediction == self.labels
+        return _confidence(right, self.perturbed_true_probability, self.perturbed_margin)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,6 +83,11 @@ class PerImage:
         before = self.clean_prediction == self.labels
         after = self.perturbed_prediction == self.labels
         return np.select([~before & after, before & ~after, before], OUTCOMES[:3], OUTCOMES[3])
+
+
+def _confidence(right: npt.NDArray[np.bool_], true_probability: Floats, margin: Floats) -> Floats:
+    """A wrong prediction is the best of the other classes: the margin lies between the two."""
+    return np.asarray(np.where(right, true_probability, true_probability - margin), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -95,7 +128,8 @@ class Evaluation:
     def clean(self) -> ClassifiedSplit:
         """What the classifier made of the images as they were."""
         image = self.per_image
-        return ClassifiedSplit(self.split_name, image.labels, image.clean_prediction, self.classes)
+        predictions = image.clean_prediction.astype(np.int64)
+        return ClassifiedSplit(self.split_name, image.labels, predictions, self.classes)
 
     def per_class(self) -> list[dict[str, Any]]:
         """For each class with images: n, clean and perturbed accuracy, fixed and broken."""
@@ -199,7 +233,7 @@ def evaluate_perturber(
         module.to(device)
     precision = resolve_precision(precision, device)
     _check_queries(classifier, split, batch_size)
-    batches = []
+    found = _Found(labels, classes=len(classes))
     for start in range(0, len(labels), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(labels)))
         pixels = to_pixels(split.images(chosen), device)  # (B, 3, H, W)
@@ -207,15 +241,12 @@ def evaluate_perturber(
             result = perturber.perturb(pixels, torch.from_numpy(labels[chosen]).to(device))
         known = None if clean is None else torch.from_numpy(clean[chosen])
         before = answers(asked, pixels, precision) if known is None else known
-        batch = classified(result, space, classifier, before, precision)
-        batches.append(_measured(batch, labels[chosen]))
+        found.add(classified(result, space, classifier, before, precision), start)
         if progress is not None:
             progress(int(chosen[-1]) + 1, len(labels))
-    per_image = _joined([batch.per_image for batch in batches])
-    before_scores = np.concatenate([batch.clean_scores for batch in batches])
-    perturbed_scores = np.concatenate([batch.perturbed_scores for batch in batches])
+    per_image = found.per_image
     return Evaluation(
-        metrics=_metrics(per_image, before_scores, perturbed_scores, ranked=classifier.gives_scores),
+        metrics=_metrics(found, ranked=classifier.gives_scores),
         per_image=per_image,
         split_name=split_name,
         dataset_name=dataset_name,
@@ -254,43 +285,40 @@ def place(pgn: Pgn, classifier: Classifier, device: torch.device | None) -> torc
     return device
 
 
-@dataclass(frozen=True)
-class _Batch:
-    per_image: PerImage
-    clean_scores: Scores
-    perturbed_scores: Scores
+class _Found:
+    """What is known of each image so far, in memory that is taken once."""
+
+    def __init__(self, labels: Labels, *, classes: int) -> None:
+        self._labels = labels
+        self.per_image = PerImage.empty(labels, classes=classes, values=0)
+        self.clean, self.perturbed = (RankedScores(len(labels), classes) for _ in range(2))
+
+    def add(self, batch: ClassifiedBatch, start: int) -> None:
+        """The batch whose first image is number `start`."""
+        if start == 0:
+            values = batch.perturbation[0].numel()
+            self.per_image = replace(self.per_image, values=values)
+        count = len(batch.perturbation)
+        rows, image, labels = slice(start, start + count), self.per_image, self._labels[start : start + count]
+        l2, _, linf = sizes = perturbation_sizes(batch.perturbation)
+        clean, perturbed = batch.clean.cpu().numpy(), batch.perturbed.cpu().numpy()
+        _check_finite(sizes, clean, perturbed)
+        image.l2[rows], image.linf[rows] = l2, linf
+        image.clean_prediction[rows] = clean.argmax(1)
+        image.perturbed_prediction[rows] = perturbed.argmax(1)
+        image.perturbed_prediction_8bit[rows] = batch.perturbed_8bit.cpu().numpy().argmax(1)
+        sure = np.float32(1.0 if batch.has_probabilities else np.nan)  # no confidence from labels alone
+        places = np.arange(count), labels
+        image.clean_true_probability[rows] = clean[places] * sure
+        image.perturbed_true_probability[rows] = perturbed[places] * sure
+        image.clean_margin[rows] = measures.margins(clean, labels) * sure
+        image.perturbed_margin[rows] = measures.margins(perturbed, labels) * sure
+        self.clean.add(clean, labels)
+        self.perturbed.add(perturbed, labels)
 
 
-def _measured(batch: ClassifiedBatch, labels: Labels) -> _Batch:
-    sizes = perturbation_sizes(batch.perturbation)
-    clean_scores, perturbed_scores = batch.clean.cpu().numpy(), batch.perturbed.cpu().numpy()
-    _check_finite(sizes, clean_scores, perturbed_scores)
-    rows = np.arange(len(labels))
-    sure = np.float32(1.0 if batch.has_probabilities else np.nan)  # no confidence from labels alone
-    per_image = PerImage(
-        labels=labels,
-        clean_prediction=clean_scores.argmax(1),
-        perturbed_prediction=perturbed_scores.argmax(1),
-        perturbed_prediction_8bit=batch.perturbed_8bit.cpu().numpy().argmax(1),
-        clean_confidence=clean_scores.max(1) * sure,
-        perturbed_confidence=perturbed_scores.max(1) * sure,
-        clean_true_probability=clean_scores[rows, labels] * sure,
-        perturbed_true_probability=perturbed_scores[rows, labels] * sure,
-        clean_margin=measures.margins(clean_scores, labels) * sure,
-        perturbed_margin=measures.margins(perturbed_scores, labels) * sure,
-        l2=sizes[0],
-        rms=sizes[1],
-        linf=sizes[2],
-    )
-    return _Batch(per_image, clean_scores, perturbed_scores)
-
-
-def _joined(parts: Sequence[PerImage]) -> PerImage:
-    names = [item.name for item in fields(PerImage)]
-    return PerImage(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
-
-
-def _metrics(image: PerImage, clean_scores: Scores, perturbed_scores: Scores, *, ranked: bool) -> Metrics:
+def _metrics(found: _Found, *, ranked: bool) -> Metrics:
+    image = found.per_image
     clean_right = image.clean_prediction == image.labels
     fixed, broken = measures.fixed_and_broken(clean_right, image.perturbed_prediction == image.labels)
     right_8bit = image.perturbed_prediction_8bit == image.labels
@@ -300,15 +328,15 @@ def _metrics(image: PerImage, clean_scores: Scores, perturbed_scores: Scores, *,
         clean_accuracy=measures.accuracy(image.clean_prediction, image.labels),
         perturbed_accuracy=measures.accuracy(image.perturbed_prediction, image.labels),
         perturbed_accuracy_8bit=measures.accuracy(image.perturbed_prediction_8bit, image.labels),
-        map_clean=measures.macro_average_precision(clean_scores, image.labels) if ranked else None,
-        map_perturbed=measures.macro_average_precision(perturbed_scores, image.labels) if ranked else None,
+        map_clean=found.clean.macro_average_precision() if ranked else None,
+        map_perturbed=found.perturbed.macro_average_precision() if ranked else None,
         fixed=fixed,
         broken=broken,
         mcnemar_p=measures.mcnemar_p(fixed, broken),
         fooling_rate=measures.fooling_rate(image.clean_prediction, image.perturbed_prediction),
         attack_success=measures.attack_success(broken, int(clean_right.sum())),
         l2_mean=float(image.l2.mean(dtype=np.float64)),
-        rms_mean=float(image.rms.mean(dtype=np.float64)),
+        rms_mean=float(image.l2.mean(dtype=np.float64) / image.values**0.5),
         linf_max=float(image.linf.max()),
         fixed_8bit=fixed_8bit,
         broken_8bit=broken_8bit,

@@ -37,7 +37,8 @@ class Replay(nn.Module):
 
     def add(self, features: Tensor, conditions: Tensor, predictions: Tensor, labels: Tensor) -> None:
         """Remember M examples, over the oldest ones."""
-        rows = (torch.arange(len(labels)) + self._count).remainder(self.rows).to(labels.device, non_blocking=True)
+        rows = (torch.arange(len(labels)) + self._count).remainder(self.rows)
+        rows = rows.to(labels.device, non_blocking=True)
         self.features[rows] = features.detach().float()
         self.conditions[rows] = conditions.detach().float()
         self.predictions[rows] = predictions

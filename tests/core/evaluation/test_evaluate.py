@@ -13,7 +13,7 @@ from torch import nn
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import Cancelled, ClassifierError, DataError, PgnFileError
 from pgn_studio.core.evaluation.batch import to_8bit, to_uint8
-from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, clean_scores, evaluate
+from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, PerImage, clean_scores, evaluate
 from pgn_studio.core.perturbation.pgn import Pgn
 from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
 
@@ -211,3 +211,26 @@ def test_modes_weights_and_gradients_are_left_alone() -> None:
     assert all(torch.equal(value, before[name]) for name, value in pgn.state_dict().items())
     assert all(parameter.requires_grad and parameter.grad is None for parameter in generator.parameters())
     assert torch.is_grad_enabled()
+
+
+def test_an_image_costs_32_bytes_at_most() -> None:
+    image = measure(make_pgn(Shift(red=0.03)), make_split(60)).per_image
+    kept = [value for name, value in vars(image).items() if name not in ("labels", "values")]
+    assert sum(array.nbytes for array in kept) <= 32 * len(image)
+    # a thousand classes need two bytes a prediction
+    many = PerImage.empty(image.labels, classes=1000, values=192)
+    assert many.perturbed_prediction.dtype == np.int16
+    kept = [value for name, value in vars(many).items() if name not in ("labels", "values")]
+    assert sum(array.nbytes for array in kept) <= 32 * len(image)
+
+
+def test_confidence_and_rms_follow_from_what_is_kept() -> None:
+    split, pgn, classifier = make_split(60), make_pgn(Shift(red=0.03, noise=0.01)), make_classifier()
+    image = measure(pgn, split).per_image
+    pixels = to_pixels(split.images(np.arange(60)), torch.device("cpu"))
+    p = pgn.perturb(pixels).perturbation
+    for found, pictures in ((image.clean_confidence, pixels), (image.perturbed_confidence, pixels + p)):
+        expected = classifier(pictures).softmax(1).amax(1).detach().numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert (image.clean_prediction != image.labels).any()
+    np.testing.assert_allclose(image.rms, p.square().mean((1, 2, 3)).sqrt().numpy(), rtol=1e-5)

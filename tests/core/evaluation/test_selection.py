@@ -141,11 +141,12 @@ def test_against_another_pgn(versus: Versus, expected: list[int]) -> None:
     number = len(clean)
     blank = np.zeros(number, dtype=np.float32)
     floats = dict.fromkeys(
-        ("clean_confidence", "perturbed_confidence", "clean_true_probability", "perturbed_true_probability",
-         "clean_margin", "perturbed_margin", "l2", "rms", "linf"), blank,
+        ("clean_true_probability", "perturbed_true_probability", "clean_margin", "perturbed_margin",
+         "l2", "linf"), blank,
     )  # fmt: skip
     one, other = (
-        PerImage(np.zeros(number, dtype=np.int64), clean, said, said, **floats) for said in (here, there)
+        PerImage(np.zeros(number, dtype=np.int64), clean, said, said, **floats, values=192)
+        for said in (here, there)
     )
     names = [str(k) for k in range(number)]
     found = select(one, names, Selection(versus=versus), other)
