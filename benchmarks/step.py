@@ -1,6 +1,6 @@
 """A training step beside Algorithm 1 written out literally, and beside the arithmetic that it cannot avoid.
 
-    python benchmarks/step.py [--json FILE] [--rounds 9] [--rounds-224 5] [--only 96] [--device cpu]
+    python benchmarks/step.py [--json FILE] [--rounds 9] [--rounds-224 5] [--only 96] [--batch N]
 
 Both sides take turns in one process, a step or a few each, so that a noisy machine is noisy for both;
 what is told are medians of the rounds' ratios with their quartiles, by the clock and by the processor's
@@ -27,7 +27,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,8 +89,10 @@ class RandomImages:
 class Bench:
     """The sides at one scale; each is a callable that does one step."""
 
-    def __init__(self, key: str, device: torch.device) -> None:
-        self.scale, self.device = SCALES[key], device
+    def __init__(self, key: str, device: torch.device, batch_size: int | None) -> None:
+        scale = SCALES[key]
+        size = batch_size or scale.batch_size
+        self.scale, self.device = replace(scale, batch_size=size, images=2 * size), device
         self.key = key
         self.precision = resolve_precision("auto", device)
         self.images = RandomImages(self.scale)
@@ -223,9 +225,9 @@ def operations(step: Step) -> int:
     return int(counter.get_total_flops())
 
 
-def measured(key: str, rounds: int, device: torch.device) -> dict[str, Any]:
+def measured(key: str, rounds: int, device: torch.device, batch_size: int | None) -> dict[str, Any]:
     """Raw seconds a step of each side, and the ratios round by round."""
-    bench = Bench(key, device)
+    bench = Bench(key, device, batch_size)
     sides: dict[str, Step] = {
         "fused": bench.fused(),
         "literal": bench.literal(plain=True),
@@ -280,32 +282,40 @@ def spread(value: dict[str, Any]) -> str:
     return f"{value['median']:.2f} ({value['lower_quartile']:.2f} … {value['upper_quartile']:.2f})"
 
 
+def show(result: dict[str, Any]) -> None:
+    print(f"{result['scale']}, batches of {result['batch_size']}, {result['precision']}")
+    for name, value in result.items():
+        if isinstance(value, dict) and "median" in value:
+            processor = spread(value["by_processor_time"])
+            print(f"  {name:36} {spread(value)}   by processor time {processor}", end="")
+            print(f"   arithmetic {value['arithmetic']:.2f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, help="write all figures and raw timings to this file")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--rounds-224", type=int, default=5, help="a step takes many seconds there")
     parser.add_argument("--only", choices=list(SCALES))
+    parser.add_argument("--batch", type=int, help="images a step; by default 64 at 96 px, 8 at 224 px")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
     device = torch.device(given.device)
     rounds = {"96": given.rounds, "224": given.rounds_224}
-    results = {key: measured(key, rounds[key], device) for key in SCALES if given.only in (None, key)}
-    for result in results.values():
-        print(f"{result['scale']}, batches of {result['batch_size']}, {result['precision']}")
-        for name, value in result.items():
-            if isinstance(value, dict) and "median" in value:
-                print(
-                    f"  {name:38} {spread(value)}   by processor time {spread(value['by_processor_time'])}"
-                    f"   arithmetic {value['arithmetic']:.2f}"
-                )
-    if given.json is not None:
-        machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": str(device)}
-        whole: dict[str, Any] = {"machine": {**machine, "platform": platform.platform()}, "scales": results}
-        first = next(iter(results.values()))
-        for name in ("fused_vs_literal_steps_ratio", "fused_vs_floor_time_ratio"):
-            whole[name] = first[name]["median"]
-        given.json.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+    machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": str(device)}
+    results: dict[str, dict[str, Any]] = {}
+    for key in SCALES:
+        if given.only not in (None, key):
+            continue
+        results[key] = measured(key, rounds[key], device, given.batch)
+        show(results[key])
+        if given.json is not None:  # after each: the second takes minutes
+            whole: dict[str, Any] = {"machine": {**machine, "platform": platform.platform()}}
+            first = next(iter(results.values()))
+            for name in ("fused_vs_literal_steps_ratio", "fused_vs_floor_time_ratio"):
+                whole[name] = first[name]["median"]
+            whole["scales"] = results
+            given.json.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""The next batch of images made ready in a thread while the one before is computed with."""
+"""The next batches of images made ready in a thread while the one before is computed with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +16,13 @@ from pgn_studio.core.protocols import LabelledImages
 
 Indices = npt.NDArray[np.int64]
 
+_AHEAD = 3  # batches: a slow file, or a busy machine, is made up for
+
 
 def prefetched(
     split: LabelledImages, batches: Sequence[Indices], *, pin: bool = False
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs of uint8 images (B, H, W, 3) and labels (B,) on the CPU; one batch is decoded ahead.
+) -> Generator[tuple[Tensor, Tensor], None, None]:
+    """Pairs of uint8 images (B, H, W, 3) and labels (B,) on the CPU; three batches are decoded ahead.
 
     `pin`: in page-locked memory, so that the copy to a GPU does not wait.
     """
@@ -28,11 +32,13 @@ def prefetched(
         labels = torch.from_numpy(np.asarray(split.labels)[indices])
         return (images.pin_memory(), labels.pin_memory()) if pin else (images, labels)
 
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="pgn-batches") as pool:
-        ahead = pool.submit(make, batches[0]) if batches else None
-        for following in [*batches[1:], None]:
-            if ahead is None:
-                return
-            ready = ahead.result()
-            ahead = None if following is None else pool.submit(make, following)
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pgn-batches")
+    upcoming = iter(batches)
+    ahead = deque(pool.submit(make, indices) for indices in islice(upcoming, _AHEAD))
+    try:
+        while ahead:
+            ready = ahead.popleft().result()
+            ahead.extend(pool.submit(make, indices) for indices in islice(upcoming, 1))
             yield ready
+    finally:  # what has not begun is dropped
+        pool.shutdown(wait=True, cancel_futures=True)

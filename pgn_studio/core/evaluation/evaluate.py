@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -23,6 +24,7 @@ from pgn_studio.core.evaluation.ranking import RankedScores
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Pgn
+from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import LabelledImages, Labels, Progress
 from pgn_studio.core.runs import plain, versions
 
@@ -234,16 +236,18 @@ def evaluate_perturber(
     precision = resolve_precision(precision, device)
     _check_queries(classifier, split, batch_size)
     found = _Found(labels, classes=len(classes))
-    for start in range(0, len(labels), batch_size):
-        chosen = np.arange(start, min(start + batch_size, len(labels)))
-        pixels = to_pixels(split.images(chosen), device)  # (B, 3, H, W)
-        with autocast(precision, device):
-            result = perturber.perturb(pixels, torch.from_numpy(labels[chosen]).to(device))
-        known = None if clean is None else torch.from_numpy(clean[chosen])
-        before = answers(asked, pixels, precision) if known is None else known
-        found.add(classified(result, space, classifier, before, precision), start)
-        if progress is not None:
-            progress(int(chosen[-1]) + 1, len(labels))
+    rows = np.arange(len(labels))
+    batches = [rows[start : start + batch_size] for start in range(0, len(labels), batch_size)]
+    with closing(prefetched(split, batches, pin=device.type == "cuda")) as ahead:
+        for chosen, (images, truth) in zip(batches, ahead, strict=True):
+            pixels = to_pixels(images, device)  # (B, 3, H, W)
+            with autocast(precision, device):
+                result = perturber.perturb(pixels, truth.to(device, non_blocking=True))
+            known = None if clean is None else torch.from_numpy(clean[chosen])
+            before = answers(asked, pixels, precision) if known is None else known
+            found.add(classified(result, space, classifier, before, precision), int(chosen[0]))
+            if progress is not None:
+                progress(int(chosen[-1]) + 1, len(labels))
     per_image = found.per_image
     return Evaluation(
         metrics=_metrics(found, ranked=classifier.gives_scores),

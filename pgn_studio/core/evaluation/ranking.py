@@ -8,7 +8,7 @@ import numpy.typing as npt
 from pgn_studio.core.evaluation.metrics import Scores, macro_average_precision
 from pgn_studio.core.protocols import Labels
 
-_MOST_SCORES = 2**21  # kept as they are, 8 MiB; beyond it they are counted in bins
+_MOST_SCORES = 2**16  # kept as they are, 256 KiB; beyond it they are counted in bins
 _BINS = 2048  # of equal width in log odds: 1/64 each, with p = 1e-7 and 1 - 1e-7 near the ends
 _LOG_ODDS = 16.0
 
@@ -56,4 +56,4 @@ def _bins(scores: Scores) -> npt.NDArray[np.int64]:
     with np.errstate(divide="ignore"):
         odds = np.log(scores) - np.log1p(-scores)
     place = (np.clip(odds, -_LOG_ODDS, _LOG_ODDS) + _LOG_ODDS) * (_BINS / (2 * _LOG_ODDS))
-    return np.minimum(place.astype(np.int64), _BINS - 1)
+    return np.asarray(np.minimum(place.astype(np.int64), _BINS - 1), dtype=np.int64)

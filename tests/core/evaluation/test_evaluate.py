@@ -173,10 +173,10 @@ def test_cancelled_passes_through_at_the_first_batch() -> None:
     def cancel(done: int, total: int) -> None:
         raise Cancelled
 
-    split = make_split(10)
+    split = make_split(100)
     with pytest.raises(Cancelled):
         measure(make_pgn(Shift()), split, batch_size=4, progress=cancel)
-    assert split.calls == 1
+    assert 1 <= split.calls <= 5  # of 25: those that were being made ready
 
 
 def test_empty_split_is_a_data_error() -> None:
