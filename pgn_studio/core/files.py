@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ def _umask() -> int:
     return current
 
 
+_DISK_GONE = (errno.ESTALE, errno.EIO, errno.ENODEV, errno.ENOTCONN, errno.ENXIO, errno.EHOSTDOWN)
 _TEMPORARY = re.compile(r"\.[\w-]+-[a-z0-9_]{8}\.\w+")
 _ERROR_NUMBER = re.compile(r"\(os error (\d+)\)")
 _UMASK = _umask()  # read once, at import: reading it means setting it, for all threads
@@ -47,6 +49,13 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def way_out(error: OSError) -> str:
+    """What to do where a folder cannot be written."""
+    if error.errno in _DISK_GONE:
+        return "Bring the disk or the network share back, then continue."
+    return "Choose a folder that you may write to, on a disk with free space."
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import numpy as np
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ConfigError, RunError
-from pgn_studio.core.files import parse_json, remove_leftovers, replacing, write_json
+from pgn_studio.core.files import parse_json, remove_leftovers, replacing, way_out, write_json
 from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
 from pgn_studio.core.paths import runs_folder
 
@@ -371,8 +371,7 @@ def _empty_folder(path: Path) -> Path:
 
 def _unwritable(path: Path, error: OSError) -> RunError:
     return RunError(
-        f"The run folder {path} cannot be written ({reason_of(error)}).",
-        hint="Choose a folder that you may write to, on a disk with free space.",
+        f"The run folder {path} cannot be written ({reason_of(error)}).", hint=way_out(error)
     )
 
 

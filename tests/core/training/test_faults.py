@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import DataSettings, TrainingSettings
+from pgn_studio.core.data.sources import load_dataset
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.perturbation.pgn import load_pgn
 from pgn_studio.core.runs import RunFolder
@@ -73,6 +76,21 @@ def full_in_safetensors(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checkpoints, "save_file", raising(safetensors.SafetensorError(RUST)))
 
 
+def share_gone_in_a_line(patch: pytest.MonkeyPatch) -> None:
+    really = Path.open
+
+    def opened(path: Path, mode: str = "r", **named: Any) -> Any:
+        if mode == "a":
+            raise OSError(errno.ESTALE, "Stale file handle", str(path))
+        return really(path, mode, **named)
+
+    patch.setattr(Path, "open", opened)
+
+
+def share_gone_at_flushing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(os, "fsync", raising(OSError(errno.EIO, "Input/output error")))
+
+
 def read_only(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(tempfile, "mkstemp", raising(OSError(errno.EROFS, "Read-only file system")))
 
@@ -88,6 +106,8 @@ def step_raises(error: Exception) -> Fault:
         (full_at_flushing, "cannot be written (No space left", "Make room"),
         (full_in_safetensors, "cannot be written (No space left", "Make room"),
         (read_only, "cannot be written (Read-only", "Bring the folder back"),
+        (share_gone_in_a_line, "cannot be written (Stale file handle", "network share back"),
+        (share_gone_at_flushing, "cannot be written (Input/output error", "Bring the folder back"),
         (step_raises(torch.OutOfMemoryError("CUDA out of memory.")), "ran out of memory", "smaller than 128"),
         (step_raises(RuntimeError(CPU)), "ran out of memory", "smaller than 128"),
         (step_raises(MemoryError()), "ran out of memory", "smaller than 128"),
@@ -116,6 +136,31 @@ def test_a_fault_ends_the_run_with_advice_and_loses_the_epoch_at_most(
     assert more[0].first_step == events[0].steps_per_epoch
     expected = load_file(whole.last_pgn_path)
     assert all(torch.equal(value, expected[name]) for name, value in load_file(resumed.last_pgn_path).items())
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO])
+def test_images_on_a_share_that_vanishes_end_the_run_with_the_reason(
+    train: Train, tmp_path: Path, settings: TrainingSettings, number: int
+) -> None:
+    random = np.random.default_rng(0)
+    for label in range(10):
+        (tmp_path / "set" / str(label)).mkdir(parents=True)
+        for index in range(16):
+            pixels = random.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "set" / str(label) / f"{index}.png")
+    dataset = load_dataset(DataSettings(dataset=str(tmp_path / "set"), image_size=8))
+    dataset.split("train")._store._slots[:] = -1  # a cache without room
+
+    def gone(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with pytest.MonkeyPatch.context() as patch:
+        at = {2: lambda _control: patch.setattr(Image, "open", gone)}
+        folder, events = train(settings.updated(batch_size=8), at=at, dataset=dataset)
+    failed = events[-1]
+    assert isinstance(failed, RunFailed)
+    assert "can no longer be read: " + os.strerror(number) in failed.message
+    assert RunFolder.open(folder.path).run_json["status"] == "failed"
 
 
 @pytest.mark.parametrize("how", ["deleted", "moved"])
