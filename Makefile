@@ -36,7 +36,11 @@ screenshots: $(READY) ## draw the window's pictures for the docs
 bench-step: $(READY) ## a training step beside Algorithm 1 written out and beside its floor (JSON=FILE)
 	$(BIN)/python benchmarks/step.py $(if $(JSON),--json $(JSON)) $(ARGS)
 
-bench: $(READY) bench-step ## all benchmarks: the step, start-up, the event loop while it trains, the gallery
+bench: $(READY) bench-step ## all benchmarks: the step, data, evaluation, baselines, precision, the window
+	$(BIN)/python benchmarks/data.py
+	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/baselines.py
+	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/event_loop.py
 	QT_QPA_PLATFORM=offscreen $(BIN)/python benchmarks/gallery.py
 

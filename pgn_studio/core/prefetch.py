@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -20,7 +20,7 @@ _AHEAD = 3  # batches: a slow file, or a busy machine, is made up for
 
 
 def prefetched(
-    split: LabelledImages, batches: Sequence[Indices], *, pin: bool = False
+    split: LabelledImages, batches: Iterable[Indices], *, pin: bool = False
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
     """Pairs of uint8 images (B, H, W, 3) and labels (B,) on the CPU; three batches are decoded ahead.
 

@@ -34,8 +34,10 @@ def deepfool(
     classes = logits.topk(min(candidates, logits.shape[1]), dim=1).indices  # (N, C), f's answer first
     moved = torch.zeros_like(values)
     going = torch.arange(len(values), device=values.device)
-    for _ in range(most_steps):
+    for left in range(most_steps - 1, -1, -1):
         moved[going] += _step(classifier, space, values[going] + moved[going], classes[going])
+        if not left:  # no step to follow: whether it has reached is not asked
+            break
         reached = values[going] + (1 + overshoot) * moved[going]
         going = going[own_answers(classifier, space, reached) == classes[going, 0]]
         if len(going) == 0:

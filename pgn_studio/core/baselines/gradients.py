@@ -37,9 +37,9 @@ def check_differentiable(classifier: Classifier, logits: Tensor) -> None:
 
 
 def cross_entropy_gradient(
-    classifier: Classifier, space: InputSpace, values: Tensor, labels: Tensor
+    classifier: Classifier, space: InputSpace, values: Tensor, labels: Tensor | None
 ) -> Tensor:
-    """∇ of each image's cross-entropy to its label, (N, 3, H, W) in `space`.
+    """∇ of each image's cross-entropy to its label, (N, 3, H, W) in `space`; None: to f's own answer.
 
     Raises ClassifierError for a classifier that gives no gradients.
     """
@@ -47,6 +47,7 @@ def cross_entropy_gradient(
         values = values.detach().float().requires_grad_()
         logits = logits_of(classifier, space, values)
         check_differentiable(classifier, logits)
+        labels = logits.detach().argmax(1) if labels is None else labels
         (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), values)
     return gradient
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pgn_studio.core.baselines.gradients import cross_entropy_gradient, own_answers
+from pgn_studio.core.baselines.gradients import cross_entropy_gradient
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import Problem
 from pgn_studio.core.evaluation.perturber import added
@@ -35,9 +35,8 @@ class SignStep:
 
     def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
         values = self.space.enter(pixels)
-        if not self.oracle:
-            labels = own_answers(self.classifier, self.space, values)
-        gradient = cross_entropy_gradient(self.classifier, self.space, values, labels)
+        known = labels if self.oracle else None
+        gradient = cross_entropy_gradient(self.classifier, self.space, values, known)
         return added(self.space, pixels, self._direction * gradient.sign())
 
 

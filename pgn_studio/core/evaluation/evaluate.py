@@ -30,6 +30,10 @@ from pgn_studio.core.runs import plain, versions
 
 OUTCOMES = ("fixed", "broken", "both right", "both wrong")
 Floats = npt.NDArray[np.float32]  # (N,)
+_KEPT_FLOATS = (
+    *("clean_true_probability", "perturbed_true_probability"),
+    *("clean_margin", "perturbed_margin", "l2", "linf"),
+)
 Predictions = npt.NDArray[np.signedinteger[Any]]  # (N,), the smallest type that holds all classes
 
 
@@ -57,8 +61,9 @@ class PerImage:
     def empty(cls, labels: Labels, *, classes: int, values: int) -> PerImage:
         """For these labels, to be filled row by row."""
         count, small = len(labels), np.min_scalar_type(-max(1, classes))  # int8 reaches to 128 classes
-        predictions = [np.zeros(count, dtype=small) for _ in range(3)]
-        return cls(labels, *predictions, *(np.zeros(count, dtype=np.float32) for _ in range(6)), values)
+        clean, perturbed, perturbed_8bit = (np.zeros(count, dtype=small) for _ in range(3))
+        floats = {name: np.zeros(count, dtype=np.float32) for name in _KEPT_FLOATS}
+        return cls(labels, clean, perturbed, perturbed_8bit, values=values, **floats)
 
     @cached_property
     def rms(self) -> Floats:
@@ -236,18 +241,19 @@ def evaluate_perturber(
     precision = resolve_precision(precision, device)
     _check_queries(classifier, split, batch_size)
     found = _Found(labels, classes=len(classes))
-    rows = np.arange(len(labels))
-    batches = [rows[start : start + batch_size] for start in range(0, len(labels), batch_size)]
-    with closing(prefetched(split, batches, pin=device.type == "cuda")) as ahead:
-        for chosen, (images, truth) in zip(batches, ahead, strict=True):
+    starts = range(0, len(labels), batch_size)
+    rows = (np.arange(start, min(start + batch_size, len(labels))) for start in starts)
+    with closing(prefetched(split, rows, pin=device.type == "cuda")) as ahead:
+        for start, (images, truth) in zip(starts, ahead, strict=True):
             pixels = to_pixels(images, device)  # (B, 3, H, W)
             with autocast(precision, device):
                 result = perturber.perturb(pixels, truth.to(device, non_blocking=True))
-            known = None if clean is None else torch.from_numpy(clean[chosen])
+            stop = start + len(images)
+            known = None if clean is None else torch.from_numpy(clean[start:stop])
             before = answers(asked, pixels, precision) if known is None else known
-            found.add(classified(result, space, classifier, before, precision), int(chosen[0]))
+            found.add(classified(result, space, classifier, before, precision), start)
             if progress is not None:
-                progress(int(chosen[-1]) + 1, len(labels))
+                progress(stop, len(labels))
     per_image = found.per_image
     return Evaluation(
         metrics=_metrics(found, ranked=classifier.gives_scores),
@@ -295,13 +301,14 @@ class _Found:
     def __init__(self, labels: Labels, *, classes: int) -> None:
         self._labels = labels
         self.per_image = PerImage.empty(labels, classes=classes, values=0)
-        self.clean, self.perturbed = (RankedScores(len(labels), classes) for _ in range(2))
+        self.clean, self.perturbed = RankedScores(0, classes), RankedScores(0, classes)
 
     def add(self, batch: ClassifiedBatch, start: int) -> None:
         """The batch whose first image is number `start`."""
         if start == 0:
-            values = batch.perturbation[0].numel()
-            self.per_image = replace(self.per_image, values=values)
+            self.per_image = replace(self.per_image, values=batch.perturbation[0].numel())
+            scores = (batch.clean, batch.perturbed)
+            self.clean, self.perturbed = (RankedScores(len(self._labels), s.shape[1]) for s in scores)
         count = len(batch.perturbation)
         rows, image, labels = slice(start, start + count), self.per_image, self._labels[start : start + count]
         l2, _, linf = sizes = perturbation_sizes(batch.perturbation)

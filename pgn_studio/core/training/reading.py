@@ -67,7 +67,7 @@ class _Travelling:
     def __init__(self, values: Tensor) -> None:
         self._values = torch.empty(values.shape, dtype=values.dtype, pin_memory=values.is_cuda)
         self._values.copy_(values, non_blocking=True)
-        self._event = torch.cuda.Event() if values.is_cuda else None
+        self._event = torch.cuda.Event() if values.is_cuda else None  # type: ignore[no-untyped-call]
         if self._event is not None:
             self._event.record(torch.cuda.current_stream(values.device))
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
@@ -206,7 +205,7 @@ class TrainStep:
         elif condition is not None:
             told.append(condition(encoded.detach()))
         if classes:
-            told.append(F.one_hot(labels, classes).float())
+            told.append((labels.unsqueeze(1) == torch.arange(classes, device=labels.device)).float())
         return torch.cat([part.float() for part in told], dim=1) if told else None
 
     def _look(self, values: Tensor) -> Seen:

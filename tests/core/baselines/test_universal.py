@@ -50,7 +50,7 @@ def test_the_seed_decides(make_context: MakeContext) -> None:
 def test_progress_and_cancelling(make_context: MakeContext) -> None:
     seen: list[tuple[int, int]] = []
     fit(make_context, lambda done, total: seen.append((done, total)))
-    assert seen[0] == (16, 160)
+    assert seen[0] == (4, 160)
     assert seen[-1] == (160, 160)
 
     def cancel(done: int, total: int) -> None:

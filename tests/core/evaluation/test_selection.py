@@ -107,7 +107,7 @@ def test_margins_say_who_is_right(study: Study) -> None:
 def test_an_unknown_confidence_is_in_no_range(study: Study) -> None:
     from dataclasses import replace
 
-    blind = replace(study.per_image, perturbed_confidence=np.full(COUNT, np.nan, dtype=np.float32))
+    blind = replace(study.per_image, perturbed_true_probability=np.full(COUNT, np.nan, dtype=np.float32))
     chosen = Selection(ranges=(Range(SortKey.CONFIDENCE_AFTER, None, 1.0),))
     assert len(select(blind, study.dataset.test.names, chosen).indices) == 0
 

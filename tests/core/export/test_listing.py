@@ -37,7 +37,7 @@ def test_lines_are_the_images_in_order(study: Study, tmp_path: Path) -> None:
 
 def test_an_unknown_confidence_is_empty(study: Study, tmp_path: Path) -> None:
     unknown = np.full(COUNT, np.nan, dtype=np.float32)
-    blind = replace(study.evaluation, per_image=replace(study.per_image, clean_confidence=unknown))
+    blind = replace(study.evaluation, per_image=replace(study.per_image, clean_true_probability=unknown))
     path = tmp_path / "list.csv"
     export_list(path, blind, study.dataset.test.names, [0])
     assert path.read_text().splitlines()[1].split(",")[COLUMNS.index("clean_confidence")] == ""
