@@ -1,6 +1,6 @@
 """The data path: indexing a large folder, decoding, and how long a training run waits for its images.
 
-    python benchmarks/data.py [--images 100000] [--clothing FOLDER] [--steps 150] [--json FILE]
+    python benchmarks/data.py [--images 100000] [--folder FOLDER] [--steps 150] [--json FILE]
 
 Makes a folder of JPEGs of 32 to 48 px (each with bytes and an inode of its own) in a temporary place,
 loads it twice (the first time every file is decoded to see whether it can be), and trains on it for some
@@ -31,6 +31,7 @@ from PIL import Image
 CLASSES = 10
 DISTINCT = 500  # pictures that are really encoded; each file gets a comment of its own
 CACHE_SHARE = 10
+GENERATED = "generated-jpegs"
 
 
 def make_folder(root: Path, count: int) -> None:
@@ -53,15 +54,21 @@ def make_folder(root: Path, count: int) -> None:
         path.write_bytes(picture[:2] + comment + picture[2:])
 
 
+def settings_for(root: Path, cache_mb: int) -> Any:
+    from pgn_studio.core.config import DataSettings
+
+    size = None if root.name == GENERATED else 96
+    return DataSettings(dataset=str(root), cache_mb=cache_mb, image_size=size)
+
+
 def indexed(root: Path, *, cache_mb: int) -> dict[str, Any]:
     """Load the data set at `root` in this process."""
-    from pgn_studio.core.config import DataSettings
     from pgn_studio.core.data.sources import load_dataset
 
     told: list[tuple[int, int]] = []
     before = _memory_mb()
     began, used = time.perf_counter(), time.process_time()
-    settings = DataSettings(dataset=str(root), cache_mb=cache_mb)
+    settings = settings_for(root, cache_mb)
     dataset = load_dataset(settings, progress=lambda done, total: told.append((done, total)))
     wall, processor = time.perf_counter() - began, time.process_time() - used
     return {
@@ -81,7 +88,7 @@ def trained(root: Path, *, cache_mb: int, steps: int) -> dict[str, Any]:
 
     from pgn_studio.core.classifiers import Classifier, ClassifierInfo
     from pgn_studio.core.classifiers.networks import build_network
-    from pgn_studio.core.config import DataSettings, TrainingSettings
+    from pgn_studio.core.config import TrainingSettings
     from pgn_studio.core.data.sources import load_dataset
     from pgn_studio.core.device import pick_device, resolve_precision
     from pgn_studio.core.training.batches import generator_for
@@ -90,7 +97,7 @@ def trained(root: Path, *, cache_mb: int, steps: int) -> dict[str, Any]:
     from pgn_studio.core.training.step import TrainStep
 
     device = pick_device()
-    dataset = load_dataset(DataSettings(dataset=str(root), cache_mb=cache_mb))
+    dataset = load_dataset(settings_for(root, cache_mb))
     split = dataset.split("train")
     net = build_network("small", len(dataset.classes), image_size=dataset.image_size)
     half = (0.5, 0.5, 0.5)
@@ -129,10 +136,9 @@ def trained(root: Path, *, cache_mb: int, steps: int) -> dict[str, Any]:
 
 def decoding_rate(root: Path, count: int = 3000) -> float:
     """Images a second that the store decodes where nothing is cached."""
-    from pgn_studio.core.config import DataSettings
     from pgn_studio.core.data.sources import load_dataset
 
-    split = load_dataset(DataSettings(dataset=str(root), cache_mb=16)).split("train")
+    split = load_dataset(settings_for(root, 16)).split("train")
     rows = np.arange(len(split))[-min(count, len(split)) :]
     began = time.perf_counter()
     for start in range(0, len(rows), 64):
@@ -154,7 +160,7 @@ def _peak_mb() -> float:
 
 def apart(task: str, root: Path, *, home: Path, cache_mb: int, steps: int) -> Any:
     """One of the measurements in a process of its own."""
-    command = [sys.executable, __file__, "--task", task, "--clothing", str(root)]
+    command = [sys.executable, __file__, "--task", task, "--folder", str(root)]
     command += ["--cache-mb", str(cache_mb), "--steps", str(steps)]
     environment = {**os.environ, "PGN_STUDIO_HOME": str(home)}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
@@ -195,7 +201,7 @@ def told(name: str, figures: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--images", type=int, default=100_000)
-    parser.add_argument("--clothing", type=Path, help="a real image folder to measure as well")
+    parser.add_argument("--folder", type=Path, help="a real image folder to measure as well, at 96 px")
     parser.add_argument("--steps", type=int, default=150, help="of each training")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--task", choices=("index", "decode", "train"), help=argparse.SUPPRESS)
@@ -203,25 +209,25 @@ def main() -> None:
     given = parser.parse_args()
     if given.task:
         tasks = {
-            "index": lambda: indexed(given.clothing, cache_mb=given.cache_mb),
-            "decode": lambda: decoding_rate(given.clothing),
-            "train": lambda: trained(given.clothing, cache_mb=given.cache_mb, steps=given.steps),
+            "index": lambda: indexed(given.folder, cache_mb=given.cache_mb),
+            "decode": lambda: decoding_rate(given.folder),
+            "train": lambda: trained(given.folder, cache_mb=given.cache_mb, steps=given.steps),
         }
         print(json.dumps(tasks[given.task]()))
         return
     results: dict[str, Any] = {"machine": {"platform": platform.platform(), "cores": os.cpu_count()}}
     with tempfile.TemporaryDirectory(prefix="pgn-data-") as place:
         if given.images:
-            root = Path(place) / "images"
+            root = Path(place) / GENERATED
             began = time.perf_counter()
             make_folder(root / "train", given.images)
             print(f"made {given.images:,} files in {time.perf_counter() - began:.0f} s", flush=True)
             results["generated"] = measured(root, Path(place) / "home", steps=given.steps)
             told("generated folder", results["generated"])
-        if given.clothing is not None:
+        if given.folder is not None:
             home = Path(place) / "home"
-            results["clothing"] = measured(given.clothing.absolute(), home, steps=given.steps)
-            told("given folder", results["clothing"])
+            results["given"] = measured(given.folder.absolute(), home, steps=given.steps)
+            told("given folder", results["given"])
     if given.json is not None:
         given.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
