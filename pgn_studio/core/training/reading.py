@@ -44,7 +44,7 @@ class StepReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._tell_waiting()
+            self.finish()
 
     def add(self, result: StepResult, taken: StepTaken) -> None:
         values = torch.stack([value.float() for value in result])
@@ -52,10 +52,11 @@ class StepReader:
             self._tell(values.tolist(), taken)  # waits for the device
             return
         travelling = _Travelling(values)
-        self._tell_waiting()
+        self.finish()
         self._waiting = travelling, taken
 
-    def _tell_waiting(self) -> None:
+    def finish(self) -> None:
+        """Tell what is on its way; for who goes on after an exception inside the block."""
         if self._waiting is not None:
             (travelling, taken), self._waiting = self._waiting, None
             self._tell(travelling.arrived(), taken)
