@@ -145,6 +145,8 @@ class TrainingSettings(DataSettings):
     conditional: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", advanced=True)
     condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", advanced=True, ge=1, le=4096)
     told_label: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", advanced=True)
+    soft_targets: bool | None = setting(None, "D's target t is the probability that the classifier gives to success, not 1 or 0; default: where D looks through the classifier (shared). Else the classifier is asked for labels only.", group="Discriminator", advanced=True)
+    feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, so that it does not know its images by heart; 0 is off.", group="Training", advanced=True, ge=0.0, le=10.0)
     head: Literal["linear", "mlp"] = setting("mlp", "D's head: one linear layer, or two hidden layers of 256.", group="Discriminator", advanced=True)
     anchors: bool = setting(True, "D also trains on the clean images with their own targets.", group="Discriminator", advanced=True)
     noise_copies: bool = setting(True, "D also trains on randomly perturbed copies with their own targets.", group="Discriminator", advanced=True)
@@ -183,6 +185,7 @@ PAPER_RECIPE: dict[str, Any] = {
     "decoder_widths": (1024, 512, 256, 128),
     "conditional": False,
     "told_label": False,
+    "soft_targets": False,
     "head": "linear",
     "anchors": False,
     "noise_copies": False,
@@ -190,9 +193,17 @@ PAPER_RECIPE: dict[str, Any] = {
     "rehearsals": 0,
     "blend": 0.0,
     "average": 0.0,
+    "feature_noise": 0.0,
     "augment": "none",
     "keep": "last",
 }
+
+
+def soft_targets(settings: TrainingSettings) -> bool:
+    """Whether t is a probability. By default only where the classifier's inside is used anyway."""
+    if settings.soft_targets is None:
+        return settings.discriminator == "shared"
+    return settings.soft_targets
 
 
 def check_discriminator(settings: TrainingSettings) -> None:

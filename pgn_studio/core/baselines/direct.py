@@ -19,15 +19,17 @@ from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.evaluation.evaluate import clean_scores, evaluate_perturber
 from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.evaluation.perturber import Perturber, added
+from pgn_studio.core.perturbation.feature_noise import FeatureNoise
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.losses import l2_term
 from pgn_studio.core.perturbation.pgn import Perturbation, build_generator
 from pgn_studio.core.protocols import Progress
 from pgn_studio.core.training.averaging import Averaged
-from pgn_studio.core.training.batches import training_epochs
+from pgn_studio.core.training.batches import generator_for, training_epochs
 from pgn_studio.core.training.blend import chosen_share
-from pgn_studio.core.training.feed import Batch, Feed, lasting_features
+from pgn_studio.core.training.feed import NOISE, Batch, Feed, lasting_features
+from pgn_studio.core.training.setup import build_feature_noise, sampled
 
 
 class Generated:
@@ -87,9 +89,24 @@ class _Run:
             blend=_blend(context),
             device=device,
         )
+        self.feature_noise = self._fitted_noise()
+        self._steps = 0
         self._clean: Scores | None = None  # f's answers on the clean validation images: they never change
         self._best_accuracy: float | None = None
         self._best_weights: dict[str, Tensor] = {}
+
+    def _fitted_noise(self) -> FeatureNoise | None:
+        """As the trainer fits it."""
+        context, generator = self.context, self.generator
+        noise = build_feature_noise(context.settings, generator)
+        if noise is None:
+            return None
+        pooled = []
+        for pixels in sampled(context.train, seed=context.seed, device=context.device):
+            with torch.no_grad(), autocast(self.precision, context.device):
+                pooled.append(generator.encode(pixels).float().mean((2, 3)))
+        noise.fit(torch.cat(pooled).cpu())
+        return noise.to(context.device)
 
     @property
     def result(self) -> Generator:
@@ -107,6 +124,8 @@ class _Run:
         context = self.context
         with autocast(self.precision, context.device):
             encoded = self.generator.encode(batch.pixels) if batch.encoded is None else batch.encoded
+            if self.feature_noise is not None:
+                encoded = self.feature_noise(encoded, generator_for(context.seed, self._steps, NOISE))
             perturbation = _at_most(self.generator.decode(encoded), context.rms)
             normalized = context.space.normalized(context.space.enter(batch.shown) + perturbation)
             logits = context.classifier.logits_normalized(normalized)
@@ -117,6 +136,7 @@ class _Run:
         torch.autograd.backward(self.scaler.scale(loss))
         self.scaler.step(self.adam)
         self.scaler.update()
+        self._steps += 1
         if self.averaged is not None:
             self.averaged.update(self.generator)
 

@@ -120,7 +120,7 @@ class OwnBackbone(nn.Module):
         features: Tensor = self.network.feature_map((pixels - self.mean) / self.std)
         return features.float().mean((2, 3))
 
-    def naming_loss(self, features: Tensor, predictions: Tensor) -> Tensor:
-        """Cross-entropy of the labels that f gave, read off D's own features."""
+    def naming_loss(self, features: Tensor, answers: Tensor) -> Tensor:
+        """Cross-entropy of f's answers, labels (N,) or probabilities (N, K), read off D's own features."""
         assert self.namer is not None
-        return F.cross_entropy(self.namer(features).float(), predictions)
+        return F.cross_entropy(self.namer(features).float(), answers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,9 +14,10 @@ from pgn_studio.core.config import EncoderName
 from pgn_studio.core.pretrained import Backbone, imagenet_backbone
 
 PAPER_WIDTHS = (1024, 512, 256, 128)
-NARROW_WIDTHS = (512, 256, 128, 64)
+NARROW_WIDTHS = (256, 128, 64, 32)
 _SMALLEST_GRID = 4  # fewer cells than 4×4 to start from would lose where things are
 _LARGE_FOR_CPU = 48
+_LAYERS_IN_BLOCK = 9  # three times transposed convolution, batch norm, ReLU
 _OUTPUT_GAIN = 0.01  # training starts from x̃ ≈ x
 
 
@@ -92,6 +93,14 @@ class Decoder(nn.Module):
             self.output.weight.mul_(_OUTPUT_GAIN)
             if self.output.bias is not None:
                 self.output.bias.zero_()
+
+    @staticmethod
+    def widths_in(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:
+        """The widths of the blocks whose weights these are, first to last; `tensors` of a Generator."""
+        found = []
+        while (weight := tensors.get(f"decoder.blocks.{len(found) * _LAYERS_IN_BLOCK}.weight")) is not None:
+            found.append(int(weight.shape[1]) if weight.dim() == 4 else 0)
+        return tuple(found)
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) of any h, w to p (N, 3, S, S)."""

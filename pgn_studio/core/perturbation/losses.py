@@ -9,10 +9,17 @@ from torch.nn import functional as F
 from pgn_studio.core.config import LossName, Problem
 
 
-def success_targets(predictions: Tensor, labels: Tensor, problem: Problem) -> Tensor:
-    """t of equations 4 and 10: 1.0 where the perturbation is a success, else 0.0; shape (N,)."""
-    right = predictions == labels
-    return (right if problem == "enhance" else ~right).float()
+def success_targets(answers: Tensor, labels: Tensor, problem: Problem) -> Tensor:
+    """t of each example, shape (N,): is this perturbation a success?
+
+    `answers` are f's labels (N,), and t is 1.0 or 0.0 (equations 4 and 10); or its probabilities
+    (N, K), and t is that of success: f's own for the true label `labels` (N,), or of any other.
+    """
+    if answers.dim() == 1:
+        right = (answers == labels).float()
+    else:
+        right = answers.gather(1, labels.unsqueeze(1)).squeeze(1).float()
+    return right if problem == "enhance" else 1 - right
 
 
 def discriminator_losses(logits: Tensor, targets: Tensor, loss: LossName) -> Tensor:

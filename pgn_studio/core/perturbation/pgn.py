@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pgn_studio.core.config import ChannelOrder, TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
-from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.perturbation.generator import Decoder, Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.pretrained import Triple
 
@@ -152,10 +152,13 @@ def load_pgn(path: Path) -> Pgn:
             f"{path.name} holds non-finite weights ({bad[0]}).", hint="Use an earlier PGN of the run."
         )
     try:
+        if settings.decoder_widths is None and (widths := Decoder.widths_in(tensors)):
+            # of the file's time: this version's default may be another
+            settings = settings.updated(decoder_widths=widths)
         _check_plan(settings, info, tensors)
         generator = build_generator(settings, image_size=info.image_size, with_weights=False)
         generator.load_state_dict(tensors)
-    except (RuntimeError, ValueError, ZeroDivisionError) as error:
+    except (ConfigError, RuntimeError, ValueError, ZeroDivisionError) as error:
         message = (
             f"The weights in {path.name} do not fit its settings ({settings.encoder}, {info.image_size} px)."
         )

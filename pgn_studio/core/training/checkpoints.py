@@ -21,7 +21,7 @@ from pgn_studio.core.files import parse_json, replacing, write_json
 from pgn_studio.core.training.step import TrainStep
 
 FORMAT = "pgn-studio-checkpoint"
-_MODULES = ("generator", "discriminator", "backbone", "condition")
+_MODULES = ("generator", "discriminator", "backbone", "condition", "feature_noise")
 
 
 @dataclass(frozen=True)

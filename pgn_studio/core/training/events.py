@@ -38,14 +38,15 @@ class StepCompleted:
     loss_g: float  # L_G without the L2 term
     loss_d: float
     l2: float  # mean of p² over batch, channels, pixels
-    target_mean: float  # share of the batch that is a success
+    target_mean: float  # mean of t over the batch
     fixed: int  # in this batch, false → correct
     broken: int  # in this batch, correct → false
     clean_accuracy: float  # in this batch, of the images as the classifier was shown them
     perturbed_accuracy: float  # in this batch
     images_per_second: float
     d_spread: float = math.nan  # standard deviation of D's judgements (0…1) over its examples
-    d_target_mean: float = math.nan  # share of D's examples that are successes
+    d_target_mean: float = math.nan  # mean of t over D's examples
+    d_target_var: float = math.nan  # and its variance
     queries: int | None = None  # asked of a black box so far, in the whole run
 
 

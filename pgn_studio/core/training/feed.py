@@ -18,7 +18,7 @@ from pgn_studio.core.training.batches import epoch_batches, generator_for, steps
 from pgn_studio.core.training.blend import blended
 from pgn_studio.core.training.remembered import Remembered
 
-AUGMENTATION = 1  # a step's random streams are kept apart by numbers
+AUGMENTATION, NOISE = 1, 2  # a step's random streams are kept apart by numbers
 
 
 class Batch(NamedTuple):

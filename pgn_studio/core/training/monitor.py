@@ -34,7 +34,7 @@ GROWTH = (2.0, 1.25)  # times as large as WINDOW steps before…
 GROWTH_FROM = 0.2  # …and above this, which good runs do not reach
 SMALL_RMS = (0.5 / 255, 1 / 255)  # half a grey level is rounded away in 8 bits
 VANISHING_AFTER = 2  # epochs: G starts near zero
-BOTH_OCCUR = 0.05  # of D's examples at least, before its judgements are expected to vary
+VARIED = 0.05 * 0.95  # variance of D's targets from which on its judgements are expected to vary: 5 % differ
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Reading:
     wanted: str  # what a success makes of an image: "right" or "wrong"
     d_loss: float  # L_D / the loss of the best constant
     d_spread: float
-    d_target_mean: float
+    d_target_var: float
     belief: float  # D's mean judgement of x̃ is at least this
     success: float  # share of x̃ that are successes
     baseline: float  # the same for the images without p
@@ -155,7 +155,7 @@ CHECKS = (
         lambda now: (
             now.d_loss >= D_LOSS[0]
             and now.d_spread <= D_SPREAD[0]
-            and BOTH_OCCUR <= now.d_target_mean <= 1 - BOTH_OCCUR
+            and now.d_target_var >= VARIED
         ),
         lambda now: now.d_loss <= D_LOSS[1] or now.d_spread >= D_SPREAD[1],
         lambda now: (
@@ -246,13 +246,16 @@ class Monitor:
     def _row(self, event: StepCompleted) -> tuple[float, ...]:
         enhance = self._problem == "enhance"
         lost, won = (event.broken, event.fixed) if enhance else (event.fixed, event.broken)
+        mean, variance = event.d_target_mean, event.d_target_var
+        if math.isnan(variance):  # a run from before it was told: its targets were 1 or 0
+            variance = mean * (1 - mean)
         return (
             event.loss_d,
-            _best_constant(event.d_target_mean, self._loss),
+            _best_constant(mean, variance, self._loss),
             event.d_spread,
-            event.d_target_mean,
+            variance,
             event.loss_g,
-            event.target_mean,
+            event.perturbed_accuracy if enhance else 1 - event.perturbed_accuracy,
             event.clean_accuracy if enhance else 1 - event.clean_accuracy,
             float(lost),
             float(won),
@@ -261,7 +264,7 @@ class Monitor:
     def _reading(self, step: int, epoch: int, gamma: float) -> Reading:
         full = len(self._rows) == WINDOW
         means = np.mean(self._rows, axis=0).tolist() if full else [math.nan] * 9
-        loss_d, constant, spread, d_targets, loss_g, success, baseline, lost, won = means
+        loss_d, constant, spread, varied, loss_g, success, baseline, lost, won = means
         sizes = list(self._sizes)
         long_enough = len(sizes) == WINDOW + RECENT
         return Reading(
@@ -271,7 +274,7 @@ class Monitor:
             wanted="right" if self._problem == "enhance" else "wrong",
             d_loss=loss_d / constant if constant > 0 else math.nan,
             d_spread=spread,
-            d_target_mean=d_targets,
+            d_target_var=varied,
             belief=_least_belief(loss_g, self._loss),
             success=success,
             baseline=baseline,
@@ -297,13 +300,13 @@ class Monitor:
         return notices
 
 
-def _best_constant(share: float, loss: LossName) -> float:
-    """L_D of the best D that says the same to all, where `share` of the targets are 1."""
-    if not 0 < share < 1:  # also where it is not known
-        return math.nan if math.isnan(share) else 0.0
+def _best_constant(mean: float, variance: float, loss: LossName) -> float:
+    """L_D of the best D that says the same to all, for targets of this mean and variance."""
     if loss == "ls":
-        return share * (1 - share)
-    return -share * math.log(share) - (1 - share) * math.log(1 - share)
+        return variance
+    if not 0 < mean < 1:  # also where it is not known
+        return math.nan if math.isnan(mean) else 0.0
+    return -mean * math.log(mean) - (1 - mean) * math.log(1 - mean)
 
 
 def _least_belief(loss_g: float, loss: LossName) -> float:

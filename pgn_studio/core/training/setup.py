@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from pgn_studio.core.device import autocast, to_pixels
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import Discriminator, OwnBackbone
+from pgn_studio.core.perturbation.feature_noise import FeatureNoise
 from pgn_studio.core.perturbation.generator import Generator, SmallEncoder
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import build_generator
@@ -41,6 +44,7 @@ def build_players(
     else:
         feature_dim = backbone.feature_dim
     condition = _build_condition(settings, generator, image_size)
+    feature_noise = build_feature_noise(settings, generator)
     classes = len(info.classes) if settings.told_label else 0
     discriminator = Discriminator(
         feature_dim=feature_dim,
@@ -49,10 +53,17 @@ def build_players(
         head=settings.head,
     )
     classifier.to(device)
-    for module in (space, generator, discriminator, backbone, condition):
+    for module in (space, generator, discriminator, backbone, condition, feature_noise):
         if module is not None:
             module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Players(classifier, space, generator, discriminator, backbone, condition)
+    return Players(classifier, space, generator, discriminator, backbone, condition, feature_noise)
+
+
+def build_feature_noise(settings: TrainingSettings, generator: Generator) -> FeatureNoise | None:
+    """None where it is off, and where the encoder learns: its features have no lasting size."""
+    if not settings.feature_noise or generator.encoder_trained:
+        return None
+    return FeatureNoise(generator.encoder.feature_dim, strength=settings.feature_noise)
 
 
 def _build_condition(
@@ -99,26 +110,33 @@ def _backbone_name(settings: TrainingSettings, classifier: Classifier) -> str:
 
 @torch.no_grad()
 def fit_statistics(players: Players, split: LabelledImages, *, seed: int, precision: str) -> None:
-    """Fit what must stand still: the condition's principal components and the scale of D's features."""
+    """Fit what must stand still: the condition's components, the scales of D's features and of the noise."""
     needs_scale = players.backbone is None or not players.backbone.trained
-    needs_components = isinstance(players.condition, PrincipalComponents)
-    if not needs_scale and not needs_components:
+    needs_encoded = isinstance(players.condition, PrincipalComponents) or players.feature_noise is not None
+    if not needs_scale and not needs_encoded:
         return
     device = players.space.mean.device
-    order = np.random.default_rng([seed, 0]).permutation(len(split))[:_FIT_IMAGES]
     encoded, features = [], []
     players.train(False)
-    for start in range(0, len(order), _FIT_BATCH):
-        pixels = to_pixels(split.images(order[start : start + _FIT_BATCH]), device)
+    for pixels in sampled(split, seed=seed, device=device):
         with autocast(precision, device):
-            if needs_components:
+            if needs_encoded:
                 encoded.append(players.generator.encode(pixels).float().mean((2, 3)))
             if needs_scale:
                 features.append(_features_of(players, pixels).float())
     if isinstance(players.condition, PrincipalComponents):
         players.condition.fit(torch.cat(encoded))
+    if players.feature_noise is not None:
+        players.feature_noise.fit(torch.cat(encoded))
     if needs_scale:
         players.discriminator.scale.fit(torch.cat(features))
+
+
+def sampled(split: LabelledImages, *, seed: int, device: torch.device) -> Iterator[Tensor]:
+    """Pixels (B, 3, S, S) of the training images that statistics are fitted on."""
+    order = np.random.default_rng([seed, 0]).permutation(len(split))[:_FIT_IMAGES]
+    for start in range(0, len(order), _FIT_BATCH):
+        yield to_pixels(split.images(order[start : start + _FIT_BATCH]), device)
 
 
 def _features_of(players: Players, pixels: Tensor) -> Tensor:

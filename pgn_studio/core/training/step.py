@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import TrainingSettings, soft_targets
 from pgn_studio.core.device import Machine, autocast
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import Discriminator, OwnBackbone
+from pgn_studio.core.perturbation.feature_noise import FeatureNoise
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.losses import (
@@ -43,6 +44,7 @@ class Players:
     discriminator: Discriminator
     backbone: OwnBackbone | None
     condition: PrincipalComponents | OwnEncoder | None
+    feature_noise: FeatureNoise | None = None
 
     @property
     def told_dim(self) -> int:
@@ -67,14 +69,19 @@ class Seen(NamedTuple):
     """What f answers and D's backbone sees of a batch."""
 
     features: Tensor  # (N, F)
-    predictions: Tensor  # (N,) int64, f's labels
+    answers: Tensor  # (N,) int64, f's labels; or (N, K), its probabilities, where targets are soft
+
+    @property
+    def predictions(self) -> Tensor:
+        """f's labels, (N,) int64."""
+        return self.answers if self.answers.dim() == 1 else self.answers.argmax(1)
 
 
 class Examples(NamedTuple):
     """D's training examples: x̃, anchors, noise copies and mismatched pairs, one after another."""
 
     inputs: Tensor  # (rows, F) features, or (rows, 3, H, W) where D's own backbone learns too
-    predictions: Tensor  # (rows of inputs,) f's labels
+    answers: Tensor  # (rows of inputs,) or (rows of inputs, K): what f says of them
     owners: Tensor  # (M,) the index of the clean image that each is judged for
     targets: Tensor  # (M,)
 
@@ -91,7 +98,8 @@ class StepResult(NamedTuple):
     clean_right: Tensor
     perturbed_right: Tensor
     d_spread: Tensor  # standard deviation of D's judgements (0…1) over all of its examples
-    d_target_mean: Tensor  # share of D's examples that are successes
+    d_target_mean: Tensor  # mean target of D's examples
+    d_target_var: Tensor  # its variance: the least-squares loss of the best constant
 
 
 class TrainStep:
@@ -106,11 +114,14 @@ class TrainStep:
         fused = device.type in ("cpu", "cuda")
         self.adam_d = torch.optim.Adam(players.learning_in_d(), lr=settings.learning_rate_d, fused=fused)
         self.adam_g = torch.optim.Adam(players.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
+        self.soft = soft_targets(settings)
         self.replay: Replay | None = None
         moves = isinstance(players.condition, OwnEncoder) or self._backbone_learns
         if settings.rehearsals and players.told_dim and not moves:
             width = players.discriminator.scale.center.numel()
-            self.replay = Replay(feature_dim=width, condition_dim=players.told_dim).to(device)
+            classes = players.classifier.num_classes if self.soft else 0
+            replay = Replay(feature_dim=width, condition_dim=players.told_dim, classes=classes)
+            self.replay = replay.to(device)
         self.averaged = Averaged(players.generator, decay=settings.average) if settings.average else None
         # fp16 gradients underflow without scaling; bf16 and fp32 do not
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
@@ -121,12 +132,13 @@ class TrainStep:
         return self.players.generator if self.averaged is None else self.averaged.generator
 
     def __call__(self, batch: Batch, *, gamma: float, noise: torch.Generator) -> StepResult:
-        """`noise` draws D's noise copies."""
+        """`noise` draws that on G's features, and D's noise copies."""
         settings, players = self.settings, self.players
         pixels, labels, shown, encoded, answers = batch
         with autocast(self.precision, self.device):
             encoded = players.generator.encode(pixels) if encoded is None else encoded
-            perturbation = players.generator.decode(encoded)  # p = G(x)
+            read = encoded if players.feature_noise is None else players.feature_noise(encoded, noise)
+            perturbation = players.generator.decode(read)  # p = G(x)
             clean = players.space.enter(shown)
             perturbed = clean + perturbation  # x̃, equation 1
             condition = self._condition(pixels, encoded, labels)
@@ -134,8 +146,8 @@ class TrainStep:
             asks = settings.anchors or answers is None  # f about the clean images
             with torch.no_grad():
                 others = self._others(clean, perturbation.detach(), noise, asks=asks)
-                seen_others = self._look(others) if len(others) else Seen(seen.features[:0], labels[:0])
-            targets = success_targets(seen.predictions, labels, settings.problem)
+                seen_others = self._look(others) if len(others) else Seen(seen.features[:0], seen.answers[:0])
+            targets = success_targets(seen.answers, labels, settings.problem)
             unwanted = len(labels) if asks and not settings.anchors else 0
             examples = self._examples(seen, perturbed, seen_others, others, labels, skip=unwanted)
 
@@ -173,6 +185,7 @@ class TrainStep:
             perturbed_right=right.sum(),
             d_spread=torch.sigmoid(judged.detach()).std(unbiased=False),
             d_target_mean=examples.targets.mean(),
+            d_target_var=examples.targets.var(unbiased=False),
         )
 
     @property
@@ -214,12 +227,15 @@ class TrainStep:
         normalized = players.space.normalized(values)
         if players.backbone is None:
             logits, features = players.classifier.logits_and_features(normalized)
-            return Seen(features, logits.argmax(1))
-        with torch.no_grad():  # known, black box: f is only called for labels
-            predictions = players.classifier.logits_normalized(normalized).argmax(1)
+            return Seen(features, self._said(logits))
+        with torch.no_grad():  # known, black box: f is only called, for labels unless targets are soft
+            answers = self._said(players.classifier.logits_normalized(normalized))
         if self._backbone_learns:
-            return Seen(values.new_empty(0), predictions)
-        return Seen(self._features(values), predictions)
+            return Seen(values.new_empty(0), answers)
+        return Seen(self._features(values), answers)
+
+    def _said(self, logits: Tensor) -> Tensor:
+        return logits.detach().float().softmax(1) if self.soft else logits.argmax(1)
 
     def _features(self, values: Tensor) -> Tensor:
         backbone = self.players.backbone
@@ -250,14 +266,14 @@ class TrainStep:
         learns = self._backbone_learns
         first, rest = (perturbed, others) if learns else (seen.features, seen_others.features)
         inputs = torch.cat([first.detach(), rest[skip:]])
-        predictions = torch.cat([seen.predictions, seen_others.predictions[skip:]])
+        answers = torch.cat([seen.answers, seen_others.answers[skip:]])
         rows = torch.arange(len(inputs), device=labels.device)
-        shown, owners = predictions, rows % count  # each picture judged for its own clean image
+        shown, owners = answers, rows % count  # each picture judged for its own clean image
         if self.settings.mismatched and self.players.told_dim:
             shown = torch.cat([shown, shown])  # the same pictures, judged for a neighbour
             owners = torch.cat([owners, (rows + 1) % count])
         targets = success_targets(shown, labels[owners], self.settings.problem)
-        return Examples(inputs, predictions, owners, targets)
+        return Examples(inputs, answers, owners, targets)
 
     def _rehearse(
         self, condition: Tensor, seen: Seen, others: Seen, labels: Tensor, noise: torch.Generator
@@ -268,16 +284,16 @@ class TrainStep:
         for _ in range(settings.rehearsals if len(replay) else 0):
             shown = replay.draw(_REHEARSED, noise)
             owners = torch.cat([shown[: _REHEARSED // 2], replay.draw(_REHEARSED // 2, noise)])
-            targets = success_targets(replay.predictions[shown], replay.labels[owners], settings.problem)
+            targets = success_targets(replay.answers[shown], replay.labels[owners], settings.problem)
             with autocast(self.precision, self.device):
                 logits = self.players.discriminator(replay.features[shown], replay.conditions[owners])
                 loss = discriminator_loss(logits, targets, settings.loss)
             self._update(self.adam_d, loss)
-        times = 1 + len(others.predictions) // len(labels)  # x̃, the clean images, and their copies if any
+        times = 1 + len(others.answers) // len(labels)  # x̃, the clean images, and their copies if any
         replay.add(
             torch.cat([seen.features, others.features]),
             condition.repeat(times, 1),
-            torch.cat([seen.predictions, others.predictions]),
+            torch.cat([seen.answers, others.answers]),
             labels.repeat(times),
         )
 
@@ -287,7 +303,7 @@ class TrainStep:
         backbone = self.players.backbone
         if backbone is not None and backbone.trained:
             inputs = self._features(inputs)
-            naming = backbone.naming_loss(inputs, examples.predictions)
+            naming = backbone.naming_loss(inputs, examples.answers)
         if condition is None:
             return self.players.discriminator(inputs), naming
         # Repeated and rolled rather than indexed by `owners`: the gradient of indexing adds up in the

@@ -34,7 +34,7 @@ from pgn_studio.core.training.events import (
     StepCompleted,
 )
 from pgn_studio.core.training.faults import explained
-from pgn_studio.core.training.feed import Feed
+from pgn_studio.core.training.feed import NOISE, Feed
 from pgn_studio.core.training.health import (
     NotFiniteError,
     below_clean,
@@ -55,7 +55,6 @@ from pgn_studio.core.training.validation import Validation
 
 _PREVIEW_SECONDS = 1.0  # at most one preview in this time: it costs a forward of G and two of f
 _NOT_IN_METRICS = (PreviewReady, CheckpointSaved)
-_NOISE = 2  # beside feed.AUGMENTATION: a step's random streams are kept apart by numbers
 
 
 class Trainer:
@@ -151,7 +150,7 @@ class Trainer:
                     control.stop()
                     return
                 gamma = control.live.gamma  # one read of the live settings
-                noise = generator_for(self.settings.seed, step, _NOISE)
+                noise = generator_for(self.settings.seed, step, NOISE)
                 result = self._step(batch, gamma=gamma, noise=noise)
                 step += 1
                 reader.add(result, StepTaken(step, epoch + 1, len(batch.labels), gamma))
@@ -238,9 +237,7 @@ class Trainer:
         if taken.gamma != self._position.gamma:
             self._position = replace(self._position, gamma=taken.gamma)
             self._emit(GammaChanged(step, taken.gamma))
-        loss_g, loss_d, l2, target_mean, fixed, broken, clean_right, perturbed_right, spread, d_targets = (
-            values
-        )
+        loss_g, loss_d, l2, target_mean, fixed, broken, clean_right, perturbed_right, *of_d = values
         check_losses(step, loss_g=loss_g, loss_d=loss_d, l2=l2)
         sums = (self._position.loss_g_sum + loss_g, self._position.loss_d_sum + loss_d)
         self._position = replace(self._position, step=step, loss_g_sum=sums[0], loss_d_sum=sums[1])
@@ -257,8 +254,9 @@ class Trainer:
             clean_accuracy=clean_right / count,
             perturbed_accuracy=perturbed_right / count,
             images_per_second=count / max(time.perf_counter() - self._since, 1e-9),
-            d_spread=spread,
-            d_target_mean=d_targets,
+            d_spread=of_d[0],
+            d_target_mean=of_d[1],
+            d_target_var=of_d[2],
             queries=self._queries.used,
         )
         self._emit(completed)

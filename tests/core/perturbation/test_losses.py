@@ -28,6 +28,21 @@ def test_targets_of_equations_4_and_10(problem: str, expected: list[float]) -> N
     assert success_targets(predictions, labels, problem).tolist() == expected  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("problem", "expected"), [("enhance", [0.7, 0.1]), ("adversarial", [0.3, 0.9])])
+def test_soft_targets_are_the_probability_of_success(problem: str, expected: list[float]) -> None:
+    probabilities, labels = torch.tensor([[0.2, 0.7, 0.1], [0.6, 0.3, 0.1]]), torch.tensor([1, 2])
+    targets = success_targets(probabilities, labels, problem)  # type: ignore[arg-type]
+    assert targets.tolist() == pytest.approx(expected)
+
+
+def test_soft_targets_of_a_label_are_the_hard_ones() -> None:
+    predictions, labels = torch.tensor([3, 1, 2]), torch.tensor([3, 2, 2])
+    one_hot = torch.nn.functional.one_hot(predictions, 4).float()
+    for problem in ("enhance", "adversarial"):
+        hard = success_targets(predictions, labels, problem)  # type: ignore[arg-type]
+        assert torch.equal(success_targets(one_hot, labels, problem), hard)  # type: ignore[arg-type]
+
+
 def test_least_squares_of_equations_7_and_8() -> None:
     expected_d = np.mean([(d - t) ** 2 for d, t in zip(OUTPUTS, TARGETS.tolist(), strict=True)])
     expected_g = np.mean([(d - 1) ** 2 for d in OUTPUTS])

@@ -83,6 +83,21 @@ def test_a_pgn_in_normalized_space(tmp_path: Path, generator: Generator) -> None
     torch.testing.assert_close(result.perturbation_pixels, result.perturbation * 0.2, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("image_size", [16, 40, 96])
+def test_a_file_keeps_the_widths_that_were_the_default_when_it_was_written(
+    tmp_path: Path, image_size: int
+) -> None:
+    settings = SETTINGS.updated(decoder_widths=(24, 16, 8, 4))
+    generator = build_generator(settings, image_size=image_size)
+    unset = {**settings.model_dump(mode="json"), "decoder_widths": None}
+    path = tmp_path / "pgn.safetensors"
+    save_pgn(path, generator, make_info(settings=unset, image_size=image_size))
+    pixels = torch.rand(2, 3, image_size, image_size)
+    with torch.no_grad():
+        expected = generator.eval()(pixels)
+    assert torch.equal(load_pgn(path).perturb(pixels).perturbation, expected)
+
+
 def test_non_finite_weights_are_not_saved(tmp_path: Path, generator: Generator) -> None:
     with torch.no_grad():
         next(generator.parameters()).fill_(float("nan"))

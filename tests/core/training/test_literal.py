@@ -27,6 +27,8 @@ STEPS = 3
 LITERAL: dict[str, Any] = {
     "conditional": False,
     "told_label": False,
+    "soft_targets": False,
+    "feature_noise": 0.0,
     "head": "linear",
     "anchors": False,
     "noise_copies": False,

@@ -98,7 +98,7 @@ def test_replay_remembers_the_latest_and_survives_a_checkpoint() -> None:
         features = torch.full((2, 2**19), float(value))
         replay.add(features, torch.full((2, 1), value), torch.tensor([value, value]), torch.tensor([0, 1]))
     assert len(replay) == 4
-    assert sorted(replay.predictions.tolist()) == [1, 1, 2, 2]
+    assert sorted(replay.answers.tolist()) == [1, 1, 2, 2]
     assert replay.conditions[:, 0].tolist() == replay.features[:, 0].tolist()
     restored = Replay(feature_dim=2**19, condition_dim=1)
     restored.load_state_dict(replay.state_dict())

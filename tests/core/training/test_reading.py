@@ -174,8 +174,9 @@ KINDS: list[dict[str, Any]] = [  # the last is the paper's
     {"encoder_trained": False},
     {"discriminator": "known", "loss": "lr"},
     {"discriminator": "blackbox", "problem": "adversarial"},
-    {"conditional": False, "told_label": False, "head": "linear", "anchors": False, "noise_copies": False,
-     "mismatched": False, "rehearsals": 0, "average": 0.0, "input_space": "normalized"},
+    {"conditional": False, "told_label": False, "soft_targets": False, "head": "linear", "anchors": False,
+     "noise_copies": False, "mismatched": False, "rehearsals": 0, "average": 0.0,
+     "input_space": "normalized"},
 ]  # fmt: skip
 
 

@@ -136,7 +136,7 @@ def test_a_black_box_is_only_asked_for_labels(
 def test_anchors_copies_and_mismatched_pairs_carry_their_own_targets(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
 ) -> None:
-    settings = settings.updated(encoder_trained=False)
+    settings = settings.updated(encoder_trained=False, soft_targets=False)
     players = make(settings, classifier, digits)
     step = TrainStep(players, settings, precision="fp32")
     pixels, labels = batch(digits, 4)
@@ -147,6 +147,21 @@ def test_anchors_copies_and_mismatched_pairs_carry_their_own_targets(
     expected = [float(predictions[row % 12] == labels[owner]) for row, owner in enumerate(examples.owners)]
     assert examples.targets.tolist() == expected
     assert examples.owners[12:].tolist() == [(row + 1) % 4 for row in range(12)]
+
+
+def test_soft_targets_are_what_the_classifier_says_of_the_label(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
+) -> None:
+    step = TrainStep(make(settings, classifier, digits), settings, precision="fp32")
+    assert step.soft  # D looks through the classifier
+    pixels, labels = batch(digits, 4)
+    seen = step._look(pixels)
+    examples = step._examples(seen, pixels, step._look(torch.cat([pixels, pixels])), pixels, labels, skip=0)
+    probabilities = classifier(pixels).softmax(1).repeat(3, 1)
+    expected = [float(probabilities[row % 12, labels[owner]]) for row, owner in enumerate(examples.owners)]
+    assert examples.targets.tolist() == pytest.approx(expected, abs=1e-5)
+    assert not examples.targets.requires_grad
+    assert torch.equal(seen.predictions, classifier(pixels).argmax(1))
 
 
 def test_d_is_told_the_label_and_g_is_not(
