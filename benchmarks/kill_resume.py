@@ -42,7 +42,7 @@ CLASSIFIER = ("train-classifier", *SMALL, "--epochs", "1")
 LINE = b'{"event": "StepCompleted", "step": 1, "loss_g": 0.1234'
 KILLED = -signal.SIGKILL
 AGAIN = 0.25  # how often the run that goes on is killed as well
-PATIENCE_S = 120.0
+PATIENCE_S = 900.0  # by the clock, on a machine that may be busy
 
 
 class BrokenPromiseError(Exception):
