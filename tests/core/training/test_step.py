@@ -179,3 +179,20 @@ def test_d_is_told_the_label_and_g_is_not(
     other = step._condition(pixels, encoded, (labels + 1) % 10)
     features = torch.randn(4, classifier.feature_dim)
     assert not torch.equal(players.discriminator(features, told), players.discriminator(features, other))
+
+
+@pytest.mark.parametrize("kind", ["known", "blackbox"])
+def test_g_s_update_computes_no_gradients_of_d(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, kind: str
+) -> None:
+    settings = settings.updated(discriminator=kind)
+    players = make(settings, classifier, digits)
+    step = TrainStep(players, settings, precision="fp32")
+    players.train(True)
+    assert players.backbone is not None
+    computed: list[int] = []
+    first = next(value for value in players.backbone.parameters() if value.requires_grad)
+    first.register_hook(lambda _gradient: computed.append(1))
+    pixels, labels = batch(digits)
+    step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(0))
+    assert len(computed) == 1  # D's own update, not G's
