@@ -19,7 +19,7 @@ from pgn_studio.core.protocols import LabelledImages, Progress
 
 _IMAGES = 2048  # the paper needs fewer; more would only cost time
 # Steps of a batch are added up: many overshoot. Small batches, one DeepFool step an image, to the nearest of
-# the likeliest classes, fool as many as whole DeepFool runs at a tenth of the cost (benchmarks/baselines.py).
+# the likeliest classes, fool as many as whole DeepFool runs in a third of the time (benchmarks/baselines.py).
 _BATCH = 4
 _DEEPFOOL = {"candidates": 3, "most_steps": 1}
 _ASKED = 128  # images in a batch where f only answers
