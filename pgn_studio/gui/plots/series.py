@@ -57,8 +57,9 @@ class Series:
         return f"{value:.3g}" if self.unit == "plain" else f"{value:.1f} %"
 
     def _step_values(self, history: RunHistory) -> FloatArray:
-        return self._scaled(history.steps.column(self.column), history.images_per_step)
+        return self._scaled(history.steps.column(self.column), history.steps.column("images"))
 
-    def _scaled(self, values: FloatArray, out_of: float) -> FloatArray:
-        scales = {"plain": 1.0, "share": 100.0, "count": 100.0 / out_of}
-        return values * scales[self.unit]
+    def _scaled(self, values: FloatArray, out_of: FloatArray | float) -> FloatArray:
+        if self.unit == "plain":
+            return values
+        return 100.0 * values / (out_of if self.unit == "count" else 1.0)

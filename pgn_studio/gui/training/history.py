@@ -24,7 +24,7 @@ STEP_COLUMNS = (
     "broken",
     "clean_accuracy",
     "perturbed_accuracy",
-    "images_per_second",
+    "images",  # in this step, on average: what its counts are out of
 )
 EPOCH_COLUMNS = (
     "epoch",
@@ -92,12 +92,14 @@ class RunHistory:
 
     def keep_until(self, step: int) -> None:
         """Forget what comes after `step`: a run that goes on from there tells it anew."""
+        if not step:
+            self.clear()
         self.steps.keep_until("step", step)
         self.epochs.keep_until("step", step)
         self.notices = [notice for notice in self.notices if notice.step <= step]
 
     def add_steps(self, events: Sequence[StepCompleted]) -> None:
-        self.steps.append([vars(event) for event in events])
+        self.steps.append([{**vars(event), "images": self.images_per_step} for event in events])
 
     def add_epoch(self, event: EpochCompleted) -> None:
         self.epochs.append([vars(event)])
@@ -108,22 +110,24 @@ class RunHistory:
     def replay(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Fill from the lines of a metrics.jsonl."""
         self.clear()
+        rows: list[Mapping[str, Any]] = []
         for line in lines:
-            if line.get("event") == "RunStarted":
+            if line.get("event") == "RunStarted":  # again where the run went on, maybe with another batch
                 images, steps, val = (
                     _number(line.get(name)) for name in ("train_images", "steps_per_epoch", "val_images")
                 )
                 if images > 0 and steps > 0 and val > 0:  # False for NaN
                     self.describe(images=images, steps=steps, val=val)
-        self.steps.append([line for line in lines if line.get("event") == "StepCompleted"])
+            elif line.get("event") == "StepCompleted":
+                rows.append({**line, "images": self.images_per_step})
+        self.steps.append(rows)
         self.epochs.append([line for line in lines if line.get("event") == "EpochCompleted"])
         self.notices += [_notice(line) for line in lines if line.get("event") == "Notice"]
 
     def describe(self, *, images: float, steps: float, val: float) -> None:
-        """Remember what the counts are out of: `images` in `steps` steps, `val` at an epoch's end."""
+        """What the counts are out of from now on: `images` in `steps` steps, `val` at an epoch's end."""
         self.images_per_step = max(1.0, images / max(1, steps))
         self.val_images = max(1.0, float(val))
-
 
     def gamma_changes(self) -> FloatArray:
         """The steps that were the first with another γ."""
