@@ -145,7 +145,7 @@ def main() -> None:
         wait_until(lambda: not studio.session.active, 120)
         settle(0.5)
         window.close()
-        launcher.imports.wait()
+        launcher.wait()
     print(f"{'lateness of a 5-ms timer, ms':<28}{'p50':>9}{'p99':>9}{'max':>9}")
     print(idle.row("idle"))
     print(training.row("training digits, four plots"))

@@ -21,6 +21,7 @@ from PySide6.QtCore import QCoreApplication, QObject, QRunnable, QThread, QThrea
 from shiboken6 import isValid
 
 from pgn_studio.core.errors import Cancelled, PgnStudioError
+from pgn_studio.gui.imports import wait_until_settled
 
 if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress
@@ -109,6 +110,7 @@ class _Task(QRunnable):
 
     def _outcome(self) -> object:
         try:
+            wait_until_settled()
             if self.cancelling.is_set():
                 return _Stopped()
             return _Succeeded(self._operation(self._progress))

@@ -31,16 +31,21 @@ class Series:
     unit: Literal["plain", "share", "count"] = "plain"  # shares and counts are drawn in percent
     smooth: bool = True
 
-    def raw(self, history: RunHistory) -> Line:
-        """Each step's value."""
-        return history.steps.column("step"), self._step_values(history)
-
     def line(self, history: RunHistory, look: Look) -> Line:
         """The curve: smoothed over steps, or a mean for each epoch."""
         values = self._step_values(history)
         if look.per_epoch:
             return means_per_epoch(history, values)
         return history.steps.column("step"), smoothed(values, look.window) if self.smooth else values
+
+    def since(self, history: RunHistory, look: Look, start: int, *, raw: bool = False) -> Line:
+        """The curve from a row of the steps on; `raw`: each step's value. Along epochs it is no mean yet."""
+        if look.per_epoch:
+            return history.steps.since("epoch", start), self._values_since(history, start)
+        window = look.window if self.smooth and not raw else 1
+        first = max(0, start - window + 1)  # what the first mean reaches back to
+        values = smoothed(self._values_since(history, first), window)
+        return history.steps.since("step", start), values[start - first :]
 
     def points(self, history: RunHistory, look: Look) -> Line:
         """The validation split's values at the ends of epochs."""
@@ -57,7 +62,11 @@ class Series:
         return f"{value:.3g}" if self.unit == "plain" else f"{value:.1f} %"
 
     def _step_values(self, history: RunHistory) -> FloatArray:
-        return self._scaled(history.steps.column(self.column), history.steps.column("images"))
+        return self._values_since(history, 0)
+
+    def _values_since(self, history: RunHistory, start: int) -> FloatArray:
+        values, images = history.steps.since(self.column, start), history.steps.since("images", start)
+        return self._scaled(values, images)
 
     def _scaled(self, values: FloatArray, out_of: FloatArray | float) -> FloatArray:
         if self.unit == "plain":

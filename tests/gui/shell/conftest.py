@@ -25,7 +25,7 @@ from pgn_studio.core.training.events import (
     RunStarted,
     StepCompleted,
 )
-from pgn_studio.gui.app import SLOW_IMPORTS, without_source_scan
+from pgn_studio.gui.imports import FIRST, LATER, without_source_scan
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.theme import current_theme
@@ -39,7 +39,7 @@ STEPS_PER_EPOCH = 10
 
 # Before the first test, whose time limit a cold disk would use up otherwise.
 with without_source_scan():
-    for name in SLOW_IMPORTS:
+    for name in (*FIRST, *LATER):
         importlib.import_module(name)
 
 

@@ -27,7 +27,8 @@ from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.training.worker import make_trainer
 
-PATIENCE_MS = 90_000
+PATIENCE_MS = 300_000  # a loaded machine, not a slow program
+pytestmark = pytest.mark.timeout(900)
 BATCH = 64
 SMALL = {"encoder": "small", "decoder_widths": (4, 4), "epochs": 2, "batch_size": BATCH, "precision": "fp32"}
 TINY = DataSettings(image_size=8, num_classes=2)
