@@ -94,10 +94,15 @@ def _entries(folder: str) -> int:
 def grown(counts: Sequence[Count]) -> list[str]:
     """What the last count has more of than the first; both are taken when things have settled."""
     first, last = counts[0], counts[-1]
-    names = ("threads", "python_threads", "files", "widgets", "timers", "objects")
-    before, after = ([getattr(count, name) for name in names] for count in (first, last))
-    pairs = zip(names, before, after, strict=True)
-    found = [f"{name}: {had} to {has}" for name, had, has in pairs if has > had]
+    kinds = {
+        "threads": (first.threads, last.threads),
+        "Python's threads": (first.python_threads, last.python_threads),
+        "open files": (first.files, last.files),
+        "widgets": (first.widgets, last.widgets),
+        "timers": (first.timers, last.timers),
+        "QObjects": (first.objects, last.objects),
+    }
+    found = [f"{name}: {had} to {has}" for name, (had, has) in kinds.items() if has > had]
     most = max(count.memory_mib for count in counts)
     if most > MOST_GROWTH * first.memory_mib:
         found.append(f"memory: {first.memory_mib:.0f} to {most:.0f} MiB")

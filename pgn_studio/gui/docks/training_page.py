@@ -71,8 +71,9 @@ class TrainingPage(QWidget):
         self.memory.setToolTip("Memory of this process and, of a GPU, what its tensors take and torch holds")
         self._started: RunStarted | None = None
         self._rates: deque[float] = deque(maxlen=RATE_STEPS)
+        self.left = QLabel(self)
+        self.left.setObjectName("run_left")
         self._left = LeftInWords()
-        self._left_text = ""
         self._lay_out()
         self.compared_bar.removed.connect(self.stop_comparing)
         self.banner.action_clicked.connect(self.inspect_wanted)
@@ -136,7 +137,7 @@ class TrainingPage(QWidget):
     @Slot(object)
     def show_state(self, state: RunState) -> None:
         if state is RunState.PAUSED:
-            self.rate.setText(f"paused   {self._left_text}".rstrip())
+            self.rate.setText("paused")
         elif state is RunState.STOPPING:
             self.rate.setText("stopping at the next step …")
 
@@ -155,7 +156,7 @@ class TrainingPage(QWidget):
     def _forget_pace(self) -> None:
         """Nothing trains: no rate, no time left, no memory to show."""
         self._rates.clear()
-        self._left_text = self._left.say(None)
+        self.left.setText(self._left.say(None))
         self.rate.clear()
         self.memory.clear()
 
@@ -174,9 +175,12 @@ class TrainingPage(QWidget):
         top.addWidget(self.position)
         top.addWidget(self.rate, 1)
         top.addSpacing(12)
-        top.addWidget(self.memory)
-        top.addSpacing(12)
         top.addWidget(self.controls)
+        progress = QHBoxLayout()  # beside the bar: the row above is as wide as a small window has room for
+        progress.setSpacing(12)
+        progress.addWidget(self.bar, 1)
+        progress.addWidget(self.left)
+        progress.addWidget(self.memory)
         card = QFrame(self)
         card.setProperty("card", True)
         inside = QHBoxLayout(card)
@@ -186,7 +190,7 @@ class TrainingPage(QWidget):
         layout = self._column = QVBoxLayout(self)
         layout.setContentsMargins(10, 8, 10, 8)
         layout.addLayout(top)
-        layout.addWidget(self.bar)
+        layout.addLayout(progress)
         layout.addWidget(self.banner)
         layout.addWidget(self.health)
         layout.addWidget(self.compared_bar)
@@ -221,12 +225,11 @@ class TrainingPage(QWidget):
 
     def _rate_text(self, last: StepCompleted) -> str:
         rate = len(self._rates) / sum(1.0 / rate for rate in self._rates)
-        parts = (f"γ {last.gamma:g}", f"{rate:,.0f} images/s", self._left_text)
-        return "   ".join(part for part in parts if part)
+        return f"γ {last.gamma:g}   {rate:,.0f} images/s"
 
     @Slot(object)
     def _show_vitals(self, vitals: Vitals) -> None:
-        self._left_text = self._left.say(vitals.seconds_left)
+        self.left.setText(self._left.say(vitals.seconds_left))
         self.memory.setText(str(vitals.memory))
 
     @Slot(object)

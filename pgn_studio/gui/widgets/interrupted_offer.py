@@ -20,8 +20,7 @@ class InterruptedOffer(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("interrupted_offer")
-        self.setFrameShape(QFrame.Shape.StyledPanel)
-        self.setProperty("kind", "warning")
+        self.setProperty("card", True)
         self.run: RunSummary | None = None
         self.text = QLabel(self)
         self.text.setObjectName("interrupted_text")

@@ -109,19 +109,19 @@ def test_memory_and_time_left_are_shown_while_it_trains_and_gone_afterwards(
 ) -> None:
     monkeypatch.setattr(live_view, "_VITALS_SECONDS", 0.0)
     studio = studio_of(real)
-    memory, rate = child(real, QLabel, "run_memory"), child(real, QLabel, "run_rate")
+    memory, left = child(real, QLabel, "run_memory"), child(real, QLabel, "run_left")
+    rate = child(real, QLabel, "run_rate")
     studio.setup.fill({"epochs": 200})
     press(qtbot, real, "start_button")
     qtbot.waitUntil(lambda: memory.text().endswith("GiB"), timeout=PATIENCE_MS)
     assert float(memory.text().split()[1]) > 0.1
-    qtbot.waitUntil(lambda: rate.text().endswith("left"), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: left.text().endswith("left"), timeout=PATIENCE_MS)
     press(qtbot, real, "pause_button")
-    assert rate.text().startswith("paused")
-    assert rate.text().endswith("left")
+    assert rate.text() == "paused"
+    assert left.text().endswith("left")
     with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS):
         press(qtbot, real, "stop_button")
-    assert memory.text() == ""
-    assert rate.text() == ""
+    assert (memory.text(), left.text(), rate.text()) == ("", "", "")
 
 
 def test_a_gpu_s_memory_stands_beside_the_process_s(qtbot: QtBot, make_window: Any) -> None:
@@ -130,6 +130,8 @@ def test_a_gpu_s_memory_stands_beside_the_process_s(qtbot: QtBot, make_window: A
     bridge.vitals.emit(Vitals(3, 725.0, MemoryUse(2**30, False, "cuda:0", 3 * 2**30, 2**32, 80 * 2**30)))
     shown = child(window, QLabel, "run_memory").text()
     assert shown == "GPU 3.0 of 80.0 GiB (4.0 reserved), memory 1.0 GiB"
+    assert child(window, QLabel, "run_left").text() == "about 12 min left"
+    assert window.minimumSizeHint().width() <= 1280
 
 
 # ---------------------------------------------------------------------- out of memory
