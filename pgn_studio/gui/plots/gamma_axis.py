@@ -58,13 +58,13 @@ class GammaOverlay(QObject):
     def redraw(self, history: RunHistory, look: Look) -> None:
         axis = "epoch" if look.per_epoch else "step"
 
-        def since(start: int) -> Line:
-            gamma = history.steps.since("gamma", start)
+        def between(start: int, stop: int) -> Line:
+            gamma = history.steps.between("gamma", start, stop)
             decades = np.full(len(gamma), ZERO)
             np.log10(gamma, out=decades, where=gamma > 0)
-            return history.steps.since(axis, start), decades
+            return history.steps.between(axis, start, stop), decades
 
-        x, decades = self._line.follow(history, axis, since, per_epoch=look.per_epoch)
+        x, decades = self._line.follow(history, axis, between, per_epoch=look.per_epoch)
         self.curve.setData(x, decades)
         if len(decades):  # a decade of air: a line on the frame would not be seen
             self._view.setYRange(np.floor(decades.min()) - 0.5, np.ceil(decades.max()) + 0.5, padding=0)

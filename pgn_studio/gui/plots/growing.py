@@ -14,6 +14,7 @@ from pgn_studio.gui.plots.series import Line
 from pgn_studio.gui.training.history import FloatArray, RunHistory
 
 BLOCKS = 600  # of minima and maxima at most, and half of that at least: about a plot's width in pixels
+CHUNK = 65_536  # steps that are taken in at once: a long run from disk must not stop the window
 _EMPTY = np.empty(0)
 
 
@@ -98,16 +99,19 @@ class GrowingLine:
         self._key: Any = None
         self._seen = 0
         self._kept: Reduced | Means = Reduced()
+        self.behind = False  # whether there is more than was taken in: follow again
 
     def follow(
-        self, history: RunHistory, look: Any, since: Callable[[int], Line], *, per_epoch: bool = False
+        self, history: RunHistory, look: Any, between: Callable[[int, int], Line], *, per_epoch: bool = False
     ) -> Line:
-        """`since` gives the line from a row of the steps on; of equal `look`s it is the same."""
+        """`between` gives the line of rows of the steps; of equal `look`s it is the same."""
         key = (history, history.generation, look)
         if key != self._key:
             self._key, self._seen = key, 0
             self._kept = Means() if per_epoch else Reduced()
-        if len(history.steps) > self._seen:
-            self._kept.extend(*since(self._seen))
-            self._seen = len(history.steps)
+        stop = min(len(history.steps), self._seen + CHUNK)
+        if stop > self._seen:
+            self._kept.extend(*between(self._seen, stop))
+            self._seen = stop
+        self.behind = stop < len(history.steps)
         return self._kept.line()

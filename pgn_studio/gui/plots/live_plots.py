@@ -174,7 +174,8 @@ class LivePlots(QWidget):
         if not self._dirty:
             return
         plot = self._dirty.pop(0)
-        plot.redraw(self._history, self._look)
+        if not plot.redraw(self._history, self._look):
+            self._dirty.append(plot)
         if plot is self.losses and not self._zoomed:
             self._follow()
         if plot is self.l2:

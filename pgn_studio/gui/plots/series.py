@@ -38,14 +38,16 @@ class Series:
             return means_per_epoch(history, values)
         return history.steps.column("step"), smoothed(values, look.window) if self.smooth else values
 
-    def since(self, history: RunHistory, look: Look, start: int, *, raw: bool = False) -> Line:
-        """The curve from a row of the steps on; `raw`: each step's value. Along epochs it is no mean yet."""
+    def between(
+        self, history: RunHistory, look: Look, start: int, stop: int, *, raw: bool = False
+    ) -> Line:
+        """The curve over some rows of the steps; `raw`: each step's value. Along epochs it is no mean yet."""
         if look.per_epoch:
-            return history.steps.since("epoch", start), self._values_since(history, start)
+            return history.steps.between("epoch", start, stop), self._values(history, start, stop)
         window = look.window if self.smooth and not raw else 1
         first = max(0, start - window + 1)  # what the first mean reaches back to
-        values = smoothed(self._values_since(history, first), window)
-        return history.steps.since("step", start), values[start - first :]
+        values = smoothed(self._values(history, first, stop), window)
+        return history.steps.between("step", start, stop), values[start - first :]
 
     def points(self, history: RunHistory, look: Look) -> Line:
         """The validation split's values at the ends of epochs."""
@@ -62,10 +64,10 @@ class Series:
         return f"{value:.3g}" if self.unit == "plain" else f"{value:.1f} %"
 
     def _step_values(self, history: RunHistory) -> FloatArray:
-        return self._values_since(history, 0)
+        return self._values(history, 0, len(history.steps))
 
-    def _values_since(self, history: RunHistory, start: int) -> FloatArray:
-        values, images = history.steps.since(self.column, start), history.steps.since("images", start)
+    def _values(self, history: RunHistory, start: int, stop: int) -> FloatArray:
+        values, images = (history.steps.between(name, start, stop) for name in (self.column, "images"))
         return self._scaled(values, images)
 
     def _scaled(self, values: FloatArray, out_of: FloatArray | float) -> FloatArray:

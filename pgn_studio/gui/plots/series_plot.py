@@ -147,25 +147,26 @@ class SeriesPlot(QFrame):
             lines.set_colors(colors)
             switch.set_color(getattr(colors, lines.series.color))
 
-    def redraw(self, history: RunHistory, look: Look) -> None:
-        """Draw what `history` holds."""
+    def redraw(self, history: RunHistory, look: Look) -> bool:
+        """Draw what `history` holds; False where it is so much that another time must follow."""
         self._look = look
         self._drawn = []
         for lines in self._lines:
             series = lines.series
             # Smoothed first: of decimated values it would be a mean of extremes.
-            since = partial(series.since, history, look)
-            x, y = self._fit(lines.line.follow(history, look, since, per_epoch=look.per_epoch))
+            between = partial(series.between, history, look)
+            x, y = self._fit(lines.line.follow(history, look, between, per_epoch=look.per_epoch))
             self._drawn.append((x, y))
             lines.curve.setData(x, y)
             raw: Line = (x[:0], y[:0])
             if series.has_raw(look):
-                raw = self._fit(lines.raw_line.follow(history, "raw", partial(since, raw=True)))
+                raw = self._fit(lines.raw_line.follow(history, "raw", partial(between, raw=True)))
             lines.raw.setData(*raw)
             if lines.points is not None:
                 lines.points.setData(*series.points(history, look))
         changes = history.gamma_changes()
         self.gamma_ticks.setXVals(list(history.epochs_of(changes) if look.per_epoch else changes))
+        return not any(lines.line.behind for lines in self._lines)
 
     def compare(self, runs: Sequence[ComparedRun], look: Look) -> None:
         """Draw these runs beside the shown one, in place of those before."""

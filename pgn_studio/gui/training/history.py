@@ -67,14 +67,14 @@ class Table:
 
     def column(self, name: str) -> FloatArray:
         """All values (len,)."""
-        return self.since(name, 0)
+        return self.between(name, 0, self._length)
 
-    def since(self, name: str, start: int) -> FloatArray:
-        """The values from row `start` on: a view where they lie in one block."""
+    def between(self, name: str, start: int, stop: int) -> FloatArray:
+        """The values of rows `start` to `stop`: a view where they lie in one block."""
         position, parts = self._index[name], []
-        for number in range(start // self._block, -(-self._length // self._block)):
+        for number in range(start // self._block, -(-stop // self._block)):
             first = number * self._block
-            begin, end = max(0, start - first), min(self._block, self._length - first)
+            begin, end = max(0, start - first), min(self._block, stop - first)
             parts.append(self._blocks[number][position, begin:end])
         if not parts:
             return np.empty(0)
@@ -164,7 +164,8 @@ class RunHistory:
         """The steps that were the first with another γ."""
         if self._gamma_seen < len(self.steps):
             start = max(0, self._gamma_seen - 1)  # a change is between two rows
-            gamma, step = self.steps.since("gamma", start), self.steps.since("step", start)
+            stop = len(self.steps)
+            gamma, step = (self.steps.between(name, start, stop) for name in ("gamma", "step"))
             self._gamma_changes += step[1:][gamma[1:] != gamma[:-1]].tolist()
             self._gamma_seen = len(self.steps)
         return np.array(self._gamma_changes, dtype=np.float64)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pgn_studio.core.training.events import EpochCompleted, StepCompleted
+from pgn_studio.gui.plots import growing
 from pgn_studio.gui.plots.growing import BLOCKS, GrowingLine, Reduced
 from pgn_studio.gui.plots.series import Look, Series
 from pgn_studio.gui.training.history import RunHistory, Table, smoothed
@@ -82,19 +83,33 @@ def test_few_points_stay_as_they_are(count: int) -> None:
 def test_what_grew_is_what_all_of_it_gives(look: Look) -> None:
     rng = np.random.default_rng(0)
     series = Series("generator", "first", "loss_g")
-    history, growing = RunHistory(), GrowingLine()
+    history, kept = RunHistory(), GrowingLine()
     number = 0
     for size in (1, 3, 40, 2, 300, 57):
         steps = (step(number + more) for more in range(size))
         history.add_steps([replace(s, epoch=1 + s.step // 50, loss_g=rng.normal()) for s in steps])
         number += size
-        line = growing.follow(history, look, partial(series.since, history, look), per_epoch=look.per_epoch)
+        line = kept.follow(history, look, partial(series.between, history, look), per_epoch=look.per_epoch)
     expected = series.line(history, look)
     np.testing.assert_allclose(line[0], expected[0])
     np.testing.assert_allclose(line[1], expected[1], atol=1e-12)
     history.keep_until(100)
-    line = growing.follow(history, look, partial(series.since, history, look), per_epoch=look.per_epoch)
+    line = kept.follow(history, look, partial(series.between, history, look), per_epoch=look.per_epoch)
     np.testing.assert_allclose(line[1], series.line(history, look)[1], atol=1e-12)
+
+
+def test_a_long_run_is_taken_in_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growing, "CHUNK", 100)
+    series, look, line = Series("generator", "first", "loss_g"), Look(), GrowingLine()
+    history = RunHistory()
+    history.add_steps([step(number) for number in range(250)])
+    between = partial(series.between, history, look)
+    ends = []
+    for _ in range(3):
+        x, y = line.follow(history, look, between)
+        ends.append((x[-1], line.behind))
+    assert ends == [(99, True), (199, True), (249, False)]
+    np.testing.assert_allclose(y, series.line(history, look)[1])
 
 
 def test_steps_over_several_blocks_and_back() -> None:
@@ -102,8 +117,8 @@ def test_steps_over_several_blocks_and_back() -> None:
     for start in range(0, 10, 3):
         table.append([{"a": number, "b": -number} for number in range(start, start + 3)])
     assert table.column("b").tolist() == [-number for number in range(12)]
-    assert table.since("a", 5).tolist() == list(range(5, 12))
-    assert table.since("a", 12).tolist() == []
+    assert table.between("a", 5, 11).tolist() == list(range(5, 11))
+    assert table.between("a", 12, 12).tolist() == []
     assert table.ends("a") == (0.0, 11.0)
     table.keep_until("a", 5)
     table.append([{"a": 6}])
