@@ -27,6 +27,7 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 from shiboken6 import isValid
+from torch import nn
 
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.memory import MemoryUse, process_memory
@@ -69,12 +70,16 @@ class Count:
     widgets: int
     timers: int  # that run
     objects: int  # QObjects that Python knows
+    networks: int  # torch modules that are no part of another
 
     @classmethod
     def now(cls, at: int) -> Count:
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
         gc.collect()
-        found = [item for item in gc.get_objects() if issubclass(type(item), QObject) and isValid(item)]
+        everything = gc.get_objects()
+        found = [item for item in everything if issubclass(type(item), QObject) and isValid(item)]
+        modules = [item for item in everything if issubclass(type(item), nn.Module)]
+        parts = {id(part) for module in modules for part in module.children()}
         timers = sum(isinstance(item, QTimer) and item.isActive() for item in found)
         return cls(
             at,
@@ -85,6 +90,7 @@ class Count:
             len(QApplication.allWidgets()),
             timers,
             len(found),
+            sum(id(module) not in parts for module in modules),
         )
 
 
@@ -102,6 +108,7 @@ def grown(counts: Sequence[Count]) -> list[str]:
         "widgets": (first.widgets, last.widgets),
         "timers": (first.timers, last.timers),
         "QObjects": (first.objects, last.objects),
+        "networks": (first.networks, last.networks),
     }
     found = [f"{name}: {had} to {has}" for name, (had, has) in kinds.items() if has > had]
     most = max(count.memory_mib for count in counts)

@@ -101,9 +101,13 @@ class _Task(QRunnable):
         self.setAutoDelete(False)  # Python owns it: the dispatcher holds it until it has reported
         self.cancelling = threading.Event()
         self._key = key
-        self._operation = operation
+        self._operation: Callable[[Progress], object] | None = operation
         self._dispatcher = dispatcher
         self._last_report_s = -1.0
+
+    def let_go(self) -> None:
+        """Of what was worked with: the pool keeps a reference to every task that it ever ran."""
+        self._operation = None
 
     def run(self) -> None:
         self._report(self._outcome())
@@ -111,7 +115,7 @@ class _Task(QRunnable):
     def _outcome(self) -> object:
         try:
             wait_until_settled()
-            if self.cancelling.is_set():
+            if self.cancelling.is_set() or self._operation is None:
                 return _Stopped()
             return _Succeeded(self._operation(self._progress))
         except Cancelled:
@@ -180,8 +184,10 @@ class _Dispatcher(QObject):
             if callbacks and callbacks.progress and _wanted(callbacks.operation):
                 callbacks.progress(report.done, report.total)
             return
-        self._tasks.pop(key, None)
-        self._callbacks.pop(key, None)
+        task = self._tasks.pop(key, None)
+        if task is not None:
+            task.let_go()
+        callbacks = self._callbacks.pop(key, None)
         if callbacks is None or not isValid(callbacks.operation):
             return
         try:
