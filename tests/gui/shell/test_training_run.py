@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,90 +12,17 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSpinBox
 from pytestqt.qtbot import QtBot
 
-from pgn_studio.core.config import DataSettings
 from pgn_studio.core.memory import MemoryUse
-from pgn_studio.core.paths import runs_folder
-from pgn_studio.core.runs import LOCK, RunFolder
+from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training import live_view
 from pgn_studio.core.training.events import Notice, RunStarted, StepCompleted, Vitals
 from pgn_studio.core.training.step import TrainStep
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.training.session import RunState
-from pgn_studio.gui.training.worker import make_trainer
+from tests.gui.shell.driving import BATCH, PATIENCE_MS, child, press, studio_of, train, until_step
 
-PATIENCE_MS = 300_000  # a loaded machine, not a slow program
 pytestmark = pytest.mark.timeout(900)
-BATCH = 64
-SMALL = {"encoder": "small", "decoder_widths": (4, 4), "epochs": 2, "batch_size": BATCH, "precision": "fp32"}
-TINY = DataSettings(image_size=8, num_classes=2)
-
-
-def studio_of(window: MainWindow) -> Studio:
-    assert window.studio is not None
-    return window.studio
-
-
-def child(window: MainWindow, kind: type[Any], name: str) -> Any:
-    found = window.findChild(kind, name)
-    assert found is not None, name
-    return found
-
-
-def press(qtbot: QtBot, window: MainWindow, name: str) -> None:
-    button = child(window, QPushButton, name)
-    assert button.isEnabled(), name
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Any:
-    from pgn_studio.core.data.sources import load_dataset
-
-    return load_dataset(TINY)
-
-
-@pytest.fixture(scope="module")
-def guesser(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """An untrained classifier of it, from its file."""
-    from pgn_studio.core.classifiers import load_classifier, save_classifier
-
-    made = load_classifier("arch:small", classes=tiny.classes, image_size=tiny.image_size)
-    path = tmp_path_factory.mktemp("classifier") / "guesser.safetensors"
-    save_classifier(path, made.net, made.info)
-    return load_classifier(path)
-
-
-@pytest.fixture
-def real(
-    make_window: Callable[..., MainWindow],
-    tiny: Any,
-    guesser: Any,
-    qtbot: QtBot,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> MainWindow:
-    """A window whose trainer is the real one, on two digits at 8 px, in a home of its own."""
-    monkeypatch.setenv("PGN_STUDIO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("pgn_studio.gui.workspace.Workspace.measure_run", lambda *_: None)
-    made = make_window(make_runner=make_trainer)
-    studio = studio_of(made)
-    studio.workspace._set_dataset(TINY, tiny)
-    studio.workspace.use_classifier(replace(studio.workspace.source, path=guesser.info.path), guesser)
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
-    studio.setup.fill(SMALL)
-    return made
-
-
-def until_step(qtbot: QtBot, studio: Studio, step: int) -> None:
-    steps = studio.training.history.steps
-    qtbot.waitUntil(lambda: len(steps) > 0 and steps.column("step")[-1] >= step, timeout=PATIENCE_MS)
-
-
-def train(qtbot: QtBot, window: MainWindow, button: str = "start_button") -> None:
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS):
-        press(qtbot, window, button)
 
 
 # ---------------------------------------------------------------------- memory and time left
@@ -294,122 +218,3 @@ def test_more_epochs_in_the_set_up_need_no_question(qtbot: QtBot, real: MainWind
         child(real, QAction, "action_continue_the_last_run").trigger()
     assert studio.continuation.dialog is None
     assert end.args[0].epoch == 3
-
-
-# ---------------------------------------------------------------------- interrupted
-
-
-def interrupt(run_folder: str, *, epochs: int = 3) -> RunFolder:
-    """As if the process that trained the run had been killed."""
-    run = RunFolder.open(Path(run_folder))
-    settings = run.settings.updated(epochs=epochs)
-    run.update(status="running", results={}, settings=settings.model_dump(mode="json"))
-    return run
-
-
-@pytest.fixture
-def interrupted(qtbot: QtBot, real: MainWindow) -> RunFolder:
-    train(qtbot, real)
-    run = interrupt(studio_of(real).run_folder)
-    real.close()
-    return run
-
-
-def offered(qtbot: QtBot, make_window: Callable[..., MainWindow]) -> MainWindow:
-    window = make_window(make_runner=make_trainer)
-    offer = studio_of(window).continuation.offer
-    qtbot.waitUntil(offer.isVisible, timeout=PATIENCE_MS)
-    return window
-
-
-def not_offered(
-    qtbot: QtBot, make_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found: list[object] = []
-    from pgn_studio.gui.training.continuation import Continuation
-
-    really = Continuation._found
-    monkeypatch.setattr(Continuation, "_found", lambda desk, run: (found.append(run), really(desk, run)))
-    window = make_window(make_runner=make_trainer)
-    qtbot.waitUntil(lambda: bool(found), timeout=PATIENCE_MS)
-    assert found == [None]
-    assert not studio_of(window).continuation.offer.isVisible()
-
-
-def test_an_interrupted_run_is_offered_and_goes_on(
-    qtbot: QtBot, make_window: Callable[..., MainWindow], interrupted: RunFolder
-) -> None:
-    window = offered(qtbot, make_window)
-    studio = studio_of(window)
-    assert interrupted.path.name in child(window, QLabel, "interrupted_text").text()
-    assert studio.workspace.dataset is None
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS) as end:
-        press(qtbot, window, "continue_interrupted")
-        assert not studio.continuation.offer.isVisible()
-    assert end.args[0].epoch == 3
-    assert end.args[0].run_folder == str(interrupted.path)
-    steps = studio.training.history.steps.column("step")
-    assert steps.tolist() == list(range(1, len(steps) + 1))
-
-
-def test_without_a_first_epoch_it_begins_anew(
-    qtbot: QtBot, make_window: Callable[..., MainWindow], interrupted: RunFolder
-) -> None:
-    for name in ("pgn", "best", "last", "checkpoint"):
-        (interrupted.path / f"{name}.safetensors").unlink()
-    interrupt(str(interrupted.path), epochs=1)
-    window = offered(qtbot, make_window)
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.workspace.run_reopened, timeout=PATIENCE_MS):
-        press(qtbot, window, "show_interrupted")
-    assert len(studio.training.history.steps) > 0  # its curves
-    assert studio.setup.main.values()["encoder"] == "small"
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS):
-        press(qtbot, window, "continue_button")
-    assert RunFolder.open(interrupted.path).run_json["status"] == "completed"
-
-
-def test_a_declined_run_is_not_offered_again(
-    qtbot: QtBot,
-    make_window: Callable[..., MainWindow],
-    interrupted: RunFolder,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    window = offered(qtbot, make_window)
-    press(qtbot, window, "decline_interrupted")
-    assert not studio_of(window).continuation.offer.isVisible()
-    assert json.loads((interrupted.path / "run.json").read_text())["status"] == "running"  # left as it was
-    window.close()
-    not_offered(qtbot, make_window, monkeypatch)
-
-
-def test_a_run_that_another_process_trains_is_not_offered(
-    qtbot: QtBot,
-    make_window: Callable[..., MainWindow],
-    interrupted: RunFolder,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from pgn_studio.core.locks import Lock
-
-    lock = Lock(interrupted.path / LOCK)
-    not_offered(qtbot, make_window, monkeypatch)
-    lock.release()
-
-
-def test_one_that_was_taken_meanwhile_is_said_so(
-    qtbot: QtBot, make_window: Callable[..., MainWindow], interrupted: RunFolder
-) -> None:
-    from pgn_studio.core.locks import Lock
-
-    window = offered(qtbot, make_window)
-    studio = studio_of(window)
-    lock = Lock(interrupted.path / LOCK)
-    with qtbot.waitSignal(studio.workspace.failed, timeout=PATIENCE_MS):
-        press(qtbot, window, "continue_interrupted")
-    assert studio.error_dialog is not None
-    assert "is being trained by process" in studio.error_dialog.message.text()
-    studio.error_dialog.close()
-    lock.release()
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
-    assert not studio.session.active
-    assert runs_folder().is_dir()
