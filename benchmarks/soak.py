@@ -5,7 +5,7 @@
     python benchmarks/soak.py --curves 1000000       what a redraw costs when there are so many steps
 
 Ends with 1 where something grew. --steps sends real events through the real thread, bridge, history,
-plots and metrics file; only the arithmetic of a step is left out, which would take hours.
+plots and metrics file; only the arithmetic of a step is left out.
 """
 
 from __future__ import annotations
