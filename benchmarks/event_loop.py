@@ -1,6 +1,7 @@
 """How smooth the window stays while it trains digits on the CPU, and how soon it is there.
 
     python benchmarks/event_loop.py [--seconds 30]
+    python benchmarks/event_loop.py --starts 3     the start alone, with all imports first and as it is
 
 Lateness is how much later than due a 5-ms timer fires on the GUI thread, with all plots shown.
 """
@@ -40,6 +41,31 @@ window = MainWindow(SessionState())
 window.show()
 application.processEvents()
 print(time.perf_counter() - began)
+"""
+
+
+WORKING_PAGES = """
+import sys, time
+began = time.perf_counter()
+from pgn_studio.gui import imports
+from pgn_studio.gui.app import Launcher, make_application
+from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.theme import current_theme
+if sys.argv[1] == "all":
+    imports.FIRST, imports.LATER = (*imports.FIRST, *imports.LATER), ()
+application = make_application(["pgn-studio"])
+current_theme().apply("light")
+window = MainWindow(SessionState())
+window.show()
+launcher = Launcher(window, demo=False)
+launcher.start()
+while window.studio is None:
+    application.processEvents()
+    time.sleep(0.002)
+application.processEvents()
+print(time.perf_counter() - began, time.process_time())
+launcher.wait()
 """
 
 
@@ -84,6 +110,20 @@ def seconds_to_first_window() -> float:
     return min(seconds)
 
 
+def compare_starts(rounds: int) -> None:
+    """Until the working pages are there, both ways in turns: wall time and the process's own."""
+    found: dict[str, list[list[float]]] = {"all": [], "first": []}
+    for _ in range(rounds):
+        for how, times in found.items():
+            command = [sys.executable, "-c", WORKING_PAGES, how]
+            run = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
+            times.append([float(word) for word in run.stdout.split()[-2:]])
+    print(f"{'working pages after, s (median)':<40}{'wall':>8}{'CPU':>8}")
+    for how, name in (("all", "everything imported first"), ("first", "as it is: torch first")):
+        wall, cpu = np.median(found[how], axis=0)
+        print(f"{name:<40}{wall:8.1f}{cpu:8.1f}")
+
+
 def load_digits(studio: Studio) -> None:
     """Digits and an untrained classifier: how well it learns does not matter here."""
     from pgn_studio.core.classifiers import load_classifier
@@ -115,11 +155,15 @@ def main() -> None:
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long to measure while it trains")
+    parser.add_argument("--starts", type=int, default=0, help="only compare so many starts of each kind")
     options = parser.parse_args()
     if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     with tempfile.TemporaryDirectory() as home:
         os.environ["PGN_STUDIO_HOME"] = home
+        if options.starts:
+            compare_starts(options.starts)
+            return
         first = seconds_to_first_window()
         make_application(["pgn-studio"]).setQuitOnLastWindowClosed(False)
         current_theme().apply("light")
@@ -145,7 +189,7 @@ def main() -> None:
         wait_until(lambda: not studio.session.active, 120)
         settle(0.5)
         window.close()
-        launcher.imports.wait()
+        launcher.wait()
     print(f"{'lateness of a 5-ms timer, ms':<28}{'p50':>9}{'p99':>9}{'max':>9}")
     print(idle.row("idle"))
     print(training.row("training digits, four plots"))

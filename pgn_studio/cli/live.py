@@ -13,7 +13,9 @@ from pgn_studio.core.training.events import (
     Notice,
     RunStarted,
     StepCompleted,
+    Vitals,
 )
+from pgn_studio.core.training.timing import LeftInWords
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,8 @@ class TrainingReport:
         self._total_steps = 0
         self._total_epochs = 0
         self._steps: list[StepCompleted] = []
+        self._left = LeftInWords()
+        self._vitals = ""
 
     def __enter__(self) -> TrainingReport:
         self._line.__enter__()
@@ -39,6 +43,9 @@ class TrainingReport:
     def __call__(self, event: Event) -> None:
         if isinstance(event, StepCompleted):
             self._step(event)
+        elif isinstance(event, Vitals):
+            left = self._left.say(event.seconds_left)
+            self._vitals = f"  {left}  {event.memory}" if left else f"  {event.memory}"
         elif isinstance(event, EpochCompleted):
             self._line.note(epoch_line(event, self._total_epochs))
         elif isinstance(event, RunStarted):
@@ -71,6 +78,7 @@ class TrainingReport:
             self._total_steps,
             f"epoch {event.epoch}/{self._total_epochs}",
             step_figures(self._steps),
+            left=self._vitals,
         )
 
 

@@ -124,11 +124,14 @@ class LiveLine:
         if self._bar is not None:
             self._bar.stop()
 
-    def show(self, step: int, total: int, where: str, figures: str) -> None:
-        """`step` of `total` done; `where` stands before the bar and `figures` after it."""
+    def show(self, step: int, total: int, where: str, figures: str, *, left: str | None = None) -> None:
+        """`step` of `total` done; `where` stands before the bar and `figures` after it.
+
+        `left`: how long it still takes, where somebody else knows better than by counting.
+        """
         if self._first is None:
             self._first, self._started = step, time.monotonic()
-        figures += self._left(step, total)
+        figures += self._left(step, total) if left is None else left
         if self._bar is not None:
             self._bar.update(self._task, completed=step, total=total, description=where, figures=figures)
         elif self._throttle.ready():

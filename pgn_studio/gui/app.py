@@ -4,75 +4,27 @@ from __future__ import annotations
 
 import atexit
 import gc
-import importlib
 import logging
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from types import TracebackType
 
-from PySide6.QtCore import QObject, QThread, Slot
+from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import resources_folder
+from pgn_studio.gui import imports
+from pgn_studio.gui.imports import ImportThread
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.theme import current_theme
 
 log = logging.getLogger(__name__)
 
-# Everything slow that the working pages and the first run need; none of it touches Qt.
-SLOW_IMPORTS = (
-    "torch",
-    "torchvision",
-    "pgn_studio.core.data.sources",
-    "pgn_studio.core.classifiers",
-    "pgn_studio.core.evaluation.evaluate",
-    "pgn_studio.core.training.trainer",
-)
-
-
-@contextmanager
-def without_source_scan() -> Iterator[None]:
-    """Keep PySide from reading the source of each module imported meanwhile: torch has thousands.
-
-    PySide looks there for users of its snake_case feature. Sparing it took a second of six off the
-    start with warm disks, and far more with cold ones. Does nothing where PySide has changed.
-    """
-    feature = sys.modules.get("shibokensupport.feature")
-    scan = getattr(feature, "_mod_uses_pyside", None)
-    if feature is None or scan is None:
-        yield
-        return
-    setattr(feature, "_mod_uses_pyside", lambda _module: False)  # noqa: B010 - not in its type stubs
-    try:
-        yield
-    finally:
-        setattr(feature, "_mod_uses_pyside", scan)  # noqa: B010
-
-
-class ImportThread(QThread):
-    """Imports torch and the core. `failure` is empty when all went well."""
-
-    def __init__(self, parent: QObject) -> None:
-        super().__init__(parent)
-        self.setObjectName("imports")
-        self.failure = ""
-
-    def run(self) -> None:
-        try:
-            with without_source_scan():
-                for name in SLOW_IMPORTS:
-                    importlib.import_module(name)
-            from pgn_studio.core.device import use_cpu_threads
-
-            use_cpu_threads(spare=1)
-        except Exception as error:
-            log.exception("The imports failed.")
-            self.failure = f"{type(error).__name__}: {error}"
+_ADVICE = "Install torch and torchvision together, in one call: pip install torch torchvision"
 
 
 class Launcher(QObject):
@@ -82,29 +34,47 @@ class Launcher(QObject):
         super().__init__(window)
         self._window = window
         self._demo = demo
-        self.imports = ImportThread(self)
+        self.imports = ImportThread(imports.FIRST, self)
         self.imports.finished.connect(self._imported)
+        self.later: ImportThread | None = None
 
     def start(self) -> None:
         self.imports.start()
+
+    def wait(self) -> None:
+        """Until nothing is being imported: an import cannot be broken off."""
+        self.imports.wait()
+        if self.later is not None:
+            self.later.wait()
 
     @Slot()
     def _imported(self) -> None:
         if self.imports.failure:
             self._window.start_page.show_failure(
-                f"PyTorch could not be loaded.\n\n{self.imports.failure}\n\n"
-                "Install torch and torchvision together, in one call: pip install torch torchvision"
+                f"PyTorch could not be loaded.\n\n{self.imports.failure}\n\n{_ADVICE}"
             )
             return
         if not self._window.isVisible():  # closed meanwhile
             return
         studio = self._window.build()
+        # After the pages: opening and training wait for it, looking around does not.
+        self.later = ImportThread(imports.LATER, self, holds_work=True)
+        self.later.finished.connect(self._all_imported)
+        self.later.start()
         # What has been imported stays for good: collecting it again and again would stall the loop.
         gc.collect()
         gc.freeze()
         atexit.register(gc.unfreeze)  # else extension modules complain about leaks at exit
         if self._demo:
             studio.open_demo()
+
+    @Slot()
+    def _all_imported(self) -> None:
+        gc.freeze()
+        studio = self._window.studio
+        if self.later is not None and self.later.failure and studio is not None:
+            error = PgnStudioError(f"A part of PyTorch is broken: {self.later.failure}", hint=_ADVICE)
+            studio.show_problem("The window cannot work", error)
 
 
 def make_application(argv: Sequence[str]) -> QApplication:
@@ -132,7 +102,7 @@ def run_app(argv: Sequence[str], *, demo: bool = False) -> int:
     sys.excepthook = _report_uncaught
     launcher.start()
     code = application.exec()
-    launcher.imports.wait()  # closed early: an import cannot be broken off
+    launcher.wait()  # it may have been closed early
     return code
 
 

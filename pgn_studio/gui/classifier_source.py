@@ -86,12 +86,30 @@ def load_as_trained(
 
 def recorded_source(pgn: Pgn, path: Path, run: RunFolder | None) -> ClassifierSource:
     """The classifier's file with what the run knows about it, if it is a foreign one."""
-    from pgn_studio.core.classifiers import Access
-    from pgn_studio.core.classifiers.normalisation import recorded_order
     from pgn_studio.core.paths import trained_folder
     from pgn_studio.core.perturbation.pgn import find_classifier
 
     found = str(find_classifier(pgn.info, beside=path if run else path.parent, trained=trained_folder()))
+    return _with_facts(found, run, pgn.info.image_size)
+
+
+def source_of_run(run: RunFolder) -> ClassifierSource:
+    """The same of a run that may have no PGN yet."""
+    from pgn_studio.core.paths import trained_folder
+    from pgn_studio.core.perturbation.pgn import find_classifier_file
+
+    recorded = run.run_json.get("classifier")
+    facts = recorded if isinstance(recorded, dict) else {}
+    found = find_classifier_file(
+        str(facts.get("path", "")), str(facts.get("sha256", "")), beside=run.path, trained=trained_folder()
+    )
+    return _with_facts(str(found), run, run.settings.image_size)
+
+
+def _with_facts(found: str, run: RunFolder | None, image_size: int | None) -> ClassifierSource:
+    from pgn_studio.core.classifiers import Access
+    from pgn_studio.core.classifiers.normalisation import recorded_order
+
     facts = run.run_json.get("foreign_classifier") if run is not None else None
     if not isinstance(facts, dict):
         return ClassifierSource(found, foreign=is_black_box(found))
@@ -100,7 +118,7 @@ def recorded_source(pgn: Pgn, path: Path, run: RunFolder | None) -> ClassifierSo
         found,
         foreign=True,
         arch=facts.get("arch"),
-        image_size=pgn.info.image_size,
+        image_size=image_size,
         mean=mean,
         std=std,
         channels=recorded_order(facts.get("channels")),

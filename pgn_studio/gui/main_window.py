@@ -122,6 +122,7 @@ class MainWindow(QMainWindow):
         self.tabs.currentChanged.connect(self._tab_changed)
         self._run_state_changed(RunState.IDLE)
         self._stack.setCurrentWidget(self.tabs)
+        studio.continuation.look_for_interrupted()
         return studio
 
     def sizeHint(self) -> QSize:
@@ -230,9 +231,7 @@ class MainWindow(QMainWindow):
         self._run_actions["start"].setEnabled(setup.start_button.isEnabled())
         self._run_actions["pause"].setEnabled(setup.pause_button.isEnabled())
         self._run_actions["stop"].setEnabled(setup.stop_button.isEnabled())
-        self._run_actions["continue"].setEnabled(
-            state is RunState.IDLE and bool(self.studio.resume_folder) and setup.start_button.isEnabled()
-        )
+        self._run_actions["continue"].setEnabled(setup.continue_button.isEnabled())
 
     @Slot(str)
     def _say(self, text: str) -> None:

@@ -21,6 +21,7 @@ from PySide6.QtCore import QCoreApplication, QObject, QRunnable, QThread, QThrea
 from shiboken6 import isValid
 
 from pgn_studio.core.errors import Cancelled, PgnStudioError
+from pgn_studio.gui.imports import wait_until_settled
 
 if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress
@@ -100,16 +101,21 @@ class _Task(QRunnable):
         self.setAutoDelete(False)  # Python owns it: the dispatcher holds it until it has reported
         self.cancelling = threading.Event()
         self._key = key
-        self._operation = operation
+        self._operation: Callable[[Progress], object] | None = operation
         self._dispatcher = dispatcher
         self._last_report_s = -1.0
+
+    def let_go(self) -> None:
+        """Of what was worked with: the pool keeps a reference to every task that it ever ran."""
+        self._operation = None
 
     def run(self) -> None:
         self._report(self._outcome())
 
     def _outcome(self) -> object:
         try:
-            if self.cancelling.is_set():
+            wait_until_settled()
+            if self.cancelling.is_set() or self._operation is None:
                 return _Stopped()
             return _Succeeded(self._operation(self._progress))
         except Cancelled:
@@ -178,8 +184,10 @@ class _Dispatcher(QObject):
             if callbacks and callbacks.progress and _wanted(callbacks.operation):
                 callbacks.progress(report.done, report.total)
             return
-        self._tasks.pop(key, None)
-        self._callbacks.pop(key, None)
+        task = self._tasks.pop(key, None)
+        if task is not None:
+            task.let_go()
+        callbacks = self._callbacks.pop(key, None)
         if callbacks is None or not isValid(callbacks.operation):
             return
         try:

@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         studio.session.stop()
         wait_until(lambda: not studio.session.active, 120)
         window.close()
-        launcher.imports.wait()
+        launcher.wait()
     return 0
 
 

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 RecentKind = Literal["datasets", "classifiers", "pgns"]
 RECENT_LENGTH = 10
+DECLINED_LENGTH = 100
 LARGEST_FILE = 4 * 2**20
 _ESCAPE = re.compile(r"\\x([0-9A-Fa-f]+)|\\([0-7]+)")
 _CONTINUATION = re.compile(r"\\\r?\n")
@@ -49,6 +50,15 @@ class SessionState:
         others = [other for other in self._stored(kind) if other != entry]
         self._settings.setValue(f"recent/{kind}", [entry, *others][:RECENT_LENGTH])
 
+    @property
+    def declined_runs(self) -> list[str]:
+        """Interrupted runs that are not to be offered again."""
+        return self._texts("declined")
+
+    def decline_run(self, key: str) -> None:
+        others = [other for other in self.declined_runs if other != key]
+        self._settings.setValue("declined", [key, *others][:DECLINED_LENGTH])
+
     def save_layout(self, window: QMainWindow) -> None:
         self._settings.setValue("geometry", window.saveGeometry())
         self._settings.setValue("layout", window.saveState(LAYOUT_VERSION))
@@ -62,7 +72,10 @@ class SessionState:
         return window.restoreGeometry(geometry) and window.restoreState(layout, LAYOUT_VERSION)
 
     def _stored(self, kind: RecentKind) -> list[str]:
-        value = self._settings.value(f"recent/{kind}", [])
+        return self._texts(f"recent/{kind}")
+
+    def _texts(self, key: str) -> list[str]:
+        value = self._settings.value(key, [])
         if isinstance(value, str):  # a list of one comes back as its element
             return [value]
         return [str(path) for path in value] if isinstance(value, list) else []

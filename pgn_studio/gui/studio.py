@@ -26,6 +26,7 @@ from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.inspection.page import InspectionPage
 from pgn_studio.gui.opening import Kind, kind_of
 from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.training.continuation import Continuation
 from pgn_studio.gui.training.curves_export import CurvesExport
 from pgn_studio.gui.training.session import RunState, TrainingSession
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
@@ -65,10 +66,12 @@ class Studio(QObject):
         self.closing = False
         self.error_dialog: ErrorDialog | None = None
         self.setup.data.add_recent(state.recent("datasets"))
+        self.continuation = Continuation(self, state, window)
+        self.training.offer_above(self.continuation.offer)
         self._wire_setup()
         self._wire_workspace()
         self._wire_session()
-        self._refresh()
+        self.refresh()
 
     # ------------------------------------------------------------------ wiring
 
@@ -81,6 +84,7 @@ class Studio(QObject):
         setup.classifier.train_wanted.connect(self.train_classifier)
         setup.main.edited.connect(self._set_device)
         setup.start_wanted.connect(self.start)
+        setup.continue_wanted.connect(self.continue_run)
         setup.pause_wanted.connect(self.session.toggle_pause)
         setup.stop_wanted.connect(self.session.stop)
         setup.gamma_changed.connect(self.session.set_gamma)
@@ -93,15 +97,16 @@ class Studio(QObject):
         workspace.pgn_opened.connect(self._pgn_opened)
         workspace.run_measured.connect(self._run_measured)
         workspace.failed.connect(self.show_problem)
-        workspace.task_started.connect(self._refresh)
-        workspace.task_ended.connect(self._refresh)
+        workspace.task_started.connect(self.refresh)
+        workspace.task_ended.connect(self.refresh)
         self.inspection.status.connect(self.message)
         self.training.inspect_wanted.connect(self.inspect_shown)
 
     def _wire_session(self) -> None:
         bridge = self.session.bridge
-        self.session.state_changed.connect(self._refresh)
+        self.session.state_changed.connect(self.refresh)
         self.session.state_changed.connect(self.training.show_state)
+        self.training.samples.changed.connect(self.session.show_samples)
         bridge.gamma_changed.connect(self._gamma_used)
         bridge.notice.connect(self._note)
         bridge.finished.connect(self._run_finished)
@@ -192,34 +197,17 @@ class Studio(QObject):
         data = self.workspace.data_settings
         try:
             settings = self.setup.settings(data.updated(image_size=dataset.image_size), classifier.info.path)
-            control = TrainingControl(gamma=settings.gamma)
+            control = TrainingControl(gamma=settings.gamma, samples=self.training.samples.choice)
         except PgnStudioError as error:
             self.show_problem("These settings do not work", error)
             return
         facts = self.workspace.source.facts()
-        self._begin(TrainingJob(settings, dataset, classifier, control, facts=facts))
+        self.begin(TrainingJob(settings, dataset, classifier, control, facts=facts))
 
     @Slot()
     def continue_run(self) -> None:
-        """Go on with the stopped run, to the number of epochs that the set-up says if it is larger."""
-        dataset, classifier = self.workspace.dataset, self.workspace.classifier
-        if self.session.active or not self.resume_folder or dataset is None or classifier is None:
-            return
-        from pgn_studio.core.runs import RunFolder
-
-        try:
-            run = RunFolder.open(Path(self.resume_folder))
-            run.check_free()
-            settings, history = run.settings, run.read_metrics()
-            wished = [settings.epochs, self.setup.main.values()["epochs"]]
-            epochs = max((int(count) for count in wished if count), default=None)
-            run.check_unfinished(epochs)
-            settings = settings.updated(epochs=epochs)
-        except PgnStudioError as error:
-            self.show_problem("The run cannot be continued", error)
-            return
-        control = TrainingControl(gamma=settings.gamma)
-        self._begin(TrainingJob(settings, dataset, classifier, control, resume=str(run.path)), history)
+        """Go on with the run that was stopped, or has done its epochs."""
+        self.continuation.ask()
 
     @Slot()
     def show_skipped(self) -> None:
@@ -264,8 +252,9 @@ class Studio(QObject):
         if field == "device":
             self.workspace.device = str(self.setup.main.values()["device"])
 
-    def _begin(self, job: TrainingJob, history: Sequence[dict[str, Any]] = ()) -> None:
-        """`history` is what a run that goes on has told before."""
+    def begin(self, job: TrainingJob, history: Sequence[dict[str, Any]] = ()) -> None:
+        """Train; `history` is what a run that goes on has told before."""
+        self.continuation.offer.hide()
         self.workspace.device = job.settings.device
         self.workspace.precision = job.settings.precision
         self.run_folder = self.resume_folder = ""
@@ -283,10 +272,11 @@ class Studio(QObject):
         self.setup.data.fill(data)
         self.setup.data.show_dataset(dataset)
         self.training.set_classes(dataset.classes)
+        self.training.samples.forget_pins()
         if data.dataset not in NAMED_DATASETS:
             self._state.add_recent("datasets", data.dataset)
         self._write(f"Loaded {dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px.")
-        self._refresh()
+        self.refresh()
 
     @Slot(object)
     def _classifier_changed(self, classifier: Any) -> None:
@@ -294,7 +284,7 @@ class Studio(QObject):
         self.setup.classifier.show_classifier(classifier)
         if Path(classifier.info.path).is_file():
             self._state.add_recent("classifiers", classifier.info.path)
-        self._refresh()
+        self.refresh()
 
     @Slot(object)
     def _pgn_opened(self, opened: MeasuredPgn) -> None:
@@ -307,7 +297,7 @@ class Studio(QObject):
         if opened.holder:
             self.training.say_held(opened.holder)
             self._write(f"Open to be read only: the run is being trained by {opened.holder}.")
-        self._refresh()
+        self.refresh()
 
     @Slot(object)
     def _run_measured(self, measured: MeasuredPgn) -> None:
@@ -331,13 +321,14 @@ class Studio(QObject):
     def _run_finished(self, event: RunFinished) -> None:
         self.run_folder = self.resume_folder = event.run_folder
         self._write(f"Run {event.reason} at step {event.step}, kept in {event.run_folder}.")
-        self._refresh()
+        self.refresh()
         if not self.closing:
             self.workspace.measure_run(event.pgn_path, event.run_folder)
 
     @Slot(object)
     def _run_failed(self, event: RunFailed) -> None:
         self.run_folder = self.resume_folder = event.run_folder
+        self.refresh()
         error = PgnStudioError(event.message, hint=event.hint, details=event.details)
         if self.closing:
             self._write(str(error))
@@ -353,11 +344,12 @@ class Studio(QObject):
         self._write(f"Step {notice.step}: {notice.message} {notice.hint}")
 
     @Slot()
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """Buttons follow what is loaded and what runs."""
         reason = "Still loading." if self.workspace.busy else self.workspace.problem()
         state: RunState = self.session.state
-        self.setup.show_state(state, startable=not reason, reason=reason)
+        resumable = not reason and bool(self.resume_folder)
+        self.setup.show_state(state, startable=not reason, resumable=resumable, reason=reason)
         self.run_state_changed.emit(state)
 
     def _write(self, line: str) -> None:

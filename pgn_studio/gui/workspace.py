@@ -15,6 +15,7 @@ from pgn_studio.core.config import DataSettings, TrainingSettings, names_file
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.gui.classifier_source import ClassifierSource, load_as_trained, recorded_source
 from pgn_studio.gui.operations import Operation, run_in_background
+from pgn_studio.gui.training.reopening import ReopenedRun, reopen_run
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -53,6 +54,7 @@ class Workspace(QObject):
     accuracy_measured = Signal(float, str)  # clean accuracy 0…1, split
     split_classified = Signal(object)  # ClassifiedSplit of what is loaded
     pgn_opened = Signal(object)  # MeasuredPgn, from a file or a run folder
+    run_reopened = Signal(object)  # ReopenedRun, which is to go on
     run_measured = Signal(object)  # MeasuredPgn, of the run that has just ended
     task_started = Signal(str)
     task_progress = Signal(int, int)
@@ -124,6 +126,12 @@ class Workspace(QObject):
         work = partial(_open_and_measure, path, self._measuring(), self.dataset, loaded)
         self._enqueue(f"Opening {path.name}", work, self._set_opened)
 
+    def reopen_run(self, path: Path) -> None:
+        """Load a run's data set and classifier, so that it can go on; it may have no PGN yet."""
+        loaded = None if self.classifier is None else (self.source, self.classifier)
+        work = partial(reopen_run, path, self.dataset, loaded)
+        self._enqueue(f"Opening {path.name}", work, self._set_reopened)
+
     def open_demo(self) -> None:
         """The bundled digits with the weak classifier and a PGN that mends it."""
         self._enqueue("Opening the demo", partial(_open_demo, self._measuring()), self._set_opened)
@@ -170,7 +178,12 @@ class Workspace(QObject):
         self.accuracy_measured.emit(found.accuracy.value, found.split_name)
         self.split_classified.emit(found)
 
-    def _set_opened(self, opened: MeasuredPgn) -> None:
+    def _set_reopened(self, run: ReopenedRun) -> None:
+        self._take(run)
+        self.run_reopened.emit(run)
+
+    def _take(self, opened: MeasuredPgn | ReopenedRun) -> None:
+        """The data set and the classifier."""
         self.data_settings = opened.data_settings
         if opened.dataset is not self.dataset:
             self.dataset = opened.dataset
@@ -178,6 +191,9 @@ class Workspace(QObject):
         self.classifier = opened.classifier
         self.source = opened.source
         self.classifier_changed.emit(opened.classifier)
+
+    def _set_opened(self, opened: MeasuredPgn) -> None:
+        self._take(opened)
         self._tell_split(opened.evaluation.clean)
         self.pgn_opened.emit(opened)
 

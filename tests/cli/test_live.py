@@ -6,6 +6,7 @@ import pytest
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.live import TrainingReport, step_figures
+from pgn_studio.core.memory import MemoryUse
 from pgn_studio.core.training.events import (
     CheckpointSaved,
     EpochCompleted,
@@ -13,6 +14,7 @@ from pgn_studio.core.training.events import (
     Notice,
     RunStarted,
     StepCompleted,
+    Vitals,
 )
 
 
@@ -43,6 +45,20 @@ def test_a_run_as_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     assert lines[5].endswith("1:01  best")
     assert lines[6] == "warning, step 8: Accuracy fell. Raise --gamma."
     assert len(lines) == 7
+
+
+def test_time_left_and_memory_follow_the_figures(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "SECONDS_BETWEEN_LINES", 0.0)
+    with TrainingReport() as report:
+        report(Vitals(1, None, MemoryUse(3 * 2**29)))
+        report(step(1))
+        report(Vitals(1, 725.0, MemoryUse(2**30, False, "cuda:0", 3 * 2**30, 4 * 2**30, 80 * 2**30)))
+        report(step(2))
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("images/s  memory 1.5 GiB")
+    assert second.endswith("about 12 min left  GPU 3.0 of 80.0 GiB (4.0 reserved), memory 1.0 GiB")
 
 
 def test_figures_start_anew_with_each_epoch(

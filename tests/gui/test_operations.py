@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +44,21 @@ class Listener(QObject):
 @pytest.fixture
 def listener(qapp: object) -> Listener:
     return Listener()
+
+
+class Load:
+    """As large as a data set."""
+
+
+def test_what_was_worked_with_is_let_go(qtbot: QtBot, listener: Listener) -> None:
+    load = Load()
+    alive = weakref.ref(load)
+    work = [lambda _progress, load=load: str(load)]
+    run_in_background(listener, work.pop(), listener.succeed, listener.fail)
+    del load
+    qtbot.waitUntil(lambda: bool(listener.results))
+    gc.collect()
+    assert alive() is None
 
 
 class Gate:

@@ -97,7 +97,7 @@ class Decoder(nn.Module):
     @staticmethod
     def widths_in(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:
         """The widths of the blocks whose weights these are, first to last; `tensors` of a Generator."""
-        found = []
+        found: list[int] = []
         while (weight := tensors.get(f"decoder.blocks.{len(found) * _LAYERS_IN_BLOCK}.weight")) is not None:
             found.append(int(weight.shape[1]) if weight.dim() == 4 else 0)
         return tuple(found)

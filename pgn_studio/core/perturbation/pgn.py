@@ -241,21 +241,26 @@ def find_classifier(info: PgnInfo, *, beside: Path, trained: Path | None = None)
     Looks where it was, beside the PGN (`beside` is a folder), its parent, then in `trained`. Raises
     ClassifierError when there is none, or only files of that name with other contents.
     """
-    recorded = Path(info.classifier_path)
+    return find_classifier_file(info.classifier_path, info.classifier_sha256, beside=beside, trained=trained)
+
+
+def find_classifier_file(path: str, sha256: str, *, beside: Path, trained: Path | None = None) -> Path:
+    """`find_classifier`, by the recorded path and hash."""
+    recorded = Path(path)
     places = [recorded, beside / recorded.name, beside.parent / recorded.name]
     if trained is not None:
         places.append(trained / recorded.name)
     others = []
     for place in places:
         if place.is_file():
-            if sha256_of_file(place) == info.classifier_sha256:
+            if sha256_of_file(place) == sha256:
                 return place
             others.append(place)
     hint = "Give the file with --classifier, or put it beside the PGN."
     if others:
         raise ClassifierError(
-            f"{others[0]} is not the classifier this PGN was trained against (hash differs).", hint=hint
+            f"{others[0]} is not the classifier that was recorded (hash differs).", hint=hint
         )
     raise ClassifierError(
-        f"The classifier {recorded.name} of this PGN was not found (it was at {recorded}).", hint=hint
+        f"The classifier {recorded.name} was not found (it was at {recorded}).", hint=hint
     )

@@ -12,14 +12,16 @@ import torch
 
 from pgn_studio.core.config import TrainingSettings
 
+Order = npt.NDArray[np.int64]  # images, by their numbers
+
 _USUAL_EPOCHS, _USUAL_STEPS, _MOST_EPOCHS = 15, 1_000, 200
-_SMALLEST_BATCH = 2  # batch norm needs two
+SMALLEST_BATCH = 2  # batch norm needs two
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:
     """Batches in an epoch; a last one of a single image is left out."""
     full, rest = divmod(count, batch_size)
-    return full + (rest >= _SMALLEST_BATCH)
+    return full + (rest >= SMALLEST_BATCH)
 
 
 def training_epochs(settings: TrainingSettings, train_images: int) -> int:
@@ -39,8 +41,8 @@ def generator_for(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def epoch_batches(count: int, batch_size: int, *, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
-    """Every image once in the order that (seed, epoch) draw, cut into batches."""
-    order = np.random.default_rng([seed, epoch]).permutation(count)
-    steps = steps_per_epoch(count, batch_size)
+def epoch_batches(count: int, batch_size: int, *, seed: int, epoch: int, taken: int = 0) -> list[Order]:
+    """Every image but the first `taken` once, in the order that (seed, epoch) draw, cut into batches."""
+    order = np.random.default_rng([seed, epoch]).permutation(count)[taken:]
+    steps = steps_per_epoch(len(order), batch_size)
     return [order[start * batch_size : (start + 1) * batch_size] for start in range(steps)]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from pgn_studio.core.errors import PgnFileError
 from pgn_studio.core.files import parse_json, replacing, write_json
+from pgn_studio.core.training.pace import Pace
 from pgn_studio.core.training.step import TrainStep
 
 FORMAT = "pgn-studio-checkpoint"
@@ -39,6 +40,7 @@ class Position:
     blend: float  # the share in force
     last_accuracy: float = 0.0  # of the newest epoch
     last_accuracy_8bit: float = 0.0
+    pace: Pace | None = None  # None in checkpoints from before a batch could shrink
 
     @classmethod
     def start(cls, *, gamma: float) -> Position:
@@ -102,6 +104,8 @@ def _position(metadata: dict[str, str]) -> Position:
     if metadata.get("format") != FORMAT or metadata.get("version") != "1":
         raise ValueError(f"format {metadata.get('format')!r}, version {metadata.get('version')!r}")
     values: dict[str, Any] = parse_json(metadata["position"])
+    if values.get("pace") is not None:
+        values["pace"] = Pace(**values["pace"])
     known = [item.name for item in fields(Position) if item.default is MISSING or item.name in values]
     return Position(**{name: values[name] for name in known})
 

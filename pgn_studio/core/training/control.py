@@ -1,4 +1,4 @@
-"""Live control of a run: γ, pause and stop, each taking effect at a step boundary."""
+"""Live control of a run: γ, the preview's samples, pause and stop, each taking effect at a step boundary."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, replace
 
 from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.training.samples import SampleChoice
 
 
 @dataclass(frozen=True)
@@ -14,51 +15,64 @@ class LiveSettings:
     """The values that may change while a run goes on; read once per step, as one value."""
 
     gamma: float
+    samples: SampleChoice = SampleChoice()
 
 
 class TrainingControl:
     """Shared by the trainer's thread and whoever steers it. All methods are thread-safe."""
 
-    def __init__(self, *, gamma: float) -> None:
-        self._lock = threading.Lock()
-        self._live = LiveSettings(gamma=_checked_gamma(gamma))
-        self._running = threading.Event()
-        self._running.set()
-        self._stopping = threading.Event()
+    def __init__(self, *, gamma: float, samples: SampleChoice | None = None) -> None:
+        self._changed = threading.Condition()
+        self._live = LiveSettings(_checked_gamma(gamma), samples or SampleChoice())
+        self._paused = False
+        self._stopping = False
 
     def set(self, *, gamma: float) -> None:
         """Use `gamma` from the next step on. Raises ConfigError unless finite and >= 0."""
         checked = _checked_gamma(gamma)
-        with self._lock:
+        with self._changed:
             self._live = replace(self._live, gamma=checked)
+
+    def show(self, samples: SampleChoice) -> None:
+        """Preview these from the next step on; while paused at once."""
+        with self._changed:
+            self._live = replace(self._live, samples=samples)
+            self._changed.notify_all()
 
     @property
     def live(self) -> LiveSettings:
-        with self._lock:
+        with self._changed:
             return self._live
 
     def pause(self) -> None:
-        self._running.clear()
+        with self._changed:
+            self._paused = True
 
     def resume(self) -> None:
-        self._running.set()
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Stop at the next step boundary and keep what was learned; also wakes a paused run."""
-        self._stopping.set()
-        self._running.set()
+        with self._changed:
+            self._stopping, self._paused = True, False
+            self._changed.notify_all()
 
     @property
     def paused(self) -> bool:
-        return not self._running.is_set()
+        return self._paused
 
     @property
     def stopping(self) -> bool:
-        return self._stopping.is_set()
+        return self._stopping
 
-    def wait_while_paused(self) -> None:
-        """Block while paused; returns at once when running or stopping."""
-        self._running.wait()
+    def wait_while_paused(self, *, showing: SampleChoice | None = None) -> None:
+        """Block while paused; given what is being shown, only until other samples are wished for."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not self._paused or showing not in (None, self._live.samples)
+            )
 
 
 def _checked_gamma(gamma: float) -> float:

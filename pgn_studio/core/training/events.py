@@ -1,7 +1,8 @@
 """What a run tells its listeners: frozen dataclasses of plain numbers and CPU uint8 arrays.
 
 The command line's progress bar, metrics.jsonl and the window all consume these same events.
-A run emits RunStarted first and exactly one of RunFinished | RunFailed last.
+A run emits RunStarted first and exactly one of RunFinished | RunFailed last. RunStarted comes again
+where memory ran out: what was told after its first_step happens anew, with fewer images a step.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from pgn_studio.core.memory import MemoryUse
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,12 @@ class EpochCompleted:
     seconds: float
     best: bool  # the best so far by perturbed_accuracy_8bit (adversarial: the lowest)
     queries: int | None = None
+    validation_seconds: float | None = None  # comes on top of `seconds`
 
 
 @dataclass(frozen=True)
 class PreviewReady:
-    """The same few validation images every time, as the window's preview strip shows them."""
+    """A few validation images, the same until others are wished for, as the window's strip shows them."""
 
     step: int
     original: npt.NDArray[np.uint8]  # (N, H, W, 3)
@@ -83,6 +87,16 @@ class PreviewReady:
     labels: tuple[int, ...]
     clean_predictions: tuple[int, ...]
     perturbed_predictions: tuple[int, ...]
+    indices: tuple[int, ...] = ()  # in the validation split
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """At most once a second; not kept."""
+
+    step: int
+    seconds_left: float | None  # to the run's end, without what it pauses; None while too little is known
+    memory: MemoryUse
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,7 @@ Event = (
     | StepCompleted
     | EpochCompleted
     | PreviewReady
+    | Vitals
     | CheckpointSaved
     | GammaChanged
     | Notice

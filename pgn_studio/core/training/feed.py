@@ -14,8 +14,9 @@ from pgn_studio.core.device import Machine, autocast, to_pixels
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import LabelledImages
-from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
+from pgn_studio.core.training.batches import generator_for
 from pgn_studio.core.training.blend import blended
+from pgn_studio.core.training.pace import Pace
 from pgn_studio.core.training.remembered import Remembered
 
 AUGMENTATION, NOISE = 1, 2  # a step's random streams are kept apart by numbers
@@ -59,11 +60,16 @@ class Feed:
         seed: int,
         blend: float,
         device: torch.device,
+        pace: Pace | None = None,
     ) -> None:
-        """`encode`, `answer`: a frozen encoder's features and f's labels of pixels, where worth keeping."""
+        """`encode`, `answer`: a frozen encoder's features and f's labels of pixels, where worth keeping.
+
+        `pace` is that of a run whose batch has shrunk; by default it is the settings' all along.
+        """
         self.split, self.settings, self.device = split, settings, device
         self.seed, self.blend = seed, blend
-        self.steps_per_epoch = steps_per_epoch(len(split), settings.batch_size)
+        self._pace = pace or Pace(len(split), settings.batch_size)
+        self.steps_per_epoch = self._pace.per_epoch
         self._changes = augmentation(settings.augment, settings.dataset)
         few = self._changes in ("none", "flip")  # forms that an image comes in
         self._encoded = self._memory(encode) if few else None
@@ -76,9 +82,9 @@ class Feed:
 
     def epoch(self, epoch: int, *, done: int = 0) -> Iterator[Batch]:
         """The batches of a 0-based epoch after its first `done` ones."""
-        batches = epoch_batches(len(self.split), self.settings.batch_size, seed=self.seed, epoch=epoch)[done:]
+        batches = self._pace.batches(epoch, seed=self.seed, done=done)
         ahead = prefetched(self.split, batches, pin=self.device.type == "cuda")
-        first = epoch * self.steps_per_epoch + done
+        first = self._pace.first_step(epoch) + done
         for step, (indices, (images, labels)) in enumerate(zip(batches, ahead, strict=True), start=first):
             draws = generator_for(self.seed, step, AUGMENTATION)
             pixels, mirrored = to_pixels(images, self.device), None

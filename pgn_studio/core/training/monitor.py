@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from pgn_studio.core.config import LossName, Problem
+from pgn_studio.core.config import LossName, Problem, TrainingSettings
 from pgn_studio.core.training.events import EpochCompleted, Notice, NoticeLevel, StepCompleted
 
 WINDOW = 30  # steps that are judged together: some 2,000 images at the default batch
@@ -201,6 +201,12 @@ class Monitor:
     `pixel_scale`: what 1 of the perturbation's space is in pixel units (1 in pixel space; about
     the classifier's std in normalized space).
     """
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, *, std: Sequence[float]) -> Monitor:
+        """For a run with `settings` against a classifier that divides by `std`."""
+        scale = sum(std) / len(std) if settings.input_space == "normalized" else 1.0
+        return cls(problem=settings.problem, loss=settings.loss, pixel_scale=scale)
 
     def __init__(self, *, problem: Problem, loss: LossName, pixel_scale: float = 1.0) -> None:
         self._problem = problem

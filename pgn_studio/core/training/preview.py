@@ -1,8 +1,11 @@
-"""The preview strip's pictures: the same few validation images, perturbed by G as it is now."""
+"""The preview strip's pictures: a few validation images, perturbed by G as it is now."""
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from pgn_studio.core.classifiers import Classifier
@@ -10,16 +13,9 @@ from pgn_studio.core.device import autocast, to_pixels
 from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabelledImages, UInt8Images
 from pgn_studio.core.training.events import PreviewReady
+from pgn_studio.core.training.samples import SampleChoice
 
-PREVIEW_IMAGES = 8
-
-
-def preview_indices(clean_right: torch.Tensor, *, count: int = PREVIEW_IMAGES) -> list[int]:
-    """Half of them images that the classifier gets wrong, where there are as many: those can be fixed."""
-    wrong = torch.nonzero(~clean_right).flatten().tolist()
-    right = torch.nonzero(clean_right).flatten().tolist()
-    from_wrong = wrong[: max(count // 2, count - len(right))]
-    return sorted(from_wrong + right[: count - len(from_wrong)])
+SECONDS = 1.0  # at most one in this time by itself: it costs a forward of G and two of f
 
 
 def perturbation_picture(perturbation: torch.Tensor) -> tuple[UInt8Images, float]:
@@ -36,11 +32,26 @@ def _pictures(values: torch.Tensor) -> UInt8Images:
 class Preview:
     """Makes a PreviewReady whenever asked."""
 
-    def __init__(self, split: LabelledImages, pgn: Pgn, classifier: Classifier, indices: list[int]) -> None:
-        self._images = split.images(indices)
-        self._labels = tuple(int(label) for label in np.asarray(split.labels)[indices])
+    def __init__(
+        self, split: LabelledImages, right: npt.NDArray[np.bool_], pgn: Pgn, classifier: Classifier
+    ) -> None:
+        """`right`: which images of the split the classifier gets right."""
+        self._split, self._right = split, right
         self._pgn = pgn
         self._classifier = classifier
+        self._made = 0.0
+        self.choose(SampleChoice())
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() - self._made > SECONDS
+
+    def choose(self, choice: SampleChoice) -> None:
+        """Show these from now on."""
+        self.choice = choice
+        self._indices = choice.pick(self._right)
+        self._images = self._split.images(self._indices)
+        self._labels = tuple(int(label) for label in np.asarray(self._split.labels)[self._indices])
         self._features: torch.Tensor | None = None  # of a frozen encoder, from the first time on
 
     @torch.no_grad()
@@ -57,6 +68,7 @@ class Preview:
         self._pgn.generator.train(was_training)
         if not self._pgn.generator.encoder_trained:
             self._features = features
+        self._made = time.monotonic()
         picture, scale = perturbation_picture(result.perturbation_pixels)
         return PreviewReady(
             step=step,
@@ -67,4 +79,5 @@ class Preview:
             labels=self._labels,
             clean_predictions=tuple(clean),
             perturbed_predictions=tuple(perturbed),
+            indices=tuple(self._indices),
         )

@@ -15,7 +15,7 @@ from pgn_studio.core.evaluation.evaluate import Metrics, clean_scores, evaluate_
 from pgn_studio.core.perturbation.pgn import Perturbation, Pgn
 from pgn_studio.core.training.remembered import Remembered
 
-_BATCH = 128
+BATCH = 128
 
 
 class Validation:
@@ -29,12 +29,14 @@ class Validation:
         encode: Callable[[Tensor], Tensor] | None,
         most_bytes: int,
         precision: str,
+        batch_size: int = BATCH,
     ) -> None:
+        self._batch_size = batch_size
         self._dataset = dataset
         self._classifier = classifier
         self._precision = precision
         self.split = dataset.split("val")
-        self._clean = clean_scores(classifier, self.split, batch_size=_BATCH, precision=precision)
+        self._clean = clean_scores(classifier, self.split, batch_size=batch_size, precision=precision)
         self.right: npt.NDArray[np.bool_] = self._clean.argmax(1) == np.asarray(self.split.labels)
         images = len(self.split)
         self._memory = None if encode is None else Remembered(encode, images=images, most_bytes=most_bytes)
@@ -54,7 +56,7 @@ class Validation:
             split_name="val",
             dataset_name=self._dataset.name,
             space=pgn.space,
-            batch_size=_BATCH,
+            batch_size=self._batch_size,
             precision=self._precision,
             clean=self._clean,
         )

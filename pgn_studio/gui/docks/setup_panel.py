@@ -35,6 +35,7 @@ class SetupPanel(QWidget):
     """Says what the user wants; does nothing by itself."""
 
     start_wanted = Signal()
+    continue_wanted = Signal()
     pause_wanted = Signal()
     stop_wanted = Signal()
     gamma_changed = Signal(float)
@@ -55,12 +56,19 @@ class SetupPanel(QWidget):
         self.main.add_fields(RUN_FIELDS)
         self.start_button = self._button("Start", "start_button", "Train a PGN (Ctrl+Return)")
         self.start_button.setProperty("role", "primary")
+        self.continue_button = self._button(
+            "Continue…",
+            "continue_button",
+            "<p>Go on with the run that is shown: where it was stopped, or with more epochs "
+            "(Ctrl+Shift+Return)</p>",
+        )
         self.pause_button = self._button("Pause", "pause_button", "Pause or go on (Space)")
         self.stop_button = self._button("Stop", "stop_button", "Stop and keep what was learned (Ctrl+.)")
         self._lay_out()
         self.main.edited.connect(self._recipe_edited)
         self.gamma.changed.connect(self.gamma_changed)
         self.start_button.clicked.connect(self.start_wanted)
+        self.continue_button.clicked.connect(self.continue_wanted)
         self.pause_button.clicked.connect(self.pause_wanted)
         self.stop_button.clicked.connect(self.stop_wanted)
         current_theme().changed.connect(self._set_icons)
@@ -83,11 +91,14 @@ class SetupPanel(QWidget):
         if "gamma" in values:
             self.gamma.set_value(float(values["gamma"]))
 
-    def show_state(self, state: RunState, *, startable: bool, reason: str = "") -> None:
+    def show_state(
+        self, state: RunState, *, startable: bool, resumable: bool = False, reason: str = ""
+    ) -> None:
         """Which buttons work now; `reason` says why Start does not."""
         idle = state is RunState.IDLE
         self.start_button.setEnabled(idle and startable)
         self.start_button.setToolTip(reason or "Train a PGN (Ctrl+Return)")
+        self.continue_button.setEnabled(idle and resumable)
         self._state = state
         self.pause_button.setEnabled(state in (RunState.RUNNING, RunState.PAUSED))
         self.pause_button.setText("Resume" if state is RunState.PAUSED else "Pause")
@@ -129,7 +140,8 @@ class SetupPanel(QWidget):
         buttons = QGridLayout()
         buttons.setContentsMargins(8, 6, 8, 8)
         buttons.setSpacing(6)
-        buttons.addWidget(self.start_button, 0, 0, 1, 2)
+        buttons.addWidget(self.start_button, 0, 0)
+        buttons.addWidget(self.continue_button, 0, 1)
         buttons.addWidget(self.pause_button, 1, 0)
         buttons.addWidget(self.stop_button, 1, 1)
         layout = QVBoxLayout(self)
@@ -143,6 +155,7 @@ class SetupPanel(QWidget):
         self.start_button.setIcon(icon("play", on_accent=self.start_button.isEnabled()))
         paused = self._state is RunState.PAUSED
         self.pause_button.setIcon(icon("play" if paused else "pause"))
+        self.continue_button.setIcon(icon("step-forward"))
         self.stop_button.setIcon(icon("stop"))
 
     @Slot(str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,10 @@ from pgn_studio.core.training.events import (
     RunFinished,
     RunStarted,
     StepCompleted,
+    Vitals,
 )
+from pgn_studio.core.training.samples import SampleChoice
+from pgn_studio.core.training.timing import LeftInWords
 from pgn_studio.gui.plots.compared import DASHES, ComparedRun
 from pgn_studio.gui.plots.compared_bar import ComparedBar
 from pgn_studio.gui.plots.live_plots import LivePlots
@@ -28,8 +32,9 @@ from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.widgets.banner import Banner
 from pgn_studio.gui.widgets.health_strip import HealthStrip
 from pgn_studio.gui.widgets.preview_strip import PreviewStrip
+from pgn_studio.gui.widgets.sample_bar import SampleBar
 
-RATE_STEPS = 30  # over which images per second are averaged
+RATE_STEPS = 30  # whose images per second are averaged
 
 
 class TrainingPage(QWidget):
@@ -43,6 +48,7 @@ class TrainingPage(QWidget):
         self.history = RunHistory()
         self.plots = LivePlots(self.history, self)
         self.strip = PreviewStrip(self)
+        self.samples = SampleBar(self)
         self.banner = Banner(self)
         self.health = HealthStrip(self)
         self.bar = QProgressBar(self)
@@ -59,12 +65,26 @@ class TrainingPage(QWidget):
         self.controls = PlotBar(self.plots, self)
         self.compared_bar = ComparedBar(self)
         self._compared: list[ComparedRun] = []
+        self.memory = QLabel(self)
+        self.memory.setObjectName("run_memory")
+        self.memory.setProperty("role", "muted")
+        self.memory.setToolTip("Memory of this process and, of a GPU, what its tensors take and torch holds")
         self._started: RunStarted | None = None
+        self._rates: deque[float] = deque(maxlen=RATE_STEPS)
+        self.left = QLabel(self)
+        self.left.setObjectName("run_left")
+        self._left = LeftInWords()
         self._lay_out()
         self.compared_bar.removed.connect(self.stop_comparing)
         self.banner.action_clicked.connect(self.inspect_wanted)
         self.health.step_chosen.connect(self.plots.point_to)
+        self.strip.pin_wanted.connect(self.samples.toggle_pin)
+        self.samples.changed.connect(self._mark_pins)
         self._listen(bridge)
+
+    def offer_above(self, offer: QWidget) -> None:
+        """Put an offer on top of the page."""
+        self._column.insertWidget(0, offer)
 
     def set_classes(self, classes: Sequence[str]) -> None:
         self.strip.set_classes(classes)
@@ -128,10 +148,17 @@ class TrainingPage(QWidget):
         self.banner.hide()
         self.health.clear()
         self.plots.mark_notices()
-        self.rate.clear()
+        self._forget_pace()
         self.bar.setRange(0, 1)
         self.bar.setValue(0)
         self.plots.refresh()
+
+    def _forget_pace(self) -> None:
+        """Nothing trains: no rate, no time left, no memory to show."""
+        self._rates.clear()
+        self.left.setText(self._left.say(None))
+        self.rate.clear()
+        self.memory.clear()
 
     def _listen(self, bridge: TrainingBridge) -> None:
         bridge.started.connect(self._start)
@@ -139,6 +166,7 @@ class TrainingPage(QWidget):
         bridge.epoch.connect(self._add_epoch)
         bridge.preview.connect(self._show_preview)
         bridge.notice.connect(self._show_notice)
+        bridge.vitals.connect(self._show_vitals)
         bridge.finished.connect(self._finish)
         bridge.failed.connect(self._fail)
 
@@ -148,15 +176,21 @@ class TrainingPage(QWidget):
         top.addWidget(self.rate, 1)
         top.addSpacing(12)
         top.addWidget(self.controls)
+        progress = QHBoxLayout()  # beside the bar: the row above is as wide as a small window has room for
+        progress.setSpacing(12)
+        progress.addWidget(self.bar, 1)
+        progress.addWidget(self.left)
+        progress.addWidget(self.memory)
         card = QFrame(self)
         card.setProperty("card", True)
-        inside = QVBoxLayout(card)
+        inside = QHBoxLayout(card)
         inside.setContentsMargins(8, 6, 8, 4)
-        inside.addWidget(self.strip)
-        layout = QVBoxLayout(self)
+        inside.addWidget(self.strip, 1)
+        inside.addWidget(self.samples)
+        layout = self._column = QVBoxLayout(self)
         layout.setContentsMargins(10, 8, 10, 8)
         layout.addLayout(top)
-        layout.addWidget(self.bar)
+        layout.addLayout(progress)
         layout.addWidget(self.banner)
         layout.addWidget(self.health)
         layout.addWidget(self.compared_bar)
@@ -178,6 +212,7 @@ class TrainingPage(QWidget):
     @Slot(list)
     def _add_steps(self, events: list[StepCompleted]) -> None:
         self.history.add_steps(events)
+        self._rates.extend(event.images_per_second for event in events)
         last = events[-1]
         if self._started is not None:
             self.bar.setValue(last.step)
@@ -189,11 +224,13 @@ class TrainingPage(QWidget):
         self.plots.refresh()
 
     def _rate_text(self, last: StepCompleted) -> str:
-        rates = self.history.steps.column("images_per_second")[-RATE_STEPS:]
-        rate = len(rates) / float((1.0 / rates).sum())
-        assert self._started is not None
-        left = (self._started.total_steps - last.step) * self.history.images_per_step / rate
-        return f"γ {last.gamma:g}   {rate:,.0f} images/s   {duration(left)} left"
+        rate = len(self._rates) / sum(1.0 / rate for rate in self._rates)
+        return f"γ {last.gamma:g}   {rate:,.0f} images/s"
+
+    @Slot(object)
+    def _show_vitals(self, vitals: Vitals) -> None:
+        self.left.setText(self._left.say(vitals.seconds_left))
+        self.memory.setText(str(vitals.memory))
 
     @Slot(object)
     def _add_epoch(self, event: EpochCompleted) -> None:
@@ -203,6 +240,10 @@ class TrainingPage(QWidget):
     @Slot(object)
     def _show_preview(self, preview: PreviewImages) -> None:
         self.strip.show_preview(preview)
+
+    @Slot(object)
+    def _mark_pins(self, choice: SampleChoice) -> None:
+        self.strip.set_pinned(choice.pinned)
 
     @Slot(object)
     def _show_notice(self, notice: Notice) -> None:
@@ -217,7 +258,7 @@ class TrainingPage(QWidget):
     def _finish(self, event: RunFinished) -> None:
         how = "Completed" if event.reason == "completed" else "Stopped"
         self.position.setText(f"{how} after {event.step:,} steps in {duration(event.seconds)}")
-        self.rate.clear()
+        self._forget_pace()
         self.bar.setRange(0, 1)
         self.bar.setValue(1 if event.reason == "completed" else 0)
         self.banner.show_message(
@@ -233,7 +274,7 @@ class TrainingPage(QWidget):
     @Slot(object)
     def _fail(self, event: RunFailed) -> None:
         self.position.setText(f"Failed at step {event.step:,}")
-        self.rate.clear()
+        self._forget_pace()
         self.bar.setRange(0, 1)
         self.bar.setValue(0)
 

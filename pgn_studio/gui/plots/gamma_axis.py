@@ -9,9 +9,10 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QObject, Slot
 
-from pgn_studio.gui.plots.series import Look
+from pgn_studio.gui.plots.growing import GrowingLine
+from pgn_studio.gui.plots.series import Line, Look
 from pgn_studio.gui.theme import PlotColors
-from pgn_studio.gui.training.history import RunHistory, decimated, means_per_epoch
+from pgn_studio.gui.training.history import RunHistory
 
 ZERO = -5.0  # the decade at which γ = 0 is drawn: below the slider's smallest, 0.0001
 
@@ -30,9 +31,9 @@ class DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
 class GammaOverlay(QObject):
     """A second view over a plot that shares its x axis."""
 
-    def __init__(self, plot: pg.PlotWidget, columns: int) -> None:
+    def __init__(self, plot: pg.PlotWidget) -> None:
         super().__init__(plot)
-        self._columns = columns
+        self._line = GrowingLine()
         self._item = plot.getPlotItem()
         self._axis = DecadeAxis("right")
         self._axis.setWidth(40)
@@ -55,12 +56,16 @@ class GammaOverlay(QObject):
         self.curve.setPen(pg.mkPen(colors.marker, width=1))
 
     def redraw(self, history: RunHistory, look: Look) -> None:
-        gamma = history.steps.column("gamma")
-        decades = np.full(len(gamma), ZERO)
-        np.log10(gamma, out=decades, where=gamma > 0)
-        steps = history.steps.column("step")
-        line = means_per_epoch(history, decades) if look.per_epoch else (steps, decades)
-        self.curve.setData(*decimated(*line, columns=self._columns))
+        axis = "epoch" if look.per_epoch else "step"
+
+        def between(start: int, stop: int) -> Line:
+            gamma = history.steps.between("gamma", start, stop)
+            decades = np.full(len(gamma), ZERO)
+            np.log10(gamma, out=decades, where=gamma > 0)
+            return history.steps.between(axis, start, stop), decades
+
+        x, decades = self._line.follow(history, axis, between, per_epoch=look.per_epoch)
+        self.curve.setData(x, decades)
         if len(decades):  # a decade of air: a line on the frame would not be seen
             self._view.setYRange(np.floor(decades.min()) - 0.5, np.ceil(decades.max()) + 0.5, padding=0)
 

@@ -14,7 +14,7 @@ from pgn_studio.gui.plots.compared import ComparedRun
 from pgn_studio.gui.plots.gamma_axis import GammaOverlay
 from pgn_studio.gui.plots.legend import LegendSwitch
 from pgn_studio.gui.plots.series import Look, Series
-from pgn_studio.gui.plots.series_plot import COLUMNS, SeriesPlot
+from pgn_studio.gui.plots.series_plot import SeriesPlot
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.history import RunHistory
 
@@ -48,7 +48,7 @@ class LivePlots(QWidget):
         self.flips = SeriesPlot("flips", "Fixed and broken, %", FLIPS, logarithmic=False, parent=self)
         self.accuracies = SeriesPlot("accuracy", "Accuracy, %", ACCURACIES, logarithmic=False, parent=self)
         self.plots = (self.losses, self.l2, self.flips, self.accuracies)
-        self.gamma = GammaOverlay(self.l2.plot, COLUMNS)
+        self.gamma = GammaOverlay(self.l2.plot)
         self.gamma_switch = LegendSwitch("γ (right axis)", "gamma_switch", self.l2)
         self.gamma_switch.toggled.connect(self._show_gamma)
         self.l2.add_switch(self.gamma_switch)
@@ -148,10 +148,9 @@ class LivePlots(QWidget):
         """All plots' x range: from the first to the last of what is drawn."""
         name = "epoch" if self._look.per_epoch else "step"
         histories = (self._history, *(run.history for run in self._compared))
-        columns = [history.steps.column(name) for history in histories]
-        filled = [column for column in columns if len(column)]
-        if filled:
-            first, last = min(column[0] for column in filled), max(column[-1] for column in filled)
+        ends = [history.steps.ends(name) for history in histories if len(history.steps)]
+        if ends:
+            first, last = min(first for first, _ in ends), max(last for _, last in ends)
             self.losses.plot.setXRange(first, max(last, first + 1), padding=0.02)
 
     @Slot(float)
@@ -175,7 +174,8 @@ class LivePlots(QWidget):
         if not self._dirty:
             return
         plot = self._dirty.pop(0)
-        plot.redraw(self._history, self._look)
+        if not plot.redraw(self._history, self._look):
+            self._dirty.append(plot)
         if plot is self.losses and not self._zoomed:
             self._follow()
         if plot is self.l2:

@@ -31,16 +31,23 @@ class Series:
     unit: Literal["plain", "share", "count"] = "plain"  # shares and counts are drawn in percent
     smooth: bool = True
 
-    def raw(self, history: RunHistory) -> Line:
-        """Each step's value."""
-        return history.steps.column("step"), self._step_values(history)
-
     def line(self, history: RunHistory, look: Look) -> Line:
         """The curve: smoothed over steps, or a mean for each epoch."""
         values = self._step_values(history)
         if look.per_epoch:
             return means_per_epoch(history, values)
         return history.steps.column("step"), smoothed(values, look.window) if self.smooth else values
+
+    def between(
+        self, history: RunHistory, look: Look, start: int, stop: int, *, raw: bool = False
+    ) -> Line:
+        """The curve over some rows of the steps; `raw`: each step's value. Along epochs it is no mean yet."""
+        if look.per_epoch:
+            return history.steps.between("epoch", start, stop), self._values(history, start, stop)
+        window = look.window if self.smooth and not raw else 1
+        first = max(0, start - window + 1)  # what the first mean reaches back to
+        values = smoothed(self._values(history, first, stop), window)
+        return history.steps.between("step", start, stop), values[start - first :]
 
     def points(self, history: RunHistory, look: Look) -> Line:
         """The validation split's values at the ends of epochs."""
@@ -57,8 +64,13 @@ class Series:
         return f"{value:.3g}" if self.unit == "plain" else f"{value:.1f} %"
 
     def _step_values(self, history: RunHistory) -> FloatArray:
-        return self._scaled(history.steps.column(self.column), history.images_per_step)
+        return self._values(history, 0, len(history.steps))
 
-    def _scaled(self, values: FloatArray, out_of: float) -> FloatArray:
-        scales = {"plain": 1.0, "share": 100.0, "count": 100.0 / out_of}
-        return values * scales[self.unit]
+    def _values(self, history: RunHistory, start: int, stop: int) -> FloatArray:
+        values, images = (history.steps.between(name, start, stop) for name in (self.column, "images"))
+        return self._scaled(values, images)
+
+    def _scaled(self, values: FloatArray, out_of: FloatArray | float) -> FloatArray:
+        if self.unit == "plain":
+            return values
+        return 100.0 * values / (out_of if self.unit == "count" else 1.0)

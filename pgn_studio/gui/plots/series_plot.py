@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pyqtgraph as pg
@@ -12,13 +13,13 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLay
 
 from pgn_studio.core.training.events import Notice
 from pgn_studio.gui.plots.compared import MOST, ComparedRun, dashed
+from pgn_studio.gui.plots.growing import GrowingLine
 from pgn_studio.gui.plots.legend import LegendSwitch
 from pgn_studio.gui.plots.plot_widget import QuietPlot
 from pgn_studio.gui.plots.series import Line, Look, Series
 from pgn_studio.gui.theme import PlotColors
-from pgn_studio.gui.training.history import RunHistory, decimated
+from pgn_studio.gui.training.history import RunHistory
 
-COLUMNS = 400  # of minima and maxima: about a plot's width in pixels
 SMALLEST = 1e-9  # what a zero is drawn as on a logarithmic axis
 RAW_STRENGTH = 0.28  # of a raw curve's colour over the ground
 COMPARED_STRENGTH = 0.75
@@ -41,6 +42,7 @@ class _Curves:
         self.curve = plot.plot()
         self.points = plot.plot(pen=None, symbol="o", symbolSize=6) if series.epoch_column else None
         self.shown = True
+        self.line, self.raw_line = GrowingLine(), GrowingLine()
 
     def set_colors(self, colors: PlotColors) -> None:
         color, ground = getattr(colors, self.series.color), colors.background
@@ -145,22 +147,26 @@ class SeriesPlot(QFrame):
             lines.set_colors(colors)
             switch.set_color(getattr(colors, lines.series.color))
 
-    def redraw(self, history: RunHistory, look: Look) -> None:
-        """Draw what `history` holds."""
+    def redraw(self, history: RunHistory, look: Look) -> bool:
+        """Draw what `history` holds; False where it is so much that another time must follow."""
         self._look = look
         self._drawn = []
         for lines in self._lines:
             series = lines.series
             # Smoothed first: of decimated values it would be a mean of extremes.
-            x, y = decimated(*self._fit(series.line(history, look)), columns=COLUMNS)
+            between = partial(series.between, history, look)
+            x, y = self._fit(lines.line.follow(history, look, between, per_epoch=look.per_epoch))
             self._drawn.append((x, y))
             lines.curve.setData(x, y)
-            raw = series.raw(history) if series.has_raw(look) else (x[:0], y[:0])
-            lines.raw.setData(*decimated(*self._fit(raw), columns=COLUMNS))
+            raw: Line = (x[:0], y[:0])
+            if series.has_raw(look):
+                raw = self._fit(lines.raw_line.follow(history, "raw", partial(between, raw=True)))
+            lines.raw.setData(*raw)
             if lines.points is not None:
                 lines.points.setData(*series.points(history, look))
         changes = history.gamma_changes()
         self.gamma_ticks.setXVals(list(history.epochs_of(changes) if look.per_epoch else changes))
+        return not any(lines.line.behind for lines in self._lines)
 
     def compare(self, runs: Sequence[ComparedRun], look: Look) -> None:
         """Draw these runs beside the shown one, in place of those before."""

@@ -12,6 +12,7 @@ from pgn_studio.core.training.events import (
     RunFinished,
     RunStarted,
     StepCompleted,
+    Vitals,
 )
 from pgn_studio.gui.training.preview import PreviewImages
 from pgn_studio.gui.training.worker import GuiEvent, TrainingThread
@@ -31,6 +32,7 @@ class TrainingBridge(QObject):
     preview = Signal(object)  # PreviewImages
     gamma_changed = Signal(object)  # GammaChanged
     notice = Signal(object)  # Notice
+    vitals = Signal(object)  # Vitals
     finished = Signal(object)  # RunFinished
     failed = Signal(object)  # RunFailed
 
@@ -47,6 +49,7 @@ class TrainingBridge(QObject):
             PreviewImages: self.preview,
             GammaChanged: self.gamma_changed,
             Notice: self.notice,
+            Vitals: self.vitals,
         }
 
     def watch(self, thread: TrainingThread) -> None:

@@ -24,7 +24,7 @@ STEP_COLUMNS = (
     "broken",
     "clean_accuracy",
     "perturbed_accuracy",
-    "images_per_second",
+    "images",  # in this step, on average: what its counts are out of
 )
 EPOCH_COLUMNS = (
     "epoch",
@@ -39,12 +39,16 @@ EPOCH_COLUMNS = (
 )
 
 
-class Table:
-    """Named float columns of equal length; appending costs amortised O(1)."""
+BLOCK = 65_536  # rows that are made room for at once: growing moves nothing
 
-    def __init__(self, columns: Sequence[str], *, capacity: int = 1024) -> None:
+
+class Table:
+    """Named float columns of equal length; appending costs the same however long it is."""
+
+    def __init__(self, columns: Sequence[str], *, block: int = BLOCK) -> None:
         self._index = {name: position for position, name in enumerate(columns)}
-        self._values: FloatArray = np.empty((len(columns), capacity), dtype=np.float64)
+        self._block = block
+        self._blocks: list[FloatArray] = []
         self._length = 0
 
     def __len__(self) -> int:
@@ -52,27 +56,44 @@ class Table:
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows; NaN where one says nothing of use for a column."""
-        needed = self._length + len(rows)
-        if needed > self._values.shape[1]:
-            grown = np.empty((len(self._index), max(needed, 2 * self._values.shape[1])), dtype=np.float64)
-            grown[:, : self._length] = self._values[:, : self._length]
-            self._values = grown
-        for offset, row in enumerate(rows, start=self._length):
+        while len(self._blocks) * self._block < self._length + len(rows):
+            self._blocks.append(np.empty((len(self._index), self._block), dtype=np.float64))
+        for number, row in enumerate(rows, start=self._length):
+            block, offset = divmod(number, self._block)
+            values = self._blocks[block]
             for name, position in self._index.items():
-                self._values[position, offset] = _number(row.get(name))
-        self._length = needed
+                values[position, offset] = _number(row.get(name))
+        self._length += len(rows)
 
     def column(self, name: str) -> FloatArray:
-        """A view (len,) that is valid until the next append."""
-        return self._values[self._index[name], : self._length]
+        """All values (len,)."""
+        return self.between(name, 0, self._length)
+
+    def between(self, name: str, start: int, stop: int) -> FloatArray:
+        """The values of rows `start` to `stop`: a view where they lie in one block."""
+        position, parts = self._index[name], []
+        for number in range(start // self._block, -(-stop // self._block)):
+            first = number * self._block
+            begin, end = max(0, start - first), min(self._block, stop - first)
+            parts.append(self._blocks[number][position, begin:end])
+        if not parts:
+            return np.empty(0)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def ends(self, name: str) -> tuple[float, float]:
+        """The first and the last value; there must be one."""
+        position, (block, offset) = self._index[name], divmod(self._length - 1, self._block)
+        return float(self._blocks[0][position, 0]), float(self._blocks[block][position, offset])
 
     def clear(self) -> None:
         self._length = 0
+        del self._blocks[1:]
 
     def keep_until(self, name: str, last: float) -> None:
         """Forget the rows from the first on whose `name` is beyond `last`."""
         beyond = np.flatnonzero(self.column(name) > last)
         self._length = int(beyond[0]) if len(beyond) else self._length
+        del self._blocks[-(-self._length // self._block) :]
 
 
 class RunHistory:
@@ -80,24 +101,36 @@ class RunHistory:
 
     def __init__(self) -> None:
         self.steps = Table(STEP_COLUMNS)
-        self.epochs = Table(EPOCH_COLUMNS, capacity=64)
+        self.epochs = Table(EPOCH_COLUMNS, block=256)
         self.notices: list[Notice] = []
         self.images_per_step = 1.0  # what counts in a batch are out of
         self.val_images = 1.0
+        self.generation = 0  # counts how often something was forgotten
+        self._gamma_seen = 0
+        self._gamma_changes: list[float] = []
 
     def clear(self) -> None:
+        self._forget()
         self.steps.clear()
         self.epochs.clear()
         self.notices.clear()
 
     def keep_until(self, step: int) -> None:
         """Forget what comes after `step`: a run that goes on from there tells it anew."""
+        if not step:
+            self.clear()
+        self._forget()
         self.steps.keep_until("step", step)
         self.epochs.keep_until("step", step)
         self.notices = [notice for notice in self.notices if notice.step <= step]
 
+    def _forget(self) -> None:
+        self.generation += 1
+        self._gamma_seen = 0
+        self._gamma_changes = []
+
     def add_steps(self, events: Sequence[StepCompleted]) -> None:
-        self.steps.append([vars(event) for event in events])
+        self.steps.append([{**vars(event), "images": self.images_per_step} for event in events])
 
     def add_epoch(self, event: EpochCompleted) -> None:
         self.epochs.append([vars(event)])
@@ -108,38 +141,46 @@ class RunHistory:
     def replay(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Fill from the lines of a metrics.jsonl."""
         self.clear()
+        rows: list[Mapping[str, Any]] = []
         for line in lines:
-            if line.get("event") == "RunStarted":
+            if line.get("event") == "RunStarted":  # again where the run went on, maybe with another batch
                 images, steps, val = (
                     _number(line.get(name)) for name in ("train_images", "steps_per_epoch", "val_images")
                 )
                 if images > 0 and steps > 0 and val > 0:  # False for NaN
                     self.describe(images=images, steps=steps, val=val)
-        self.steps.append([line for line in lines if line.get("event") == "StepCompleted"])
+            elif line.get("event") == "StepCompleted":
+                rows.append({**line, "images": self.images_per_step})
+        self.steps.append(rows)
         self.epochs.append([line for line in lines if line.get("event") == "EpochCompleted"])
         self.notices += [_notice(line) for line in lines if line.get("event") == "Notice"]
 
     def describe(self, *, images: float, steps: float, val: float) -> None:
-        """Remember what the counts are out of: `images` in `steps` steps, `val` at an epoch's end."""
+        """What the counts are out of from now on: `images` in `steps` steps, `val` at an epoch's end."""
         self.images_per_step = max(1.0, images / max(1, steps))
         self.val_images = max(1.0, float(val))
 
-
     def gamma_changes(self) -> FloatArray:
         """The steps that were the first with another γ."""
-        gamma = self.steps.column("gamma")
-        changed: FloatArray = self.steps.column("step")[1:][gamma[1:] != gamma[:-1]]
-        return changed
+        if self._gamma_seen < len(self.steps):
+            start = max(0, self._gamma_seen - 1)  # a change is between two rows
+            stop = len(self.steps)
+            gamma, step = (self.steps.between(name, start, stop) for name in ("gamma", "step"))
+            self._gamma_changes += step[1:][gamma[1:] != gamma[:-1]].tolist()
+            self._gamma_seen = len(self.steps)
+        return np.array(self._gamma_changes, dtype=np.float64)
 
     def epochs_of(self, steps: FloatArray) -> FloatArray:
         """Where `steps` lie on an axis of epochs, on which epoch 2 reaches from 1.5 to 2.5."""
         known, epochs = self.steps.column("step"), self.steps.column("epoch")
         if not len(known):
             return np.zeros(len(steps))
-        first = np.searchsorted(epochs, epochs, side="left")  # of each step's epoch
-        length = max(1.0, float(np.bincount(first.astype(np.int64)).max()))
         index = np.clip(np.searchsorted(known, steps), 0, len(known) - 1)
-        fractions: FloatArray = epochs[index] - 0.5 + (index - first[index]) / length
+        first = np.searchsorted(epochs, epochs[index], side="left")
+        length = np.searchsorted(epochs, epochs[index], side="right") - first
+        before = first - np.searchsorted(epochs, epochs[np.maximum(first - 1, 0)], side="left")
+        whole = np.maximum(1.0, np.maximum(length, before))  # the newest epoch may be under way
+        fractions: FloatArray = epochs[index] - 0.5 + (index - first) / whole
         return fractions
 
 
@@ -192,19 +233,3 @@ def smoothed(values: FloatArray, window: int) -> FloatArray:
     counts = np.minimum(np.arange(1, len(values) + 1), window)
     means: FloatArray = result / counts
     return means
-
-
-def decimated(x: FloatArray, y: FloatArray, *, columns: int) -> tuple[FloatArray, FloatArray]:
-    """At most 2·`columns` points that look the same: the minimum and maximum of each column."""
-    if len(x) <= 2 * columns:
-        return x, y
-    size = len(x) // columns
-    used = size * columns
-    blocks = y[:used].reshape(columns, size)
-    starts = np.arange(columns) * size
-    pairs = np.stack([blocks.argmin(axis=1), blocks.argmax(axis=1)], axis=1)
-    pairs.sort(axis=1)  # as they come in time
-    picked = (starts[:, None] + pairs).ravel()
-    if picked[-1] != len(x) - 1:
-        picked = np.append(picked, len(x) - 1)  # the newest value is always drawn
-    return x[picked], y[picked]

@@ -19,6 +19,7 @@ class Triptych:
     label: int
     clean_prediction: int
     perturbed_prediction: int
+    index: int = -1  # in the validation split; -1 where nothing says it
 
     @property
     def outcome(self) -> str:
@@ -53,6 +54,7 @@ def preview_images(event: PreviewReady) -> PreviewImages:
             event.labels[index],
             event.clean_predictions[index],
             event.perturbed_predictions[index],
+            event.indices[index] if event.indices else -1,
         )
         for index in range(len(event.labels))
     )

@@ -7,6 +7,7 @@ from enum import Enum
 from PySide6.QtCore import QObject, Signal, Slot
 
 from pgn_studio.core.training.control import TrainingControl
+from pgn_studio.core.training.samples import SampleChoice
 from pgn_studio.gui.training.bridge import TrainingBridge
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, TrainingThread, make_trainer
 
@@ -78,6 +79,12 @@ class TrainingSession(QObject):
         """Use `gamma` from the next step on; without a run it does nothing."""
         if self._control and self.active:
             self._control.set(gamma=gamma)
+
+    @Slot(object)
+    def show_samples(self, samples: SampleChoice) -> None:
+        """Preview these from the next step on; without a run it does nothing."""
+        if self._control and self.active:
+            self._control.show(samples)
 
     @Slot()
     def _run_started(self) -> None:

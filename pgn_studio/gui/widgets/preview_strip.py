@@ -1,11 +1,22 @@
-"""The same few images, one column each: original, perturbation, perturbed, as training goes on."""
+"""A few images, one column each: original, perturbation, perturbed, as training goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFocusEvent,
+    QFontMetricsF,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+)
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from pgn_studio.gui.theme import current_theme
@@ -14,18 +25,24 @@ from pgn_studio.gui.training.preview import PreviewImages, Triptych
 ROWS = ("original", "perturbation", "perturbed")
 GAP = 4.0
 CAPTION_HEIGHT = 18.0
+PIN = "◆"
 MARKS = {"fixed": "✓", "broken": "✗", "both right": "", "both wrong": ""}
 
 
 class PreviewStrip(QWidget):
-    """Paints what it is given; one widget for all images."""
+    """Paints what it is given; one widget for all images. A click, or Return, pins a column's image."""
+
+    pin_wanted = Signal(int)  # an index of the validation split: pin it, or let go of it
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("preview_strip")
-        self.setAccessibleName("Preview of fixed samples: original, perturbation, perturbed")
+        self.setAccessibleName("Preview of samples: original, perturbation, perturbed")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._preview: PreviewImages | None = None
+        self._pinned: frozenset[int] = frozenset()
+        self._current = 0  # the column that the keyboard is at
         self._classes: tuple[str, ...] = ()
 
     @property
@@ -39,8 +56,14 @@ class PreviewStrip(QWidget):
         self._preview = preview
         self.setToolTip(
             f"Step {preview.step}. Grey in the middle row is no change; "
-            f"black and white are ±{preview.perturbation_scale:.3g}."
+            f"black and white are ±{preview.perturbation_scale:.3g}. "
+            "A click keeps an image, or lets go of it."
         )
+        self.update()
+
+    def set_pinned(self, indices: Sequence[int]) -> None:
+        """Mark these; which images are shown is the run's doing."""
+        self._pinned = frozenset(indices)
         self.update()
 
     def clear(self) -> None:
@@ -60,21 +83,71 @@ class PreviewStrip(QWidget):
             text = "Samples appear here once training has begun."
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
             return
-        metrics = QFontMetricsF(self.font())
-        left = max(metrics.horizontalAdvance(row) for row in ROWS) + 12
-        side = (self.height() - CAPTION_HEIGHT - 2 * GAP - 4) / 3
+        left, side = self._left(), self._side()
         painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
         for row, name in enumerate(ROWS):
             box = QRectF(0, row * (side + GAP), left - 8, side)
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
+        for column, cell in enumerate(self.cells()):
+            self._paint_column(painter, self._preview.triptychs[column], cell)
+            if self.hasFocus() and column == self._current:
+                painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Highlight), 1))
+                painter.drawRect(QRectF(cell.x(), 0, cell.width() - 1, self.height() - 1))
+
+    def cells(self) -> list[QRectF]:
+        """The columns that there is room for: each one's width, and one image's height."""
+        if self._preview is None:
+            return []
+        left, side = self._left(), self._side()
         count = max(1, len(self._preview.triptychs))
         fair = (self.width() - left) / count - GAP
         width = max(side + 3 * GAP, min(fair, 2.5 * side))
-        for index, triptych in enumerate(self._preview.triptychs):
-            x = left + index * (width + GAP)
-            if x + width > self.width():
-                break
-            self._paint_column(painter, triptych, QRectF(x, 0, width, side))
+        lefts = (left + column * (width + GAP) for column in range(len(self._preview.triptychs)))
+        return [QRectF(x, 0, width, side) for x in lefts if x + width <= self.width()]
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        for column, cell in enumerate(self.cells()):
+            if cell.left() <= event.position().x() <= cell.right():
+                self._current = column
+                self._pin(column)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        moves = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+        if event.key() in moves and self._preview is not None:
+            last = len(self.cells()) - 1
+            self._current = min(max(0, self._current + moves[Qt.Key(event.key())]), max(0, last))
+            self.setAccessibleDescription(self._spoken(self._current))
+            self.update()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._pin(self._current)
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.setAccessibleDescription(self._spoken(self._current))
+
+    def _pin(self, column: int) -> None:
+        if self._preview is not None and column < len(self._preview.triptychs):
+            index = self._preview.triptychs[column].index
+            if index >= 0:
+                self.pin_wanted.emit(index)
+
+    def _spoken(self, column: int) -> str:
+        """What the column shows, for those who hear it."""
+        if self._preview is None or column >= len(self._preview.triptychs):
+            return ""
+        triptych = self._preview.triptychs[column]
+        pinned = ", pinned" if triptych.index in self._pinned else ""
+        return f"{self._name(triptych.label)}: {self._caption(triptych)}, {triptych.outcome}{pinned}"
+
+    def _left(self) -> float:
+        """Where the first column begins: right of the rows' names."""
+        metrics = QFontMetricsF(self.font())
+        return max(metrics.horizontalAdvance(row) for row in ROWS) + 12
+
+    def _side(self) -> float:
+        return (self.height() - CAPTION_HEIGHT - 2 * GAP - 4) / 3
 
     def _caption(self, triptych: Triptych) -> str:
         before, after = self._name(triptych.clean_prediction), self._name(triptych.perturbed_prediction)
@@ -102,5 +175,6 @@ class PreviewStrip(QWidget):
         caption = QRectF(cell.x(), 3 * side + 2 * GAP + 2, cell.width(), CAPTION_HEIGHT)
         painter.setPen(color)
         metrics = QFontMetricsF(self.font())
-        text = metrics.elidedText(self._caption(triptych), Qt.TextElideMode.ElideRight, cell.width())
+        pin = f"{PIN} " if triptych.index in self._pinned else ""
+        text = metrics.elidedText(pin + self._caption(triptych), Qt.TextElideMode.ElideRight, cell.width())
         painter.drawText(caption, Qt.AlignmentFlag.AlignCenter, text)

@@ -17,8 +17,9 @@ from pgn_studio.core.training.averaging import Averaged
 from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
 from pgn_studio.core.training.blend import blended, fitting_share
 from pgn_studio.core.training.control import TrainingControl
-from pgn_studio.core.training.preview import perturbation_picture, preview_indices
+from pgn_studio.core.training.preview import perturbation_picture
 from pgn_studio.core.training.replay import Replay
+from pgn_studio.core.training.samples import SampleChoice
 from pgn_studio.core.training.setup import build_players
 
 CPU = torch.device("cpu")
@@ -41,6 +42,18 @@ class TestControl:
         waiting.join(5)
         assert not waiting.is_alive()
         assert control.stopping
+
+    def test_other_samples_wake_whoever_shows_them_but_not_the_run(self) -> None:
+        control = TrainingControl(gamma=1.0)
+        control.pause()
+        showing = control.live.samples
+        waiting = threading.Thread(target=control.wait_while_paused, kwargs={"showing": showing})
+        waiting.start()
+        control.show(SampleChoice("wrong"))
+        waiting.join(5)
+        assert not waiting.is_alive()
+        assert control.paused
+        assert control.live.samples == SampleChoice("wrong")
 
 
 def test_mirrored_digits_are_no_digits() -> None:
@@ -120,11 +133,28 @@ def test_the_average_follows_g_and_shares_a_frozen_encoder() -> None:
     torch.testing.assert_close(averaged.generator.decoder.output.bias, start + 1.0)
 
 
-def test_preview_takes_wrong_images_first() -> None:
-    right = torch.tensor([True] * 20 + [False] * 3)
-    assert preview_indices(right, count=6) == [0, 1, 2, 20, 21, 22]
-    assert len(preview_indices(torch.ones(10, dtype=torch.bool), count=6)) == 6
-    assert len(preview_indices(torch.zeros(10, dtype=torch.bool), count=6)) == 6
+class TestSamples:
+    RIGHT = np.array([True] * 20 + [False] * 3)
+
+    def test_half_of_them_can_be_fixed_where_there_are_as_many(self) -> None:
+        assert SampleChoice().pick(self.RIGHT, count=6) == [0, 1, 2, 20, 21, 22]
+        assert len(SampleChoice().pick(np.ones(10, dtype=np.bool_), count=6)) == 6
+        assert len(SampleChoice().pick(np.zeros(10, dtype=np.bool_), count=6)) == 6
+
+    def test_rules(self) -> None:
+        assert SampleChoice("any").pick(self.RIGHT, count=4) == [0, 1, 2, 3]
+        assert SampleChoice("wrong").pick(self.RIGHT, count=4) == [0, 20, 21, 22]
+
+    def test_another_draw_shows_others_and_the_same_ones_again(self) -> None:
+        drawn = SampleChoice("any", draw=1).pick(self.RIGHT)
+        assert drawn == SampleChoice("any", draw=1).pick(self.RIGHT)
+        assert drawn != SampleChoice("any", draw=2).pick(self.RIGHT)
+        assert set(SampleChoice("wrong", draw=5).pick(self.RIGHT, count=3)) == {20, 21, 22}
+
+    def test_pinned_ones_come_first_and_once(self) -> None:
+        choice = SampleChoice("mixed", pinned=(21, 5, 5, 99))
+        assert choice.pick(self.RIGHT, count=6) == [21, 5, 0, 1, 20, 22]
+        assert SampleChoice(pinned=tuple(range(12))).pick(self.RIGHT) == list(range(8))
 
 
 def test_a_perturbation_picture_is_signed_around_grey() -> None:

@@ -27,6 +27,7 @@ from pgn_studio.core.training.events import (
     RunFailed,
     RunFinished,
     StepCompleted,
+    Vitals,
 )
 from pgn_studio.core.training.feed import Batch, Feed
 from pgn_studio.core.training.reading import StepReader, StepTaken
@@ -73,12 +74,12 @@ def test_after_a_failure_nothing_more_is_told() -> None:
 
 
 def story(events: list[Event]) -> list[Event]:
-    """What was told, without times and pictures."""
+    """What was told, without times, memory and pictures."""
     timeless: dict[type[Any], dict[str, Any]] = {
         StepCompleted: {"images_per_second": 0.0},
         EpochCompleted: {"seconds": 0.0},
     }
-    kept = [event for event in events[1:-1] if not isinstance(event, PreviewReady)]
+    kept = [event for event in events[1:-1] if not isinstance(event, PreviewReady | Vitals)]
     return [replace(event, **timeless.get(type(event), {})) for event in kept]
 
 

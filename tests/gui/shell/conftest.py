@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,12 @@ from pgn_studio.core.training.events import (
     RunStarted,
     StepCompleted,
 )
-from pgn_studio.gui.app import SLOW_IMPORTS, without_source_scan
+from pgn_studio.gui.imports import FIRST, LATER, without_source_scan
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.training.worker import TrainingJob
+from pgn_studio.gui.training.worker import TrainingJob, make_trainer
+from tests.gui.shell.driving import PATIENCE_MS, SMALL, TINY, studio_of
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -39,7 +41,7 @@ STEPS_PER_EPOCH = 10
 
 # Before the first test, whose time limit a cold disk would use up otherwise.
 with without_source_scan():
-    for name in SLOW_IMPORTS:
+    for name in (*FIRST, *LATER):
         importlib.import_module(name)
 
 
@@ -172,4 +174,43 @@ def window(
     studio.workspace._set_dataset(DataSettings(), digits)
     studio.workspace.use_classifier(studio.workspace.source, classifier)
     qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=20_000)
+    return made
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Any:
+    from pgn_studio.core.data.sources import load_dataset
+
+    return load_dataset(TINY)
+
+
+@pytest.fixture(scope="module")
+def guesser(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """An untrained classifier of it, from its file."""
+    from pgn_studio.core.classifiers import load_classifier, save_classifier
+
+    made = load_classifier("arch:small", classes=tiny.classes, image_size=tiny.image_size)
+    path = tmp_path_factory.mktemp("classifier") / "guesser.safetensors"
+    save_classifier(path, made.net, made.info)
+    return load_classifier(path)
+
+
+@pytest.fixture
+def real(
+    make_window: Callable[..., MainWindow],
+    tiny: Any,
+    guesser: Any,
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> MainWindow:
+    """A window whose trainer is the real one, on two digits at 8 px, in a home of its own."""
+    monkeypatch.setenv("PGN_STUDIO_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("pgn_studio.gui.workspace.Workspace.measure_run", lambda *_: None)
+    made = make_window(make_runner=make_trainer)
+    studio = studio_of(made)
+    studio.workspace._set_dataset(TINY, tiny)
+    studio.workspace.use_classifier(replace(studio.workspace.source, path=guesser.info.path), guesser)
+    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
+    studio.setup.fill(SMALL)
     return made

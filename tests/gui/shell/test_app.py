@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
-from pgn_studio.gui import app
+from pgn_studio.gui import app, imports
 from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.state import SessionState
 
 SLOW = ("torch", "pyqtgraph", "matplotlib", "sklearn")
@@ -31,13 +33,69 @@ def test_the_working_pages_follow_the_imports(qtbot: QtBot, state: SessionState)
     launcher.start()
     qtbot.waitUntil(lambda: window.tabs.isVisible(), timeout=60_000)
     assert not window.start_page.isVisible()
-    launcher.imports.wait()
+    launcher.wait()
+
+
+PAGES = """
+import sys, torch
+from PySide6.QtCore import QSettings
+from pgn_studio.gui.app import make_application
+from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.operations import run_in_background
+from pgn_studio.gui.state import SessionState
+application = make_application([])
+window = MainWindow(SessionState(QSettings(sys.argv[1], QSettings.Format.IniFormat)))
+window.show()
+window.build()
+application.processEvents()
+print([name for name in ("torchvision", "timm", "scipy", "sklearn", "torch._dynamo") if name in sys.modules])
+window.close()
+"""
+
+
+def test_the_working_pages_need_nothing_slow_but_torch(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PAGES, str(tmp_path / "window.ini")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_work_waits_for_the_later_imports(
+    qtbot: QtBot, state: SessionState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = MainWindow(state)
+    qtbot.addWidget(window)
+    done: list[object] = []
+    thread = imports.ImportThread((), window, holds_work=True)
+    run_in_background(window, lambda _progress: 1, done.append, done.append)
+    qtbot.wait(100)
+    assert done == []
+    thread.start()
+    qtbot.waitUntil(lambda: done == [1])
+    thread.wait()
+
+
+def test_a_broken_part_is_said_once_the_pages_are_there(
+    qtbot: QtBot, state: SessionState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "LATER", ("no_such_torchvision",))
+    window = MainWindow(state)
+    qtbot.addWidget(window)
+    window.show()
+    launcher = app.Launcher(window, demo=False)
+    launcher.start()
+    qtbot.waitUntil(lambda: getattr(window.studio, "error_dialog", None) is not None, timeout=60_000)
+    assert window.studio is not None
+    assert window.studio.error_dialog is not None
+    assert "no_such_torchvision" in window.studio.error_dialog.message.text()
+    assert "pip install torch torchvision" in window.studio.error_dialog.hint.text()
+    window.studio.error_dialog.close()
+    launcher.wait()
 
 
 def test_a_broken_torch_is_said_with_the_way_out(
     qtbot: QtBot, state: SessionState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "SLOW_IMPORTS", ("no_such_torch",))
+    monkeypatch.setattr(imports, "FIRST", ("no_such_torch",))
     window = MainWindow(state)
     qtbot.addWidget(window)
     window.show()
@@ -47,12 +105,12 @@ def test_a_broken_torch_is_said_with_the_way_out(
     qtbot.waitUntil(lambda: "no_such_torch" in message.text(), timeout=20_000)
     assert "pip install torch torchvision" in message.text()
     assert window.studio is None
-    launcher.imports.wait()
+    launcher.wait()
 
 
 def test_pyside_reads_no_sources_while_torch_is_imported() -> None:
     feature = sys.modules["shibokensupport.feature"]
     scan = feature._mod_uses_pyside
-    with app.without_source_scan():
+    with imports.without_source_scan():
         assert feature._mod_uses_pyside is not scan
     assert feature._mod_uses_pyside is scan

@@ -15,8 +15,9 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.training.events import EpochCompleted, StepCompleted
 from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.plots.compared import DASHES, dashed
+from pgn_studio.gui.plots.growing import BLOCKS
 from pgn_studio.gui.plots.plot_bar import PlotBar
-from pgn_studio.gui.plots.series_plot import COLUMNS, SeriesPlot, mixed
+from pgn_studio.gui.plots.series_plot import SeriesPlot, mixed
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.history import RunHistory, means_per_epoch, smoothed
 from pgn_studio.gui.training.session import TrainingSession
@@ -91,7 +92,7 @@ def test_raw_steps_lie_faintly_behind_the_smooth_curve(qtbot: QtBot, page: Train
 
 
 def test_smoothing_comes_before_decimation(qtbot: QtBot, page: TrainingPage) -> None:
-    count = 10 * COLUMNS
+    count = 10 * BLOCKS
     many = lines(count)
     noise = np.random.default_rng(0).normal(size=count)
     for line, value in zip((line for line in many if line["event"] == "StepCompleted"), noise, strict=True):
@@ -100,7 +101,7 @@ def test_smoothing_comes_before_decimation(qtbot: QtBot, page: TrainingPage) -> 
     _redrawn(qtbot, page)
     _, drawn = _xy(page.plots.losses.curves[0])
     truth = smoothed(page.history.steps.column("loss_g"), 20)
-    assert len(drawn) <= 2 * COLUMNS + 1
+    assert len(drawn) <= 2 * BLOCKS + 1
     assert np.isin(drawn, truth).all()
     assert drawn.max() == truth.max()
 

@@ -1,0 +1,72 @@
+"""How many images a step takes, and where in which epoch a step is, though the batch may have shrunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pgn_studio.core.training.batches import SMALLEST_BATCH, Order, epoch_batches, steps_per_epoch
+
+
+@dataclass(frozen=True)
+class Pace:
+    """From `step` on, `batch_size` images a step.
+
+    The 0-based `epoch` of that step had had `done` steps by then, which took `taken` of its images.
+    """
+
+    images: int  # in the training split
+    batch_size: int
+    step: int = 0
+    epoch: int = 0
+    done: int = 0
+    taken: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what no run can have written."""
+        counts = (self.images, self.batch_size, self.step, self.epoch, self.done, self.taken)
+        sound = all(isinstance(count, int) and count >= 0 for count in counts)
+        if not sound or self.batch_size < SMALLEST_BATCH:
+            raise ValueError(f"not a pace: {self}")
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps in an epoch that is wholly at this batch size."""
+        return steps_per_epoch(self.images, self.batch_size)
+
+    def steps_in(self, epoch: int) -> int:
+        """Steps in a 0-based epoch, not before the one in which this pace began."""
+        if epoch > self.epoch:
+            return self.per_epoch
+        return self.done + steps_per_epoch(self.images - self.taken, self.batch_size)
+
+    def first_step(self, epoch: int) -> int:
+        """Steps done before a 0-based epoch begins."""
+        began = self.step - self.done
+        if epoch == self.epoch:
+            return began
+        return began + self.steps_in(self.epoch) + (epoch - self.epoch - 1) * self.per_epoch
+
+    def place(self, step: int) -> tuple[int, int]:
+        """Epochs that are complete after `step` steps, and steps done in the next one."""
+        first = self.steps_in(self.epoch)
+        within = step - self.first_step(self.epoch)
+        if within < first:
+            return self.epoch, within
+        more, done = divmod(within - first, self.per_epoch)
+        return self.epoch + 1 + more, done
+
+    def batches(self, epoch: int, *, seed: int, done: int) -> list[Order]:
+        """The images of an epoch's steps after its first `done` ones."""
+        if epoch > self.epoch:
+            return epoch_batches(self.images, self.batch_size, seed=seed, epoch=epoch)[done:]
+        rest = epoch_batches(self.images, self.batch_size, seed=seed, epoch=epoch, taken=self.taken)
+        return rest[done - self.done :]
+
+    def changed(self, batch_size: int, *, step: int) -> Pace:
+        """The same run, but `batch_size` images a step after its first `step` steps."""
+        if batch_size == self.batch_size:
+            return self
+        epoch, done = self.place(step)
+        at_once = done if epoch > self.epoch else done - self.done  # steps of this epoch at this pace
+        taken = at_once * self.batch_size + (0 if epoch > self.epoch else self.taken)
+        return Pace(self.images, batch_size, step, epoch, done, taken)

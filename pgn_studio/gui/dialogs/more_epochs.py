@@ -1,0 +1,52 @@
+"""How many more epochs a run that has done its own shall train."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+
+MOST_EPOCHS = 10_000
+
+
+class MoreEpochsDialog(QDialog):
+    """Tells the new total."""
+
+    chosen = Signal(int)
+
+    def __init__(self, done: int, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("more_epochs_dialog")
+        self.setWindowTitle("Continue with more epochs")
+        self._done = done
+        text = QLabel(f"This run has done its {done:,} epochs. It goes on exactly where it ended.", self)
+        text.setWordWrap(True)
+        self.more = QSpinBox(self)
+        self.more.setObjectName("more_epochs")
+        self.more.setAccessibleName("More epochs")
+        self.more.setRange(1, max(1, MOST_EPOCHS - done))
+        self.more.setValue(min(done, self.more.maximum()) if done else 10)
+        self.total = QLabel(self)
+        self.total.setProperty("role", "muted")
+        form = QFormLayout()
+        form.addRow("&More epochs", self.more)
+        form.addRow("", self.total)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
+        self.go_on = buttons.addButton("Continue", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.go_on.setObjectName("continue_with_more_epochs")
+        layout = QVBoxLayout(self)
+        layout.addWidget(text)
+        layout.addLayout(form)
+        layout.addWidget(buttons)
+        self.more.valueChanged.connect(self._show_total)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        self.accepted.connect(self._tell)
+        self._show_total()
+
+    @Slot()
+    def _show_total(self) -> None:
+        self.total.setText(f"{self._done + self.more.value():,} in all")
+
+    @Slot()
+    def _tell(self) -> None:
+        self.chosen.emit(self._done + self.more.value())

@@ -1,0 +1,162 @@
+"""Going on with a run: where it was stopped, with more epochs, or after its process died."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QWidget
+
+from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.core.run_list import RunSummary, list_runs
+from pgn_studio.core.training.control import TrainingControl
+from pgn_studio.gui.dialogs.more_epochs import MoreEpochsDialog
+from pgn_studio.gui.operations import run_in_background
+from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.training.reopening import ReopenedRun
+from pgn_studio.gui.training.worker import TrainingJob
+from pgn_studio.gui.widgets.interrupted_offer import InterruptedOffer
+
+if TYPE_CHECKING:
+    from pgn_studio.gui.studio import Studio
+
+log = logging.getLogger(__name__)
+
+
+class Continuation(QObject):
+    """Of the run that the studio says can be continued; offers an interrupted one at the start."""
+
+    def __init__(self, studio: Studio, state: SessionState, window: QWidget) -> None:
+        super().__init__(studio)
+        self._studio = studio
+        self._state = state
+        self._window = window
+        self._wanted = ""  # the run that shall go on once it is open
+        self.dialog: MoreEpochsDialog | None = None
+        self.offer = InterruptedOffer(window)
+        self.offer.continue_wanted.connect(self._continue_offered)
+        self.offer.show_wanted.connect(self._show_offered)
+        self.offer.declined.connect(self._decline)
+        studio.workspace.run_reopened.connect(self._reopened)
+        studio.workspace.failed.connect(self._give_up)
+
+    # ------------------------------------------------------------------ the run that is open
+
+    @Slot()
+    def ask(self) -> None:
+        """Go on; a run that has done its epochs asks how many more, unless the set-up says so."""
+        studio = self._studio
+        if studio.session.active or not studio.resume_folder or studio.workspace.problem():
+            return
+        from pgn_studio.core.runs import RunFolder
+
+        try:
+            run = RunFolder.open(Path(studio.resume_folder))
+            done = run.settings.epochs or 0
+            completed = run.run_json.get("status") == "completed"
+        except PgnStudioError as error:
+            studio.show_problem("The run cannot be continued", error)
+            return
+        if not completed or self._wished_epochs() > done:
+            self.go_on()
+            return
+        self.dialog = MoreEpochsDialog(done, self._window)
+        self.dialog.chosen.connect(self.go_on)
+        self.dialog.finished.connect(self.dialog.deleteLater)
+        self.dialog.open()
+
+    @Slot(int)
+    def go_on(self, epochs: int = 0) -> None:
+        """Up to `epochs`, or to what the run or the set-up says if that is more."""
+        studio = self._studio
+        dataset, classifier = studio.workspace.dataset, studio.workspace.classifier
+        if studio.session.active or not studio.resume_folder or dataset is None or classifier is None:
+            return
+        from pgn_studio.core.runs import RunFolder
+
+        try:
+            run = RunFolder.open(Path(studio.resume_folder))
+            run.check_free()
+            settings, history = run.settings, run.read_metrics()
+            wished = max(settings.epochs or 0, self._wished_epochs(), epochs) or None
+            run.check_unfinished(wished)
+            settings = settings.updated(epochs=wished)
+        except PgnStudioError as error:
+            studio.show_problem("The run cannot be continued", error)
+            return
+        control = TrainingControl(gamma=settings.gamma, samples=studio.training.samples.choice)
+        studio.begin(TrainingJob(settings, dataset, classifier, control, resume=str(run.path)), history)
+
+    def _wished_epochs(self) -> int:
+        return int(self._studio.setup.main.values()["epochs"] or 0)
+
+    # ------------------------------------------------------------------ the one that was interrupted
+
+    def look_for_interrupted(self) -> None:
+        """In the background: the newest run whose process died, unless it was declined."""
+        declined = self._state.declined_runs
+        run_in_background(self, partial(_newest_interrupted, declined), self._found, self._not_found)
+
+    def _found(self, run: RunSummary | None) -> None:
+        if run is not None and not self._studio.session.active:
+            self.offer.show_run(run)
+
+    def _not_found(self, error: Exception) -> None:
+        log.warning("The runs could not be looked through: %s", error)  # no reason to disturb anybody
+
+    @Slot()
+    def _continue_offered(self) -> None:
+        self._open_offered(go_on=True)
+
+    @Slot()
+    def _show_offered(self) -> None:
+        self._open_offered(go_on=False)
+
+    def _open_offered(self, *, go_on: bool) -> None:
+        run = self.offer.run
+        self.offer.hide()
+        if run is None or self._studio.session.active:
+            return
+        self._wanted = str(run.path) if go_on else ""
+        if run.has_pgn and not go_on:
+            self._studio.open_path(run.path)
+        else:
+            self._studio.workspace.reopen_run(run.path)
+
+    @Slot()
+    def _decline(self) -> None:
+        if self.offer.run is not None:
+            self._state.decline_run(key_of(self.offer.run))
+        self.offer.hide()
+
+    @Slot(object)
+    def _reopened(self, run: ReopenedRun) -> None:
+        studio = self._studio
+        studio.setup.fill(run.settings.model_dump(mode="json"))
+        studio.training.replay(run.history)
+        studio.run_folder = studio.resume_folder = run.folder
+        studio.refresh()
+        studio.training_shown.emit()
+        wanted, self._wanted = self._wanted, ""
+        if wanted == run.folder:
+            self.go_on()
+
+    @Slot()
+    def _give_up(self) -> None:
+        self._wanted = ""
+
+
+def key_of(run: RunSummary) -> str:
+    """Folder and time of making: another run may come to lie in the same place."""
+    return f"{run.path}|{run.created.isoformat()}"
+
+
+def _newest_interrupted(declined: Sequence[str], _progress: Any) -> RunSummary | None:
+    for run in list_runs():
+        if run.status == "interrupted" and key_of(run) not in declined:
+            return run
+    return None

@@ -1,0 +1,46 @@
+"""What tests of real runs share: tiny data, small settings, and hands for the window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QPushButton
+from pytestqt.qtbot import QtBot
+
+from pgn_studio.core.config import DataSettings
+from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.studio import Studio
+
+PATIENCE_MS = 300_000  # a loaded machine, not a slow program
+BATCH = 64
+SMALL = {"encoder": "small", "decoder_widths": (4, 4), "epochs": 2, "batch_size": BATCH, "precision": "fp32"}
+TINY = DataSettings(image_size=8, num_classes=2)
+
+
+def studio_of(window: MainWindow) -> Studio:
+    assert window.studio is not None
+    return window.studio
+
+
+def child(window: MainWindow, kind: type[Any], name: str) -> Any:
+    found = window.findChild(kind, name)
+    assert found is not None, name
+    return found
+
+
+def press(qtbot: QtBot, window: MainWindow, name: str) -> None:
+    button = child(window, QPushButton, name)
+    assert button.isEnabled(), name
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def until_step(qtbot: QtBot, studio: Studio, step: int) -> None:
+    steps = studio.training.history.steps
+    qtbot.waitUntil(lambda: len(steps) > 0 and steps.column("step")[-1] >= step, timeout=PATIENCE_MS)
+
+
+def train(qtbot: QtBot, window: MainWindow, button: str = "start_button") -> None:
+    studio = studio_of(window)
+    with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS):
+        press(qtbot, window, button)
