@@ -33,6 +33,7 @@ from pgn_studio.gui.commands import commands_of
 from pgn_studio.gui.dialogs.closing import ClosingDialog
 from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
 from pgn_studio.gui.dialogs.palette import CommandPalette
+from pgn_studio.gui.edit_menu import EditMenu
 from pgn_studio.gui.operations import wait_for_all
 from pgn_studio.gui.state import LAYOUT_VERSION, RecentKind, SessionState
 from pgn_studio.gui.theme import THEMES, current_theme
@@ -150,6 +151,7 @@ class MainWindow(QMainWindow):
         self._action(file_menu, "Copy curves as command", studio.curves.copy_command)
         file_menu.addSeparator()
         self._action(file_menu, "Quit", self.close, "Ctrl+Q")
+        self._edit = EditMenu(bar.addMenu("&Edit"), studio)
         run_menu = bar.addMenu("&Run")
         actions = {
             "start": self._action(run_menu, "Start", studio.start, "Ctrl+Return"),

@@ -80,6 +80,7 @@ class Studio(QObject):
         setup.classifier.open_wanted.connect(self.choose_classifier)
         setup.classifier.train_wanted.connect(self.train_classifier)
         setup.main.edited.connect(self._set_device)
+        setup.undo.restored.connect(self._settings_restored)
         setup.start_wanted.connect(self.start)
         setup.pause_wanted.connect(self.session.toggle_pause)
         setup.stop_wanted.connect(self.session.stop)
@@ -259,6 +260,10 @@ class Studio(QObject):
     def _classifier_trained(self, path: str) -> None:
         self.workspace.load_classifier(ClassifierSource(path))
 
+    @Slot()
+    def _settings_restored(self) -> None:
+        self._set_device("device")
+
     @Slot(str)
     def _set_device(self, field: str) -> None:
         if field == "device":
@@ -280,7 +285,7 @@ class Studio(QObject):
     def _dataset_changed(self, dataset: Any) -> None:
         data = self.workspace.data_settings
         self.resume_folder = ""
-        self.setup.data.fill(data)
+        self.setup.fill_data(data, name=f"Settings of {dataset.name}")
         self.setup.data.show_dataset(dataset)
         self.training.set_classes(dataset.classes)
         if data.dataset not in NAMED_DATASETS:
@@ -298,7 +303,7 @@ class Studio(QObject):
 
     @Slot(object)
     def _pgn_opened(self, opened: MeasuredPgn) -> None:
-        self.setup.fill(opened.pgn.info.settings)
+        self.setup.fill(opened.pgn.info.settings, name=f"Settings of {_name_of(opened)}")
         self.training.replay(opened.history)
         self.run_folder = opened.run_folder
         self.resume_folder = "" if opened.holder else opened.run_folder
@@ -362,3 +367,7 @@ class Studio(QObject):
 
     def _write(self, line: str) -> None:
         self.messages.appendPlainText(f"{time.strftime('%H:%M:%S')}  {line}")
+
+
+def _name_of(opened: MeasuredPgn) -> str:
+    return Path(opened.run_folder).name or opened.pgn.info.name or "the PGN"

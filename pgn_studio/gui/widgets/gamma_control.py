@@ -35,6 +35,7 @@ class GammaControl(QWidget):
     """Two views of one number; the field also takes values beyond the slider's ends."""
 
     changed = Signal(float)  # by the user
+    seized = Signal()  # the slider's handle, for a drag
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,6 +56,7 @@ class GammaControl(QWidget):
         self.setFocusProxy(self._slider)
         self.set_value(DEFAULT)
         self._slider.valueChanged.connect(self._slid)
+        self._slider.sliderPressed.connect(self.seized)
         self._number.value_edited.connect(self._typed)
 
     @property
