@@ -66,6 +66,7 @@ class ClassesPanel(QWidget):
         header.setMinimumSectionSize(40)
         self._side.setObjectName("confusion-side")
         self._side.setAccessibleName("Which confusion")
+        self._side.setToolTip("Before or after the perturbation, or how the counts changed")
         for side in Side:
             self._side.addItem(side.value)
         self._side.setCurrentText(Side.AFTER.value)
