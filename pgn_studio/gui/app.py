@@ -105,6 +105,8 @@ class Launcher(QObject):
         atexit.register(gc.unfreeze)  # else extension modules complain about leaks at exit
         if self._demo:
             studio.open_demo()
+        else:
+            self._window.last_session.restore()
 
 
 def make_application(argv: Sequence[str]) -> QApplication:

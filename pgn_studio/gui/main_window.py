@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QMenu,
     QStackedWidget,
     QTabWidget,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -34,11 +35,13 @@ from pgn_studio.gui.dialogs.closing import ClosingDialog
 from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
 from pgn_studio.gui.dialogs.palette import CommandPalette
 from pgn_studio.gui.edit_menu import EditMenu
+from pgn_studio.gui.last_session import LastSession
 from pgn_studio.gui.operations import wait_for_all
 from pgn_studio.gui.state import LAYOUT_VERSION, RecentKind, SessionState
 from pgn_studio.gui.theme import THEMES, current_theme
 from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.training.worker import RunnerFactory, make_trainer
+from pgn_studio.gui.widgets.banner import Banner
 from pgn_studio.gui.widgets.start_page import StartPage
 from pgn_studio.gui.widgets.task_indicator import TaskIndicator
 
@@ -75,7 +78,14 @@ class MainWindow(QMainWindow):
         self.tabs.setObjectName("tabs")
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)  # else a white line in the dark
-        self._stack.addWidget(self.tabs)
+        self.notice = Banner(self)
+        self._working = QWidget(self._stack)
+        column = QVBoxLayout(self._working)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.notice)
+        column.addWidget(self.tabs, 1)
+        self._stack.addWidget(self._working)
         self.tasks = TaskIndicator(self)
         self.statusBar().addPermanentWidget(self.tasks)
         self.resize(1280, 800)
@@ -122,7 +132,8 @@ class MainWindow(QMainWindow):
         studio.session.bridge.failed.connect(self._close_if_waiting)
         self.tabs.currentChanged.connect(self._tab_changed)
         self._run_state_changed(RunState.IDLE)
-        self._stack.setCurrentWidget(self.tabs)
+        self._stack.setCurrentWidget(self._working)
+        self.last_session = LastSession(self, studio, self._state)
         return studio
 
     def sizeHint(self) -> QSize:
@@ -150,6 +161,11 @@ class MainWindow(QMainWindow):
         self._action(file_menu, "Export curves…", studio.curves.ask, "Ctrl+E")
         self._action(file_menu, "Copy curves as command", studio.curves.copy_command)
         file_menu.addSeparator()
+        restoring = file_menu.addAction("Restore the last session at the start")
+        restoring.setObjectName("action_restore_session")
+        restoring.setCheckable(True)
+        restoring.setChecked(self._state.restores_session)
+        restoring.toggled.connect(partial(setattr, self._state, "restores_session"))
         self._action(file_menu, "Quit", self.close, "Ctrl+Q")
         self._edit = EditMenu(bar.addMenu("&Edit"), studio)
         run_menu = bar.addMenu("&Run")
@@ -308,6 +324,7 @@ class MainWindow(QMainWindow):
         if studio is not None:
             studio.workspace.cancel()
             wait_for_all(CLOSING_TIMEOUT_MS)
+            self.last_session.save()
             self._state.save_layout(self)
         event.accept()
 

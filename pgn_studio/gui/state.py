@@ -40,6 +40,24 @@ class SessionState:
     def theme(self, name: ThemeName) -> None:
         self._settings.setValue("theme", name)
 
+    @property
+    def restores_session(self) -> bool:
+        """Whether the next start opens what the last one had open."""
+        return str(self._settings.value("restore_session", "yes")) != "no"
+
+    @restores_session.setter
+    def restores_session(self, wanted: bool) -> None:
+        self._settings.setValue("restore_session", "yes" if wanted else "no")
+
+    @property
+    def session(self) -> str:
+        """What was open, as JSON: texts are all that a settings file may hold."""
+        return str(self._settings.value("session", ""))
+
+    @session.setter
+    def session(self, text: str) -> None:
+        self._settings.setValue("session", text)
+
     def recent(self, kind: RecentKind) -> list[str]:
         """Newest first; entries that no longer exist are left out."""
         return [path for path in self._stored(kind) if Path(path).exists()]

@@ -60,9 +60,11 @@ class Studio(QObject):
         self.messages.setAccessibleName("Messages")
         self.messages.setReadOnly(True)
         self.messages.setMaximumBlockCount(2000)
+        self.opened = ""  # the PGN's file or run folder that Inspect shows
         self.run_folder = ""  # of the run whose curves are shown
         self.resume_folder = ""  # of the run that can be continued
         self.closing = False
+        self.quiet_problems: list[str] | None = None  # collected here while a session is restored
         self.error_dialog: ErrorDialog | None = None
         self.setup.data.add_recent(state.recent("datasets"))
         self._wire_setup()
@@ -231,7 +233,10 @@ class Studio(QObject):
     @Slot(str, object)
     def show_problem(self, title: str, error: Exception) -> None:
         self._write(f"{title}: {error}")
-        self.error_dialog = show_error(self._window, title, error)
+        if self.quiet_problems is not None:
+            self.quiet_problems.append(f"{title}: {error}")
+        else:
+            self.error_dialog = show_error(self._window, title, error)
 
     # ------------------------------------------------------------------ helpers of the requests
 
@@ -320,6 +325,7 @@ class Studio(QObject):
         self._state.add_recent("pgns", measured.run_folder)
 
     def _show(self, measured: MeasuredPgn) -> None:
+        self.opened = measured.run_folder or measured.path
         metrics = measured.evaluation.metrics
         self.inspection.show_evaluation(
             measured.pgn, measured.classifier, measured.dataset, measured.split_name, measured.evaluation

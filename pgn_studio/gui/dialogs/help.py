@@ -27,6 +27,8 @@ MORE_KEYS = (
     ("Plots: zoom in", "Drag, wheel"),
     ("Runs: open, rename, delete", "Return, F2, Del"),
     ("Inspect: compare with the original", "Space"),
+    ("Inspect: larger or smaller images in the gallery", "+, -, Ctrl+wheel"),
+    ("Inspect: search file names", "/"),
 )
 
 

@@ -80,6 +80,7 @@ class ClassesPanel(QWidget):
         column.addLayout(line)
         column.addWidget(self.confusion, 1)
         splitter = QSplitter(Qt.Orientation.Vertical, self)
+        splitter.setObjectName("classes-splitter")
         splitter.addWidget(self.table)
         splitter.addWidget(below)
         splitter.setStretchFactor(0, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,9 +17,13 @@ from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.docks.setup_panel import SetupPanel
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.training.session import RunState
+from tests.gui.shell.opened import opens_quickly
 
 if TYPE_CHECKING:
     from conftest import FakeTrainer
+
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.data.dataset import ImageDataset
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 FOREVER = 1_000_000
@@ -179,14 +184,18 @@ def test_other_fields_keep_their_own_undo(qtbot: QtBot, shown: MainWindow) -> No
     assert box.isChecked() == checked  # a search is no setting: its keys stay its own
 
 
-def test_a_run_s_settings_are_one_named_step(qtbot: QtBot, shown: MainWindow) -> None:
+def test_a_run_s_settings_are_one_named_step(
+    qtbot: QtBot, shown: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, digits: ImageDataset,
+    classifier: Classifier,
+) -> None:  # fmt: skip
+    opens_quickly(monkeypatch, digits, classifier)
     setup, studio = setup_of(shown), shown.studio
     assert studio is not None
     before = setup.undo._shown()
-    studio.open_demo()
+    studio.workspace.open_pgn(tmp_path)
     qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=60_000)
     assert setup.undo._shown() != before
-    assert action(shown, "undo").text().startswith("&Undo: Settings of ")
+    assert action(shown, "undo").text() == "&Undo: Settings of greener"
     action(shown, "undo").trigger()
     assert setup.undo._shown() == before
     assert not action(shown, "undo").isEnabled()
