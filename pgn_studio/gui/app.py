@@ -107,6 +107,7 @@ class Launcher(QObject):
             studio.open_demo()
         else:
             self._window.last_session.restore()
+        self._window.tour.offer()
 
 
 def make_application(argv: Sequence[str]) -> QApplication:

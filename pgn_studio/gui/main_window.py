@@ -39,6 +39,7 @@ from pgn_studio.gui.last_session import LastSession
 from pgn_studio.gui.operations import wait_for_all
 from pgn_studio.gui.state import LAYOUT_VERSION, RecentKind, SessionState
 from pgn_studio.gui.theme import THEMES, current_theme
+from pgn_studio.gui.tour.tour import Tour
 from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.training.worker import RunnerFactory, make_trainer
 from pgn_studio.gui.widgets.banner import Banner
@@ -134,6 +135,7 @@ class MainWindow(QMainWindow):
         self._run_state_changed(RunState.IDLE)
         self._stack.setCurrentWidget(self._working)
         self.last_session = LastSession(self, studio, self._state)
+        self.tour = Tour(self, self._state)
         return studio
 
     def sizeHint(self) -> QSize:
@@ -184,6 +186,7 @@ class MainWindow(QMainWindow):
         help_menu = bar.addMenu("&Help")
         self._action(help_menu, "Commands…", self._show_palette, "Ctrl+K")
         self._action(help_menu, "Keyboard shortcuts", self._show_shortcuts, "?")
+        self._action(help_menu, "Tour", self._start_tour)
         self._action(help_menu, "About PGN Studio", self._about)
         self._action(help_menu, "Open log folder", self._open_log_folder)
 
@@ -282,6 +285,15 @@ class MainWindow(QMainWindow):
     def _reset_layout(self) -> None:
         self.restoreState(self._first_layout, LAYOUT_VERSION)
         self.resize(self.sizeHint())
+
+    def show_setup(self, *, of: QWidget) -> None:
+        """Make sure that `of`, if it lies in the set-up, can be seen."""
+        if self._setup_dock.isAncestorOf(of):
+            self._setup_dock.show()
+
+    @Slot()
+    def _start_tour(self) -> None:
+        self.tour.start()
 
     @Slot()
     def _about(self) -> None:

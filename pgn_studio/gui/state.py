@@ -50,6 +50,14 @@ class SessionState:
         self._settings.setValue("restore_session", "yes" if wanted else "no")
 
     @property
+    def tour_seen(self) -> bool:
+        return str(self._settings.value("tour_seen", "no")) == "yes"
+
+    @tour_seen.setter
+    def tour_seen(self, seen: bool) -> None:
+        self._settings.setValue("tour_seen", "yes" if seen else "no")
+
+    @property
     def session(self) -> str:
         """What was open, as JSON: texts are all that a settings file may hold."""
         return str(self._settings.value("session", ""))

@@ -71,7 +71,7 @@ def test_pgn_image_filter_zoom_and_sizes_come_back(
     studio.setup.main.fill({"epochs": 7})
     total = sum(splitter(first).sizes())
     before = splitter(first).sizes()
-    splitter(first).setSizes([total - 500, 500])
+    splitter(first).setSizes([total - 400, 400])
     sizes = splitter(first).sizes()
     assert abs(before[0] - sizes[0]) > 30
     first.tabs.setCurrentWidget(studio.inspection)
