@@ -129,6 +129,7 @@ def run_app(argv: Sequence[str], *, demo: bool = False) -> int:
     application = make_application(argv)
     state = SessionState()
     current_theme().apply(state.theme)
+    current_theme().set_text_size(state.text_size)
     window = MainWindow(state)
     window.show()
     launcher = Launcher(window, demo=demo)

@@ -45,7 +45,7 @@ class LastSession(QObject):
         split = inspection.split_name
         shows = inspection.is_about(workspace.classifier, workspace.dataset, split)
         session = {
-            "page": self._window.tabs.currentWidget().objectName(),
+            "page": self._pages()[self._window.tabs.currentIndex()],
             "opened": self._studio.opened if shows else "",
             "data": None if workspace.dataset is None else workspace.data_settings.model_dump(mode="json"),
             "classifier": None if workspace.classifier is None else _told(workspace.source),
@@ -62,6 +62,10 @@ class LastSession(QObject):
             return self._studio.setup.settings(DataSettings(), "arch:small").model_dump(mode="json")
         except PgnStudioError:
             return {}  # something half typed
+
+    def _pages(self) -> list[str]:
+        tabs = (self._window.tabs.widget(number) for number in range(self._window.tabs.count()))
+        return ["" if page is None else page.objectName() for page in tabs]
 
     def _splitters(self) -> list[QSplitter]:
         return [item for item in self._window.findChildren(QSplitter) if item.objectName()]
@@ -87,7 +91,7 @@ class LastSession(QObject):
     def _set_sizes(self) -> None:
         for splitter in self._splitters():
             sizes = _mapping(self._stored.get("splitters")).get(splitter.objectName())
-            if _are_sizes(sizes, splitter.count()):
+            if isinstance(sizes, list) and _are_sizes(sizes, splitter.count()):
                 splitter.setSizes(sizes)
 
     def _open(self) -> None:
@@ -148,9 +152,8 @@ class LastSession(QObject):
             inspection.gallery.filters.set_selection(_selection(_mapping(self._stored.get("filter"))))
             image = self._stored.get("image")
             inspection.gallery.view.choose(image if isinstance(image, int) else -1)
-        for number in range(self._window.tabs.count()):
-            if self._window.tabs.widget(number).objectName() == self._stored.get("page"):
-                self._window.tabs.setCurrentIndex(number)
+        if self._stored.get("page") in self._pages():
+            self._window.tabs.setCurrentIndex(self._pages().index(self._stored["page"]))
         self._set_sizes()  # again: a page that was empty had no room to share out
         if problems:
             self._window.notice.show_message(TITLE, hint=" ".join(problems), kind="warning")
@@ -171,8 +174,8 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _are_sizes(sizes: Any, count: int) -> bool:
-    return isinstance(sizes, list) and len(sizes) == count and all(isinstance(size, int) for size in sizes)
+def _are_sizes(sizes: list[Any], count: int) -> bool:
+    return len(sizes) == count and all(isinstance(size, int) for size in sizes)
 
 
 def _told(source: ClassifierSource) -> dict[str, Any]:
@@ -218,9 +221,7 @@ def _plain(selection: Selection) -> dict[str, Any]:
 
 def _selection(plain: Mapping[str, Any]) -> Selection:
     """All images where it is not understood."""
-    labels = {
-        name: value for name in ("label", "before", "after") if isinstance(value := plain.get(name), int)
-    }
+    label, before, after = (_integer(plain.get(name)) for name in ("label", "before", "after"))
     try:
         return Selection(
             outcome=None if plain.get("outcome") is None else Outcome(plain["outcome"]),
@@ -228,7 +229,13 @@ def _selection(plain: Mapping[str, Any]) -> Selection:
             ranges=tuple(parse_range(str(item)) for item in plain.get("ranges", ())),
             sort=SortKey(plain.get("sort", SortKey.FILE.value)),
             descending=plain.get("descending") is True,
-            **labels,
+            label=label,
+            before=before,
+            after=after,
         )
     except (ValueError, TypeError, PgnStudioError):
         return Selection()
+
+
+def _integer(value: Any) -> int | None:
+    return value if isinstance(value, int) else None

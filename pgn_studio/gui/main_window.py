@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QUrl, Slot
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QUrl, Slot
 from PySide6.QtGui import (
     QAction,
     QActionGroup,
@@ -21,8 +21,10 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QDockWidget,
+    QLineEdit,
     QMainWindow,
     QMenu,
+    QPlainTextEdit,
     QStackedWidget,
     QTabWidget,
     QVBoxLayout,
@@ -38,6 +40,7 @@ from pgn_studio.gui.edit_menu import EditMenu
 from pgn_studio.gui.last_session import LastSession
 from pgn_studio.gui.operations import wait_for_all
 from pgn_studio.gui.state import LAYOUT_VERSION, RecentKind, SessionState
+from pgn_studio.gui.text_size import TextSizeMenu
 from pgn_studio.gui.theme import THEMES, current_theme
 from pgn_studio.gui.tour.tour import Tour
 from pgn_studio.gui.training.session import RunState
@@ -136,7 +139,16 @@ class MainWindow(QMainWindow):
         self._stack.setCurrentWidget(self._working)
         self.last_session = LastSession(self, studio, self._state)
         self.tour = Tour(self, self._state)
+        for field in (*self.findChildren(QLineEdit), *self.findChildren(QPlainTextEdit)):
+            inner = field.viewport() if isinstance(field, QPlainTextEdit) else field
+            inner.setAcceptDrops(False)  # a file is for the window, not its path for a text
         return studio
+
+    def changeEvent(self, event: QEvent) -> None:
+        """The system's theme or font is another now."""
+        if event.type() in (QEvent.Type.ThemeChange, QEvent.Type.ApplicationFontChange):
+            current_theme().follow_system_font()
+        super().changeEvent(event)
 
     def sizeHint(self) -> QSize:
         return QSize(1280, 800)
@@ -169,7 +181,7 @@ class MainWindow(QMainWindow):
         restoring.setChecked(self._state.restores_session)
         restoring.toggled.connect(partial(setattr, self._state, "restores_session"))
         self._action(file_menu, "Quit", self.close, "Ctrl+Q")
-        self._edit = EditMenu(bar.addMenu("&Edit"), studio)
+        EditMenu(bar.addMenu("&Edit"), studio)
         run_menu = bar.addMenu("&Run")
         actions = {
             "start": self._action(run_menu, "Start", studio.start, "Ctrl+Return"),
@@ -209,6 +221,7 @@ class MainWindow(QMainWindow):
             action.setData(name)
             themes.addAction(action)
         group.triggered.connect(self._theme_chosen)
+        TextSizeMenu(menu.addMenu("Text size"), self._state)
         self._action(menu, "Reset layout", self._reset_layout)
 
     def _action(self, menu: QMenu, text: str, slot: Callable[[], object], shortcut: str = "") -> QAction:

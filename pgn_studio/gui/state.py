@@ -41,6 +41,16 @@ class SessionState:
         self._settings.setValue("theme", name)
 
     @property
+    def text_size(self) -> int:
+        """Per cent of the system's."""
+        stored = str(self._settings.value("text_size", "100"))
+        return int(stored) if stored.isascii() and stored.isdigit() and len(stored) < 5 else 100
+
+    @text_size.setter
+    def text_size(self, percent: int) -> None:
+        self._settings.setValue("text_size", str(percent))
+
+    @property
     def restores_session(self) -> bool:
         """Whether the next start opens what the last one had open."""
         return str(self._settings.value("restore_session", "yes")) != "no"

@@ -138,7 +138,9 @@ class TourCard(QFrame):
             self.frame.setGeometry(area.adjusted(-RIM_PX, -RIM_PX, RIM_PX, RIM_PX))
             self.frame.raise_()
         self.setFixedWidth(min(max(WIDTH_PX, self.minimumSizeHint().width()), window.width() - 2 * GAP_PX))
-        self.layout().activate()
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
         height = max(self.heightForWidth(self.width()), self.minimumSizeHint().height())
         self.setGeometry(self._beside(area, height) if seen else self._centred(height))
         self.raise_()
