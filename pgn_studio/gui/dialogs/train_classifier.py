@@ -60,7 +60,6 @@ class TrainClassifierDialog(QDialog):
             f"{dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px, {counts}", self
         )
         heading.setProperty("role", "muted")
-        heading.setWordWrap(True)
         self.form = SettingsForm(ClassifierSettings, FIELDS, self)
         self.out = QLineEdit(str(_default_file(dataset.name)), self)
         self.out.setObjectName("classifier_out")
