@@ -67,6 +67,9 @@ class Launcher(QObject):
         atexit.register(gc.unfreeze)  # else extension modules complain about leaks at exit
         if self._demo:
             studio.open_demo()
+        else:
+            self._window.last_session.restore()
+        self._window.tour.offer()
 
     @Slot()
     def _all_imported(self) -> None:
@@ -96,6 +99,7 @@ def run_app(argv: Sequence[str], *, demo: bool = False) -> int:
     application = make_application(argv)
     state = SessionState()
     current_theme().apply(state.theme)
+    current_theme().set_text_size(state.text_size)
     window = MainWindow(state)
     window.show()
     launcher = Launcher(window, demo=demo)

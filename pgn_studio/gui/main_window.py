@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QUrl, Slot
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QUrl, Slot
 from PySide6.QtGui import (
     QAction,
     QActionGroup,
@@ -21,10 +21,13 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QDockWidget,
+    QLineEdit,
     QMainWindow,
     QMenu,
+    QPlainTextEdit,
     QStackedWidget,
     QTabWidget,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -33,11 +36,16 @@ from pgn_studio.gui.commands import commands_of
 from pgn_studio.gui.dialogs.closing import ClosingDialog
 from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
 from pgn_studio.gui.dialogs.palette import CommandPalette
+from pgn_studio.gui.edit_menu import EditMenu
+from pgn_studio.gui.last_session import LastSession
 from pgn_studio.gui.operations import wait_for_all
 from pgn_studio.gui.state import LAYOUT_VERSION, RecentKind, SessionState
+from pgn_studio.gui.text_size import TextSizeMenu
 from pgn_studio.gui.theme import THEMES, current_theme
+from pgn_studio.gui.tour.tour import Tour
 from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.training.worker import RunnerFactory, make_trainer
+from pgn_studio.gui.widgets.banner import Banner
 from pgn_studio.gui.widgets.start_page import StartPage
 from pgn_studio.gui.widgets.task_indicator import TaskIndicator
 
@@ -74,7 +82,14 @@ class MainWindow(QMainWindow):
         self.tabs.setObjectName("tabs")
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)  # else a white line in the dark
-        self._stack.addWidget(self.tabs)
+        self.notice = Banner(self)
+        self._working = QWidget(self._stack)
+        column = QVBoxLayout(self._working)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.notice)
+        column.addWidget(self.tabs, 1)
+        self._stack.addWidget(self._working)
         self.tasks = TaskIndicator(self)
         self.statusBar().addPermanentWidget(self.tasks)
         self.resize(1280, 800)
@@ -121,9 +136,20 @@ class MainWindow(QMainWindow):
         studio.session.bridge.failed.connect(self._close_if_waiting)
         self.tabs.currentChanged.connect(self._tab_changed)
         self._run_state_changed(RunState.IDLE)
-        self._stack.setCurrentWidget(self.tabs)
+        self._stack.setCurrentWidget(self._working)
+        self.last_session = LastSession(self, studio, self._state)
+        self.tour = Tour(self, self._state)
+        for field in (*self.findChildren(QLineEdit), *self.findChildren(QPlainTextEdit)):
+            inner = field.viewport() if isinstance(field, QPlainTextEdit) else field
+            inner.setAcceptDrops(False)  # a file is for the window, not its path for a text
         studio.continuation.look_for_interrupted()
         return studio
+
+    def changeEvent(self, event: QEvent) -> None:
+        """The system's theme or font is another now."""
+        if event.type() in (QEvent.Type.ThemeChange, QEvent.Type.ApplicationFontChange):
+            current_theme().follow_system_font()
+        super().changeEvent(event)
 
     def sizeHint(self) -> QSize:
         return QSize(1280, 800)
@@ -150,7 +176,13 @@ class MainWindow(QMainWindow):
         self._action(file_menu, "Export curves…", studio.curves.ask, "Ctrl+E")
         self._action(file_menu, "Copy curves as command", studio.curves.copy_command)
         file_menu.addSeparator()
+        restoring = file_menu.addAction("Restore the last session at the start")
+        restoring.setObjectName("action_restore_session")
+        restoring.setCheckable(True)
+        restoring.setChecked(self._state.restores_session)
+        restoring.toggled.connect(partial(setattr, self._state, "restores_session"))
         self._action(file_menu, "Quit", self.close, "Ctrl+Q")
+        EditMenu(bar.addMenu("&Edit"), studio)
         run_menu = bar.addMenu("&Run")
         actions = {
             "start": self._action(run_menu, "Start", studio.start, "Ctrl+Return"),
@@ -167,6 +199,7 @@ class MainWindow(QMainWindow):
         help_menu = bar.addMenu("&Help")
         self._action(help_menu, "Commands…", self._show_palette, "Ctrl+K")
         self._action(help_menu, "Keyboard shortcuts", self._show_shortcuts, "?")
+        self._action(help_menu, "Tour", self._start_tour)
         self._action(help_menu, "About PGN Studio", self._about)
         self._action(help_menu, "Open log folder", self._open_log_folder)
 
@@ -189,6 +222,7 @@ class MainWindow(QMainWindow):
             action.setData(name)
             themes.addAction(action)
         group.triggered.connect(self._theme_chosen)
+        TextSizeMenu(menu.addMenu("Text size"), self._state)
         self._action(menu, "Reset layout", self._reset_layout)
 
     def _action(self, menu: QMenu, text: str, slot: Callable[[], object], shortcut: str = "") -> QAction:
@@ -264,6 +298,15 @@ class MainWindow(QMainWindow):
         self.restoreState(self._first_layout, LAYOUT_VERSION)
         self.resize(self.sizeHint())
 
+    def show_setup(self, *, of: QWidget) -> None:
+        """Make sure that `of`, if it lies in the set-up, can be seen."""
+        if self._setup_dock.isAncestorOf(of):
+            self._setup_dock.show()
+
+    @Slot()
+    def _start_tour(self) -> None:
+        self.tour.start()
+
     @Slot()
     def _about(self) -> None:
         AboutDialog(self).open()
@@ -305,6 +348,7 @@ class MainWindow(QMainWindow):
         if studio is not None:
             studio.workspace.cancel()
             wait_for_all(CLOSING_TIMEOUT_MS)
+            self.last_session.save()
             self._state.save_layout(self)
         event.accept()
 

@@ -41,6 +41,42 @@ class SessionState:
     def theme(self, name: ThemeName) -> None:
         self._settings.setValue("theme", name)
 
+    @property
+    def text_size(self) -> int:
+        """Per cent of the system's."""
+        stored = str(self._settings.value("text_size", "100"))
+        return int(stored) if stored.isascii() and stored.isdigit() and len(stored) < 5 else 100
+
+    @text_size.setter
+    def text_size(self, percent: int) -> None:
+        self._settings.setValue("text_size", str(percent))
+
+    @property
+    def restores_session(self) -> bool:
+        """Whether the next start opens what the last one had open."""
+        return str(self._settings.value("restore_session", "yes")) != "no"
+
+    @restores_session.setter
+    def restores_session(self, wanted: bool) -> None:
+        self._settings.setValue("restore_session", "yes" if wanted else "no")
+
+    @property
+    def tour_seen(self) -> bool:
+        return str(self._settings.value("tour_seen", "no")) == "yes"
+
+    @tour_seen.setter
+    def tour_seen(self, seen: bool) -> None:
+        self._settings.setValue("tour_seen", "yes" if seen else "no")
+
+    @property
+    def session(self) -> str:
+        """What was open, as JSON: texts are all that a settings file may hold."""
+        return str(self._settings.value("session", ""))
+
+    @session.setter
+    def session(self, text: str) -> None:
+        self._settings.setValue("session", text)
+
     def recent(self, kind: RecentKind) -> list[str]:
         """Newest first; entries that no longer exist are left out."""
         return [path for path in self._stored(kind) if Path(path).exists()]

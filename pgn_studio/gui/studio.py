@@ -61,9 +61,11 @@ class Studio(QObject):
         self.messages.setAccessibleName("Messages")
         self.messages.setReadOnly(True)
         self.messages.setMaximumBlockCount(2000)
+        self.opened = ""  # the PGN's file or run folder that Inspect shows
         self.run_folder = ""  # of the run whose curves are shown
         self.resume_folder = ""  # of the run that can be continued
         self.closing = False
+        self.quiet_problems: list[str] | None = None  # collected here while a session is restored
         self.error_dialog: ErrorDialog | None = None
         self.setup.data.add_recent(state.recent("datasets"))
         self.continuation = Continuation(self, state, window)
@@ -83,6 +85,7 @@ class Studio(QObject):
         setup.classifier.open_wanted.connect(self.choose_classifier)
         setup.classifier.train_wanted.connect(self.train_classifier)
         setup.main.edited.connect(self._set_device)
+        setup.undo.restored.connect(self._settings_restored)
         setup.start_wanted.connect(self.start)
         setup.continue_wanted.connect(self.continue_run)
         setup.pause_wanted.connect(self.session.toggle_pause)
@@ -218,7 +221,10 @@ class Studio(QObject):
     @Slot(str, object)
     def show_problem(self, title: str, error: Exception) -> None:
         self._write(f"{title}: {error}")
-        self.error_dialog = show_error(self._window, title, error)
+        if self.quiet_problems is not None:
+            self.quiet_problems.append(f"{title}: {error}")
+        else:
+            self.error_dialog = show_error(self._window, title, error)
 
     # ------------------------------------------------------------------ helpers of the requests
 
@@ -247,6 +253,10 @@ class Studio(QObject):
     def _classifier_trained(self, path: str) -> None:
         self.workspace.load_classifier(ClassifierSource(path))
 
+    @Slot()
+    def _settings_restored(self) -> None:
+        self._set_device("device")
+
     @Slot(str)
     def _set_device(self, field: str) -> None:
         if field == "device":
@@ -269,7 +279,7 @@ class Studio(QObject):
     def _dataset_changed(self, dataset: Any) -> None:
         data = self.workspace.data_settings
         self.resume_folder = ""
-        self.setup.data.fill(data)
+        self.setup.fill_data(data, name=f"Settings of {dataset.name}")
         self.setup.data.show_dataset(dataset)
         self.training.set_classes(dataset.classes)
         self.training.samples.forget_pins()
@@ -288,7 +298,7 @@ class Studio(QObject):
 
     @Slot(object)
     def _pgn_opened(self, opened: MeasuredPgn) -> None:
-        self.setup.fill(opened.pgn.info.settings)
+        self.setup.fill(opened.pgn.info.settings, name=f"Settings of {_name_of(opened)}")
         self.training.replay(opened.history)
         self.run_folder = opened.run_folder
         self.resume_folder = "" if opened.holder else opened.run_folder
@@ -305,6 +315,7 @@ class Studio(QObject):
         self._state.add_recent("pgns", measured.run_folder)
 
     def _show(self, measured: MeasuredPgn) -> None:
+        self.opened = measured.run_folder or measured.path
         metrics = measured.evaluation.metrics
         self.inspection.show_evaluation(
             measured.pgn, measured.classifier, measured.dataset, measured.split_name, measured.evaluation
@@ -354,3 +365,7 @@ class Studio(QObject):
 
     def _write(self, line: str) -> None:
         self.messages.appendPlainText(f"{time.strftime('%H:%M:%S')}  {line}")
+
+
+def _name_of(opened: MeasuredPgn) -> str:
+    return Path(opened.run_folder).name or opened.pgn.info.name or "the PGN"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QIcon, QPalette
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette
 from PySide6.QtWidgets import QApplication
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import resources_folder
 
 ThemeName = Literal["system", "light", "dark"]
+TEXT_SIZES = (80, 90, 100, 110, 125, 150, 175, 200)  # per cent of the system's
+_FONT_SIZE = re.compile(r"font-size: (\d+)pt")
 THEMES: tuple[ThemeName, ...] = ("system", "light", "dark")
 
 
@@ -32,12 +35,12 @@ class PlotColors:
 
 
 LIGHT = PlotColors(
-    "#ffffff", "#566070", "#0072b2", "#d55e00", "#00806a", "#b3367e", "#8a5a00",
+    "#ffffff", "#566070", "#0072b2", "#d55e00", "#005226", "#ac3479", "#8a5a00",
     warning="#8f5902",
     severe="#b3261e",
 )
 DARK = PlotColors(
-    "#1d2128", "#a0a9b8", "#56b4e9", "#f08a3c", "#2fc7a0", "#e583bb", "#e6b84a",
+    "#1d2128", "#a0a9b8", "#56b4e9", "#f08a3c", "#a3f5c2", "#e689be", "#e6b84a",
     warning="#f0b429",
     severe="#ff8f87",
 )
@@ -89,6 +92,7 @@ class Theme(QObject):
         self._application = application
         self.name: ThemeName = "system"
         self.is_dark = False
+        self.text_size = 100
         application.styleHints().colorSchemeChanged.connect(self._system_changed)
 
     @property
@@ -102,9 +106,20 @@ class Theme(QObject):
         hints.setColorScheme(schemes.get(name, Qt.ColorScheme.Unknown))
         self.is_dark = hints.colorScheme() is Qt.ColorScheme.Dark if name == "system" else name == "dark"
         self._application.setStyle("Fusion")
+        self._application.setFont(_font(self.text_size))
         self._application.setPalette(_palette(dark=self.is_dark))
-        self._application.setStyleSheet(_style_sheet(dark=self.is_dark))
+        self._application.setStyleSheet(_style_sheet(self.text_size, dark=self.is_dark))
         self.changed.emit()
+
+    def set_text_size(self, percent: int) -> None:
+        """The nearest of TEXT_SIZES."""
+        self.text_size = min(TEXT_SIZES, key=lambda size: abs(size - percent))
+        self.apply(self.name)
+
+    def follow_system_font(self) -> None:
+        """The system's font may be another now."""
+        if self._application.font() != _font(self.text_size):
+            self.apply(self.name)
 
     @Slot()
     def _system_changed(self) -> None:
@@ -149,11 +164,25 @@ def _palette(*, dark: bool) -> QPalette:
     return palette
 
 
-def _style_sheet(*, dark: bool) -> str:
-    """The style sheets of resources/style: what both share, then this scheme's own."""
+def system_font() -> QFont:
+    return QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)
+
+
+def _font(percent: int) -> QFont:
+    font = system_font()
+    if font.pointSizeF() > 0:
+        font.setPointSizeF(font.pointSizeF() * percent / 100)
+    else:  # said in pixels
+        font.setPixelSize(round(font.pixelSize() * percent / 100))
+    return font
+
+
+def _style_sheet(percent: int, *, dark: bool) -> str:
+    """The style sheets of resources/style: what both share, then this scheme's own; texts scaled."""
     try:
         folder = resources_folder() / "style"
     except PgnStudioError:
         return ""  # a broken installation still opens, and says so when the demo is asked for
     names = ("common.qss", "dark.qss" if dark else "light.qss")
-    return "\n".join((folder / name).read_text("utf-8") for name in names if (folder / name).is_file())
+    whole = "\n".join((folder / name).read_text("utf-8") for name in names if (folder / name).is_file())
+    return _FONT_SIZE.sub(lambda size: f"font-size: {int(size[1]) * percent / 100:g}pt", whole)

@@ -43,6 +43,7 @@ class MeasuredPgn:
     source: ClassifierSource
     history: tuple[dict[str, Any], ...] = ()  # metrics.jsonl of its run
     run_folder: str = ""
+    path: str = ""  # the file or folder that it was opened from
     holder: Holder | None = None  # who trains its run: it is open to be read only
 
 
@@ -358,7 +359,9 @@ def _open_and_measure(
         source, classifier = loaded
     check_classes(classifier, dataset.classes)
     evaluation = measuring.evaluate(pgn, classifier, dataset, progress)
-    opened = MeasuredPgn(pgn, classifier, dataset, HEADLINE_SPLIT, evaluation, data_settings, source)
+    opened = MeasuredPgn(
+        pgn, classifier, dataset, HEADLINE_SPLIT, evaluation, data_settings, source, path=str(path)
+    )
     if run is None:
         return opened
     return replace(

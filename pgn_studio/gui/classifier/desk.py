@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QUndoCommand
 from PySide6.QtWidgets import QWidget
 
 from pgn_studio.core.evaluation.selection import Selection
@@ -13,7 +14,29 @@ from pgn_studio.gui.classifier.page import ClassifierPage
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Normalisation
     from pgn_studio.core.evaluation.clean import ClassifiedSplit
+    from pgn_studio.gui.classifier_source import ClassifierSource
     from pgn_studio.gui.studio import Studio
+
+
+class NormalisationStep(QUndoCommand):
+    """The classifier loaded with another normalisation; undo loads it with the one that it had."""
+
+    def __init__(self, studio: Studio, before: ClassifierSource, after: ClassifierSource) -> None:
+        super().__init__("Use this normalisation")
+        self._studio, self._before, self._after = studio, before, after
+
+    def redo(self) -> None:
+        self._load(self._before, self._after)
+
+    def undo(self) -> None:
+        self._load(self._after, self._before)
+
+    def _load(self, old: ClassifierSource, new: ClassifierSource) -> None:
+        workspace = self._studio.workspace
+        if workspace.source == old:
+            workspace.load_classifier(new)
+        else:
+            self._studio.message.emit("Another classifier was loaded since: its normalisation stays.")
 
 
 class ClassifierDesk(QObject):
@@ -51,8 +74,9 @@ class ClassifierDesk(QObject):
         if self._studio.session.active:
             self._studio.message.emit("A run is under way: stop it before the classifier is loaded anew.")
             return
-        workspace = self._studio.workspace
-        workspace.load_classifier(workspace.source.normalised(normalisation))
+        source = self._studio.workspace.source
+        step = NormalisationStep(self._studio, source, source.normalised(normalisation))
+        self._studio.setup.undo.push(step)  # which does it
 
     @Slot(object)
     def _show_images(self, selection: Selection) -> None:

@@ -31,11 +31,13 @@ class BlackBoxDialog(QDialog):
         self.setWindowTitle("Open a black box")
         self._image_size = image_size
         self.source = _line("black_box_source", "model.onnx, http://host/path or module:function", self)
+        self.source.setToolTip("<p>A file, an address, or a function of a module on Python's path</p>")
         self.header = _line("black_box_header", "Authorization: Bearer …", self)
         self.header.setEchoMode(QLineEdit.EchoMode.PasswordEchoOnEdit)
         self.header.setToolTip("<p>Sent to the address with every question, and written nowhere</p>")
         self.budget = QSpinBox(self)
         self.budget.setObjectName("black_box_budget")
+        self.budget.setToolTip("<p>Training ends with a message when it has asked this often</p>")
         self.budget.setRange(0, _LARGEST_BUDGET)
         self.budget.setGroupSeparatorShown(True)
         self.budget.setSpecialValueText("No limit")

@@ -24,10 +24,12 @@ class ClassifierSourceDialog(QDialog):
         self._path = path
         self.arch = QComboBox(self)
         self.arch.setObjectName("arch_combo")
+        self.arch.setToolTip("<p>Any name that torchvision or timm knows</p>")
         self.arch.setEditable(True)
         self.arch.addItems(list(SUGGESTIONS))
         self.image_size = QSpinBox(self)
         self.image_size.setObjectName("classifier_size")
+        self.image_size.setToolTip("<p>The side of the images that the network was trained on</p>")
         self.image_size.setRange(8, 1024)
         self.image_size.setSuffix(" px")
         self.image_size.setValue(image_size)

@@ -45,6 +45,7 @@ class ErrorDialog(QDialog):
         self.hint.setVisible(bool(hint))
         self.details = QPlainTextEdit(details, self)
         self.details.setObjectName("error_details")
+        self.details.setAccessibleName("Details of the error")
         self.details.setReadOnly(True)
         self.details.setMinimumHeight(180)
         self.details.hide()

@@ -23,10 +23,12 @@ from pgn_studio.gui.commands import Command
 
 # Keys that belong to no menu's command.
 MORE_KEYS = (
-    ("Plots: show all", "Ctrl+0, double click"),
+    ("Plots: show all", "Ctrl+R, double click"),
     ("Plots: zoom in", "Drag, wheel"),
     ("Runs: open, rename, delete", "Return, F2, Del"),
     ("Inspect: compare with the original", "Space"),
+    ("Inspect: larger or smaller images in the gallery", "+, -, Ctrl+wheel"),
+    ("Inspect: search file names", "/"),
 )
 
 

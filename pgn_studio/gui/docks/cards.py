@@ -96,9 +96,10 @@ class DataCard(QGroupBox):
         self.summary.setText("None loaded")
         self.skipped = QPushButton(self)
         self.skipped.setObjectName("skipped_button")
+        self.skipped.setToolTip("List these files, each with the reason")
         self.skipped.setFlat(True)
         self.skipped.hide()
-        self._form = SettingsForm(DataSettings, MORE_DATA_FIELDS)
+        self.form = SettingsForm(DataSettings, MORE_DATA_FIELDS)
         row = QHBoxLayout()
         row.addWidget(self.combo, 1)
         row.addWidget(self.load_button)
@@ -107,7 +108,7 @@ class DataCard(QGroupBox):
         layout.addLayout(row)
         layout.addWidget(self.summary)
         layout.addWidget(self.skipped)
-        layout.addWidget(Collapsible("Size, classes, split", self._form, self))
+        layout.addWidget(Collapsible("Size, classes, split", self.form, self))
         self.combo.activated.connect(self._request)
         self.load_button.clicked.connect(self._request)
         self.open_button.clicked.connect(self.folder_wanted)
@@ -115,7 +116,7 @@ class DataCard(QGroupBox):
 
     def settings(self) -> DataSettings:
         """Raises ConfigError for what cannot be."""
-        return DataSettings.make(dataset=str(self.combo.currentData()), **self._form.values())
+        return DataSettings.make(dataset=str(self.combo.currentData()), **self.form.values())
 
     def choose(self, dataset: str) -> None:
         """Select a named data set or a folder, adding it to the list when it is new."""
@@ -133,7 +134,7 @@ class DataCard(QGroupBox):
 
     def fill(self, settings: DataSettings) -> None:
         self.choose(settings.dataset)
-        self._form.fill(settings.model_dump())
+        self.form.fill(settings.model_dump())
 
     def show_dataset(self, dataset: ImageDataset) -> None:
         counts = " / ".join(f"{len(dataset.split(name)):,}" for name in ("train", "val", "test"))
@@ -163,6 +164,7 @@ class ClassifierCard(QGroupBox):
         self.open_button.setToolTip("<p>Open a classifier's file, or drop it on the window (Ctrl+L)</p>")
         self.train_button = QPushButton("Train a classifier…", self)
         self.train_button.setObjectName("train_classifier_button")
+        self.train_button.setToolTip("Train one on the data set that is loaded, then use it")
         self.summary = _summary("classifier_summary", self)
         self.summary.setText("None loaded")
         self.accuracy = QLabel(self)

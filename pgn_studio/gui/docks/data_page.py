@@ -53,6 +53,7 @@ class DataPage(QWidget):
         self.split = QComboBox(self)
         self.split.setObjectName("sample_split")
         self.split.setAccessibleName("Split of the samples")
+        self.split.setToolTip("Which images the samples below are drawn from")
         self.split.addItems([name for name, _ in _SPLITS])
         self.key = QLabel(self)
         self.plot = QuietPlot(self)

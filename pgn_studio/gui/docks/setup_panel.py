@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings
 from pgn_studio.gui.docks.cards import ClassifierCard, DataCard, card_layout
+from pgn_studio.gui.docks.settings_undo import SettingsUndo
 from pgn_studio.gui.theme import current_theme, icon
 from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.widgets.collapsible import Collapsible
@@ -66,6 +67,8 @@ class SetupPanel(QWidget):
         self.stop_button = self._button("Stop", "stop_button", "Stop and keep what was learned (Ctrl+.)")
         self._lay_out()
         self.main.edited.connect(self._recipe_edited)
+        forms = {"data": self.data.form, "main": self.main, "advanced": self.advanced}
+        self.undo = SettingsUndo(forms, self.gamma, self)  # after the recipe, whose fields join its step
         self.gamma.changed.connect(self.gamma_changed)
         self.start_button.clicked.connect(self.start_wanted)
         self.continue_button.clicked.connect(self.continue_wanted)
@@ -84,8 +87,17 @@ class SetupPanel(QWidget):
             **self.advanced.values(),
         )
 
-    def fill(self, values: Mapping[str, Any]) -> None:
-        """Show settings, a run's for example."""
+    def fill(self, values: Mapping[str, Any], *, name: str = "Settings") -> None:
+        """Show settings, a run's for example; undo takes them back as one step called `name`."""
+        self._show(values)
+        self.undo.filled(name)
+
+    def fill_data(self, settings: DataSettings, *, name: str) -> None:
+        """Show which images are loaded, and how they were read."""
+        self.data.fill(settings)
+        self.undo.filled(name)
+
+    def _show(self, values: Mapping[str, Any]) -> None:
         for form in (self.main, self.advanced):
             form.fill(values)
         if "gamma" in values:
@@ -165,4 +177,4 @@ class SetupPanel(QWidget):
             return
         recipe = self.main.values()["recipe"]
         shown = TrainingSettings.make(recipe=recipe).model_dump()
-        self.fill({field: shown[field] for field in RECIPE_FIELDS})
+        self._show({field: shown[field] for field in RECIPE_FIELDS})

@@ -20,10 +20,13 @@ BADGE_PX = 18  # a side of each of the badge's two halves
 
 
 class GalleryDelegate(QStyledItemDelegate):
+    thumbnail_px = THUMBNAIL_PX
+
     def cell_size(self, metrics: QFontMetrics) -> QSize:
         """The same for every cell, so that the view never asks row by row."""
         text_px = 2 * metrics.lineSpacing()
-        return QSize(THUMBNAIL_PX + 4 * PADDING_PX, THUMBNAIL_PX + 4 * PADDING_PX + text_px)
+        side = self.thumbnail_px + 4 * PADDING_PX
+        return QSize(side, side + text_px)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return self.cell_size(option.fontMetrics)
@@ -39,9 +42,8 @@ class GalleryDelegate(QStyledItemDelegate):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_ground(painter, cell, palette, state)
-        picture = QRect(
-            cell.center().x() - THUMBNAIL_PX // 2, cell.top() + PADDING_PX, THUMBNAIL_PX, THUMBNAIL_PX
-        )
+        side = self.thumbnail_px
+        picture = QRect(cell.center().x() - side // 2, cell.top() + PADDING_PX, side, side)
         _paint_picture(painter, picture, index.data(Qt.ItemDataRole.DecorationRole), palette)
         outcome = index.data(Role.OUTCOME)
         if outcome is not None:

@@ -108,6 +108,7 @@ class FilterBar(QWidget):
         self._text.selectAll()
 
     def _build(self) -> None:
+        self._classes.setToolTip("Show only images of this class")
         self._sort.setObjectName("sort-key")
         self._sort.setAccessibleName("Sort by")
         self._sort.setToolTip("Order of the images")
@@ -132,6 +133,7 @@ class FilterBar(QWidget):
         self._show_direction(False)
         self._text.setObjectName("name-filter")
         self._text.setAccessibleName("Search file names")
+        self._text.setToolTip("Show only images with this in their file's path (/)")
         self._text.setPlaceholderText("Search file names")
         self._text.setClearButtonEnabled(True)
         self._text.textChanged.connect(self._typing.start)

@@ -16,7 +16,8 @@ from pgn_studio.gui.gallery.thumbnails import ImageSource, ThumbnailLoader
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.evaluate import PerImage
 
-THUMBNAIL_PX = 96
+THUMBNAIL_SIZES_PX = (64, 96, 128, 192)
+THUMBNAIL_PX = 96  # at first
 NOTHING = np.empty(0, dtype=np.int64)
 AnyIndex = QModelIndex | QPersistentModelIndex
 
@@ -57,6 +58,14 @@ class GalleryModel(QAbstractListModel):
         self.endResetModel()
 
     @property
+    def thumbnail_px(self) -> int:
+        return self._thumbnails.size_px
+
+    def set_thumbnail_px(self, size_px: int) -> None:
+        self._thumbnails.set_size(size_px)
+        self._repaint_all()
+
+    @property
     def other(self) -> PerImage | None:
         return None if self._content is None else self._content.other
 
@@ -68,6 +77,9 @@ class GalleryModel(QAbstractListModel):
     def set_source(self, source: ImageSource) -> None:
         """Take thumbnails from elsewhere (original or perturbed); the rows stay."""
         self._thumbnails.set_source(source)
+        self._repaint_all()
+
+    def _repaint_all(self) -> None:
         if len(self._shown):
             self.dataChanged.emit(
                 self.index(0), self.index(len(self._shown) - 1), [Qt.ItemDataRole.DecorationRole]

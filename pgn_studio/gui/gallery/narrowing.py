@@ -16,6 +16,8 @@ RANGED = (
     SortKey.L2,
 )
 TIPS = {
+    SortKey.CONFIDENCE_BEFORE: "Probability, 0 to 1, of the class that the image was taken for",
+    SortKey.CONFIDENCE_AFTER: "Probability, 0 to 1, of the class that the perturbed image is taken for",
     SortKey.MARGIN_BEFORE: "Probability of the true class less the largest other; below 0 it is wrong",
     SortKey.MARGIN_AFTER: "Probability of the true class less the largest other; below 0 it is wrong",
     SortKey.L2: "Length of the perturbation in the classifier's input space",
@@ -39,6 +41,8 @@ class Narrowing(QWidget):
         for versus in Versus:
             self._versus.addItem(versus.title, versus.value)
         self._against = QLabel("Against", self)
+        self._before.setToolTip("Show only images that were taken for this class as they were")
+        self._after.setToolTip("Show only images that are taken for this class with the perturbation")
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 4, 0, 4)
         grid.setHorizontalSpacing(8)
@@ -136,7 +140,8 @@ class RangeEdit(QWidget):
         line.addWidget(self._low)
         line.addWidget(QLabel("–", self))
         line.addWidget(self._high)
-        self.setToolTip(TIPS.get(measure, ""))
+        self._low.setToolTip(f"{TIPS[measure]}: this much at least")
+        self._high.setToolTip(f"{TIPS[measure]}: this much at most")
 
     @property
     def value(self) -> Range | None:

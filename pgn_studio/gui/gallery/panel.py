@@ -70,6 +70,7 @@ class GalleryPanel(QWidget):
         self._empty_text.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty_text.setWordWrap(True)
         self._clear.setObjectName("clear-filters")
+        self._clear.setToolTip("Any class, name and size again")
         empty = QWidget(self)
         column = QVBoxLayout(empty)
         column.addStretch(2)

@@ -35,8 +35,8 @@ class ThumbnailLoader(QObject):
 
     def __init__(self, parent: QObject, *, size_px: int) -> None:
         super().__init__(parent)
-        self._size_px = size_px
-        self._capacity = max(2 * MAX_PENDING, CACHE_BYTES // (4 * size_px * size_px))
+        self.size_px = size_px
+        self._capacity = capacity_of(size_px)
         self._source: ImageSource | None = None
         self._cache: OrderedDict[int, QImage] = OrderedDict()  # least recently used first
         self._pending: OrderedDict[int, None] = OrderedDict()  # last asked for last
@@ -55,6 +55,12 @@ class ThumbnailLoader(QObject):
         self._source = source
         self._cache.clear()
         self._pending.clear()
+
+    def set_size(self, size_px: int) -> None:
+        """Make them this large from now on."""
+        self.size_px = size_px
+        self._capacity = capacity_of(size_px)
+        self.set_source(self._source)
 
     def get(self, index: int) -> QImage | None:
         """The thumbnail, or None while it is being made (null when it could not be)."""
@@ -79,7 +85,7 @@ class ThumbnailLoader(QObject):
         if source is None or self._operation is not None or not self._pending:
             return
         batch = [self._pending.popitem()[0] for _ in range(min(BATCH, len(self._pending)))]
-        size_px = self._size_px
+        size_px = self.size_px
 
         def make(_progress: Progress) -> dict[int, QImage]:
             return _make_thumbnails(source, batch, size_px)
@@ -102,6 +108,11 @@ class ThumbnailLoader(QObject):
         self.ready.emit(list(made))
         if self._pending:
             self._start()
+
+
+def capacity_of(size_px: int) -> int:
+    """How many are kept: what fills the bytes, and never less than some screens show."""
+    return max(2 * MAX_PENDING, CACHE_BYTES // (4 * size_px * size_px))
 
 
 def _make_thumbnails(source: ImageSource, batch: list[int], size_px: int) -> dict[int, QImage]:

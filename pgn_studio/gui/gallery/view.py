@@ -16,7 +16,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractItemView, QListView, QWidget
 
 from pgn_studio.gui.gallery.delegate import GalleryDelegate
-from pgn_studio.gui.gallery.model import GalleryModel
+from pgn_studio.gui.gallery.model import THUMBNAIL_SIZES_PX, GalleryModel
 
 NAVIGATION_KEYS = frozenset(
     {
@@ -44,6 +44,7 @@ class GalleryView(QListView):
         self._delegate = GalleryDelegate(self)
         self.setObjectName("gallery")
         self.setAccessibleName("Images")
+        self.setAccessibleDescription("Plus and minus make the images larger and smaller")
         self.setItemDelegate(self._delegate)
         self.setViewMode(QListView.ViewMode.IconMode)
         self.setMovement(QListView.Movement.Static)
@@ -84,6 +85,27 @@ class GalleryView(QListView):
         rows = sorted(index.row() for index in self.selectionModel().selectedIndexes())
         return [self._gallery.image_index(row) for row in rows]
 
+    @property
+    def thumbnail_px(self) -> int:
+        return self._delegate.thumbnail_px
+
+    def set_thumbnail_px(self, size_px: int) -> None:
+        """The nearest of THUMBNAIL_SIZES_PX; what is looked at stays in view."""
+        nearest = min(THUMBNAIL_SIZES_PX, key=lambda size: abs(size - size_px))
+        if nearest == self.thumbnail_px:
+            return
+        if self._anchor is None:
+            self._anchor = self._find_anchor()
+        self._delegate.thumbnail_px = nearest
+        self._gallery.set_thumbnail_px(nearest)
+        self._fit_grid()
+        self._keep_place()
+
+    def zoom(self, steps: int) -> None:
+        """Larger thumbnails (smaller, where negative) by so many sizes."""
+        place = THUMBNAIL_SIZES_PX.index(self.thumbnail_px) + steps
+        self.set_thumbnail_px(THUMBNAIL_SIZES_PX[min(max(place, 0), len(THUMBNAIL_SIZES_PX) - 1)])
+
     def navigate(self, event: QKeyEvent) -> None:
         """Handle an arrow or page key that another widget of the page received."""
         self.keyPressEvent(event)
@@ -92,6 +114,9 @@ class GalleryView(QListView):
         self._let_go()
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.opened.emit()
+            return
+        if event.text() in ("+", "-"):
+            self.zoom(1 if event.text() == "+" else -1)
             return
         super().keyPressEvent(event)
 
@@ -120,6 +145,10 @@ class GalleryView(QListView):
             self._fit_grid()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.zoom(1 if event.angleDelta().y() > 0 else -1)
+            event.accept()
+            return
         self._let_go()
         super().wheelEvent(event)
 

@@ -66,6 +66,7 @@ class ClassesPanel(QWidget):
         header.setMinimumSectionSize(40)
         self._side.setObjectName("confusion-side")
         self._side.setAccessibleName("Which confusion")
+        self._side.setToolTip("Before or after the perturbation, or how the counts changed")
         for side in Side:
             self._side.addItem(side.value)
         self._side.setCurrentText(Side.AFTER.value)
@@ -79,6 +80,7 @@ class ClassesPanel(QWidget):
         column.addLayout(line)
         column.addWidget(self.confusion, 1)
         splitter = QSplitter(Qt.Orientation.Vertical, self)
+        splitter.setObjectName("classes-splitter")
         splitter.addWidget(self.table)
         splitter.addWidget(below)
         splitter.setStretchFactor(0, 2)

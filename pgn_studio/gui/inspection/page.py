@@ -104,6 +104,16 @@ class InspectionPage(QWidget):
         same = shown is not None and shown.classifier is classifier and shown.dataset is dataset
         return same and shown is not None and shown.split_name == split_name
 
+    @property
+    def chosen(self) -> int:
+        """The image whose pictures are shown; -1: none of the data set's."""
+        return self._chosen
+
+    @property
+    def split_name(self) -> str:
+        """Whose images are shown; empty where there is nothing to inspect."""
+        return "" if self._subject is None else self._subject.split_name
+
     def clear(self) -> None:
         """Forget everything; lets go of the PGN, the classifier and the data set."""
         self._subject = None

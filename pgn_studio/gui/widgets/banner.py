@@ -23,11 +23,14 @@ class Banner(QFrame):
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._action = QPushButton(self)
         self._action.setObjectName("banner_action")
+        self._action.setAccessibleName("What to do about the message")
+        self._action.setToolTip("What to do about the message")
         self._action.clicked.connect(self.action_clicked)
         close = QToolButton(self)
         close.setText("×")
         close.setAutoRaise(True)
         close.setAccessibleName("Close the message")
+        close.setToolTip("Close the message")
         close.clicked.connect(self.hide)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(10, 4, 6, 4)
@@ -39,6 +42,8 @@ class Banner(QFrame):
     def show_message(self, message: str, *, hint: str = "", kind: str = "info", action: str = "") -> None:
         self._label.setText(f"<b>{html.escape(message)}</b> {html.escape(hint)}")
         self._action.setText(action)
+        self._action.setAccessibleName(action or "What to do about the message")
+        self._action.setToolTip(hint or message)
         self._action.setVisible(bool(action))
         self.setProperty("kind", kind)
         self.style().unpolish(self)  # style sheets look at properties only when polishing

@@ -14,6 +14,7 @@ class Collapsible(QWidget):
         self.toggle = QToolButton(self)
         self.toggle.setText(title)
         self.toggle.setCheckable(True)
+        self.toggle.setToolTip("Show or hide these settings")
         self.toggle.setAutoRaise(True)
         self.toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.toggle.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

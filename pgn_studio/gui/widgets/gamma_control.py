@@ -13,6 +13,7 @@ from pgn_studio.gui.widgets.number_edit import NumberEdit
 LOWEST, HIGHEST = 1e-4, 1e3
 DEFAULT = float(TrainingSettings.model_fields["gamma"].default)
 STEPS_PER_DECADE = 50
+TIP = f"<p>{TrainingSettings.model_fields['gamma'].description}</p>"
 LAST_POSITION = 1 + round(math.log10(HIGHEST / LOWEST) * STEPS_PER_DECADE)
 
 
@@ -35,17 +36,20 @@ class GammaControl(QWidget):
     """Two views of one number; the field also takes values beyond the slider's ends."""
 
     changed = Signal(float)  # by the user
+    seized = Signal()  # the slider's handle, for a drag
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._slider = QSlider(Qt.Orientation.Horizontal, self)
         self._slider.setObjectName("gamma_slider")
         self._slider.setAccessibleName("Gamma, the weight of the L2 term")
+        self._slider.setToolTip(TIP)
         self._slider.setRange(0, LAST_POSITION)
         self._slider.setPageStep(STEPS_PER_DECADE)
         self._number = NumberEdit(DEFAULT, low=0.0, high=1e6, parent=self)
         self._number.setObjectName("gamma_number")
         self._number.setAccessibleName("Gamma as a number")
+        self._number.setToolTip(TIP)
         self._number.setFixedWidth(72)
         self._number.setAlignment(Qt.AlignmentFlag.AlignRight)
         layout = QHBoxLayout(self)
@@ -55,6 +59,7 @@ class GammaControl(QWidget):
         self.setFocusProxy(self._slider)
         self.set_value(DEFAULT)
         self._slider.valueChanged.connect(self._slid)
+        self._slider.sliderPressed.connect(self.seized)
         self._number.value_edited.connect(self._typed)
 
     @property

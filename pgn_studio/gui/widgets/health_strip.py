@@ -59,6 +59,7 @@ class HealthStrip(QFrame):
         self.toggle = QToolButton(self)
         self.toggle.setObjectName("health_history_button")
         self.toggle.setCheckable(True)
+        self.toggle.setAccessibleName("All notices of this run")
         self.toggle.setToolTip("All notices of this run with their steps")
         self.toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.model = QStandardItemModel(self)

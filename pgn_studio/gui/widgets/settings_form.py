@@ -93,6 +93,10 @@ class SettingsForm(QWidget):
         self._hints = get_type_hints(model)
         self.add_fields(names)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._editors)
+
     def editor(self, name: str) -> QWidget:
         return self._editors[name].widget
 
@@ -108,6 +112,15 @@ class SettingsForm(QWidget):
     def values(self) -> dict[str, Any]:
         """What the editors show, by field name; raises ConfigError for a text that cannot be read."""
         return {name: editor.read() for name, editor in self._editors.items()}
+
+    def shown(self) -> dict[str, Any]:
+        """What stands in the editors, texts that cannot be read included; `fill` shows it again."""
+        return {
+            name: editor.widget.text()
+            if isinstance(editor.widget, QLineEdit) and not isinstance(editor.widget, NumberEdit)
+            else editor.read()
+            for name, editor in self._editors.items()
+        }
 
     def fill(self, values: Mapping[str, Any]) -> None:
         """Show those of `values` that are fields here; `edited` stays silent."""

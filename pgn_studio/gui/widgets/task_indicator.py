@@ -22,6 +22,7 @@ class TaskIndicator(QWidget):
         cancel = QToolButton(self)
         cancel.setObjectName("cancel_task_button")
         cancel.setText("Cancel")
+        cancel.setToolTip("Give up what is being done, and what waits for it")
         cancel.setAutoRaise(True)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 4, 0)

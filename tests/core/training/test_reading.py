@@ -77,7 +77,7 @@ def story(events: list[Event]) -> list[Event]:
     """What was told, without times, memory and pictures."""
     timeless: dict[type[Any], dict[str, Any]] = {
         StepCompleted: {"images_per_second": 0.0},
-        EpochCompleted: {"seconds": 0.0},
+        EpochCompleted: {"seconds": 0.0, "validation_seconds": 0.0},
     }
     kept = [event for event in events[1:-1] if not isinstance(event, PreviewReady | Vitals)]
     return [replace(event, **timeless.get(type(event), {})) for event in kept]

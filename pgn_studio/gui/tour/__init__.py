@@ -1,0 +1,1 @@
+"""The first-run tour: marks beside the window's own widgets."""
