@@ -39,9 +39,10 @@ ABLATION: dict[str, tuple[str, ...]] = {
     "literal": (
         "--no-conditional", "--no-told-label", "--no-soft-targets", "--head", "linear", "--no-anchors",
         "--no-noise-copies", "--no-mismatched", "--rehearsals", "0", "--blend", "0", "--average", "0",
-        "--feature-noise", "0",
+        "--min-strength", "1", "--feature-noise", "0",
     ),
     "hard-targets": ("--no-soft-targets",),
+    "hard-full-strength": ("--no-soft-targets", "--min-strength", "1"),
     "no-label": ("--no-told-label",),
     "unconditional": ("--no-conditional", "--no-told-label"),
     "linear-head": ("--head", "linear"),

@@ -122,10 +122,10 @@ def baselines(results: Results) -> None:
 
 def ablation(results: Results) -> None:
     rows = []
-    for name in ABLATION:
-        row = [name, " ".join(ABLATION[name]) or "(the default recipe)"]
+    for name, run in (("(the default)", "shared"), *((name, f"ablation-{name}") for name in ABLATION)):
+        row = [name, " ".join(ABLATION.get(name, ()))]
         for data in DATA:
-            found = results.of(data, f"ablation-{name}")
+            found = results.of(data, run)
             rms = over(found, lambda figures: figures["rms_mean"], 3)
             row += [over(found, gain), flips(found), rms, str(len(found))]
         rows.append(row)

@@ -146,6 +146,7 @@ class TrainingSettings(DataSettings):
     condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", advanced=True, ge=1, le=4096)
     told_label: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", advanced=True)
     soft_targets: bool | None = setting(None, "D's target t is the probability that the classifier gives to success, not 1 or 0; default: where D looks through the classifier (shared). Else the classifier is asked for labels only.", group="Discriminator", advanced=True)
+    min_strength: float | None = setting(None, "While it trains, the perturbation is added at a random strength from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", advanced=True, gt=0.0, le=1.0)
     feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, so that it does not know its images by heart; 0 is off.", group="Training", advanced=True, ge=0.0, le=10.0)
     head: Literal["linear", "mlp"] = setting("mlp", "D's head: one linear layer, or two hidden layers of 256.", group="Discriminator", advanced=True)
     anchors: bool = setting(True, "D also trains on the clean images with their own targets.", group="Discriminator", advanced=True)
@@ -193,6 +194,7 @@ PAPER_RECIPE: dict[str, Any] = {
     "rehearsals": 0,
     "blend": 0.0,
     "average": 0.0,
+    "min_strength": 1.0,
     "feature_noise": 0.0,
     "augment": "none",
     "keep": "last",
@@ -204,6 +206,13 @@ def soft_targets(settings: TrainingSettings) -> bool:
     if settings.soft_targets is None:
         return settings.discriminator == "shared"
     return settings.soft_targets
+
+
+def min_strength(settings: TrainingSettings) -> float:
+    """Where t is a probability, D tells a wide margin from a narrow one, and the full strength will do."""
+    if settings.min_strength is None:
+        return 1.0 if soft_targets(settings) else 0.4
+    return settings.min_strength
 
 
 def check_discriminator(settings: TrainingSettings) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.config import TrainingSettings, check_discriminator
+from pgn_studio.core.config import TrainingSettings, check_discriminator, soft_targets
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.perturbation.pgn import PgnInfo, save_pgn
@@ -31,6 +31,11 @@ class QueryWatch:
         self._choosing = most_queries(classifier, self._train) if settings.blend is None else 0
         if self._meter is not None:
             check_discriminator(settings)
+        if soft_targets(settings) and not classifier.gives_scores:
+            raise ConfigError(
+                "--soft-targets needs the classifier's probabilities, but this one answers with labels.",
+                hint="Leave --soft-targets away: labels are enough.",
+            )
 
     @property
     def is_needed(self) -> bool:

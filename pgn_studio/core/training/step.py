@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.config import TrainingSettings, soft_targets
+from pgn_studio.core.config import TrainingSettings, min_strength, soft_targets
 from pgn_studio.core.device import Machine, autocast
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import Discriminator, OwnBackbone
@@ -115,6 +115,7 @@ class TrainStep:
         self.adam_d = torch.optim.Adam(players.learning_in_d(), lr=settings.learning_rate_d, fused=fused)
         self.adam_g = torch.optim.Adam(players.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
         self.soft = soft_targets(settings)
+        self.weakest = min_strength(settings)
         self.replay: Replay | None = None
         moves = isinstance(players.condition, OwnEncoder) or self._backbone_learns
         if settings.rehearsals and players.told_dim and not moves:
@@ -132,7 +133,7 @@ class TrainStep:
         return self.players.generator if self.averaged is None else self.averaged.generator
 
     def __call__(self, batch: Batch, *, gamma: float, noise: torch.Generator) -> StepResult:
-        """`noise` draws that on G's features, and D's noise copies."""
+        """`noise` draws that on G's features, the perturbations' strengths, and D's noise copies."""
         settings, players = self.settings, self.players
         pixels, labels, shown, encoded, answers = batch
         with autocast(self.precision, self.device):
@@ -140,7 +141,7 @@ class TrainStep:
             read = encoded if players.feature_noise is None else players.feature_noise(encoded, noise)
             perturbation = players.generator.decode(read)  # p = G(x)
             clean = players.space.enter(shown)
-            perturbed = clean + perturbation  # x̃, equation 1
+            perturbed = clean + self._strengths(perturbation, noise) * perturbation  # x̃, equation 1
             condition = self._condition(pixels, encoded, labels)
             seen = self._look(perturbed)  # one forward: t and D's features
             asks = settings.anchors or answers is None  # f about the clean images
@@ -208,6 +209,13 @@ class TrainStep:
     @property
     def _backbone_learns(self) -> bool:
         return self.players.backbone is not None and self.players.backbone.trained
+
+    def _strengths(self, perturbation: Tensor, noise: torch.Generator) -> Tensor | float:
+        """Uniform from the weakest to 1, one for each image; 1 where that is the weakest."""
+        if self.weakest >= 1:
+            return 1.0
+        drawn = torch.rand(len(perturbation), generator=noise).mul_(1 - self.weakest).add_(self.weakest)
+        return drawn.view(-1, 1, 1, 1).to(perturbation.device, non_blocking=True)
 
     def _condition(self, pixels: Tensor, encoded: Tensor, labels: Tensor) -> Tensor | None:
         """What D is told: features of the clean image and its label, as the settings say."""

@@ -29,6 +29,7 @@ LITERAL: dict[str, Any] = {
     "told_label": False,
     "soft_targets": False,
     "feature_noise": 0.0,
+    "min_strength": 1.0,
     "head": "linear",
     "anchors": False,
     "noise_copies": False,

@@ -133,6 +133,20 @@ def test_shared_and_known_are_refused(
         assert oracle.asked == 0
 
 
+def test_soft_targets_need_scores(
+    asking: TrainingSettings, digits: ImageDataset, classifier: Classifier, tmp_path: Path
+) -> None:
+    soft = asking.updated(soft_targets=True, epochs=1)
+    for scores, ending_type in ((False, RunFailed), (True, RunFinished)):
+        box = boxed(Oracle(classifier, scores=scores))
+        box.check(digits.image_size)
+        ending = train(tmp_path / f"scores-{scores}", soft, digits, box)[-1]
+        assert isinstance(ending, ending_type)
+        if isinstance(ending, RunFailed):
+            assert "answers with labels" in ending.message
+            assert "--soft-targets" in ending.hint
+
+
 def test_the_budget_stops_training_and_the_best_is_kept(
     asking: TrainingSettings, digits: ImageDataset, classifier: Classifier, tmp_path: Path
 ) -> None:

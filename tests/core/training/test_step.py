@@ -164,6 +164,25 @@ def test_soft_targets_are_what_the_classifier_says_of_the_label(
     assert torch.equal(seen.predictions, classifier(pixels).argmax(1))
 
 
+def test_perturbations_come_at_random_strengths_where_targets_are_labels(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
+) -> None:
+    perturbation = torch.ones(500, 3, 2, 2)
+    for options, weakest in (
+        ({}, 1.0),
+        ({"discriminator": "blackbox"}, 0.4),
+        ({"min_strength": 0.8}, 0.8),
+        ({"recipe": "paper", "encoder": "small"}, 1.0),
+    ):
+        given = TrainingSettings.make(**{**settings.model_dump(exclude_unset=True), **options})
+        step = TrainStep(make(given, classifier, digits), given, precision="fp32")
+        strengths = step._strengths(perturbation, torch.Generator().manual_seed(0)) * perturbation
+        assert strengths.shape == perturbation.shape
+        assert weakest <= strengths.min() <= weakest + 0.01
+        assert strengths.max() > 0.99
+        assert torch.equal(strengths.amin((1, 2, 3)), strengths.amax((1, 2, 3)))  # one for each image
+
+
 def test_d_is_told_the_label_and_g_is_not(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
 ) -> None:
