@@ -131,7 +131,7 @@ def _check_head_size(
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise ClassifierError(
             f"{path.name} is no readable safetensors file ({error}).", hint="Copy or save it again."
         ) from error
@@ -149,9 +149,17 @@ def opened_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         ) from error
 
 
+def is_archive(path: Path) -> bool:
+    """Whether the file at `path` is a zip archive, damaged or not."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # it says that it is one of several disks
+        return True
+
+
 def check_archive(path: Path) -> None:
     """Raises ClassifierError for a zip archive that unpacks to far more than it holds, or is damaged."""
-    if not zipfile.is_zipfile(path):
+    if not is_archive(path):
         return
     with opened_archive(path) as archive:
         unpacked = sum(info.file_size for info in archive.infolist())

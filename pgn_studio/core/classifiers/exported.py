@@ -11,7 +11,6 @@ import inspect
 import io
 import re
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -22,7 +21,7 @@ from typing_extensions import Self
 
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import parse_json
-from pgn_studio.core.weight_files import check_archive, opened_archive
+from pgn_studio.core.weight_files import check_archive, is_archive, opened_archive
 
 ArchiveKind = Literal["exported-program", "torchscript", "other"]
 
@@ -67,7 +66,7 @@ class ExportedNetwork(nn.Module):
 
 def archive_kind(path: Path) -> ArchiveKind:
     """What a file is by its contents, whatever its suffix."""
-    if not zipfile.is_zipfile(path):
+    if not is_archive(path):
         return "other"
     check_archive(path)
     with opened_archive(path) as archive:

@@ -107,7 +107,7 @@ def saved_content(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}
         content = parse_json(metadata[_KEY]) if _KEY in metadata else _other_file_of_ours(metadata)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise ClassifierError(
             f"{path.name} is no readable safetensors file ({error}).", hint="Copy or save it again."
         ) from error

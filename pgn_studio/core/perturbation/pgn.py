@@ -190,7 +190,7 @@ def _read(path: Path, *, weights: bool) -> tuple[dict[str, str], dict[str, Tenso
         with safetensors.safe_open(path, framework="pt") as stream:
             metadata = dict(stream.metadata() or {})
             tensors = {name: stream.get_tensor(name) for name in stream.keys()} if weights else {}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError, MemoryError) as error:
         hint = "Expected a pgn.safetensors as PGN Studio writes it."
         raise PgnFileError(
             f"{path.name} is not a readable safetensors file.", hint=hint, details=str(error)

@@ -22,6 +22,10 @@ from pgn_studio.core.training.pace import Pace
 from pgn_studio.core.training.step import TrainStep
 
 FORMAT = "pgn-studio-checkpoint"
+_DAMAGED = (
+    *(safetensors.SafetensorError, OSError, MemoryError),
+    *(KeyError, TypeError, ValueError, RuntimeError),
+)
 _MODULES = ("generator", "discriminator", "backbone", "condition", "feature_noise")
 
 
@@ -81,7 +85,7 @@ def load_checkpoint(path: Path, step: TrainStep) -> Position:
             _load_optimizer(optimizer, _under(tensors, name))
         if step.scaler.is_enabled():
             step.scaler.load_state_dict({**step.scaler.state_dict(), "scale": float(tensors["scaler"])})
-    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except _DAMAGED as error:
         message = f"The checkpoint {path.name} is damaged or belongs to other settings."
         raise PgnFileError(message, hint=hint, details=str(error)) from None
     if step.averaged is not None:
