@@ -122,7 +122,8 @@ class RunFolder:
     @property
     def settings(self) -> TrainingSettings:
         try:
-            earlier = {"told_label": False}  # runs from before D was told
+            # Of runs from before these settings were there.
+            earlier = {"told_label": False, "soft_targets": False, "min_strength": 1.0, "feature_noise": 0.0}
             return TrainingSettings.make(**{**earlier, **self._run_json["settings"]})
         except ConfigError as error:
             raise RunError(
@@ -363,8 +364,11 @@ def _empty_folder(path: Path) -> Path:
             f"{path} already holds a run.",
             hint=f"Continue it with `--resume {path}`, or choose another folder.",
         )
-    if path.exists() and any(path.iterdir()):
+    killed_at_start = sorted(path.glob(f".{Path(RUN_JSON).stem}-????????{Path(RUN_JSON).suffix}"))
+    if path.exists() and set(path.iterdir()) - set(killed_at_start):
         raise RunError(f"{path} is not empty.", hint="Choose a new or empty folder for the run.")
+    for half_written in killed_at_start:
+        half_written.unlink()
     path.mkdir(parents=True, exist_ok=True)
     return path
 

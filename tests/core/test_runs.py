@@ -63,6 +63,15 @@ def test_create_refuses_an_existing_run_and_other_contents(run: RunFolder, tmp_p
     assert RunFolder.create(tmp_path / "empty", SETTINGS).path == tmp_path / "empty"
 
 
+def test_a_start_that_was_killed_is_not_in_the_way_of_the_next(tmp_path: Path) -> None:
+    """What `replacing` leaves when the process dies before the first run.json is in place."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / ".run-a1b2c3d4.json").write_text('{"format": 1, "sta')
+    RunFolder.create(folder, SETTINGS)
+    assert os.listdir(folder) == ["run.json"]
+
+
 def test_a_folder_that_cannot_be_made_is_a_run_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(RunError, match="cannot be written"):
