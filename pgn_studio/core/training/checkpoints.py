@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import torch
@@ -107,7 +106,9 @@ def parts(step: TrainStep) -> list[tuple[str, nn.Module]]:
 def _position(metadata: dict[str, str]) -> Position:
     if metadata.get("format") != FORMAT or metadata.get("version") != "1":
         raise ValueError(f"format {metadata.get('format')!r}, version {metadata.get('version')!r}")
-    values: dict[str, Any] = parse_json(metadata["position"])
+    values = parse_json(metadata["position"])
+    if not isinstance(values, dict):
+        raise TypeError("the position is no mapping")
     if values.get("pace") is not None:
         values["pace"] = Pace(**values["pace"])
     known = [item.name for item in fields(Position) if item.default is MISSING or item.name in values]
