@@ -40,6 +40,7 @@ TRAIN = (
 )
 CLASSIFIER = ("train-classifier", *SMALL, "--epochs", "1")
 LINE = b'{"event": "StepCompleted", "step": 1, "loss_g": 0.1234'
+BENCH = os.getpid()  # the children, which are forked, name their output after it
 KILLED = -signal.SIGKILL
 AGAIN = 0.25  # how often the run that goes on is killed as well
 PATIENCE_S = 900.0  # by the clock, on a machine that may be busy
@@ -47,6 +48,10 @@ PATIENCE_S = 900.0  # by the clock, on a machine that may be busy
 
 class BrokenPromiseError(Exception):
     """What is promised of a killed run does not hold."""
+
+
+def said_by_child() -> Path:
+    return Path(tempfile.gettempdir()) / f"kill-resume-{BENCH}.txt"
 
 
 def in_child(arguments: Sequence[object], prepare: Callable[[], None] | None = None) -> int:
@@ -57,7 +62,7 @@ def in_child(arguments: Sequence[object], prepare: Callable[[], None] | None = N
         return pid
     code = 1
     try:
-        sink = os.open(os.devnull, os.O_WRONLY)
+        sink = os.open(said_by_child(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
         from pgn_studio.cli.main import main
@@ -184,7 +189,8 @@ class Bench:
                 command = self._look(folder)
                 again = True
         if code != 0:
-            raise BrokenPromiseError(f"{folder}: `{' '.join(map(str, command))}` ended with {code}")
+            said = said_by_child().read_text(encoding="utf-8")[-2000:]
+            raise BrokenPromiseError(f"{folder}: `{' '.join(map(str, command))}` ended with {code}:\n{said}")
         compare(contents(folder), self.reference, folder)  # also where it ended before the kill came
         self.tally.same += 1
 
@@ -305,6 +311,8 @@ def main() -> int:
         except BrokenPromiseError as error:
             print(f"FAILED after {bench.tally.kills} kills: {error}")
             return 1
+        finally:
+            said_by_child().unlink(missing_ok=True)
         minutes = (time.monotonic() - began) / 60
     print(as_table(bench.tally, bench.per_epoch))
     print(f"in {minutes:.1f} minutes")

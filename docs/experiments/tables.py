@@ -1,19 +1,24 @@
-"""Markdown tables of what `run.py` left in a folder: `python docs/experiments/tables.py FOLDER`.
+"""Markdown tables of what `run.py` left in a folder: `python docs/experiments/tables.py FOLDER [README.md]`.
+
+Printed, or put between the two marks of a page.
 
 All figures are of the test split, after 8 bits; mean ± standard deviation over the seeds that are there.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import statistics
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from run import ABLATION, GAMMAS, SEEDS
 
+BEGIN, END = "<!-- TABLES -->", "<!-- END -->"
 Figures = dict[str, Any]
 DATA = ("digits", "clothing")
 ENHANCING = ("noise", "fgsm", "direct", "fine-tune", "aid", "aid-iterated")
@@ -146,6 +151,24 @@ def gammas(results: Results) -> None:
     table(("data", "γ", "points", "worst seed", "fixed, broken", "RMS", "seeds"), rows)
 
 
+def tables(folder: Path) -> str:
+    written = io.StringIO()
+    with redirect_stdout(written):
+        for part in (targets, baselines, ablation, gammas):
+            part(Results(folder))
+    return written.getvalue()
+
+
+def main() -> None:
+    text = tables(Path(sys.argv[1]))
+    if len(sys.argv) == 2:
+        print(text)
+        return
+    page = Path(sys.argv[2])
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n\n{text}{END}{after}", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    for part in (targets, baselines, ablation, gammas):
-        part(Results(Path(sys.argv[1])))
+    main()
