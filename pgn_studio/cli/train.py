@@ -142,7 +142,8 @@ def _new(
 
     pick_device(settings.device)  # a wrong name is an error before the images are read
     folder = None if out is None else Path(out).expanduser().absolute()
-    _refuse_used_folder(folder)
+    if folder is not None:
+        _refuse_used(folder)
     classifier, dataset = open_both(settings, foreign, stop)
     kept = absolute_settings(settings).updated(image_size=dataset.image_size)
     return start_run(kept, classifier, dataset, folder, foreign)
@@ -159,15 +160,11 @@ def absolute_settings(settings: TrainingSettings) -> TrainingSettings:
     return settings.updated(**data, classifier=source)
 
 
-def _refuse_used_folder(folder: Path | None) -> None:
+def _refuse_used(folder: Path) -> None:
     """As RunFolder.create does, but before the images are read."""
-    if folder is not None and (folder / "run.json").exists():
-        raise RunError(
-            f"{folder} already holds a run.",
-            hint=f"Continue it with `--resume {folder}`, or choose another folder.",
-        )
-    if folder is not None and folder.is_dir() and any(folder.iterdir()):
-        raise RunError(f"{folder} is not empty.", hint="Choose a new or empty folder for the run.")
+    from pgn_studio.core.runs import check_unused
+
+    check_unused(folder)
 
 
 def start_run(

@@ -7,6 +7,7 @@ after a crash all but at most the last, torn line can be read.
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import math
 import platform
@@ -350,24 +351,24 @@ def _new_default_folder(settings: TrainingSettings, now: datetime) -> Path:
 
 def _numbered(stem: str) -> Iterable[str]:
     yield stem
-    number = 2
-    while True:
-        yield f"{stem}-{number}"
-        number += 1
+    yield from (f"{stem}-{number}" for number in itertools.count(2))
 
 
-def _empty_folder(path: Path) -> Path:
+def check_unused(path: Path) -> list[Path]:
+    """What a start that was killed left in `path`. Raises RunError where anything else is there."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; expected a new or empty folder.", hint="Choose another name.")
     if (path / RUN_JSON).exists():
-        raise RunError(
-            f"{path} already holds a run.",
-            hint=f"Continue it with `--resume {path}`, or choose another folder.",
-        )
-    killed_at_start = sorted(path.glob(f".{Path(RUN_JSON).stem}-????????{Path(RUN_JSON).suffix}"))
-    if path.exists() and set(path.iterdir()) - set(killed_at_start):
+        hint = f"Continue it with `--resume {path}`, or choose another folder."
+        raise RunError(f"{path} already holds a run.", hint=hint)
+    half_written = list(path.glob(f".{Path(RUN_JSON).stem}-????????.json"))
+    if path.exists() and set(path.iterdir()) - set(half_written):
         raise RunError(f"{path} is not empty.", hint="Choose a new or empty folder for the run.")
-    for half_written in killed_at_start:
+    return half_written
+
+
+def _empty_folder(path: Path) -> Path:
+    for half_written in check_unused(path):
         half_written.unlink()
     path.mkdir(parents=True, exist_ok=True)
     return path
