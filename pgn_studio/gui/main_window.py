@@ -173,7 +173,7 @@ class MainWindow(QMainWindow):
         self._recent.aboutToShow.connect(self._fill_recent)
         self._action(file_menu, "Open demo", studio.open_demo)
         file_menu.addSeparator()
-        self._action(file_menu, "Export curves…", studio.curves.ask, "Ctrl+E")
+        self._export_curves = self._action(file_menu, "Export curves…", studio.curves.ask, "Ctrl+E")
         self._action(file_menu, "Copy curves as command", studio.curves.copy_command)
         file_menu.addSeparator()
         restoring = file_menu.addAction("Restore the last session at the start")
@@ -245,8 +245,9 @@ class MainWindow(QMainWindow):
 
     @Slot(int)
     def _tab_changed(self, index: int) -> None:
-        """In Inspect, Space compares images; it pauses in Train only."""
+        """In Inspect, Space compares images and Ctrl+E exports them: two takers would mean none."""
         self._run_actions["pause"].setShortcut(QKeySequence("Space" if index == 0 else ""))
+        self._export_curves.setShortcut(QKeySequence("" if index == 1 else "Ctrl+E"))
 
     @Slot()
     def _space_pressed(self) -> None:

@@ -271,6 +271,7 @@ class Studio(QObject):
         self.training.set_classes(job.dataset.classes)
         self.training.prepare(history)
         self.session.start(job)
+        self.message.emit(f"Training a PGN on {job.dataset.name}")  # what was told of another is past
         self.training_shown.emit()
 
     # ------------------------------------------------------------------ results

@@ -55,12 +55,15 @@ class ErrorDialog(QDialog):
         self._toggle = QPushButton("Details", self)
         self._toggle.setObjectName("error_details_button")
         self._toggle.setCheckable(True)
-        self._toggle.setVisible(bool(details))
         buttons.addButton(copy, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.addButton(self._toggle, QDialogButtonBox.ButtonRole.ActionRole)
+        self._toggle.setVisible(bool(details))  # a box shows what is added to it
+        buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)  # Return does no more
         text = QVBoxLayout()
+        text.setSpacing(8)
         text.addWidget(self.message)
         text.addWidget(self.hint)
+        text.addStretch(1)
         top = QHBoxLayout()
         top.addWidget(image)
         top.addSpacing(8)

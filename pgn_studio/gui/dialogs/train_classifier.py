@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress
 
 FIELDS = tuple(name for name in ClassifierSettings.model_fields if name not in DataSettings.model_fields)
+ARCHITECTURES = ("small", "resnet18", "resnet50", "densenet121", "efficientnet_b0", "vgg16")
 REPORT_S = 0.1
 
 
@@ -60,7 +60,12 @@ class TrainClassifierDialog(QDialog):
             f"{dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px, {counts}", self
         )
         heading.setProperty("role", "muted")
-        self.form = SettingsForm(ClassifierSettings, FIELDS, self)
+        from pgn_studio.core.device import available_devices  # torch: never while this module loads
+
+        choices = {"device": ["auto", *available_devices()]}
+        self.form = SettingsForm(
+            ClassifierSettings, FIELDS, self, choices=choices, suggestions={"arch": ARCHITECTURES}
+        )
         self.out = QLineEdit(str(_default_file(dataset.name)), self)
         self.out.setObjectName("classifier_out")
         self.out.setAccessibleName("File to save the classifier as")
@@ -68,11 +73,12 @@ class TrainClassifierDialog(QDialog):
         browse = QPushButton("…", self)
         browse.setAccessibleName("Choose the file")
         browse.setToolTip("Choose the file")
-        row = QHBoxLayout()
+        place = QWidget(self)
+        row = QHBoxLayout(place)
+        row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.out, 1)
         row.addWidget(browse)
-        save = QFormLayout()
-        save.addRow("Save as", row)
+        self.form.add_row("Save as", place)
         self.bar = QProgressBar(self)
         self.bar.setObjectName("classifier_progress")
         self.bar.setAccessibleName("Progress of the training")
@@ -87,7 +93,6 @@ class TrainClassifierDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.addWidget(heading)
         layout.addWidget(self.form)
-        layout.addLayout(save)
         layout.addWidget(self.bar)
         layout.addWidget(self.told)
         layout.addWidget(buttons)
@@ -176,7 +181,6 @@ class TrainClassifierDialog(QDialog):
 
     def _set_running(self, running: bool) -> None:
         self.form.setEnabled(not running)
-        self.out.setEnabled(not running)
         self.train_button.setEnabled(not running)
         self.stop_button.setEnabled(running)
         self.bar.setVisible(running)

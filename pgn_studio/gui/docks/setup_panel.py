@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -30,6 +30,18 @@ RUN_FIELDS = ("epochs", "batch_size", "device", "seed")
 _SHOWN = {*METHOD_FIELDS, *RUN_FIELDS, "gamma", "classifier", *DataSettings.model_fields}
 ADVANCED_FIELDS = tuple(name for name in TrainingSettings.model_fields if name not in _SHOWN)
 RECIPE_FIELDS = tuple(PAPER_RECIPE)
+SCROLL_BAR_PX = 12
+
+
+class UprightScrollArea(QScrollArea):
+    """As wide as what lies in it needs, whatever comes to stand there: it scrolls up and down only."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        done = super().eventFilter(watched, event)
+        inside = self.widget()
+        if inside is not None and watched is inside and event.type() is QEvent.Type.LayoutRequest:
+            self.setMinimumWidth(inside.minimumSizeHint().width() + SCROLL_BAR_PX)
+        return done
 
 
 class SetupPanel(QWidget):
@@ -143,12 +155,11 @@ class SetupPanel(QWidget):
         for card in (self.data, self.classifier, pgn):
             column.addWidget(card)
         column.addStretch(1)
-        scroll = QScrollArea(self)
+        scroll = UprightScrollArea(self)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(cards)
-        scroll.setMinimumWidth(cards.minimumSizeHint().width() + 12)
         buttons = QGridLayout()
         buttons.setContentsMargins(8, 6, 8, 8)
         buttons.setSpacing(6)

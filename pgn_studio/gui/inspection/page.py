@@ -32,6 +32,7 @@ from pgn_studio.gui.inspection.sample import facts_of, make_sample, open_sample,
 from pgn_studio.gui.inspection.strength_search import StrengthSearch
 from pgn_studio.gui.inspection.subject import Subject
 from pgn_studio.gui.inspection.toolbar import PERTURBED, InspectionToolbar
+from pgn_studio.gui.widgets.row_table import percent
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -89,8 +90,8 @@ class InspectionPage(QWidget):
         self._subject = subject
         figures = evaluation.metrics
         self.toolbar.set_title(
-            f"{pgn.info.name or 'PGN'} on {dataset.name}/{split_name}: {figures.clean_accuracy:.1%} → "
-            f"{figures.perturbed_accuracy:.1%} ({figures.perturbed_accuracy_8bit:.1%} as saved)"
+            f"{pgn.info.name or 'PGN'} on {dataset.name}/{split_name}: {percent(figures.clean_accuracy)} → "
+            f"{percent(figures.perturbed_accuracy)} ({percent(figures.perturbed_accuracy_8bit)} as saved)"
         )
         self._stack.setCurrentIndex(1)
         self._choose(-1)
