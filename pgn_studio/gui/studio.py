@@ -15,12 +15,12 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
+from pgn_studio.gui.classifier.training import ClassifierTraining
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.black_box import ask_for_black_box
 from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
 from pgn_studio.gui.dialogs.skipped import list_skipped
-from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.docks.setup_panel import SetupPanel
 from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.inspection.page import InspectionPage
@@ -53,6 +53,7 @@ class Studio(QObject):
         self.workspace = Workspace(self)
         self.session = TrainingSession(self, make_runner=make_runner)
         self.curves = CurvesExport(self, window)
+        self.classifier_training = ClassifierTraining(self, window)
         self.setup = SetupPanel(window)
         self.training = TrainingPage(self.session.bridge, window)
         self.inspection = InspectionPage(window)
@@ -83,7 +84,7 @@ class Studio(QObject):
         setup.data.folder_wanted.connect(self.choose_dataset)
         setup.data.skipped_wanted.connect(self.show_skipped)
         setup.classifier.open_wanted.connect(self.choose_classifier)
-        setup.classifier.train_wanted.connect(self.train_classifier)
+        setup.classifier.train_wanted.connect(self.classifier_training.open)
         setup.main.edited.connect(self._set_device)
         setup.undo.restored.connect(self._settings_restored)
         setup.start_wanted.connect(self.start)
@@ -103,6 +104,7 @@ class Studio(QObject):
         workspace.task_started.connect(self.refresh)
         workspace.task_ended.connect(self.refresh)
         self.inspection.status.connect(self.message)
+        self.inspection.failed.connect(self.show_problem)
         self.training.inspect_wanted.connect(self.inspect_shown)
 
     def _wire_session(self) -> None:
@@ -134,7 +136,8 @@ class Studio(QObject):
             self._state.add_recent("pgns", path)
         elif kind is Kind.IMAGE:
             self.inspection.open_image(path)
-            self.inspect_shown.emit()
+            if self.inspection.split_name:  # else there is nothing to be seen there
+                self.inspect_shown.emit()
         else:
             self._open_classifier(path, kind)
 
@@ -177,17 +180,6 @@ class Studio(QObject):
         folder = QFileDialog.getExistingDirectory(self._window, "Open a run folder", str(runs_folder()))
         if folder:
             self.open_path(Path(folder))
-
-    @Slot()
-    def train_classifier(self) -> None:
-        if self.workspace.dataset is None:
-            error = PgnStudioError("There are no images to train on.", hint="Load a data set first.")
-            self.show_problem("Train a classifier", error)
-            return
-        dialog = TrainClassifierDialog(self.workspace.dataset, self.workspace.data_settings, self._window)
-        dialog.trained.connect(self._classifier_trained)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
 
     @Slot()
     def start(self) -> None:
@@ -244,14 +236,15 @@ class Studio(QObject):
         source = ClassifierSource(str(path), foreign=kind is Kind.PROGRAM)  # a program knows its size
         if kind is Kind.WEIGHTS:
             dialog = ClassifierSourceDialog(str(path), size, self._window)
-            if not dialog.exec():
-                return
-            source = dialog.source()
+            dialog.chosen.connect(self.workspace.load_classifier)
+            dialog.finished.connect(dialog.deleteLater)
+            dialog.open()
+            return
         self.workspace.load_classifier(source)
 
-    @Slot(str)
-    def _classifier_trained(self, path: str) -> None:
-        self.workspace.load_classifier(ClassifierSource(path))
+    def remember_classifier(self, path: str) -> None:
+        """For the list of recent ones."""
+        self._state.add_recent("classifiers", path)
 
     @Slot()
     def _settings_restored(self) -> None:

@@ -41,9 +41,14 @@ REPORT_S = 0.1
 
 
 class TrainClassifierDialog(QDialog):
-    """`trained` carries the new classifier's file. Stopping keeps what there is."""
+    """`trained` carries the new classifier's file. Stopping keeps what there is, Cancel does not.
+
+    Closing it while it trains (Esc, or the title bar) puts it aside; the training goes on.
+    """
 
     trained = Signal(str)
+    put_aside = Signal()
+    ended = Signal()  # the training, whatever came of it
     _progressed = Signal(object)  # from the worker's thread
 
     def __init__(self, dataset: ImageDataset, data: DataSettings, parent: QWidget | None = None) -> None:
@@ -89,7 +94,8 @@ class TrainClassifierDialog(QDialog):
         self.train_button.setObjectName("train_button")
         self.stop_button = buttons.addButton("Stop and keep", QDialogButtonBox.ButtonRole.ActionRole)
         self.stop_button.setObjectName("stop_classifier_button")
-        buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        cancel = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        cancel.setObjectName("cancel_classifier_button")
         layout = QVBoxLayout(self)
         layout.addWidget(heading)
         layout.addWidget(self.form)
@@ -98,14 +104,26 @@ class TrainClassifierDialog(QDialog):
         layout.addWidget(buttons)
         browse.clicked.connect(self._browse)
         self.train_button.clicked.connect(self._train)
-        self.stop_button.clicked.connect(self._stop)
-        buttons.rejected.connect(self.reject)
+        self.stop_button.clicked.connect(self.stop)
+        buttons.rejected.connect(self._cancel)
         self._progressed.connect(self._show_progress)
         self._set_running(False)
 
+    @property
+    def training(self) -> bool:
+        return self._operation is not None
+
     @Slot()
     def reject(self) -> None:
-        """Cancel: nothing is kept; the dialog closes when the worker has ended."""
+        if self._operation is None:
+            super().reject()
+            return
+        self.hide()
+        self.put_aside.emit()
+
+    @Slot()
+    def _cancel(self) -> None:
+        """Nothing is kept; the dialog closes when the worker has ended."""
         if self._operation is None:
             super().reject()
             return
@@ -160,7 +178,8 @@ class TrainClassifierDialog(QDialog):
         self.told.setText(text)
 
     @Slot()
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Keep what there is at the next step."""
         self._stopping.set()
         self.told.setText("Stopping …")
 
@@ -176,6 +195,7 @@ class TrainClassifierDialog(QDialog):
         cancelled = self._operation is not None and self._operation.cancelled
         self._operation = None
         self._set_running(False)
+        self.ended.emit()
         if cancelled:
             super().reject()
 
