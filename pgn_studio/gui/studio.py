@@ -10,7 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QWidget
 
-from pgn_studio.core.config import NAMED_DATASETS
+from pgn_studio.core.config import NAMED_DATASETS, TrainingSettings
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
@@ -66,6 +66,7 @@ class Studio(QObject):
         self.run_folder = ""  # of the run whose curves are shown
         self.resume_folder = ""  # of the run that can be continued
         self.closing = False
+        self._lent: tuple[str, dict[str, Any]] | None = None  # a PGN's data set, the settings it brought
         self.quiet_problems: list[str] | None = None  # collected here while a session is restored
         self.error_dialog: ErrorDialog | None = None
         self.setup.data.add_recent(state.recent("datasets"))
@@ -275,12 +276,25 @@ class Studio(QObject):
         self.resume_folder = ""
         self.setup.fill_data(data, name=f"Settings of {dataset.name}")
         self.setup.data.show_dataset(dataset)
+        self.setup.classifier.forget_accuracy()
+        told = f"Loaded {dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px"
+        self.message.emit(told + self._give_back(data.dataset))
         self.training.set_classes(dataset.classes)
         self.training.samples.forget_pins()
         if data.dataset not in NAMED_DATASETS:
             self._state.add_recent("datasets", data.dataset)
         self._write(f"Loaded {dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px.")
         self.refresh()
+
+    def _give_back(self, dataset: str) -> str:
+        """Settings that came with a PGN, if nobody touched them, do not stay for other images."""
+        if self._lent is None or self._lent[0] == dataset:
+            return ""
+        (_dataset, values), self._lent = self._lent, None
+        if values != self.setup.shown():
+            return ""
+        self.setup.fill(TrainingSettings.make().model_dump(), name="Usual settings for other images")
+        return "; the settings are the usual ones again (Ctrl+Z: those of the PGN)"
 
     @Slot(object)
     def _classifier_changed(self, classifier: Any) -> None:
@@ -293,6 +307,7 @@ class Studio(QObject):
     @Slot(object)
     def _pgn_opened(self, opened: MeasuredPgn) -> None:
         self.setup.fill(opened.pgn.info.settings, name=f"Settings of {_name_of(opened)}")
+        self._lent = (opened.data_settings.dataset, self.setup.shown())
         self.training.replay(opened.history)
         self.run_folder = opened.run_folder
         self.resume_folder = "" if opened.holder else opened.run_folder

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.gui.widgets.words import in_the_window
 
 
 class ErrorDialog(QDialog):
@@ -98,7 +99,8 @@ def _label(text: str, name: str, parent: QWidget) -> QLabel:
 def show_error(parent: QWidget, title: str, error: Exception) -> ErrorDialog:
     """Open a dialog for `error`; one that is no PgnStudioError is a fault of the program."""
     if isinstance(error, PgnStudioError):
-        dialog = ErrorDialog(title, error.message, error.hint, error.details, parent)
+        message, hint = in_the_window(error.message), in_the_window(error.hint)
+        dialog = ErrorDialog(title, message, hint, error.details, parent)
     else:
         hint = "This is a fault of the program. The log has it too: Help > Open log folder."
         details = "".join(traceback.format_exception(error))

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QGroupBox,
+    QLabel,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -77,6 +78,11 @@ class SetupPanel(QWidget):
         )
         self.pause_button = self._button("Pause", "pause_button", "Pause or go on (Space)")
         self.stop_button = self._button("Stop", "stop_button", "Stop and keep what was learned (Ctrl+.)")
+        self.reason = QLabel(self)
+        self.reason.setObjectName("start_reason")
+        self.reason.setProperty("role", "muted")
+        self.reason.setWordWrap(True)
+        self.reason.setContentsMargins(9, 4, 9, 0)
         self._lay_out()
         self.main.edited.connect(self._recipe_edited)
         forms = {"data": self.data.form, "main": self.main, "advanced": self.advanced}
@@ -99,6 +105,10 @@ class SetupPanel(QWidget):
             **self.advanced.values(),
         )
 
+    def shown(self) -> dict[str, Any]:
+        """What the PGN's forms show."""
+        return {**self.main.shown(), **self.advanced.shown(), "gamma": self.gamma.value}
+
     def fill(self, values: Mapping[str, Any], *, name: str = "Settings") -> None:
         """Show settings, a run's for example; undo takes them back as one step called `name`."""
         self._show(values)
@@ -118,8 +128,10 @@ class SetupPanel(QWidget):
     def show_state(
         self, state: RunState, *, startable: bool, resumable: bool = False, reason: str = ""
     ) -> None:
-        """Which buttons work now; `reason` says why Start does not."""
+        """Which buttons work now; `reason` says why Start does not, where everybody sees it."""
         idle = state is RunState.IDLE
+        self.reason.setText(reason)
+        self.reason.setVisible(idle and bool(reason))
         self.start_button.setEnabled(idle and startable)
         self.start_button.setToolTip(reason or "Train a PGN (Ctrl+Return)")
         self.continue_button.setEnabled(idle and resumable)
@@ -171,6 +183,7 @@ class SetupPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(scroll, 1)
+        layout.addWidget(self.reason)
         layout.addLayout(buttons)
 
     @Slot()
