@@ -21,6 +21,8 @@ from PySide6.QtWidgets import (
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.gui.widgets.words import in_the_window
 
+MEMORY_HINT = "Choose a smaller image size, a smaller batch or a smaller network, or close other programs."
+
 
 class ErrorDialog(QDialog):
     """Opened with `open()`, so that nothing waits for it."""
@@ -96,11 +98,20 @@ def _label(text: str, name: str, parent: QWidget) -> QLabel:
     return label
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    from pgn_studio.core.training.faults import is_out_of_memory  # torch: never while this module loads
+
+    return is_out_of_memory(error)
+
+
 def show_error(parent: QWidget, title: str, error: Exception) -> ErrorDialog:
     """Open a dialog for `error`; one that is no PgnStudioError is a fault of the program."""
     if isinstance(error, PgnStudioError):
         message, hint = in_the_window(error.message), in_the_window(error.hint)
         dialog = ErrorDialog(title, message, hint, error.details, parent)
+    elif _is_out_of_memory(error):
+        details = "".join(traceback.format_exception(error))
+        dialog = ErrorDialog(title, "There is not enough memory for this.", MEMORY_HINT, details, parent)
     else:
         hint = "This is a fault of the program. The log has it too: Help > Open log folder."
         details = "".join(traceback.format_exception(error))

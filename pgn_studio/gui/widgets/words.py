@@ -8,12 +8,18 @@ from pgn_studio.core.config import ClassifierSettings, TrainingSettings
 from pgn_studio.gui.widgets.settings_form import LABELS, label_of
 
 _OPTION = re.compile(r"`[^`]*`|--([a-z][a-z0-9-]*)(?: ([a-z0-9-]+))?")
+_HEAD = re.compile(r"([a-z][a-z-]*):")
 _FIELDS = {*TrainingSettings.model_fields, *ClassifierSettings.model_fields}
 
 
 def in_the_window(text: str) -> str:
     """ "Raise --learning-rate-d" as "Raise “Learning rate D”"; whole commands stay as they are."""
-    return text if "pgn-studio " in text else _OPTION.sub(_named, text)
+    if "pgn-studio " in text:
+        return text
+    head = _HEAD.match(text)  # as settings that are refused are named: "test-fraction: …"
+    if head is not None and head[1].replace("-", "_") in _FIELDS:
+        text = label_of(head[1].replace("-", "_")) + text[len(head[1]) :]
+    return _OPTION.sub(_named, text)
 
 
 def _named(found: re.Match[str]) -> str:

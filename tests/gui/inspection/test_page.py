@@ -310,3 +310,12 @@ def test_controls_have_names(qtbot: QtBot, page: InspectionPage) -> None:
         for control in page.findChildren(kind):
             if control.objectName() and not control.objectName().startswith("qt_"):  # Qt's own parts
                 assert control.accessibleName(), control.objectName()
+
+
+def test_a_cancelled_export_says_so(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
+    told: list[str] = []
+    page.status.connect(told.append)
+    with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
+        page._exporter.images(tmp_path / "images", page._subject, None)
+        page._exporter.cancel()
+    assert told == ["Writing perturbed images …", "The export was cancelled."]

@@ -87,6 +87,8 @@ def test_why_start_is_grey_is_said_beside_it(window: MainWindow, qtbot: QtBot, t
     ("told", "shown"),
     [
         ("Raise --gamma (now 1) or lower --learning-rate-g.", "Raise γ (now 1) or lower “Learning rate G”."),
+        ("test-fraction: Input should be less than 0.9", "Test fraction: Input should be less than 0.9"),
+        ("images: none found", "images: none found"),
         ("Use --discriminator blackbox.", "Use “Discriminator: Black box (labels only)”."),
         ("Use --image-size 32.", "Use “Image size” 32."),
         ("Give a larger --query-budget.", "Give a larger --query-budget."),  # no field of the window
@@ -106,4 +108,13 @@ def test_health_and_errors_name_no_options(window: MainWindow) -> None:
     assert "--" not in str(health.model.item(0).text())
     dialog = show_error(window, "Title", PgnStudioError("Too small.", hint="Use --image-size 32."))
     assert dialog.hint.text() == "Use “Image size” 32."
+    dialog.close()
+
+
+def test_too_little_memory_is_no_fault_of_the_program(window: MainWindow) -> None:
+    error = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+    dialog = show_error(window, "Measuring clean accuracy", error)
+    assert "not enough memory" in dialog.message.text()
+    assert "smaller image size" in dialog.hint.text()
+    assert "DefaultCPUAllocator" in dialog.details.toPlainText()
     dialog.close()
