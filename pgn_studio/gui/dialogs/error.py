@@ -61,7 +61,11 @@ class ErrorDialog(QDialog):
         buttons.addButton(copy, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.addButton(self._toggle, QDialogButtonBox.ButtonRole.ActionRole)
         self._toggle.setVisible(bool(details))  # a box shows what is added to it
-        buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)  # Return does no more
+        for button in (copy, self._toggle):
+            button.setAutoDefault(False)  # Return closes, and does no more
+        close = buttons.button(QDialogButtonBox.StandardButton.Close)
+        close.setDefault(True)
+        close.setFocus()
         text = QVBoxLayout()
         text.setSpacing(8)
         text.addWidget(self.message)

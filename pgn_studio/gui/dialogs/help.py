@@ -65,6 +65,7 @@ class AboutDialog(QDialog):
         buttons = _finish(self, title, text, self.table)
         copy = buttons.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
         copy.setObjectName("copy_versions_button")
+        copy.setAutoDefault(False)
         copy.clicked.connect(self._copy)
         self.resize(480, 400)
 

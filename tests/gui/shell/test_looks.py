@@ -79,12 +79,15 @@ def details_button(dialog: QDialog) -> QPushButton:
     return found
 
 
-def test_return_closes_an_error_and_there_are_no_empty_details(window: MainWindow) -> None:
+def test_return_closes_an_error_and_there_are_no_empty_details(qtbot: QtBot, window: MainWindow) -> None:
     dialog = show_error(window, "Title", PgnStudioError("What came.", hint="What to do."))
     box = dialog.findChild(QDialogButtonBox)
     assert box is not None
     close = box.button(QDialogButtonBox.StandardButton.Close)
     assert [button.isDefault() for button in box.buttons()] == [button is close for button in box.buttons()]
+    dialog.activateWindow()
+    qtbot.waitUntil(dialog.isActiveWindow)
+    assert dialog.focusWidget() is close  # a button with the keyboard would be the default
     assert not details_button(dialog).isVisible()
     dialog.close()
     detailed = show_error(window, "Title", PgnStudioError("What came.", details="a trace"))
