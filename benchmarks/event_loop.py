@@ -21,7 +21,7 @@ from PySide6.QtCore import QObject, QSettings, Qt, QTimer, Slot
 
 from pgn_studio.gui.app import Launcher, make_application
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.screenshots import settle, wait_until
+from pgn_studio.gui.screenshots.camera import settle, wait_until
 from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.theme import current_theme

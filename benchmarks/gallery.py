@@ -1,9 +1,9 @@
-"""How the gallery holds up with many rows: first paint, settling, scrolling, filter and sort.
+"""How the gallery holds up with many rows: first paint, scrolling, jumping, filter and sort, memory.
 
-    QT_QPA_PLATFORM=offscreen python benchmarks/gallery.py --rows 100000
+    QT_QPA_PLATFORM=offscreen python benchmarks/gallery.py --rows 100000 --json gallery.json
 
-Milliseconds on this machine, as one JSON object. `--cpu` counts the GUI thread's processor time
-instead of the clock's: the figure to compare where other programs keep the machine busy.
+One JSON object. Each time twice: by the clock, and the GUI thread's own processor time, which is the
+one to hold against the bars where other programs keep the machine busy.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +23,19 @@ from PySide6.QtWidgets import QApplication
 
 from pgn_studio.core.evaluation.evaluate import PerImage
 from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey, select
+from pgn_studio.core.memory import process_memory
 from pgn_studio.gui.gallery.model import GalleryContent
 from pgn_studio.gui.gallery.panel import GalleryPanel
 from pgn_studio.gui.operations import wait_for_all
 
 CLASSES = tuple(f"class {k}" for k in range(10))
-Clock = Callable[[], float]  # seconds
 IMAGE_PX = 96
-SCROLLS = 120
+SCROLLS, JUMPS = 400, 200
+WHEEL = 3  # of the bar's single steps: a notch
+MIB = 2**20
+# Milliseconds that are not to be passed (docs/WINDOW.md).
+BARS = {"first_paint": 50.0, "scroll_p99": 33.0, "jump_p99": 33.0}
+Times = tuple[list[float], list[float]]  # milliseconds by the clock, and of this thread's processor
 
 
 def make_content(rows: int) -> GalleryContent:
@@ -52,10 +59,10 @@ def noise(indices: Sequence[int]) -> npt.NDArray[np.uint8]:
     )
 
 
-def timed_ms(work: Callable[[], object], clock: Clock) -> float:
-    started = clock()
+def timed_ms(work: Callable[[], object]) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.thread_time()
     work()
-    return (clock() - started) * 1000
+    return 1000 * (time.perf_counter() - wall), 1000 * (time.thread_time() - cpu)
 
 
 def run_events(duration_ms: int) -> None:
@@ -64,61 +71,108 @@ def run_events(duration_ms: int) -> None:
     loop.exec()
 
 
-def settle_ms(panel: GalleryPanel, rows: int, clock: Clock) -> float:
+def settle(panel: GalleryPanel, rows: int) -> None:
     """Until the batched layout knows where the last row is."""
-    started = clock()
     last = panel.model.index(rows - 1)
     while panel.view.visualRect(last).isEmpty():
         run_events(5)
-    return (clock() - started) * 1000
 
 
-def scroll_ms(panel: GalleryPanel, clock: Clock) -> list[float]:
-    """The time of each repaint while jumping through the list, thumbnails arriving meanwhile."""
+def repaints_ms(panel: GalleryPanel, places: Iterable[int]) -> Times:
+    """The time of each repaint at those values of the scroll bar, thumbnails arriving meanwhile."""
     bar = panel.view.verticalScrollBar()
-    times = []
-    for step in range(SCROLLS):
-        started = clock()
-        bar.setValue(step * bar.maximum() // SCROLLS)
+    times: Times = ([], [])
+
+    def show(place: int) -> None:
+        bar.setValue(place)
         panel.view.viewport().repaint()
-        times.append((clock() - started) * 1000)
+
+    for place in places:
+        for found, one in zip(times, timed_ms(partial(show, place)), strict=True):
+            found.append(one)
         run_events(8)
     return times
 
 
-def measure(rows: int, clock: Clock) -> dict[str, float]:
-    content = make_content(rows)
+def scrolled(panel: GalleryPanel) -> Iterator[int]:
+    """Notch by notch, from the middle downwards."""
+    bar = panel.view.verticalScrollBar()
+    return (bar.maximum() // 2 + number * WHEEL * bar.singleStep() for number in range(SCROLLS))
+
+
+def jumped(panel: GalleryPanel) -> Iterator[int]:
+    """To places far from each other, none of which was shown before."""
+    largest = panel.view.verticalScrollBar().maximum()
+    return (int(place) for place in np.random.default_rng(1).permutation(largest)[:JUMPS])
+
+
+def percentiles(name: str, times: Times) -> dict[str, float]:
+    return {
+        f"{name}_p{part}_{kind}": float(np.percentile(found, part))
+        for kind, found in zip(("ms", "cpu_ms"), times, strict=True)
+        for part in (50, 99)
+    }
+
+
+def mib() -> float:
+    return (process_memory()[0] or 0) / MIB
+
+
+def measure(rows: int) -> dict[str, float]:
     panel = GalleryPanel()
     panel.resize(700, 800)
     panel.show()
     run_events(50)
+    panel.show_content(make_content(500), noise)  # fonts and icons are loaded once a session
+    run_events(500)
+    empty = mib()
+    content = make_content(rows)
 
     def show() -> None:
         panel.show_content(content, noise)
         panel.view.viewport().repaint()
 
-    figures = {"rows": float(rows), "first_paint_ms": timed_ms(show, clock)}
-    figures["settled_ms"] = settle_ms(panel, rows, clock)
-    scrolls = np.array(scroll_ms(panel, clock))
-    figures["scroll_p50_ms"] = float(np.percentile(scrolls, 50))
-    figures["scroll_p99_ms"] = float(np.percentile(scrolls, 99))
+    figures = {"rows": float(rows)}
+    figures["first_paint_ms"], figures["first_paint_cpu_ms"] = timed_ms(show)
+    figures["settled_ms"], figures["settled_cpu_ms"] = timed_ms(partial(settle, panel, rows))
+    figures["memory_shown_mib"] = mib() - empty
+    figures |= percentiles("scroll", repaints_ms(panel, scrolled(panel)))
+    figures |= percentiles("jump", repaints_ms(panel, jumped(panel)))
+    run_events(500)
+    figures["memory_after_mib"] = mib() - empty
     query = Selection(outcome=Outcome.BROKEN, sort=SortKey.L2, descending=True, text="99")
-    figures["query_ms"] = timed_ms(lambda: select(content.per_image, content.names, query), clock)
-    figures["filter_click_ms"] = timed_ms(lambda: panel.filters.set_outcome(Outcome.BROKEN), clock)
+    figures["query_ms"], figures["query_cpu_ms"] = timed_ms(
+        lambda: select(content.per_image, content.names, query)
+    )
+    figures["filter_click_ms"], figures["filter_click_cpu_ms"] = timed_ms(
+        lambda: panel.filters.set_outcome(Outcome.BROKEN)
+    )
     wait_for_all(2000)
     return {name: round(value, 1) for name, value in figures.items()}
 
 
-def main() -> None:
+def above_the_bars(figures: Mapping[str, float]) -> list[str]:
+    """By processor time."""
+    found = {name: figures[f"{name}_cpu_ms"] for name in BARS}
+    return [f"{name}: {found[name]} ms, at most {BARS[name]}" for name in BARS if found[name] > BARS[name]]
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--cpu", action="store_true")
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
     arguments = parser.parse_args()
-    clock = time.thread_time if arguments.cpu else time.perf_counter
     application = QApplication(sys.argv[:1])
-    sys.stdout.write(json.dumps(measure(arguments.rows, clock)) + "\n")
+    figures = measure(arguments.rows)
+    text = json.dumps(figures, indent=2)
+    sys.stdout.write(text + "\n")
+    if arguments.json is not None:
+        arguments.json.write_text(text + "\n", encoding="utf-8")
     application.quit()
+    above = above_the_bars(figures)
+    sys.stderr.write("".join(f"above its bar: {line}\n" for line in above))
+    return 1 if above else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

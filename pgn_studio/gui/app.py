@@ -50,6 +50,7 @@ class Launcher(QObject):
     @Slot()
     def _imported(self) -> None:
         if self.imports.failure:
+            self._window.drops.refused = True
             self._window.start_page.show_failure(
                 f"PyTorch could not be loaded.\n\n{self.imports.failure}\n\n{_ADVICE}"
             )
@@ -67,8 +68,9 @@ class Launcher(QObject):
         atexit.register(gc.unfreeze)  # else extension modules complain about leaks at exit
         if self._demo:
             studio.open_demo()
-        else:
+        elif not self._window.drops.waiting:  # what was dropped is wanted instead
             self._window.last_session.restore()
+        self._window.drops.open_waiting()
         self._window.tour.offer()
 
     @Slot()

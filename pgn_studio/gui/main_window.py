@@ -13,8 +13,6 @@ from PySide6.QtGui import (
     QActionGroup,
     QCloseEvent,
     QDesktopServices,
-    QDragEnterEvent,
-    QDropEvent,
     QKeySequence,
 )
 from PySide6.QtWidgets import (
@@ -36,6 +34,7 @@ from pgn_studio.gui.commands import commands_of
 from pgn_studio.gui.dialogs.closing import ClosingDialog
 from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
 from pgn_studio.gui.dialogs.palette import CommandPalette
+from pgn_studio.gui.drops import FileDrops
 from pgn_studio.gui.edit_menu import EditMenu
 from pgn_studio.gui.last_session import LastSession
 from pgn_studio.gui.operations import wait_for_all
@@ -67,7 +66,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setObjectName("main_window")
         self.setWindowTitle("PGN Studio")
-        self.setAcceptDrops(True)
+        self.drops = FileDrops(self)
         self.studio: Studio | None = None
         self._state = state
         self._make_runner = make_runner
@@ -78,6 +77,8 @@ class MainWindow(QMainWindow):
         self.start_page = StartPage(self)
         self._stack.addWidget(self.start_page)
         self.setCentralWidget(self._stack)
+        self.drops.waiting_changed.connect(self._show_waiting)
+        self.drops.dropped.connect(self._open_path)
         self.tabs = QTabWidget(self._stack)
         self.tabs.setObjectName("tabs")
         self.tabs.setDocumentMode(True)
@@ -137,6 +138,7 @@ class MainWindow(QMainWindow):
         self.tabs.currentChanged.connect(self._tab_changed)
         self._run_state_changed(RunState.IDLE)
         self._stack.setCurrentWidget(self._working)
+        self.drops.ready = True
         self.last_session = LastSession(self, studio, self._state)
         self.tour = Tour(self, self._state)
         for field in (*self.findChildren(QLineEdit), *self.findChildren(QPlainTextEdit)):
@@ -153,6 +155,10 @@ class MainWindow(QMainWindow):
 
     def sizeHint(self) -> QSize:
         return QSize(1280, 800)
+
+    @Slot()
+    def _show_waiting(self) -> None:
+        self.start_page.show_waiting([Path(path).name for path in self.drops.waiting])
 
     def _dock(self, title: str, name: str, content: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -173,7 +179,7 @@ class MainWindow(QMainWindow):
         self._recent.aboutToShow.connect(self._fill_recent)
         self._action(file_menu, "Open demo", studio.open_demo)
         file_menu.addSeparator()
-        self._action(file_menu, "Export curves…", studio.curves.ask, "Ctrl+E")
+        self._export_curves = self._action(file_menu, "Export curves…", studio.curves.ask, "Ctrl+E")
         self._action(file_menu, "Copy curves as command", studio.curves.copy_command)
         file_menu.addSeparator()
         restoring = file_menu.addAction("Restore the last session at the start")
@@ -194,7 +200,7 @@ class MainWindow(QMainWindow):
         }
         self._run_actions = actions
         run_menu.addSeparator()
-        self._action(run_menu, "Train a classifier…", studio.train_classifier)
+        self._action(run_menu, "Train a classifier…", studio.classifier_training.open)
         self._add_view_menu(bar.addMenu("&View"))
         help_menu = bar.addMenu("&Help")
         self._action(help_menu, "Commands…", self._show_palette, "Ctrl+K")
@@ -245,8 +251,9 @@ class MainWindow(QMainWindow):
 
     @Slot(int)
     def _tab_changed(self, index: int) -> None:
-        """In Inspect, Space compares images; it pauses in Train only."""
+        """In Inspect, Space compares images and Ctrl+E exports them: two takers would mean none."""
         self._run_actions["pause"].setShortcut(QKeySequence("Space" if index == 0 else ""))
+        self._export_curves.setShortcut(QKeySequence("" if index == 1 else "Ctrl+E"))
 
     @Slot()
     def _space_pressed(self) -> None:
@@ -280,11 +287,12 @@ class MainWindow(QMainWindow):
                 self._recent.addSection(title)
             for path in paths:
                 action = self._recent.addAction(path)
-                action.triggered.connect(partial(self._open_recent, path))
+                action.triggered.connect(partial(self._open_path, path))
         if self._recent.isEmpty():
             self._recent.addAction("Nothing yet").setEnabled(False)
 
-    def _open_recent(self, path: str) -> None:
+    @Slot(str)
+    def _open_path(self, path: str) -> None:
         if self.studio is not None:
             self.studio.open_path(Path(path))
 
@@ -325,19 +333,7 @@ class MainWindow(QMainWindow):
         folder.mkdir(parents=True, exist_ok=True)
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
-    # ------------------------------------------------------------------ drops and closing
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if self.studio is not None and any(url.isLocalFile() for url in event.mimeData().urls()):
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        if self.studio is None:
-            return
-        event.acceptProposedAction()
-        for url in event.mimeData().urls():
-            if url.isLocalFile():
-                self.studio.open_path(Path(url.toLocalFile()))
+    # ------------------------------------------------------------------ closing
 
     def closeEvent(self, event: QCloseEvent) -> None:
         studio = self.studio
@@ -345,12 +341,24 @@ class MainWindow(QMainWindow):
             event.ignore()
             self._ask_before_closing(studio)
             return
+        if studio is not None and studio.classifier_training.active:
+            event.ignore()
+            self._close_with_the_classifier(studio)
+            return
         if studio is not None:
             studio.workspace.cancel()
             wait_for_all(CLOSING_TIMEOUT_MS)
             self.last_session.save()
             self._state.save_layout(self)
         event.accept()
+
+    def _close_with_the_classifier(self, studio: Studio) -> None:
+        """Keep it first: it is what somebody has waited for."""
+        if not studio.closing:
+            studio.closing = True
+            self._say("Keeping the classifier that is being trained, then closing …")
+            studio.classifier_training.ended.connect(self.close, Qt.ConnectionType.QueuedConnection)
+            studio.classifier_training.stop_and_keep()
 
     def _ask_before_closing(self, studio: Studio) -> None:
         if studio.closing or self._closing_dialog is not None:

@@ -53,7 +53,10 @@ def _kind_of_safetensors(path: Path) -> Kind:
 
 
 def _safetensors_format(path: Path) -> str:
-    """What the file's metadata says it is; empty when it says nothing that is known here."""
+    """What the file's metadata says it is; empty when it says nothing that is known here.
+
+    Raises DataError for a head that is none, before anybody is asked whose weights these are.
+    """
     try:
         with path.open("rb") as stream:  # eight bytes of length, then JSON
             length = int.from_bytes(stream.read(8), "little")
@@ -62,5 +65,10 @@ def _safetensors_format(path: Path) -> str:
         if OUR_ENTRY in metadata:  # a classifier's metadata is one entry, so that its bytes never vary
             metadata = parse_json(metadata[OUR_ENTRY])
         return str(metadata.get("format", ""))
-    except (OSError, ValueError, AttributeError, TypeError):
-        return ""  # damaged: whoever loads it says what is wrong
+    except OSError:
+        return ""  # whoever loads it says what is wrong
+    except (ValueError, AttributeError, TypeError) as error:
+        raise DataError(
+            f"{path.name} is damaged: it does not begin as .safetensors files do.",
+            hint="Copy it again from where it came from.",
+        ) from error

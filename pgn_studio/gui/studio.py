@@ -10,17 +10,17 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QWidget
 
-from pgn_studio.core.config import NAMED_DATASETS
+from pgn_studio.core.config import NAMED_DATASETS, TrainingSettings
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
+from pgn_studio.gui.classifier.training import ClassifierTraining
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.black_box import ask_for_black_box
 from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
 from pgn_studio.gui.dialogs.skipped import list_skipped
-from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.docks.setup_panel import SetupPanel
 from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.inspection.page import InspectionPage
@@ -53,6 +53,7 @@ class Studio(QObject):
         self.workspace = Workspace(self)
         self.session = TrainingSession(self, make_runner=make_runner)
         self.curves = CurvesExport(self, window)
+        self.classifier_training = ClassifierTraining(self, window)
         self.setup = SetupPanel(window)
         self.training = TrainingPage(self.session.bridge, window)
         self.inspection = InspectionPage(window)
@@ -65,6 +66,7 @@ class Studio(QObject):
         self.run_folder = ""  # of the run whose curves are shown
         self.resume_folder = ""  # of the run that can be continued
         self.closing = False
+        self._lent: tuple[str, dict[str, Any]] | None = None  # a PGN's data set, the settings it brought
         self.quiet_problems: list[str] | None = None  # collected here while a session is restored
         self.error_dialog: ErrorDialog | None = None
         self.setup.data.add_recent(state.recent("datasets"))
@@ -83,7 +85,7 @@ class Studio(QObject):
         setup.data.folder_wanted.connect(self.choose_dataset)
         setup.data.skipped_wanted.connect(self.show_skipped)
         setup.classifier.open_wanted.connect(self.choose_classifier)
-        setup.classifier.train_wanted.connect(self.train_classifier)
+        setup.classifier.train_wanted.connect(self.classifier_training.open)
         setup.main.edited.connect(self._set_device)
         setup.undo.restored.connect(self._settings_restored)
         setup.start_wanted.connect(self.start)
@@ -103,6 +105,7 @@ class Studio(QObject):
         workspace.task_started.connect(self.refresh)
         workspace.task_ended.connect(self.refresh)
         self.inspection.status.connect(self.message)
+        self.inspection.failed.connect(self.show_problem)
         self.training.inspect_wanted.connect(self.inspect_shown)
 
     def _wire_session(self) -> None:
@@ -134,7 +137,8 @@ class Studio(QObject):
             self._state.add_recent("pgns", path)
         elif kind is Kind.IMAGE:
             self.inspection.open_image(path)
-            self.inspect_shown.emit()
+            if self.inspection.split_name:  # else there is nothing to be seen there
+                self.inspect_shown.emit()
         else:
             self._open_classifier(path, kind)
 
@@ -177,17 +181,6 @@ class Studio(QObject):
         folder = QFileDialog.getExistingDirectory(self._window, "Open a run folder", str(runs_folder()))
         if folder:
             self.open_path(Path(folder))
-
-    @Slot()
-    def train_classifier(self) -> None:
-        if self.workspace.dataset is None:
-            error = PgnStudioError("There are no images to train on.", hint="Load a data set first.")
-            self.show_problem("Train a classifier", error)
-            return
-        dialog = TrainClassifierDialog(self.workspace.dataset, self.workspace.data_settings, self._window)
-        dialog.trained.connect(self._classifier_trained)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
 
     @Slot()
     def start(self) -> None:
@@ -244,14 +237,15 @@ class Studio(QObject):
         source = ClassifierSource(str(path), foreign=kind is Kind.PROGRAM)  # a program knows its size
         if kind is Kind.WEIGHTS:
             dialog = ClassifierSourceDialog(str(path), size, self._window)
-            if not dialog.exec():
-                return
-            source = dialog.source()
+            dialog.chosen.connect(self.workspace.load_classifier)
+            dialog.finished.connect(dialog.deleteLater)
+            dialog.open()
+            return
         self.workspace.load_classifier(source)
 
-    @Slot(str)
-    def _classifier_trained(self, path: str) -> None:
-        self.workspace.load_classifier(ClassifierSource(path))
+    def remember_classifier(self, path: str) -> None:
+        """For the list of recent ones."""
+        self._state.add_recent("classifiers", path)
 
     @Slot()
     def _settings_restored(self) -> None:
@@ -271,6 +265,7 @@ class Studio(QObject):
         self.training.set_classes(job.dataset.classes)
         self.training.prepare(history)
         self.session.start(job)
+        self.message.emit(f"Training a PGN on {job.dataset.name}")  # what was told of another is past
         self.training_shown.emit()
 
     # ------------------------------------------------------------------ results
@@ -281,12 +276,25 @@ class Studio(QObject):
         self.resume_folder = ""
         self.setup.fill_data(data, name=f"Settings of {dataset.name}")
         self.setup.data.show_dataset(dataset)
+        self.setup.classifier.forget_accuracy()
+        told = f"Loaded {dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px"
+        self.message.emit(told + self._give_back(data.dataset))
         self.training.set_classes(dataset.classes)
         self.training.samples.forget_pins()
         if data.dataset not in NAMED_DATASETS:
             self._state.add_recent("datasets", data.dataset)
         self._write(f"Loaded {dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px.")
         self.refresh()
+
+    def _give_back(self, dataset: str) -> str:
+        """Settings that came with a PGN, if nobody touched them, do not stay for other images."""
+        if self._lent is None or self._lent[0] == dataset:
+            return ""
+        (_dataset, values), self._lent = self._lent, None
+        if values != self.setup.shown():
+            return ""
+        self.setup.fill(TrainingSettings.make().model_dump(), name="Usual settings for other images")
+        return "; the settings are the usual ones again (Ctrl+Z: those of the PGN)"
 
     @Slot(object)
     def _classifier_changed(self, classifier: Any) -> None:
@@ -299,6 +307,7 @@ class Studio(QObject):
     @Slot(object)
     def _pgn_opened(self, opened: MeasuredPgn) -> None:
         self.setup.fill(opened.pgn.info.settings, name=f"Settings of {_name_of(opened)}")
+        self._lent = (opened.data_settings.dataset, self.setup.shown())
         self.training.replay(opened.history)
         self.run_folder = opened.run_folder
         self.resume_folder = "" if opened.holder else opened.run_folder

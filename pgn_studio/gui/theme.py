@@ -79,6 +79,8 @@ _PALETTES = {
         QPalette.ColorRole.Mid: "#3d4552",
     },
 }
+_FIELD, _MARK = ("#b4bcc8", "#505a69"), ("#566070", "#9aa4b4")  # light, dark
+_OUTLINES = {"QComboBox": _FIELD, "QAbstractSpinBox": _FIELD, "QCheckBox": _MARK, "QRadioButton": _MARK}
 _DISABLED = {False: "#8a93a1", True: "#6c7585"}
 
 
@@ -108,6 +110,9 @@ class Theme(QObject):
         self._application.setStyle("Fusion")
         self._application.setFont(_font(self.text_size))
         self._application.setPalette(_palette(dark=self.is_dark))
+        for kind, outlines in _OUTLINES.items():
+            own = _outlined(outlines[self.is_dark], dark=self.is_dark)
+            self._application.setPalette(own, kind)  # type: ignore[arg-type]  # bytes, the stubs say
         self._application.setStyleSheet(_style_sheet(self.text_size, dark=self.is_dark))
         self.changed.emit()
 
@@ -161,6 +166,14 @@ def _palette(*, dark: bool) -> QPalette:
     for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
         palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(_DISABLED[dark]))
     palette.setColor(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Highlight, QColor(_DISABLED[dark]))
+    return palette
+
+
+def _outlined(color: str, *, dark: bool) -> QPalette:
+    """Fusion outlines what it draws in the window's colour made darker: unseen on dark ground."""
+    palette = _palette(dark=dark)
+    palette.setColor(QPalette.ColorRole.Window, QColor(color).lighter(140))
+    palette.setColor(QPalette.ColorRole.Button, palette.color(QPalette.ColorRole.Base))
     return palette
 
 

@@ -88,7 +88,7 @@ def classifier_facts(classifier: Classifier) -> dict[str, str]:
         "Architecture": info.arch,
         "Parameters": parameters,
         "File": info.path or "not saved",
-        "Input": f"{info.image_size} x {info.image_size} px, 3 channels, values in 0…1",
+        "Input": f"{info.image_size} × {info.image_size} px, 3 channels, values in 0…1",
         "Mean": "its own: it is given 8-bit images" if how is None else _numbers(how.mean),
         "Std": "" if how is None else _numbers(how.std),
         "Channel order": "" if how is None else how.channels.upper(),

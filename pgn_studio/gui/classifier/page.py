@@ -26,6 +26,7 @@ from pgn_studio.core.evaluation.selection import Selection
 from pgn_studio.gui.classifier.measuring import SPLITS, Machine, Measuring
 from pgn_studio.gui.classifier.trials_panel import TrialsPanel
 from pgn_studio.gui.inspection.confusion import ConfusionView, Side
+from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.widgets.banner import Banner
 from pgn_studio.gui.widgets.row_table import Column, RowTable, count, interval, percent
 
@@ -48,7 +49,7 @@ SPLIT_COLUMNS = (
     Column("Right", "accuracy", percent),
     Column("95 % interval", "interval"),
 )
-NUMBER_PX = {"n": 46, "accuracy": 62, "as_often": 50}  # names share the rest
+WIDEST = {"n": "100,000", "accuracy": "100.0 %", "as_often": "Times"}  # names share the rest
 TRY_TIP = "Try the usual means, stds, value ranges and channel orders on a sample of the val images"
 
 
@@ -80,6 +81,7 @@ class ClassifierPage(QWidget):
         self._figures = QStackedWidget(self)
         self._build()
         self._connect()
+        self._fit_columns()
         self._refresh()
 
     # ------------------------------------------------------------------ what is shown
@@ -148,10 +150,9 @@ class ClassifierPage(QWidget):
         self.classes.setToolTip("Click a class to see its images in Inspect")
         header = self.classes.horizontalHeader()
         for number, column in enumerate(CLASS_COLUMNS):
-            fixed, modes = NUMBER_PX.get(column.field), QHeaderView.ResizeMode
+            modes = QHeaderView.ResizeMode
+            fixed = column.field in WIDEST
             header.setSectionResizeMode(number, modes.Interactive if fixed else modes.Stretch)
-            if fixed:
-                header.resizeSection(number, fixed)
         self.confusion.setObjectName("clean_confusion")
         self.confusion.setToolTip("Click a cell to see its images in Inspect")
         self.nothing.setObjectName("classifier_nothing")
@@ -169,7 +170,7 @@ class ClassifierPage(QWidget):
         above.setObjectName("classifier-splitter")
         above.addWidget(self._left())
         above.addWidget(self._figures)
-        above.setSizes([300, 700])
+        above.setSizes([320, 640])
         above.setChildrenCollapsible(False)
         whole = QSplitter(Qt.Orientation.Vertical, self)
         whole.setObjectName("classifier-trials-splitter")
@@ -199,7 +200,16 @@ class ClassifierPage(QWidget):
         column.addStretch(1)
         return left
 
+    @Slot()
+    def _fit_columns(self) -> None:
+        """Numbers are read at every size of the texts."""
+        for number, column in enumerate(CLASS_COLUMNS):
+            if column.field in WIDEST:
+                wide = self.classes.fontMetrics().horizontalAdvance(WIDEST[column.field]) + 16
+                self.classes.horizontalHeader().resizeSection(number, wide)
+
     def _connect(self) -> None:
+        current_theme().changed.connect(self._fit_columns)
         self.measuring.changed.connect(self._refresh)
         self.measuring.progressed.connect(self._advance)
         self.measuring.diagnosed.connect(self._show_diagnosis)
@@ -261,20 +271,19 @@ class ClassifierPage(QWidget):
         if doing and doing not in self.state.text():
             self.state.setText(f"{doing} …")
             self.bar.setRange(0, 0)
-        self.measure_button.setText(self._measure_text(found))
+        self.measure_button.setText(self._measure_text())
+        self.measure_button.setVisible(found is None)
         self.measure_button.setEnabled(able and found is None and self.measuring.images(self.chosen) > 0)
         self.measure_button.setToolTip("Ask the classifier about every image of the chosen split, once")
         reason = self._why_no_trial()
         self.try_button.setEnabled(able and not reason)
         self.try_button.setToolTip(reason or TRY_TIP + self._trial_cost())
 
-    def _measure_text(self, found: ClassifiedSplit | None) -> str:
+    def _measure_text(self) -> str:
         name, classifier = self.chosen, self.measuring.classifier
         images, seconds = self.measuring.images(name), self.measuring.seconds_for(name)
         if not self.measuring.ready:
             return "&Measure"
-        if found is not None:
-            return f"{name} is measured"
         if classifier is not None and classifier.queries is not None:
             return f"&Measure {name}: up to {images:,} queries"
         return f"&Measure {name}: {images:,} images" + ("" if seconds is None else f", {_duration(seconds)}")
@@ -342,7 +351,10 @@ def _fact(name: str, text: str, parent: QWidget) -> QLineEdit:
     line.setAccessibleName(name)
     line.setToolTip(f"<p>{html.escape(text)}</p>")
     line.setStyleSheet("QLineEdit { background: transparent; border: none; padding: 0; }")
-    line.home(False)
+    if name == "File":
+        line.end(False)  # a path says most at its end
+    else:
+        line.home(False)
     return line
 
 

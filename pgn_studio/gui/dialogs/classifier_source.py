@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDialog, QFormLayout, QSpinBox, QWidget
 
 from pgn_studio.gui.classifier_source import ClassifierSource
@@ -16,6 +17,8 @@ SUGGESTIONS = ("resnet50", "resnet18", "resnet101", "vgg16", "densenet169", "eff
 
 class ClassifierSourceDialog(QDialog):
     """Asks for architecture and image size; the classes are those of the loaded data set."""
+
+    chosen = Signal(object)  # ClassifierSource
 
     def __init__(self, path: str, image_size: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,7 +39,12 @@ class ClassifierSourceDialog(QDialog):
         form = QFormLayout()
         form.addRow("Architecture", self.arch)
         form.addRow("Image size", self.image_size)
-        fill_dialog(self, NOTE, form).accepted.connect(self.accept)
+        fill_dialog(self, NOTE, form).accepted.connect(self._open)
+
+    @Slot()
+    def _open(self) -> None:
+        self.chosen.emit(self.source())
+        self.accept()
 
     def source(self) -> ClassifierSource:
         arch, size = self.arch.currentText().strip(), self.image_size.value()

@@ -19,6 +19,9 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.gui.widgets.words import in_the_window
+
+MEMORY_HINT = "Choose a smaller image size, a smaller batch or a smaller network, or close other programs."
 
 
 class ErrorDialog(QDialog):
@@ -55,12 +58,19 @@ class ErrorDialog(QDialog):
         self._toggle = QPushButton("Details", self)
         self._toggle.setObjectName("error_details_button")
         self._toggle.setCheckable(True)
-        self._toggle.setVisible(bool(details))
         buttons.addButton(copy, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.addButton(self._toggle, QDialogButtonBox.ButtonRole.ActionRole)
+        self._toggle.setVisible(bool(details))  # a box shows what is added to it
+        for button in (copy, self._toggle):
+            button.setAutoDefault(False)  # Return closes, and does no more
+        close = buttons.button(QDialogButtonBox.StandardButton.Close)
+        close.setDefault(True)
+        close.setFocus()
         text = QVBoxLayout()
+        text.setSpacing(8)
         text.addWidget(self.message)
         text.addWidget(self.hint)
+        text.addStretch(1)
         top = QHBoxLayout()
         top.addWidget(image)
         top.addSpacing(8)
@@ -92,10 +102,20 @@ def _label(text: str, name: str, parent: QWidget) -> QLabel:
     return label
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    from pgn_studio.core.training.faults import is_out_of_memory  # torch: never while this module loads
+
+    return is_out_of_memory(error)
+
+
 def show_error(parent: QWidget, title: str, error: Exception) -> ErrorDialog:
     """Open a dialog for `error`; one that is no PgnStudioError is a fault of the program."""
     if isinstance(error, PgnStudioError):
-        dialog = ErrorDialog(title, error.message, error.hint, error.details, parent)
+        message, hint = in_the_window(error.message), in_the_window(error.hint)
+        dialog = ErrorDialog(title, message, hint, error.details, parent)
+    elif _is_out_of_memory(error):
+        details = "".join(traceback.format_exception(error))
+        dialog = ErrorDialog(title, "There is not enough memory for this.", MEMORY_HINT, details, parent)
     else:
         hint = "This is a fault of the program. The log has it too: Help > Open log folder."
         details = "".join(traceback.format_exception(error))

@@ -65,6 +65,7 @@ class AboutDialog(QDialog):
         buttons = _finish(self, title, text, self.table)
         copy = buttons.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
         copy.setObjectName("copy_versions_button")
+        copy.setAutoDefault(False)
         copy.clicked.connect(self._copy)
         self.resize(480, 400)
 
@@ -82,7 +83,9 @@ def _table(rows: Sequence[tuple[str, str]], name: str, parent: QWidget) -> QTabl
     table.setModel(model)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setShowGrid(False)
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.horizontalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + 8)
     table.verticalHeader().hide()
     table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
     table.horizontalHeader().setStretchLastSection(True)
@@ -93,6 +96,7 @@ def _finish(dialog: QDialog, *parts: QWidget) -> QDialogButtonBox:
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, dialog)
     buttons.rejected.connect(dialog.reject)
+    buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)
     layout = QVBoxLayout(dialog)
     for part in (*parts, buttons):
         layout.addWidget(part)

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -37,13 +36,19 @@ if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress
 
 FIELDS = tuple(name for name in ClassifierSettings.model_fields if name not in DataSettings.model_fields)
+ARCHITECTURES = ("small", "resnet18", "resnet50", "densenet121", "efficientnet_b0", "vgg16")
 REPORT_S = 0.1
 
 
 class TrainClassifierDialog(QDialog):
-    """`trained` carries the new classifier's file. Stopping keeps what there is."""
+    """`trained` carries the new classifier's file. Stopping keeps what there is, Cancel does not.
+
+    Closing it while it trains (Esc, or the title bar) puts it aside; the training goes on.
+    """
 
     trained = Signal(str)
+    put_aside = Signal()
+    ended = Signal()  # the training, whatever came of it
     _progressed = Signal(object)  # from the worker's thread
 
     def __init__(self, dataset: ImageDataset, data: DataSettings, parent: QWidget | None = None) -> None:
@@ -60,7 +65,12 @@ class TrainClassifierDialog(QDialog):
             f"{dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px, {counts}", self
         )
         heading.setProperty("role", "muted")
-        self.form = SettingsForm(ClassifierSettings, FIELDS, self)
+        from pgn_studio.core.device import available_devices  # torch: never while this module loads
+
+        choices = {"device": ["auto", *available_devices()]}
+        self.form = SettingsForm(
+            ClassifierSettings, FIELDS, self, choices=choices, suggestions={"arch": ARCHITECTURES}
+        )
         self.out = QLineEdit(str(_default_file(dataset.name)), self)
         self.out.setObjectName("classifier_out")
         self.out.setAccessibleName("File to save the classifier as")
@@ -68,11 +78,12 @@ class TrainClassifierDialog(QDialog):
         browse = QPushButton("…", self)
         browse.setAccessibleName("Choose the file")
         browse.setToolTip("Choose the file")
-        row = QHBoxLayout()
+        place = QWidget(self)
+        row = QHBoxLayout(place)
+        row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.out, 1)
         row.addWidget(browse)
-        save = QFormLayout()
-        save.addRow("Save as", row)
+        self.form.add_row("Save as", place)
         self.bar = QProgressBar(self)
         self.bar.setObjectName("classifier_progress")
         self.bar.setAccessibleName("Progress of the training")
@@ -83,24 +94,36 @@ class TrainClassifierDialog(QDialog):
         self.train_button.setObjectName("train_button")
         self.stop_button = buttons.addButton("Stop and keep", QDialogButtonBox.ButtonRole.ActionRole)
         self.stop_button.setObjectName("stop_classifier_button")
-        buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        cancel = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        cancel.setObjectName("cancel_classifier_button")
         layout = QVBoxLayout(self)
         layout.addWidget(heading)
         layout.addWidget(self.form)
-        layout.addLayout(save)
         layout.addWidget(self.bar)
         layout.addWidget(self.told)
         layout.addWidget(buttons)
         browse.clicked.connect(self._browse)
         self.train_button.clicked.connect(self._train)
-        self.stop_button.clicked.connect(self._stop)
-        buttons.rejected.connect(self.reject)
+        self.stop_button.clicked.connect(self.stop)
+        buttons.rejected.connect(self._cancel)
         self._progressed.connect(self._show_progress)
         self._set_running(False)
 
+    @property
+    def training(self) -> bool:
+        return self._operation is not None
+
     @Slot()
     def reject(self) -> None:
-        """Cancel: nothing is kept; the dialog closes when the worker has ended."""
+        if self._operation is None:
+            super().reject()
+            return
+        self.hide()
+        self.put_aside.emit()
+
+    @Slot()
+    def _cancel(self) -> None:
+        """Nothing is kept; the dialog closes when the worker has ended."""
         if self._operation is None:
             super().reject()
             return
@@ -155,7 +178,8 @@ class TrainClassifierDialog(QDialog):
         self.told.setText(text)
 
     @Slot()
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Keep what there is at the next step."""
         self._stopping.set()
         self.told.setText("Stopping …")
 
@@ -171,12 +195,12 @@ class TrainClassifierDialog(QDialog):
         cancelled = self._operation is not None and self._operation.cancelled
         self._operation = None
         self._set_running(False)
+        self.ended.emit()
         if cancelled:
             super().reject()
 
     def _set_running(self, running: bool) -> None:
         self.form.setEnabled(not running)
-        self.out.setEnabled(not running)
         self.train_button.setEnabled(not running)
         self.stop_button.setEnabled(running)
         self.bar.setVisible(running)

@@ -191,6 +191,10 @@ class ClassifierCard(QGroupBox):
         self.summary.setToolTip(f"<p>{info.path}</p>")
         self.accuracy.hide()
 
+    def forget_accuracy(self) -> None:
+        """It was of other images."""
+        self.accuracy.hide()
+
     @Slot(float, str)
     def show_accuracy(self, accuracy: float, split: str) -> None:
         self.accuracy.setText(f"{100 * accuracy:.1f} % clean on {split}")

@@ -61,7 +61,8 @@ class DataPage(QWidget):
         self.bars = [pg.BarGraphItem(x=[], height=[], width=_BAR) for _ in _SPLITS]
         for bars in self.bars:
             self.plot.addItem(bars)
-        self.plot.reset_wanted.connect(self.plot.autoRange)
+        self.plot.setLimits(yMin=0)  # bars stand on the axis
+        self.plot.reset_wanted.connect(self._show_all)
         self._images = QStandardItemModel(self)
         self.samples = QListView(self)
         self.samples.setObjectName("sample_grid")
@@ -73,6 +74,7 @@ class DataPage(QWidget):
         self.samples.setUniformItemSizes(True)
         self.samples.setIconSize(QSize(TILE_PX, TILE_PX))
         self.samples.setGridSize(QSize(TILE_PX + 20, TILE_PX + 26))
+        self.samples.setViewportMargins(0, 6, 0, 0)
         self.samples.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self._files = QStandardItemModel(0, 2, self)
         self._files.setHorizontalHeaderLabels(["Skipped file", "Reason"])
@@ -111,6 +113,7 @@ class DataPage(QWidget):
         row = QHBoxLayout()
         row.addWidget(self.summary, 1)
         row.addWidget(self.key)
+        row.addSpacing(24)  # the key belongs to the bars, what follows to the images below them
         row.addWidget(QLabel("Samples of", self))
         row.addWidget(self.split)
         layout = QVBoxLayout(self)
@@ -128,7 +131,14 @@ class DataPage(QWidget):
         few = classes <= MOST_NAMES
         names = [(number, dataset.classes[number][:14]) for number in range(classes)] if few else None
         self.plot.getAxis("bottom").setTicks([names] if names else None)
+        self._show_all()
+
+    @Slot()
+    def _show_all(self) -> None:
+        """Whole bars; pyqtgraph's own fit leaves room below them."""
         self.plot.autoRange()
+        tallest = max(float(np.max(bars.opts["height"], initial=1)) for bars in self.bars)
+        self.plot.setYRange(0, tallest * 1.05, padding=0)
 
     @Slot()
     def _read_samples(self) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QGroupBox,
+    QLabel,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -30,6 +31,18 @@ RUN_FIELDS = ("epochs", "batch_size", "device", "seed")
 _SHOWN = {*METHOD_FIELDS, *RUN_FIELDS, "gamma", "classifier", *DataSettings.model_fields}
 ADVANCED_FIELDS = tuple(name for name in TrainingSettings.model_fields if name not in _SHOWN)
 RECIPE_FIELDS = tuple(PAPER_RECIPE)
+SCROLL_BAR_PX = 12
+
+
+class UprightScrollArea(QScrollArea):
+    """As wide as what lies in it needs, whatever comes to stand there: it scrolls up and down only."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        done = super().eventFilter(watched, event)
+        inside = self.widget()
+        if inside is not None and watched is inside and event.type() is QEvent.Type.LayoutRequest:
+            self.setMinimumWidth(inside.minimumSizeHint().width() + SCROLL_BAR_PX)
+        return done
 
 
 class SetupPanel(QWidget):
@@ -65,6 +78,11 @@ class SetupPanel(QWidget):
         )
         self.pause_button = self._button("Pause", "pause_button", "Pause or go on (Space)")
         self.stop_button = self._button("Stop", "stop_button", "Stop and keep what was learned (Ctrl+.)")
+        self.reason = QLabel(self)
+        self.reason.setObjectName("start_reason")
+        self.reason.setProperty("role", "muted")
+        self.reason.setWordWrap(True)
+        self.reason.setContentsMargins(9, 4, 9, 0)
         self._lay_out()
         self.main.edited.connect(self._recipe_edited)
         forms = {"data": self.data.form, "main": self.main, "advanced": self.advanced}
@@ -87,6 +105,10 @@ class SetupPanel(QWidget):
             **self.advanced.values(),
         )
 
+    def shown(self) -> dict[str, Any]:
+        """What the PGN's forms show."""
+        return {**self.main.shown(), **self.advanced.shown(), "gamma": self.gamma.value}
+
     def fill(self, values: Mapping[str, Any], *, name: str = "Settings") -> None:
         """Show settings, a run's for example; undo takes them back as one step called `name`."""
         self._show(values)
@@ -106,8 +128,10 @@ class SetupPanel(QWidget):
     def show_state(
         self, state: RunState, *, startable: bool, resumable: bool = False, reason: str = ""
     ) -> None:
-        """Which buttons work now; `reason` says why Start does not."""
+        """Which buttons work now; `reason` says why Start does not, where everybody sees it."""
         idle = state is RunState.IDLE
+        self.reason.setText(reason)
+        self.reason.setVisible(idle and bool(reason))
         self.start_button.setEnabled(idle and startable)
         self.start_button.setToolTip(reason or "Train a PGN (Ctrl+Return)")
         self.continue_button.setEnabled(idle and resumable)
@@ -143,12 +167,11 @@ class SetupPanel(QWidget):
         for card in (self.data, self.classifier, pgn):
             column.addWidget(card)
         column.addStretch(1)
-        scroll = QScrollArea(self)
+        scroll = UprightScrollArea(self)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(cards)
-        scroll.setMinimumWidth(cards.minimumSizeHint().width() + 12)
         buttons = QGridLayout()
         buttons.setContentsMargins(8, 6, 8, 8)
         buttons.setSpacing(6)
@@ -160,6 +183,7 @@ class SetupPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(scroll, 1)
+        layout.addWidget(self.reason)
         layout.addLayout(buttons)
 
     @Slot()

@@ -75,6 +75,7 @@ class TrainingPage(QWidget):
         self.left.setObjectName("run_left")
         self._left = LeftInWords()
         self._lay_out()
+        self._show_beside_bar("", "")
         self.compared_bar.removed.connect(self.stop_comparing)
         self.banner.action_clicked.connect(self.inspect_wanted)
         self.health.step_chosen.connect(self.plots.point_to)
@@ -156,9 +157,9 @@ class TrainingPage(QWidget):
     def _forget_pace(self) -> None:
         """Nothing trains: no rate, no time left, no memory to show."""
         self._rates.clear()
-        self.left.setText(self._left.say(None))
+        self._left.say(None)
         self.rate.clear()
-        self.memory.clear()
+        self._show_beside_bar("", "")
 
     def _listen(self, bridge: TrainingBridge) -> None:
         bridge.started.connect(self._start)
@@ -229,8 +230,13 @@ class TrainingPage(QWidget):
 
     @Slot(object)
     def _show_vitals(self, vitals: Vitals) -> None:
-        self.left.setText(self._left.say(vitals.seconds_left))
-        self.memory.setText(str(vitals.memory))
+        self._show_beside_bar(self._left.say(vitals.seconds_left), str(vitals.memory))
+
+    def _show_beside_bar(self, left: str, memory: str) -> None:
+        """What is empty takes no room: the bar ends where the plots end."""
+        for label, text in ((self.left, left), (self.memory, memory)):
+            label.setText(text)
+            label.setVisible(bool(text))
 
     @Slot(object)
     def _add_epoch(self, event: EpochCompleted) -> None:

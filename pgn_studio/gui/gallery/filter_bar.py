@@ -134,7 +134,7 @@ class FilterBar(QWidget):
         self._text.setObjectName("name-filter")
         self._text.setAccessibleName("Search file names")
         self._text.setToolTip("Show only images with this in their file's path (/)")
-        self._text.setPlaceholderText("Search file names")
+        self._text.setPlaceholderText("Search")
         self._text.setClearButtonEnabled(True)
         self._text.textChanged.connect(self._typing.start)
         self._typing.timeout.connect(self._announce)

@@ -19,7 +19,7 @@ COLUMNS = (
     Column("n", "n", count),
     Column("Before", "clean_accuracy", percent),
     Column("After", "perturbed_accuracy", percent),
-    Column("Change", "change", lambda value: f"{100 * value:+.1f}"),
+    Column("Change", "change", lambda value: f"{100 * value:+.1f}".replace("-", "−")),
     Column("Fixed", "fixed", count),
     Column("Broken", "broken", count),
 )

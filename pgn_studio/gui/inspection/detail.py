@@ -181,7 +181,7 @@ class DetailPanel(QWidget):
         truth, name = self._facts.truth, view.capitalize()
         if view == "perturbed" and self.alpha != 1.0:
             name = f"α {self.alpha:.2f}"
-        share = f" {confidence:.0%}" if self._content.sample.has_probabilities else ""
+        share = f" {100 * confidence:.0f} %" if self._content.sample.has_probabilities else ""
         mark = "" if truth is None else " ✓" if said == truth else " ✗"
         self.views.set_caption(view, f"{name}: {self._facts.classes[said]}{share}{mark}")
 

@@ -164,6 +164,8 @@ class Exporter(QObject):
         self.done.emit("Figure copied to the clipboard")
 
     def _end(self) -> None:
+        if self._operation is not None and self._operation.cancelled:
+            self.done.emit("The export was cancelled.")
         self._operation = None
         self.ended.emit()
 

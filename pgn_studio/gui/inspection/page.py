@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.errors import DataError, PgnStudioError
+from pgn_studio.core.errors import DataError
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
 from pgn_studio.gui.inspection.beside_panel import BesidePanel
 from pgn_studio.gui.inspection.browser import Browser
@@ -32,6 +32,7 @@ from pgn_studio.gui.inspection.sample import facts_of, make_sample, open_sample,
 from pgn_studio.gui.inspection.strength_search import StrengthSearch
 from pgn_studio.gui.inspection.subject import Subject
 from pgn_studio.gui.inspection.toolbar import PERTURBED, InspectionToolbar
+from pgn_studio.gui.widgets.row_table import percent
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -53,6 +54,7 @@ class InspectionPage(QWidget):
     """Browse what a PGN fixed and broke. `status` carries short messages for the status bar."""
 
     status = Signal(str)
+    failed = Signal(str, object)  # what was tried, the exception
     sample_shown = Signal(int)  # image index whose pictures and figures are now on the page
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -89,8 +91,8 @@ class InspectionPage(QWidget):
         self._subject = subject
         figures = evaluation.metrics
         self.toolbar.set_title(
-            f"{pgn.info.name or 'PGN'} on {dataset.name}/{split_name}: {figures.clean_accuracy:.1%} → "
-            f"{figures.perturbed_accuracy:.1%} ({figures.perturbed_accuracy_8bit:.1%} as saved)"
+            f"{pgn.info.name or 'PGN'} on {dataset.name}/{split_name}: {percent(figures.clean_accuracy)} → "
+            f"{percent(figures.perturbed_accuracy)} ({percent(figures.perturbed_accuracy_8bit)} as saved)"
         )
         self._stack.setCurrentIndex(1)
         self._choose(-1)
@@ -127,8 +129,11 @@ class InspectionPage(QWidget):
         """Perturb an image file of no data set and show it in the place of the gallery's."""
         subject = self._subject
         if subject is None:
-            missing = DataError("No PGN is open.", hint="Open or train one, then drop the image again.")
-            self._show_problem(f"{path.name} cannot be perturbed yet.", missing)
+            missing = DataError(
+                f"{path.name} cannot be perturbed yet: no PGN is open.",
+                hint="Open or train one, then drop the image again.",
+            )
+            self._show_problem("Perturb an image", missing)
             return
         self.gallery.view.setCurrentIndex(QModelIndex())  # no image of the gallery is shown
         self._latest.request(
@@ -196,7 +201,7 @@ class InspectionPage(QWidget):
         self.toolbar.export_figure.connect(self._ask_export)
         self.toolbar.copy_figure.connect(self._copy_figure)
         self.beside.strip_wanted.connect(self._ask_strip)
-        self.beside.failed.connect(partial(self._show_problem, "The PGNs cannot be compared."))
+        self.beside.failed.connect(partial(self._show_problem, "The PGNs cannot be compared"))
         self.beside.status.connect(self.status)
         self.beside.others.changed.connect(self._compare)
         self.toolbar.export_table.connect(self._ask_table)
@@ -332,15 +337,10 @@ class InspectionPage(QWidget):
         return path if path.suffix else path.with_suffix("." + chosen.split("*.")[-1].rstrip(")"))
 
     def _show_export_failure(self, error: Exception) -> None:
-        self._show_problem("The export failed.", error)
+        self._show_problem("The export failed", error)
 
-    def _show_problem(self, text: str, error: Exception) -> None:
-        box = QMessageBox(QMessageBox.Icon.Warning, "PGN Studio", text, parent=self)
-        box.setInformativeText(str(error))
-        if isinstance(error, PgnStudioError) and error.details:
-            box.setDetailedText(error.details)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.open()  # not exec: a nested event loop would hold up a test and the trainer's bridge
+    def _show_problem(self, title: str, error: Exception) -> None:
+        self.failed.emit(title, error)
         self.status.emit(str(error))
 
 

@@ -10,7 +10,11 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from pgn_studio.gui.widgets.row_table import percent
+
 TOP = 5
+LONG, SHORT = "100.0 % → 100.0 %", "100 % → 100 %"  # figures with room and without
+LEAST_BAR_PX, LEAST_NAME_PX = 60, 40
 GAP_PX = 8
 AFTER_COLOUR = QColor(0x00, 0x9E, 0x73)  # Okabe and Ito's green: blue and vermilion mean right and wrong
 
@@ -51,15 +55,27 @@ class ProbabilityBars(QWidget):
     def show_rows(self, rows: list[ProbabilityRow], after: str = "after") -> None:
         """`after`: what the second bar of each row is called."""
         self._rows, self._after = rows, after
-        lines = [f"{row.name}: {row.before:.1%} before, {row.after:.1%} {after}" for row in rows]
+        lines = [f"{row.name}: {percent(row.before)} before, {percent(row.after)} {after}" for row in rows]
         self.setAccessibleDescription("; ".join(lines))
         self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(320, self._line_px() * (TOP + 1))
+        return QSize(self._advance(LONG) + 200, self._line_px() * (TOP + 1))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(220, self.sizeHint().height())
+        return QSize(self._advance(SHORT) + LEAST_BAR_PX + LEAST_NAME_PX, self.sizeHint().height())
+
+    def _advance(self, text: str) -> int:
+        return self.fontMetrics().horizontalAdvance(text) + GAP_PX
+
+    def _name_px(self) -> int:
+        room = max(self.width() - self._advance(SHORT) - LEAST_BAR_PX, LEAST_NAME_PX)
+        return min(self.width() // 3, self._widest_name() + GAP_PX, room)
+
+    @property
+    def exact(self) -> bool:
+        """Whether there is room for a digit after the point."""
+        return self.width() - self._name_px() - self._advance(LONG) >= LEAST_BAR_PX
 
     def _line_px(self) -> int:
         return self.fontMetrics().height() + GAP_PX
@@ -69,8 +85,7 @@ class ProbabilityBars(QWidget):
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        name_px = min(self.width() // 3, self._widest_name() + GAP_PX)
-        figures_px = self.fontMetrics().horizontalAdvance("100.0 % → 100.0 %") + GAP_PX
+        name_px, figures_px = self._name_px(), self._advance(LONG if self.exact else SHORT)
         bars = QRectF(name_px, 0, max(self.width() - name_px - figures_px, 20), self._line_px())
         self._paint_legend(painter, bars)
         for number, row in enumerate(self._rows, start=1):
@@ -119,4 +134,5 @@ class ProbabilityBars(QWidget):
             bar.setWidth(bars.width() * min(max(value, 0.0), 1.0))
             painter.fillRect(bar, colour)
         figures = QRectF(bars.right() + GAP_PX, bars.y(), self.width() - bars.right() - GAP_PX, bars.height())
-        painter.drawText(figures, right, f"{100 * row.before:.1f} % → {100 * row.after:.1f} %")
+        digits = 1 if self.exact else 0
+        painter.drawText(figures, right, f"{100 * row.before:.{digits}f} % → {100 * row.after:.{digits}f} %")

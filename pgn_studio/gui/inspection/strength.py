@@ -148,7 +148,7 @@ class ClassStrip(QWidget):
         return list(zip(edges[:-1], edges[1:], labels, strict=True))
 
     def sizeHint(self) -> QSize:
-        return QSize(100, HEIGHT_PX)
+        return QSize(100, max(HEIGHT_PX, self.fontMetrics().height()))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._curve is None:
@@ -157,18 +157,18 @@ class ClassStrip(QWidget):
         left, right = self._groove()
         for low, high, label in self.spans():
             x = left + (right - left) * low / LARGEST
-            area = QRectF(x, 1, left + (right - left) * high / LARGEST - x, HEIGHT_PX - 2)
+            area = QRectF(x, 1, left + (right - left) * high / LARGEST - x, self.height() - 2)
             self._paint_span(painter, area, label)
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
         here = left + (right - left) * self._slider.value() / STEPS
-        painter.drawLine(int(here), 0, int(here), HEIGHT_PX)
+        painter.drawLine(int(here), 0, int(here), self.height())
 
     def _paint_span(self, painter: QPainter, area: QRectF, label: int) -> None:
         right = label == self._truth
         painter.fillRect(area.adjusted(0, 0, -1, 0), QColor(RIGHT_COLOUR if right else WRONG_COLOUR))
         text = f"{'✓' if right else '✗'} {self._classes[label]}"
         font = painter.font()
-        font.setPixelSize(HEIGHT_PX - 5)
+        font.setPixelSize(self.height() - 5)
         painter.setFont(font)
         painter.setPen(Qt.GlobalColor.white)
         room = area.adjusted(3, 0, -3, 0)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.export.beside import Columns
     from pgn_studio.core.export.triptych import TriptychRow
 
-CELL_PX, GAP_PX = 112, 10
+CELL_PX, LARGEST_CELL_PX, GAP_PX = 112, 224, 10
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _original(row: TriptychRow) -> StripColumn:
 
 
 def _said(label: str, confidence: float, truth: str) -> tuple[str, bool]:
-    share = "" if math.isnan(confidence) else f" {confidence:.0%}"
+    share = "" if math.isnan(confidence) else f" {100 * confidence:.0f} %"
     return f"{label}{share} {'✓' if label == truth else '✗'}", label == truth
 
 
@@ -79,7 +79,7 @@ class StripView(QWidget):
 
     def sizeHint(self) -> QSize:
         lines = -(-len(self.columns) // self._per_line())
-        return QSize(2 * (CELL_PX + GAP_PX), max(lines * self._block_px(), 60))
+        return QSize(2 * (self._least_px() + GAP_PX), max(lines * self._block_px(), 60))
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent):
@@ -101,17 +101,27 @@ class StripView(QWidget):
         self.setMinimumHeight(self.sizeHint().height())
 
     def _per_line(self) -> int:
-        return max(1, (self.width() + GAP_PX) // (CELL_PX + GAP_PX))
+        return max(1, (self.width() + GAP_PX) // (self._least_px() + GAP_PX))
+
+    def _least_px(self) -> int:
+        """Of a cell: its texts are read."""
+        return max(CELL_PX, self.fontMetrics().horizontalAdvance("RMS per 0.000"))
 
     def _line_px(self) -> int:
         return self.fontMetrics().height() + 2
 
+    def _cell_px(self) -> int:
+        """As large as the line has room for."""
+        number = min(self._per_line(), max(len(self.columns), 1))
+        return max(self._least_px(), min((self.width() + GAP_PX) // number - GAP_PX, LARGEST_CELL_PX))
+
     def _block_px(self) -> int:
-        return 2 * CELL_PX + 3 * self._line_px() + 2 * GAP_PX
+        return 2 * self._cell_px() + 3 * self._line_px() + 2 * GAP_PX
 
     def _place(self, number: int) -> QRect:
         line, column = divmod(number, self._per_line())
-        return QRect(column * (CELL_PX + GAP_PX), line * self._block_px(), CELL_PX, self._block_px())
+        cell, block = self._cell_px(), self._block_px()
+        return QRect(column * (cell + GAP_PX), line * block, cell, block)
 
     def _at(self, position: QPoint) -> StripColumn | None:
         places = enumerate(self.columns)
@@ -120,23 +130,24 @@ class StripView(QWidget):
     def _paint(self, painter: QPainter, place: QRect, column: StripColumn) -> None:
         text = self.palette().color(QPalette.ColorRole.WindowText)
         muted = self.palette().color(QPalette.ColorRole.PlaceholderText)
-        line, y = self._line_px(), place.y()
+        line, y, cell = self._line_px(), place.y(), place.width()
         self._write(painter, place, y, column.title, text)
         y += line
         if column.perturbation is not None:
-            _draw(painter, QRectF(place.x(), y, CELL_PX, CELL_PX), column.perturbation, muted)
-        y += CELL_PX
+            _draw(painter, QRectF(place.x(), y, cell, cell), column.perturbation, muted)
+        y += cell
         self._write(painter, place, y, column.size, muted)
         y += line + 2
         if column.perturbed is not None:
             edge = RIGHT_COLOUR if column.right else WRONG_COLOUR
-            _draw(painter, QRectF(place.x(), y, CELL_PX, CELL_PX), column.perturbed, edge)
-            self._write(painter, place, y + CELL_PX, column.said, text)
+            _draw(painter, QRectF(place.x(), y, cell, cell), column.perturbed, edge)
+            self._write(painter, place, y + cell, column.said, text)
 
     def _write(self, painter: QPainter, place: QRect, y: int, text: str, colour: QColor) -> None:
         painter.setPen(colour)
-        short = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, CELL_PX)
-        painter.drawText(QRect(place.x(), y, CELL_PX, self._line_px()), Qt.AlignmentFlag.AlignCenter, short)
+        short = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, place.width())
+        area = QRect(place.x(), y, place.width(), self._line_px())
+        painter.drawText(area, Qt.AlignmentFlag.AlignCenter, short)
 
 
 def _draw(painter: QPainter, place: QRectF, image: QImage, edge: QColor) -> None:

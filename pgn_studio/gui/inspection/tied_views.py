@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QImage, QShowEvent
-from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QWidget
 
 from pgn_studio.gui.gallery.pictures import to_qimage
 from pgn_studio.gui.inspection.image_view import ImageView
 from pgn_studio.gui.inspection.perturbation_picture import Look, perturbation_picture
 from pgn_studio.gui.inspection.sample import Sample
 from pgn_studio.gui.inspection.viewport import Viewport
+from pgn_studio.gui.widgets.elided_label import ElidedLabel
 
 NAMES = ("original", "perturbation", "perturbed")
 BLINK_MS = 500
@@ -40,8 +41,8 @@ class TiedViews(QWidget):
         self._alpha = 1.0
         self._pictures: tuple[QImage, QImage] | None = None
         self._texts = {name: name.capitalize() for name in NAMES}
-        self._captions = {name: QLabel(name.capitalize(), self) for name in NAMES}
-        self._readout = QLabel(self)
+        self._captions = {name: ElidedLabel(name.capitalize(), self) for name in NAMES}
+        self._readout = ElidedLabel(self)
         self._arrangement = QComboBox(self)
         self._blinking = QTimer(self)
         self._blinking.setInterval(BLINK_MS)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal, SignalInstance
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QComboBox,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -75,11 +75,11 @@ class InspectionToolbar(QWidget):
             self.write_report,
         )
         self._title.setMinimumWidth(1)
-        column = QVBoxLayout(self)  # the title above the buttons: beside them it would be cut off
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._title)
-        line = QHBoxLayout()
-        column.addLayout(line)
+        self._both = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
+        self._both.setContentsMargins(0, 0, 0, 0)
+        self._both.addWidget(self._title, 1)
+        line = self._line = QHBoxLayout()
+        self._both.addLayout(line)
         line.addStretch(1)
         for widget in (self._progress, self._cancel, self._thumbnails):
             line.addWidget(widget)
@@ -90,6 +90,18 @@ class InspectionToolbar(QWidget):
     def set_title(self, text: str) -> None:
         self._title.setText(text)
         self._title.setToolTip(text)
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """The title beside the buttons, or above them where it would be cut off."""
+        needed = self._title.fontMetrics().horizontalAdvance(self._title.text()) + 24
+        beside = needed + self._line.sizeHint().width() <= self.width()
+        directions = QBoxLayout.Direction
+        self._both.setDirection(directions.LeftToRight if beside else directions.TopToBottom)
 
     @property
     def thumbnails(self) -> str:

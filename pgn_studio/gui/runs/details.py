@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from pgn_studio.core.annotations import LONGEST_NAME, Annotations, parse_tags
 from pgn_studio.core.run_records import RunRecord
+from pgn_studio.gui.widgets.settings_form import LABELS, label_of
 
 SAVE_AFTER_MS = 800  # of quiet while notes are typed
 _NOTES_HEIGHT_PX = 84
@@ -57,6 +58,7 @@ class RunDetails(QWidget):
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setShowGrid(False)
+        table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + 8)
         table.horizontalHeader().hide()
         table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         table.horizontalHeader().setStretchLastSection(True)
@@ -92,7 +94,10 @@ class RunDetails(QWidget):
         self.damage.setVisible(bool(record and record.summary.damage))
         self._settings.setRowCount(0)
         for name, value in (record.settings if record else {}).items():
-            self._settings.appendRow([QStandardItem(name), QStandardItem(_text(value))])
+            if value is not None:  # else left to the program
+                row = [QStandardItem(label_of(name)), QStandardItem(_text(value))]
+                row[0].setToolTip(name)  # as the command line and run.json have it
+                self._settings.appendRow(row)
         self.setEnabled(record is not None)
 
     def _show_annotations(self, record: RunRecord | None) -> None:
@@ -130,4 +135,9 @@ def _annotated(record: RunRecord, annotations: Annotations) -> RunRecord:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    """As the forms have it."""
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else LABELS.get(str(value), str(value))

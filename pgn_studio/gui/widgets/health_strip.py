@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QModelIndex, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QIcon, QStandardItem, QStandardItemModel
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
 from pgn_studio.core.training.events import Notice, NoticeLevel
 from pgn_studio.gui.theme import colored_icon, current_theme
 from pgn_studio.gui.training.history import holding
+from pgn_studio.gui.widgets.words import in_the_window
 
 # Never colour alone: each level has its word and its shape.
 WORDS: dict[NoticeLevel, str] = {
@@ -94,7 +96,7 @@ class HealthStrip(QFrame):
 
     def show_notices(self, notices: Sequence[Notice]) -> None:
         """The notices of a run so far, in their order; shows itself."""
-        self._notices = list(notices)
+        self._notices = [_worded(notice) for notice in notices]
         self._draw()
         self.show()
 
@@ -147,6 +149,12 @@ class HealthStrip(QFrame):
     @Slot(QModelIndex)
     def _choose(self, index: QModelIndex) -> None:
         self.step_chosen.emit(int(index.data(STEP_ROLE)))
+
+
+def _worded(notice: Notice) -> Notice:
+    return replace(
+        notice, message=in_the_window(notice.message), hint=in_the_window(notice.hint)
+    )
 
 
 def _icon(level: NoticeLevel) -> QIcon:

@@ -79,11 +79,13 @@ class SettingsForm(QWidget):
         parent: QWidget | None = None,
         *,
         choices: Mapping[str, Sequence[str]] | None = None,
+        suggestions: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """`choices` turns texts that have few sensible values into a list of them."""
+        """`choices` turns texts that have few sensible values into a list; `suggestions` stay texts."""
         super().__init__(parent)
         self._model = model
         self._choices = dict(choices or {})
+        self._suggestions = dict(suggestions or {})
         self._layout = QFormLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setVerticalSpacing(3)
@@ -137,6 +139,8 @@ class SettingsForm(QWidget):
         high = getattr(bounds.get("Le"), "le", getattr(bounds.get("Lt"), "lt", INTEGER_MAX))
         if name in self._choices:
             editor = _choice([(LABELS.get(value, value), value) for value in self._choices[name]])
+        elif name in self._suggestions:
+            editor = _suggested(self._suggestions[name])
         else:
             editor = make_editor(name, annotation, low=low, high=high)
         editor.widget.setMinimumHeight(ROW_HEIGHT)  # else boxes and lines differ by some pixels
@@ -195,6 +199,15 @@ def _choice(choices: Sequence[tuple[str, Any]]) -> Editor:
         box.setCurrentIndex(values.index(value))
 
     return Editor(box, lambda: values[box.currentIndex()], fill, box.currentIndexChanged)
+
+
+def _suggested(texts: Sequence[str]) -> Editor:
+    """A text, with some that are likely."""
+    box = QComboBox()
+    box.setEditable(True)
+    box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+    box.addItems(list(texts))
+    return Editor(box, lambda: box.currentText().strip(), box.setCurrentText, box.currentTextChanged)
 
 
 def _integer(low: int, high: int, *, optional: bool) -> Editor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
 
@@ -30,6 +32,10 @@ class StartPage(QWidget):
         for widget in (title, self._told, self._bar):
             layout.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addStretch(1)
+
+    def show_waiting(self, names: Sequence[str]) -> None:
+        """What was dropped meanwhile."""
+        self._told.setText(f"Loading PyTorch …\n{', '.join(names)} will be opened then.")
 
     def show_failure(self, message: str) -> None:
         self._told.setText(message)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QComboBox, QFileDialog, QMessageBox, QPushButton, QTabWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QTabWidget
 
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.evaluation.selection import Versus
@@ -151,8 +151,6 @@ def test_a_pgn_that_does_not_fit_is_refused_plainly(
         assert said in str(failed.args[0])
         assert panel.others.first is None
         qtbot.waitUntil(lambda: not panel.others.doing)
-        for box in page.findChildren(QMessageBox):
-            box.close()
     assert "No other PGN" in panel.name.text()
 
 
@@ -164,8 +162,6 @@ def test_a_file_that_is_no_pgn_is_refused_plainly(
         with qtbot.waitSignal(panel.failed, timeout=20_000):
             panel.others.open([path])
         qtbot.waitUntil(lambda: not panel.others.doing)
-        for box in page.findChildren(QMessageBox):
-            box.close()
 
 
 def test_another_evaluation_forgets_the_others(

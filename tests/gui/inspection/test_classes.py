@@ -40,11 +40,11 @@ def test_the_table_has_the_evaluation_s_figures_and_sorts(panel: ClassesPanel, s
     for number, row in enumerate(rows):
         assert cell_text(table, number, "Before") == f"{100 * row['clean_accuracy']:.1f} %"
         change = 100 * (row["perturbed_accuracy"] - row["clean_accuracy"])
-        assert cell_text(table, number, "Change") == f"{change:+.1f}"
+        assert cell_text(table, number, "Change") == f"{change:+.1f}".replace("-", "−")
         assert cell_text(table, number, "Broken") == str(row["broken"])
     table.sortByColumn(FIELDS.index("change"), Qt.SortOrder.DescendingOrder)
     assert cell_text(table, 0, "Class") == "green"
-    changes = [float(cell_text(table, row, "Change")) for row in range(3)]
+    changes = [float(cell_text(table, row, "Change").replace("−", "-")) for row in range(3)]
     assert changes == sorted(changes, reverse=True)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtWidgets import QLabel, QMessageBox, QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton
 
 from pgn_studio.gui.inspection.page import InspectionPage
 from tests.gui.inspection.studies import CLASSES, Study
@@ -64,10 +64,9 @@ def test_a_file_that_is_no_image_says_so(qtbot: QtBot, page: InspectionPage, tmp
     assert "broken.png is no readable image" in page.findChild(QLabel, "image-title").text()
 
 
-def test_without_a_pgn_there_is_a_dialog(qtbot: QtBot, picture: Path) -> None:
+def test_without_a_pgn_it_is_said_what_to_do(qtbot: QtBot, picture: Path) -> None:
     page = InspectionPage()
     qtbot.addWidget(page)
-    page.open_image(picture)
-    box = page.findChild(QMessageBox)
-    assert "Open or train one" in box.informativeText()
-    box.close()
+    with qtbot.waitSignal(page.failed) as failed:
+        page.open_image(picture)
+    assert "Open or train one" in failed.args[1].hint

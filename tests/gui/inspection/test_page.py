@@ -284,11 +284,10 @@ def test_a_cancelled_report_leaves_nothing(qtbot: QtBot, page: InspectionPage, t
 
 
 def test_a_failed_export_is_shown(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
-    with qtbot.waitSignal(page._exporter.failed, timeout=20_000):
+    with qtbot.waitSignal(page.failed, timeout=20_000) as failed:
         page.export_figure_to(tmp_path / "figure.docx")
-    box = page.findChild(QMessageBox)
-    assert ".png" in box.informativeText()
-    box.close()
+    assert failed.args[0] == "The export failed"
+    assert ".png" in str(failed.args[1])
 
 
 def test_same_images_keep_the_chosen_one(qtbot: QtBot, page: InspectionPage) -> None:
@@ -311,3 +310,12 @@ def test_controls_have_names(qtbot: QtBot, page: InspectionPage) -> None:
         for control in page.findChildren(kind):
             if control.objectName() and not control.objectName().startswith("qt_"):  # Qt's own parts
                 assert control.accessibleName(), control.objectName()
+
+
+def test_a_cancelled_export_says_so(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
+    told: list[str] = []
+    page.status.connect(told.append)
+    with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
+        page._exporter.images(tmp_path / "images", page._subject, None)
+        page._exporter.cancel()
+    assert told == ["Writing perturbed images …", "The export was cancelled."]

@@ -68,7 +68,7 @@ def test_the_worst_that_holds_is_shown_in_words_with_its_hint(strip: HealthStrip
     strip.show_notices([INFO, SEVERE, WARNING])
     assert strip.level == "severe"
     assert "<b>Problem</b>" in text_of(strip)
-    assert "Step 8: G outran D: 40% are right. Raise --gamma." in text_of(strip)
+    assert "Step 8: G outran D: 40% are right. Raise γ." in text_of(strip)
     assert "And 1 more" in text_of(strip)
     assert strip.property("level") == "severe"
     assert strip.accessibleName().startswith("Health of the run: Problem. G outran D")
@@ -89,8 +89,8 @@ def test_all_notices_are_in_the_list_newest_first_with_step_and_word(strip: Heal
     assert view.accessibleName()
     assert lines_of(strip) == [
         "Step 20  Passed: D has caught up.",
-        "Step 12  Warning: D answers <the same>. Raise --learning-rate-d.",
-        "Step 8  Problem: G outran D: 40% are right. Raise --gamma.",
+        "Step 12  Warning: D answers <the same>. Raise “Learning rate D”.",
+        "Step 8  Problem: G outran D: 40% are right. Raise γ.",
         "Step 0  Note: Images are mixed.",
     ]
 

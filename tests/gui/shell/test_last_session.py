@@ -192,9 +192,9 @@ def test_it_can_be_switched_off(
 
 @pytest.mark.parametrize("demo", [False, True])
 def test_the_start_restores_unless_the_demo_is_asked_for(
-    make_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch, state: SessionState, demo: bool
+    make_window: Callable[..., MainWindow], state: SessionState, monkeypatch: pytest.MonkeyPatch, demo: bool
 ) -> None:
-    state.tour_seen = True  # it would open the demo
+    state.tour_seen = True  # the tour of a first start opens the demo, too
     done: list[str] = []
     monkeypatch.setattr("pgn_studio.gui.last_session.LastSession.restore", lambda _: done.append("restored"))
     monkeypatch.setattr("pgn_studio.gui.studio.Studio.open_demo", lambda _: done.append("demo"))

@@ -54,8 +54,14 @@ def test_safetensors_by_their_metadata(tmp_path: Path, classifier: Classifier) -
     assert kind_of(Path(classifier.info.path)) is Kind.CLASSIFIER
     assert kind_of(safetensors(tmp_path / "p.safetensors", pgn.FORMAT)) is Kind.PGN
     assert kind_of(safetensors(tmp_path / "f.safetensors", "pt")) is Kind.WEIGHTS
-    (tmp_path / "damaged.safetensors").write_bytes(b"\xff" * 40)
-    assert kind_of(tmp_path / "damaged.safetensors") is Kind.WEIGHTS
+    assert kind_of(tmp_path / "gone.safetensors") is Kind.WEIGHTS
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 40, b"not a file at all", b"\x02" + bytes(7) + b"[]"])
+def test_a_damaged_file_is_told_before_anything_is_asked(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "damaged.safetensors").write_bytes(content)
+    with pytest.raises(DataError, match=r"damaged\.safetensors is damaged"):
+        kind_of(tmp_path / "damaged.safetensors")
 
 
 def test_what_cannot_be_opened_is_a_clear_error(tmp_path: Path) -> None:

@@ -88,6 +88,14 @@ def test_columns_sort_and_show_results(page: RunsPage) -> None:
     assert page.shown.index(3, change).data() == "+5.0"
 
 
+def test_settings_are_shown_in_the_forms_words(page: RunsPage, folder: Path) -> None:
+    page.select(folder / "b")
+    model = part(page, QTableView, "run_settings").model()
+    shown = [(model.index(row, 0).data(), model.index(row, 1).data()) for row in range(model.rowCount())]
+    assert {("Problem", "Enhance: more right"), ("Gamma", "10"), ("Anchors", "Yes")} <= set(shown)
+    assert not [name for name, value in shown if "_" in name or value in ("", "None", "True")]
+
+
 def test_what_is_unknown_is_sorted_last_both_ways(qtbot: QtBot, page: RunsPage, folder: Path) -> None:
     settings = TrainingSettings.make(dataset="digits", classifier="c")
     RunFolder.create(folder / "unfinished", settings)

@@ -134,7 +134,7 @@ def _scrolled(widget: QWidget, top: QWidget) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("percent", "width", "height"), [(100, 1280, 800), (200, 1680, 960)])
+@pytest.mark.parametrize(("percent", "width", "height"), [(100, 1280, 800), (200, 1900, 960)])
 def test_nothing_is_cut_off(
     window: MainWindow, qtbot: QtBot, percent: int, width: int, height: int
 ) -> None:

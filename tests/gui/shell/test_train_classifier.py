@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtWidgets import QDialog
+from PySide6.QtWidgets import QDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import DataSettings
@@ -24,7 +24,7 @@ def dialog(qtbot: QtBot, digits: ImageDataset, tmp_path: Path) -> Iterator[Train
     qtbot.addWidget(made)
     made.out.setText(str(tmp_path / "made.safetensors"))
     made.form.fill({"train_limit": 20, "epochs": 1, "batch_size": 10, "augment": "none"})
-    made.open()
+    made.show()
     yield made
     wait_for_all(20_000)
 
@@ -44,7 +44,9 @@ def test_a_cancelled_one_leaves_nothing(qtbot: QtBot, dialog: TrainClassifierDia
     dialog.form.fill({"epochs": 1000})
     with qtbot.waitSignal(dialog._progressed, timeout=60_000):
         dialog.train_button.click()
-    dialog.reject()
+    cancel = dialog.findChild(QPushButton, "cancel_classifier_button")
+    assert isinstance(cancel, QPushButton)
+    cancel.click()
     assert dialog.isVisible()  # until the worker has ended
     qtbot.waitUntil(lambda: not dialog.isVisible(), timeout=30_000)
     assert list(tmp_path.glob("*.safetensors")) == []

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QLabel, QMenu, QMessageBox, QPlainTextEdit, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QMenu,
+    QPlainTextEdit,
+    QPushButton,
+    QSlider,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import TrainingSettings
@@ -205,9 +213,9 @@ def drop(window: MainWindow, path: Path) -> None:
     data.setUrls([QUrl.fromLocalFile(str(path))])
     rest = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
     enter = QDragEnterEvent(QPoint(5, 5), *rest)
-    window.dragEnterEvent(enter)
+    QApplication.sendEvent(window, enter)
     assert enter.isAccepted()
-    window.dropEvent(QDropEvent(QPointF(5, 5), *rest))
+    QApplication.sendEvent(window, QDropEvent(QPointF(5, 5), *rest))
 
 
 def test_a_dropped_folder_without_images_is_an_error_in_a_dialog(
@@ -325,13 +333,13 @@ def test_important_controls_have_accessible_names(window: MainWindow) -> None:
         assert child(window, kind, name).accessibleName()
 
 
-def test_a_dropped_image_goes_to_the_inspection(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+def test_a_dropped_image_without_a_pgn_is_told_and_the_page_stays(window: MainWindow, tmp_path: Path) -> None:
     from PIL import Image
 
     Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
     studio = studio_of(window)
     drop(window, tmp_path / "a.png")
-    assert window.tabs.currentWidget() is studio.inspection
-    box = studio.inspection.findChild(QMessageBox)  # no PGN is open in this window
-    assert "a.png" in box.text()
-    box.close()
+    assert window.tabs.currentWidget() is studio.training
+    assert studio.error_dialog is not None
+    assert "a.png" in studio.error_dialog.message.text()
+    studio.error_dialog.close()

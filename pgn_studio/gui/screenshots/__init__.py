@@ -1,0 +1,1 @@
+"""Pictures of the window for the docs: `python -m pgn_studio.gui.screenshots --out docs/screenshots`."""
