@@ -375,9 +375,7 @@ def _empty_folder(path: Path) -> Path:
 
 
 def _unwritable(path: Path, error: OSError) -> RunError:
-    return RunError(
-        f"The run folder {path} cannot be written ({reason_of(error)}).", hint=way_out(error)
-    )
+    return RunError(f"The run folder {path} cannot be written ({reason_of(error)}).", hint=way_out(error))
 
 
 def check_regular(path: Path) -> None:
