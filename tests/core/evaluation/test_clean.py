@@ -115,7 +115,7 @@ def test_bad_input(study: Study) -> None:
 def test_facts_are_complete(study: Study) -> None:
     facts = classifier_facts(study.classifier)
     assert (facts["Mean"], facts["Std"], facts["Channel order"]) == ("0.5 0.5 0.5", "0.5 0.5 0.5", "RGB")
-    assert facts["Input"].startswith("8 x 8 px")
+    assert facts["Input"].startswith("8 × 8 px")
     assert facts["Classes"] == f"3: {', '.join(CLASSES)}"
     many = make_study().classifier
     many.info = replace(many.info, classes=tuple(f"class {k}" for k in range(1000)))
