@@ -17,8 +17,7 @@ import json
 import platform
 import random
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from art.attacks.evasion import FastGradientMethod, UniversalPerturbation
 from art.estimators.classification import PyTorchClassifier
 from torch import Tensor, nn
 from torch.nn import functional as F
+from turns import ratio, timed
 
 from pgn_studio.core.baselines.steps import SignStep
 from pgn_studio.core.baselines.universal import universal_perturbation
@@ -51,12 +51,6 @@ STEPS = 10  # of training in a turn
 TRAINING: dict[str, Any] = {
     "encoder": "small", "decoder_widths": (64, 32), "batch_size": 64, "device": "cpu", "precision": "fp32",
 }  # fmt: skip
-
-
-def timed(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
-    began, used = time.perf_counter(), time.process_time()
-    outcome = work()
-    return {"wall": time.perf_counter() - began, "processor": time.process_time() - used}, outcome
 
 
 class Sides:
@@ -196,8 +190,8 @@ def measured(rounds: int, images: int) -> dict[str, Any]:
                     fooled[side].append(_changed(sides, outcome))
         result[name] = {
             "turns": turns,
-            "times_faster": _times_faster(turns, "wall"),
-            "times_faster_by_processor_time": _times_faster(turns, "processor"),
+            "times_faster": ratio(turns["theirs"], turns["ours"], "wall"),
+            "times_faster_by_processor_time": ratio(turns["theirs"], turns["ours"], "processor"),
             "fooled": {side: statistics.mean(values) for side, values in fooled.items() if values},
         }
     return result
@@ -207,12 +201,6 @@ def measured(rounds: int, images: int) -> dict[str, Any]:
 def _changed(sides: Sides, perturbed: Tensor) -> float:
     before, after = sides.classifier(sides.held_out).argmax(1), sides.classifier(perturbed).argmax(1)
     return float((before != after).float().mean())
-
-
-def _times_faster(turns: dict[str, list[dict[str, float]]], clock: str) -> dict[str, float]:
-    pairs = zip(turns["theirs"], turns["ours"], strict=True)
-    ratios: Sequence[float] = sorted(theirs[clock] / ours[clock] for theirs, ours in pairs)
-    return {"median": statistics.median(ratios), "least": ratios[0], "most": ratios[-1]}
 
 
 def main() -> None:

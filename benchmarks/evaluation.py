@@ -15,8 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import statistics
-import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from turns import CLOCKS, ratio, timed
 
 from pgn_studio.core.classifiers import Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.networks import build_network
@@ -105,9 +104,7 @@ def measured(images: int, many: int, rounds: int) -> dict[str, Any]:
     turns: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
     for number in range(rounds + 1):
         for name, work in sides.items():
-            began, used = time.perf_counter(), time.process_time()
-            work()
-            spent = {"wall": time.perf_counter() - began, "processor": time.process_time() - used}
+            spent, _ = timed(work)
             if number:  # the first warms up
                 turns[name].append(spent)
     pgn, classifier = networks(16)
@@ -119,16 +116,12 @@ def measured(images: int, many: int, rounds: int) -> dict[str, Any]:
     return {
         "images": images,
         "turns": turns,
-        "evaluated_vs_bare_time_ratio": {clock: _ratio(turns, clock) for clock in ("wall", "processor")},
+        "evaluated_vs_bare_time_ratio": {
+            clock: ratio(turns["evaluated"], turns["bare"], clock) for clock in CLOCKS
+        },
         "bytes_held": {str(count): value for count, value in held.items()},
         "bytes_per_further_image": (held[many] - held[many // 2]) / further - 8,  # the split's own label
     }
-
-
-def _ratio(turns: dict[str, list[dict[str, float]]], clock: str) -> dict[str, float]:
-    pairs = zip(turns["evaluated"], turns["bare"], strict=True)
-    ratios = sorted(one[clock] / other[clock] for one, other in pairs)
-    return {"median": statistics.median(ratios), "least": ratios[0], "most": ratios[-1]}
 
 
 def main() -> None:
@@ -139,9 +132,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     result = measured(given.images, given.many, given.rounds)
-    for clock, ratio in result["evaluated_vs_bare_time_ratio"].items():
-        spread = f"({ratio['least']:.2f} … {ratio['most']:.2f})"
-        print(f"evaluated against bare inference, {clock} time: {ratio['median']:.2f} {spread}")
+    for clock, found in result["evaluated_vs_bare_time_ratio"].items():
+        spread = f"({found['least']:.2f} … {found['most']:.2f})"
+        print(f"evaluated against bare inference, {clock} time: {found['median']:.2f} {spread}")
     print(f"bytes a further image: {result['bytes_per_further_image']:.1f}")
     print(f"bytes held at most, by images: {result['bytes_held']}")
     if given.json is not None:

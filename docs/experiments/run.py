@@ -61,6 +61,7 @@ ABLATION: dict[str, tuple[str, ...]] = {
     "wide-decoder": ("--decoder-widths", "512,256,128,64"),
 }  # fmt: skip
 GAMMAS = (0.1, 0.3, 1, 3, 10, 30)
+USUAL_GAMMA = 3  # the default: "shared" above
 # "direct" beside every enhancing PGN, all baselines beside the first.
 BASELINES = {
     ("shared", 0): ("all",),
@@ -82,6 +83,10 @@ class Job:
         return root / "runs" / f"{self.data}-{self.name}-{self.seed}"
 
 
+def name_of(gamma: float) -> str:
+    return "shared" if gamma == USUAL_GAMMA else f"gamma-{gamma:g}"
+
+
 def all_jobs() -> list[Job]:
     jobs = []
     for data, epochs in EPOCHS.items():
@@ -91,7 +96,8 @@ def all_jobs() -> list[Job]:
                 given = options if name in DEFAULT_EPOCHS else (*steps, *options)
                 jobs.append(Job(data, name, seed, given, BASELINES.get((name, seed), ())))
             for gamma in GAMMAS:
-                jobs.append(Job(data, f"gamma-{gamma:g}", seed, (*steps, "--gamma", f"{gamma:g}")))
+                if gamma != USUAL_GAMMA:
+                    jobs.append(Job(data, name_of(gamma), seed, (*steps, "--gamma", f"{gamma:g}")))
             for name, options in ABLATION.items():
                 jobs.append(Job(data, f"ablation-{name}", seed, (*steps, *options)))
     return jobs

@@ -16,7 +16,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from run import ABLATION, GAMMAS, SEEDS
+from run import ABLATION, GAMMAS, SEEDS, name_of
 
 BEGIN, END = "<!-- TABLES -->", "<!-- END -->"
 Figures = dict[str, Any]
@@ -143,7 +143,7 @@ def gammas(results: Results) -> None:
     rows = []
     for data in DATA:
         for gamma in GAMMAS:
-            found = results.of(data, f"gamma-{gamma:g}")
+            found = results.of(data, name_of(gamma))
             worst = f"{min(map(gain, found.values())):+.1f}" if found else "not run"
             rms = over(found, lambda figures: figures["rms_mean"], 3)
             rows.append((data, f"{gamma:g}", over(found, gain), worst, flips(found), rms, str(len(found))))

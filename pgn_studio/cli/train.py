@@ -139,11 +139,12 @@ def _new(
 ) -> Session:
     from pgn_studio.cli.opening import open_both
     from pgn_studio.core.device import pick_device
+    from pgn_studio.core.runs import check_unused
 
     pick_device(settings.device)  # a wrong name is an error before the images are read
     folder = None if out is None else Path(out).expanduser().absolute()
     if folder is not None:
-        _refuse_used(folder)
+        check_unused(folder)  # as RunFolder.create does, but before the images are read
     classifier, dataset = open_both(settings, foreign, stop)
     kept = absolute_settings(settings).updated(image_size=dataset.image_size)
     return start_run(kept, classifier, dataset, folder, foreign)
@@ -158,13 +159,6 @@ def absolute_settings(settings: TrainingSettings) -> TrainingSettings:
         source = str(Path(source).expanduser().absolute())
     data = absolute_dataset(settings.model_dump(include={"dataset", "data_root"}, exclude_none=True))
     return settings.updated(**data, classifier=source)
-
-
-def _refuse_used(folder: Path) -> None:
-    """As RunFolder.create does, but before the images are read."""
-    from pgn_studio.core.runs import check_unused
-
-    check_unused(folder)
 
 
 def start_run(

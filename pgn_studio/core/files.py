@@ -75,10 +75,19 @@ def remove_leftovers(folder: Path) -> None:
 
     Only for folders that nobody else is writing to.
     """
-    for path in folder.glob(".*-????????.*"):
-        if _TEMPORARY.fullmatch(path.name):
-            with suppress(OSError):
-                path.unlink()
+    for path in _temporaries(folder, "*", ".*"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def leftovers_of(path: Path) -> list[Path]:
+    """The temporaries that `replacing` left beside `path` when its process was killed."""
+    return _temporaries(path.parent, path.stem, path.suffix)
+
+
+def _temporaries(folder: Path, stem: str, suffix: str) -> list[Path]:
+    found = folder.glob(f".{stem}-????????{suffix}")
+    return [path for path in found if _TEMPORARY.fullmatch(path.name)]
 
 
 @contextmanager

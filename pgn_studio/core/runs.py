@@ -22,7 +22,7 @@ import numpy as np
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ConfigError, RunError
-from pgn_studio.core.files import parse_json, remove_leftovers, replacing, way_out, write_json
+from pgn_studio.core.files import leftovers_of, parse_json, remove_leftovers, replacing, way_out, write_json
 from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
 from pgn_studio.core.paths import runs_folder
 
@@ -361,7 +361,7 @@ def check_unused(path: Path) -> list[Path]:
     if (path / RUN_JSON).exists():
         hint = f"Continue it with `--resume {path}`, or choose another folder."
         raise RunError(f"{path} already holds a run.", hint=hint)
-    half_written = list(path.glob(f".{Path(RUN_JSON).stem}-????????.json"))
+    half_written = leftovers_of(path / RUN_JSON)
     if path.exists() and set(path.iterdir()) - set(half_written):
         raise RunError(f"{path} is not empty.", hint="Choose a new or empty folder for the run.")
     return half_written

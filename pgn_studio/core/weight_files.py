@@ -28,6 +28,7 @@ _DAMAGED_ARCHIVE = (
     *(zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, IndexError),
     *(RuntimeError, struct.error),  # encrypted, of an unknown method
 )
+UNREADABLE_TENSORS = (SafetensorError, OSError, ValueError, MemoryError)  # what safetensors raises
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 _CONVERSION_HINT = (
@@ -129,9 +130,16 @@ def _check_head_size(
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
+    with reading_safetensors(path):
         return load_file(path)
-    except (SafetensorError, OSError, ValueError, MemoryError) as error:
+
+
+@contextmanager
+def reading_safetensors(path: Path) -> Iterator[None]:
+    """Raises ClassifierError for what goes wrong inside with the safetensors file at `path`."""
+    try:
+        yield
+    except UNREADABLE_TENSORS as error:
         raise ClassifierError(
             f"{path.name} is no readable safetensors file ({error}).", hint="Copy or save it again."
         ) from error

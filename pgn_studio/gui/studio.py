@@ -283,7 +283,7 @@ class Studio(QObject):
         self.training.samples.forget_pins()
         if data.dataset not in NAMED_DATASETS:
             self._state.add_recent("datasets", data.dataset)
-        self._write(f"Loaded {dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px.")
+        self._write(f"{told}.")
         self.refresh()
 
     def _give_back(self, dataset: str) -> str:

@@ -29,7 +29,7 @@ from pgn_studio.core.training.averaging import Averaged
 from pgn_studio.core.training.batches import generator_for, training_epochs
 from pgn_studio.core.training.blend import chosen_share
 from pgn_studio.core.training.feed import NOISE, Batch, Feed, lasting_features
-from pgn_studio.core.training.setup import build_feature_noise, sampled
+from pgn_studio.core.training.setup import build_feature_noise, pooled_features, sampled
 
 
 class Generated:
@@ -101,12 +101,11 @@ class _Run:
         noise = build_feature_noise(context.settings, generator)
         if noise is None:
             return None
-        pooled = []
-        for pixels in sampled(context.train, seed=context.seed, device=context.device):
-            with torch.no_grad(), autocast(self.precision, context.device):
-                pooled.append(generator.encode(pixels).float().mean((2, 3)))
-        noise.fit(torch.cat(pooled).cpu())
-        return noise.to(context.device)
+        images = sampled(context.train, seed=context.seed, device=context.device)
+        with torch.no_grad():
+            pooled = [pooled_features(generator, pixels, precision=self.precision) for pixels in images]
+        noise.to(context.device).fit(torch.cat(pooled))
+        return noise
 
     @property
     def result(self) -> Generator:

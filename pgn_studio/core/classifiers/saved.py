@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -18,7 +18,7 @@ from pgn_studio.core.config import ChannelOrder
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.pretrained import Triple
-from pgn_studio.core.weight_files import read_weights
+from pgn_studio.core.weight_files import read_weights, reading_safetensors
 
 FORMAT = "pgn-studio-classifier"
 VERSION = 1
@@ -103,14 +103,10 @@ def saved_content(path: Path) -> dict[str, Any]:
 
     Raises ClassifierError when the file is not safetensors, or is one of PGN Studio's other files.
     """
-    try:
+    with reading_safetensors(path):
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}
         content = parse_json(metadata[_KEY]) if _KEY in metadata else _other_file_of_ours(metadata)
-    except (SafetensorError, OSError, ValueError, MemoryError) as error:
-        raise ClassifierError(
-            f"{path.name} is no readable safetensors file ({error}).", hint="Copy or save it again."
-        ) from error
     if not isinstance(content, dict) or content.get("format", FORMAT) != FORMAT:
         kind = content.get("format") if isinstance(content, dict) else "damaged"
         raise ClassifierError(f"{path.name} is no classifier ({kind}).", hint="Choose a classifier's file.")

@@ -20,6 +20,7 @@ from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.perturbation.generator import Decoder, Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.pretrained import Triple
+from pgn_studio.core.weight_files import UNREADABLE_TENSORS
 
 FORMAT = "pgn-studio-pgn"
 FORMAT_VERSION = 1
@@ -190,7 +191,7 @@ def _read(path: Path, *, weights: bool) -> tuple[dict[str, str], dict[str, Tenso
         with safetensors.safe_open(path, framework="pt") as stream:
             metadata = dict(stream.metadata() or {})
             tensors = {name: stream.get_tensor(name) for name in stream.keys()} if weights else {}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError, MemoryError) as error:
+    except UNREADABLE_TENSORS as error:
         hint = "Expected a pgn.safetensors as PGN Studio writes it."
         raise PgnFileError(
             f"{path.name} is not a readable safetensors file.", hint=hint, details=str(error)

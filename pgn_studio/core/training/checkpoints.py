@@ -19,12 +19,10 @@ from pgn_studio.core.errors import PgnFileError
 from pgn_studio.core.files import parse_json, replacing, write_json
 from pgn_studio.core.training.pace import Pace
 from pgn_studio.core.training.step import TrainStep
+from pgn_studio.core.weight_files import UNREADABLE_TENSORS
 
 FORMAT = "pgn-studio-checkpoint"
-_DAMAGED = (
-    *(safetensors.SafetensorError, OSError, MemoryError),
-    *(KeyError, TypeError, ValueError, RuntimeError),
-)
+_DAMAGED = (*UNREADABLE_TENSORS, KeyError, TypeError, RuntimeError)
 _MODULES = ("generator", "discriminator", "backbone", "condition", "feature_noise")
 
 

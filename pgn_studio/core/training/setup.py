@@ -119,10 +119,10 @@ def fit_statistics(players: Players, split: LabelledImages, *, seed: int, precis
     encoded, features = [], []
     players.train(False)
     for pixels in sampled(split, seed=seed, device=device):
-        with autocast(precision, device):
-            if needs_encoded:
-                encoded.append(players.generator.encode(pixels).float().mean((2, 3)))
-            if needs_scale:
+        if needs_encoded:
+            encoded.append(pooled_features(players.generator, pixels, precision=precision))
+        if needs_scale:
+            with autocast(precision, device):
                 features.append(_features_of(players, pixels).float())
     if isinstance(players.condition, PrincipalComponents):
         players.condition.fit(torch.cat(encoded))
@@ -137,6 +137,12 @@ def sampled(split: LabelledImages, *, seed: int, device: torch.device) -> Iterat
     order = np.random.default_rng([seed, 0]).permutation(len(split))[:_FIT_IMAGES]
     for start in range(0, len(order), _FIT_BATCH):
         yield to_pixels(split.images(order[start : start + _FIT_BATCH]), device)
+
+
+def pooled_features(generator: Generator, pixels: Tensor, *, precision: str) -> Tensor:
+    """What the encoder sees of images (B, 3, S, S), averaged over places: (B, C) float32."""
+    with autocast(precision, pixels.device):
+        return generator.encode(pixels).float().mean((2, 3))
 
 
 def _features_of(players: Players, pixels: Tensor) -> Tensor:

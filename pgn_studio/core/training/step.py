@@ -141,7 +141,7 @@ class TrainStep:
             read = encoded if players.feature_noise is None else players.feature_noise(encoded, noise)
             perturbation = players.generator.decode(read)  # p = G(x)
             clean = players.space.enter(shown)
-            perturbed = clean + self._strengths(perturbation, noise) * perturbation  # x̃, equation 1
+            perturbed = clean + self._applied(perturbation, noise)  # x̃, equation 1
             condition = self._condition(pixels, encoded, labels)
             seen = self._look(perturbed)  # one forward: t and D's features
             asks = settings.anchors or answers is None  # f about the clean images
@@ -210,12 +210,11 @@ class TrainStep:
     def _backbone_learns(self) -> bool:
         return self.players.backbone is not None and self.players.backbone.trained
 
-    def _strengths(self, perturbation: Tensor, noise: torch.Generator) -> Tensor | float:
-        """Uniform from the weakest to 1, one for each image; 1 where that is the weakest."""
-        if self.weakest >= 1:
-            return 1.0
-        drawn = torch.rand(len(perturbation), generator=noise).mul_(1 - self.weakest).add_(self.weakest)
-        return drawn.view(-1, 1, 1, 1).to(perturbation.device, non_blocking=True)
+    def _applied(self, perturbation: Tensor, noise: torch.Generator) -> Tensor:
+        """At strengths from the weakest to 1, one for each image."""
+        if self.weakest == 1:
+            return perturbation
+        return _strengths(perturbation, noise, self.weakest, 1.0) * perturbation
 
     def _condition(self, pixels: Tensor, encoded: Tensor, labels: Tensor) -> Tensor | None:
         """What D is told: features of the clean image and its label, as the settings say."""
@@ -262,9 +261,8 @@ class TrainStep:
         pictures = clean if asks else clean[:0]
         if not self.settings.noise_copies:
             return pictures
-        strength = torch.rand(len(clean), generator=noise).mul_(2).view(-1, 1, 1, 1)
-        strength = strength.to(clean.device, non_blocking=True)
-        return torch.cat([pictures, clean + strength * perturbation.roll(1, 0)])
+        strengths = _strengths(clean, noise, 0.0, 2.0)
+        return torch.cat([pictures, clean + strengths * perturbation.roll(1, 0)])
 
     def _examples(
         self, seen: Seen, perturbed: Tensor, seen_others: Seen, others: Tensor, labels: Tensor, *, skip: int
@@ -329,3 +327,9 @@ class TrainStep:
         self.scaler.scale(loss).backward(inputs=learning)  # type: ignore[no-untyped-call]
         self.scaler.step(optimizer)
         self.scaler.update()
+
+
+def _strengths(like: Tensor, noise: torch.Generator, low: float, high: float) -> Tensor:
+    """Uniform from `low` to `high`, one for each image of `like`: (N, 1, 1, 1)."""
+    drawn = torch.rand(len(like), generator=noise).mul_(high - low).add_(low)
+    return drawn.view(-1, 1, 1, 1).to(like.device, non_blocking=True)

@@ -20,6 +20,7 @@ from pgn_studio.gui.inspection.probability_bars import ProbabilityBars, top_rows
 from pgn_studio.gui.inspection.sample import Facts, Sample
 from pgn_studio.gui.inspection.strength import StrengthControl
 from pgn_studio.gui.inspection.tied_views import TiedViews
+from pgn_studio.gui.widgets.row_table import percent
 
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.strength import StrengthCurve
@@ -181,7 +182,7 @@ class DetailPanel(QWidget):
         truth, name = self._facts.truth, view.capitalize()
         if view == "perturbed" and self.alpha != 1.0:
             name = f"α {self.alpha:.2f}"
-        share = f" {100 * confidence:.0f} %" if self._content.sample.has_probabilities else ""
+        share = f" {percent(confidence, 0)}" if self._content.sample.has_probabilities else ""
         mark = "" if truth is None else " ✓" if said == truth else " ✗"
         self.views.set_caption(view, f"{name}: {self._facts.classes[said]}{share}{mark}")
 

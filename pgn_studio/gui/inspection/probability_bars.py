@@ -135,4 +135,4 @@ class ProbabilityBars(QWidget):
             painter.fillRect(bar, colour)
         figures = QRectF(bars.right() + GAP_PX, bars.y(), self.width() - bars.right() - GAP_PX, bars.height())
         digits = 1 if self.exact else 0
-        painter.drawText(figures, right, f"{100 * row.before:.{digits}f} % → {100 * row.after:.{digits}f} %")
+        painter.drawText(figures, right, f"{percent(row.before, digits)} → {percent(row.after, digits)}")

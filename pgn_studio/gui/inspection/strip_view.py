@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from pgn_studio.gui.gallery.delegate import RIGHT_COLOUR, WRONG_COLOUR
 from pgn_studio.gui.gallery.pictures import to_qimage
 from pgn_studio.gui.inspection.perturbation_picture import MAX_GAIN, perturbation_picture
+from pgn_studio.gui.widgets.row_table import percent
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent
@@ -57,7 +58,7 @@ def _original(row: TriptychRow) -> StripColumn:
 
 
 def _said(label: str, confidence: float, truth: str) -> tuple[str, bool]:
-    share = "" if math.isnan(confidence) else f" {100 * confidence:.0f} %"
+    share = "" if math.isnan(confidence) else f" {percent(confidence, 0)}"
     return f"{label}{share} {'✓' if label == truth else '✗'}", label == truth
 
 

@@ -103,9 +103,9 @@ class RowTable(QTableView):
         self.selectRow(index.row())
 
 
-def percent(value: float | None) -> str:
+def percent(value: float | None, digits: int = 1) -> str:
     """0.9123 as "91.2 %"."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
 
 
 def interval(low: float | None, high: float | None) -> str:

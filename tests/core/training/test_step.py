@@ -176,7 +176,7 @@ def test_perturbations_come_at_random_strengths_where_targets_are_labels(
     ):
         given = TrainingSettings.make(**{**settings.model_dump(exclude_unset=True), **options})
         step = TrainStep(make(given, classifier, digits), given, precision="fp32")
-        strengths = step._strengths(perturbation, torch.Generator().manual_seed(0)) * perturbation
+        strengths = step._applied(perturbation, torch.Generator().manual_seed(0))
         assert strengths.shape == perturbation.shape
         assert weakest <= strengths.min() <= weakest + 0.01
         assert strengths.max() > 0.99

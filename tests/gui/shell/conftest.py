@@ -164,6 +164,15 @@ def make_window(
 
 
 @pytest.fixture
+def shown(make_window: Callable[..., MainWindow], qtbot: QtBot) -> MainWindow:
+    """A window that has the keyboard."""
+    window = make_window()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    return window
+
+
+@pytest.fixture
 def window(
     make_window: Callable[..., MainWindow], digits: ImageDataset, classifier: Classifier, qtbot: QtBot
 ) -> MainWindow:

@@ -20,12 +20,12 @@ from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.protocols import Progress
 from pgn_studio.gui.classifier.page import CLASS_COLUMNS, ClassifierPage
 from pgn_studio.gui.classifier_source import ClassifierSource
+from tests.gui.shell.driving import studio_of
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
     from pgn_studio.gui.main_window import MainWindow
-    from pgn_studio.gui.studio import Studio
 
 LONG_MS = 60_000
 FILE = trained_folder() / "digits-classifier.safetensors"
@@ -37,11 +37,6 @@ def opened(window: MainWindow) -> ClassifierPage:
     page = window.classifier.page
     window.tabs.setCurrentWidget(page)
     return page
-
-
-def studio_of(window: MainWindow) -> Studio:
-    assert window.studio is not None
-    return window.studio
 
 
 def load(window: MainWindow, source: ClassifierSource, qtbot: QtBot) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
-import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLineEdit, QPushButton
@@ -17,14 +15,6 @@ from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
 from pgn_studio.gui.dialogs.palette import CommandPalette
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.theme import current_theme
-
-
-@pytest.fixture
-def shown(make_window: Callable[..., MainWindow], qtbot: QtBot) -> MainWindow:
-    window = make_window()
-    window.activateWindow()
-    qtbot.waitUntil(window.isActiveWindow)
-    return window
 
 
 def palette_of(qtbot: QtBot, window: MainWindow) -> CommandPalette:

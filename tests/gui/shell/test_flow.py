@@ -18,14 +18,10 @@ from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.training.worker import make_trainer
 from pgn_studio.gui.widgets.gamma_control import gamma_at
 from pgn_studio.gui.workspace import DEMO_PGN
+from tests.gui.shell.driving import studio_of
 
 PATIENCE_MS = 120_000  # a loaded machine, not a slow program
 NEW_POSITION = 270
-
-
-def studio_of(window: MainWindow) -> Studio:
-    assert window.studio is not None
-    return window.studio
 
 
 def child(parent: MainWindow, kind: type[Any], name: str) -> Any:

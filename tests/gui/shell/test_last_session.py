@@ -18,7 +18,7 @@ from pgn_studio.core.evaluation.selection import Outcome, Range, Selection, Sort
 from pgn_studio.gui.app import Launcher
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.state import SessionState, holds_objects
-from pgn_studio.gui.studio import Studio
+from tests.gui.shell.driving import studio_of
 from tests.gui.shell.opened import opens_quickly
 
 if TYPE_CHECKING:
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import ImageDataset
 
 LONG_MS = 60_000
-
-
-def studio_of(window: MainWindow) -> Studio:
-    assert window.studio is not None
-    return window.studio
 
 
 def restore(window: MainWindow, qtbot: QtBot) -> None:

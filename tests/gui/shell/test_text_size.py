@@ -21,6 +21,7 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.theme import TEXT_SIZES, current_theme, system_font
+from tests.gui.shell.driving import child
 from tests.gui.shell.walking import dialogs, fill, pages, place
 
 # Known: at 200 % these lines of Inspect lose their end where the window is no wider than it must be.
@@ -32,12 +33,6 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 def _usual_size_again(qapp: QApplication) -> Iterator[None]:
     yield
     current_theme().set_text_size(100)
-
-
-def action(window: MainWindow, name: str) -> QAction:
-    found = window.findChild(QAction, name)
-    assert isinstance(found, QAction)
-    return found
 
 
 def test_keys_step_through_the_sizes_and_texts_follow(
@@ -52,7 +47,7 @@ def test_keys_step_through_the_sizes_and_texts_follow(
     for _ in range(len(TEXT_SIZES)):
         qtbot.keyClick(window, Qt.Key.Key_Plus, CONTROL)
     assert current_theme().text_size == 200
-    assert action(window, "text_size_200").isChecked()
+    assert child(window, QAction, "text_size_200").isChecked()
     assert label.fontMetrics().height() == pytest.approx(2 * usual, abs=2)
     assert state.text_size == 200
     qtbot.keyClick(window, Qt.Key.Key_Minus, CONTROL)
@@ -60,7 +55,7 @@ def test_keys_step_through_the_sizes_and_texts_follow(
     qtbot.keyClick(window, Qt.Key.Key_0, CONTROL)
     assert current_theme().text_size == 100
     assert label.fontMetrics().height() == usual
-    action(window, "text_size_80").trigger()
+    child(window, QAction, "text_size_80").trigger()
     assert label.fontMetrics().height() < usual
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.docks.setup_panel import SetupPanel
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.training.session import RunState
+from tests.gui.shell.driving import child
 from tests.gui.shell.opened import opens_quickly
 
 if TYPE_CHECKING:
@@ -29,14 +29,6 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 FOREVER = 1_000_000
 
 
-@pytest.fixture
-def shown(make_window: Callable[..., MainWindow], qtbot: QtBot) -> MainWindow:
-    window = make_window()
-    window.activateWindow()
-    qtbot.waitUntil(window.isActiveWindow)
-    return window
-
-
 def setup_of(window: MainWindow) -> SetupPanel:
     assert window.studio is not None
     for section in (window.studio.setup.advanced, window.studio.setup.data.form):
@@ -45,8 +37,7 @@ def setup_of(window: MainWindow) -> SetupPanel:
 
 
 def action(window: MainWindow, name: str) -> QAction:
-    found = window.findChild(QAction, f"action_{name}")
-    assert isinstance(found, QAction)
+    found: QAction = child(window, QAction, f"action_{name}")
     return found
 
 

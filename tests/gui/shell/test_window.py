@@ -28,9 +28,9 @@ from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.plots.series_plot import SeriesPlot
 from pgn_studio.gui.state import SessionState
-from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.session import RunState
+from tests.gui.shell.driving import studio_of
 
 if TYPE_CHECKING:
     from conftest import FakeTrainer
@@ -38,11 +38,6 @@ if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
 
 FOREVER = 1_000_000
-
-
-def studio_of(window: MainWindow) -> Studio:
-    assert window.studio is not None
-    return window.studio
 
 
 def child(parent: QWidget, kind: type[Any], name: str) -> Any:
