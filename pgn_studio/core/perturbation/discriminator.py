@@ -120,6 +120,18 @@ class OwnBackbone(nn.Module):
         features: Tensor = self.network.feature_map((pixels - self.mean) / self.std)
         return features.float().mean((2, 3))
 
+    def steady(self, pixels: Tensor) -> Tensor:
+        """As `forward`, by batch norm's running statistics also while it learns: what G learns from.
+
+        D learns on x̃ among clean images and copies; by the statistics of x̃ alone it would judge another
+        mixture than it learned, and G could please it by moving the mean of its batch.
+        """
+        learning = self.training
+        self.train(False)
+        features: Tensor = self(pixels)
+        self.train(learning)
+        return features
+
     def naming_loss(self, features: Tensor, answers: Tensor) -> Tensor:
         """Cross-entropy of f's answers, labels (N,) or probabilities (N, K), read off D's own features."""
         assert self.namer is not None

@@ -160,9 +160,7 @@ class TrainStep:
         self._update(self.adam_d, loss_d + naming)
 
         with autocast(self.precision, self.device):
-            features = seen.features
-            if self._backbone_learns:  # it has just moved: look again
-                features = self._features(perturbed)
+            features = self._features(perturbed, steady=True) if self._backbone_learns else seen.features
             told = None if condition is None else condition.detach()
             logits = players.discriminator(features, told)  # the updated D on x̃
             loss_g = generator_loss(logits, settings.loss)
@@ -244,10 +242,11 @@ class TrainStep:
     def _said(self, logits: Tensor) -> Tensor:
         return logits.detach().float().softmax(1) if self.soft else logits.argmax(1)
 
-    def _features(self, values: Tensor) -> Tensor:
+    def _features(self, values: Tensor, *, steady: bool = False) -> Tensor:
         backbone = self.players.backbone
         assert backbone is not None
-        features: Tensor = backbone(self.players.space.to_pixels(values))
+        pixels = self.players.space.to_pixels(values)
+        features: Tensor = backbone.steady(pixels) if steady else backbone(pixels)
         return features
 
     def _others(

@@ -68,6 +68,24 @@ def test_an_own_backbone_learns_and_a_frozen_one_does_not() -> None:
     assert pixels.grad is not None  # G's gradient passes through both
 
 
+def test_a_steady_look_judges_an_image_whatever_stands_beside_it_and_learns_nothing() -> None:
+    torch.manual_seed(0)
+    backbone = OwnBackbone(SmallEncoder.fitting(8), smallest=8, classes=3).train()
+    backbone(torch.rand(64, 3, 8, 8))  # batch norm has statistics to go by
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    pixels = torch.rand(4, 3, 8, 8, requires_grad=True)
+    alone, among = backbone.steady(pixels[:1]), backbone.steady(pixels)[:1]
+    torch.testing.assert_close(alone, among)
+    assert not torch.allclose(backbone(pixels)[:1], among, atol=1e-3)
+    among.sum().backward()
+    assert pixels.grad is not None and pixels.grad[0].abs().sum() > 0
+    assert pixels.grad[1:].abs().sum() == 0
+    assert backbone.training and backbone.network.training
+    backbone.load_state_dict(before)
+    backbone.steady(pixels)
+    assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
+
+
 def test_an_own_encoder_of_the_clean_image() -> None:
     assert OwnEncoder(image_size=16, dim=6)(torch.rand(3, 3, 16, 16)).shape == (3, 6)
 

@@ -42,8 +42,8 @@ LITERAL: dict[str, Any] = {
 class Literal:
     """Algorithm 1 line by line, each quantity computed where it is named, with its own copies of the players.
 
-    A backbone that learns also names f's labels (equation 7 alone would teach it too slowly); all else
-    is the paper's.
+    A backbone that learns also names f's labels (equation 7 alone would teach it too slowly), and judges
+    for G in evaluation mode; all else is the paper's.
     """
 
     def __init__(self, players: Players, settings: TrainingSettings) -> None:
@@ -94,7 +94,11 @@ class Literal:
         (loss_d + naming).backward()
         self.adam_d.step()
 
+        if self.backbone is not None:
+            self.backbone.eval()
         loss_g = self.losses(torch.sigmoid(self.head(self.features(pixels, p))), t)[1]  # the updated D
+        if self.backbone is not None:
+            self.backbone.train()
         l2 = (p**2).mean()
         self.adam_g.zero_grad()
         (loss_g + GAMMA * l2).backward()
