@@ -1,11 +1,13 @@
 """Does anything leak? The window opened and closed many times, and a very long run watched.
 
     python benchmarks/soak.py --rounds 50            open, load, train, stop, load the run, close: 50 times
-    python benchmarks/soak.py --steps 100000         a run of so many steps with the window open
+    python benchmarks/soak.py --train 100000         so many steps trained with the window open
+    python benchmarks/soak.py --steps 100000         so many steps told with the window open
     python benchmarks/soak.py --curves 1000000       what a redraw costs when there are so many steps
 
-Ends with 1 where something grew. --steps sends real events through the real thread, bridge, history,
-plots and metrics file; only the arithmetic of a step is left out.
+Ends with 1 where something grew. --train is the product as it is, on the smallest images and networks.
+--steps sends real events through the real thread, bridge, history, plots and metrics file; the arithmetic
+of a step, the checkpoints and the validation are left out, so that it takes a minute.
 """
 
 from __future__ import annotations
@@ -54,8 +56,13 @@ from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trai
 MOST_GROWTH = 1.05  # of memory, from where it has settled
 WARM_UP_ROUNDS = 0.2  # of the rounds: caches and lazy imports fill
 PATIENCE_S = 600.0
+PATIENCE_TRAINED_S = 3600.0  # for a tenth of the steps
 TINY = DataSettings(image_size=8, num_classes=2)
 FAST = {"encoder": "small", "decoder_widths": (4, 4), "epochs": 50, "precision": "fp32"}
+PLAIN = {
+    "conditional": False, "told_label": False, "head": "linear", "anchors": False, "noise_copies": False,
+    "mismatched": False, "rehearsals": 0,
+}  # fmt: skip
 STEPS_PER_EPOCH = 1000
 
 
@@ -129,9 +136,9 @@ def grown(counts: Sequence[Count]) -> list[str]:
     return found
 
 
-def must(condition: Callable[[], bool], what: str) -> None:
-    if not wait_until(condition, PATIENCE_S):
-        raise SystemExit(f"{what} did not come in {PATIENCE_S:.0f} s.")
+def must(condition: Callable[[], bool], what: str, *, within_s: float = PATIENCE_S) -> None:
+    if not wait_until(condition, within_s):
+        raise SystemExit(f"{what} did not come in {within_s:.0f} s.")
 
 
 class Soak:
@@ -194,17 +201,31 @@ class Soak:
         settle(0.05)
 
     def steps(self, count: int, *, pause_s: float) -> list[Count]:
-        """A run of `count` steps; a count at each tenth of it, from the second on."""
-        counts: list[Count] = []
+        """A run of `count` steps that are only told; a count at each tenth of it, from the second on."""
         window = self.window(make_runner=lambda job, sink: Rain(job, sink, count, pause_s))
+        return self._watched(window, count)
+
+    def train(self, count: int) -> list[Count]:
+        """The same, trained: each step with its arithmetic, each epoch with validation and checkpoint."""
+        window = self.window()
+        studio = window.studio
+        assert studio is not None
+        studio.setup.fill({**FAST, **PLAIN, "batch_size": 8, "epochs": 1 + count // 27})  # of 216 images
+        return self._watched(window, count)
+
+    def _watched(self, window: MainWindow, count: int) -> list[Count]:
+        counts: list[Count] = []
         studio = window.studio
         assert studio is not None
         window.show_training()
+        steps = studio.training.history.steps
         studio.closing = True  # there is no PGN to measure at its end
         studio.start()
         for tenth in range(2, 10):
-            must(lambda tenth=tenth: len(studio.training.history.steps) >= tenth * count // 10, "A step")
-            counts.append(Count.now(len(studio.training.history.steps)))
+            enough = tenth * count // 10
+            must(lambda enough=enough: len(steps) >= enough, "A step", within_s=PATIENCE_TRAINED_S)
+            counts.append(Count.now(len(steps)))
+        studio.session.stop()
         must(lambda: not studio.session.active, "The end of the run")
         self.close(window)
         return counts
@@ -301,6 +322,7 @@ def main() -> int:
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--train", type=int, default=0)
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--curves", type=int, default=0)
     parser.add_argument("--pause-ms", type=float, default=0.3, help="between two steps of --steps")
@@ -316,7 +338,7 @@ def main() -> int:
             figures["curves"] = redraw_costs(soak, options.curves)
             for name, value in figures["curves"].items():
                 print(f"{name:<64}{value:12,.1f}")
-        for mode in ("rounds", "steps"):
+        for mode in ("rounds", "train", "steps"):
             wanted = getattr(options, mode)
             if not wanted:
                 continue
