@@ -78,9 +78,11 @@ def test_a_steady_look_judges_an_image_whatever_stands_beside_it_and_learns_noth
     torch.testing.assert_close(alone, among)
     assert not torch.allclose(backbone(pixels)[:1], among, atol=1e-3)
     among.sum().backward()
-    assert pixels.grad is not None and pixels.grad[0].abs().sum() > 0
+    assert pixels.grad is not None
+    assert pixels.grad[0].abs().sum() > 0
     assert pixels.grad[1:].abs().sum() == 0
-    assert backbone.training and backbone.network.training
+    assert backbone.training
+    assert backbone.network.training
     backbone.load_state_dict(before)
     backbone.steady(pixels)
     assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
