@@ -32,7 +32,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from pgn_studio.core.data.images import UnreadableImage
 from pgn_studio.core.errors import PgnStudioError
-from tests.fuzz.subjects import Subject, all_subjects, write_programs
+from tests.fuzz.subject import Subject
+from tests.fuzz.subjects import all_subjects
+from tests.fuzz.weights import write_programs
 
 BATCH = 40
 SECONDS = 10  # of processor time a case: on a busy machine the clock would call the slow ones hung
