@@ -34,7 +34,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "shared": (),
     "blackbox": BLACK_BOX,
     "adv": ADVERSARIAL,
-    "advbb": ("--problem", "adversarial", "--gamma", "15", *BLACK_BOX),
+    "advbb": ("--problem", "adversarial", "--gamma", "25", *BLACK_BOX),
 }
 # One change each to the default recipe ("shared" above).
 ABLATION: dict[str, tuple[str, ...]] = {

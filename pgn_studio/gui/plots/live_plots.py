@@ -18,6 +18,7 @@ from pgn_studio.gui.plots.series_plot import SeriesPlot
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.history import RunHistory
 
+PERCENT_LIMITS = {"yMin": -5, "yMax": 105}  # around a flat line pyqtgraph would show 60 to 140 %
 TURN_MS = 60  # between two plots: each is redrawn about four times a second
 
 LOSSES = (Series("generator", "first", "loss_g"), Series("discriminator", "second", "loss_d"))
@@ -48,6 +49,8 @@ class LivePlots(QWidget):
         self.flips = SeriesPlot("flips", "Fixed and broken, %", FLIPS, logarithmic=False, parent=self)
         self.accuracies = SeriesPlot("accuracy", "Accuracy, %", ACCURACIES, logarithmic=False, parent=self)
         self.plots = (self.losses, self.l2, self.flips, self.accuracies)
+        for percent in (self.flips, self.accuracies):
+            percent.plot.setLimits(**PERCENT_LIMITS)
         self.gamma = GammaOverlay(self.l2.plot)
         self.gamma_switch = LegendSwitch("γ (right axis)", "gamma_switch", self.l2)
         self.gamma_switch.toggled.connect(self._show_gamma)

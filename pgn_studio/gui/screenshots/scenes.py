@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QLineEdit,
 from pgn_studio.core.annotations import Annotations, write_annotations
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.gui.classifier.measuring import SPLITS
+from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.screenshots.camera import settle, wait_until
 from pgn_studio.gui.studio import Studio
@@ -19,6 +20,10 @@ from pgn_studio.gui.studio import Studio
 EPOCHS_BEFORE_GAMMA, EPOCHS_SHOWN = 2, 4
 GAMMAS = (0.3, 3.0)  # of the short runs on the Runs page
 SHORT_EPOCHS = 3
+# Commands with the same settings are in docs/HEALTH.md.
+OUTRAN = {"epochs": 8, "gamma": 0.01, "learning_rate_g": 0.003, "learning_rate_d": 0.0001}
+CONSTANT = {"epochs": 6, "gamma": 3.0, "learning_rate_g": 0.0003, "learning_rate_d": 0.001, "blend": 0.0}
+EPOCHS_TO_SEE = 3
 STRENGTH = 30  # the slider's position: α 1.5
 PATIENCE_S = 120.0
 
@@ -221,6 +226,43 @@ def _runs(stage: Stage) -> QWidget:
     return window
 
 
+def _outran(stage: Stage) -> QWidget:
+    """A G that learns too fast for its D, to where the window says so."""
+    studio = stage.studio
+    studio.session.stop()
+    stage.idle()
+    studio.setup.fill(OUTRAN)
+    stage.page(0)
+    studio.start()
+    _told(stage, "g-outran-d")
+    return stage.window
+
+
+def _constant(stage: Stage) -> QWidget:
+    """A classifier trained in the window until it is right on all that it saw, and a PGN for it."""
+    studio = stage.studio
+    studio.session.stop()
+    stage.idle()
+    dialog = stage.dialog("action_train_a_classifier")
+    assert isinstance(dialog, TrainClassifierDialog)
+    dialog.out.setText(str(stage.folder / "perfect.safetensors"))
+    dialog.train_button.click()
+    stage.wait(lambda: not dialog.isVisible(), "the classifier")
+    stage.idle()
+    studio.setup.fill(CONSTANT)
+    stage.page(0)
+    studio.start()
+    _told(stage, "targets-constant")
+    return stage.window
+
+
+def _told(stage: Stage, code: str) -> None:
+    """Until the run's health is told to be so, and there are curves to see."""
+    history = stage.studio.training.history
+    stage.wait(lambda: any(notice.code == code for notice in history.notices), f"the notice {code}")
+    stage.wait(lambda: len(history.epochs) >= EPOCHS_TO_SEE, "the next epochs")
+
+
 SCENES = (
     Scene("inspect", _inspect, "Inspect"),
     Scene("strength", _strength),
@@ -235,5 +277,7 @@ SCENES = (
     Scene("error", _error),
     Scene("train", _train, "Train"),
     Scene("runs", _runs, "Runs"),
+    Scene("outran", _outran),
+    Scene("constant", _constant),
 )
 START = "start"  # before there is anything to prepare

@@ -91,6 +91,18 @@ def test_raw_steps_lie_faintly_behind_the_smooth_curve(qtbot: QtBot, page: Train
     np.testing.assert_allclose(_xy(losses.curves[0])[1], raw)
 
 
+def test_a_flat_line_of_percentages_is_shown_among_percentages(qtbot: QtBot, page: TrainingPage) -> None:
+    perfect = {"clean_accuracy": 1.0, "perturbed_accuracy": 1.0, "fixed": 0, "broken": 0}
+    steps = ("StepCompleted", "EpochCompleted")
+    page.replay([{**line, **(perfect if line["event"] in steps else {})} for line in lines()])
+    _redrawn(qtbot, page)
+    for plot, level in ((page.plots.accuracies, 100.0), (page.plots.flips, 0.0)):
+        box = plot.plot.getPlotItem().vb
+        qtbot.waitUntil(lambda box=box: box.viewRange()[0][1] < 60, timeout=5000)
+        low, high = box.viewRange()[1]
+        assert -6 < low < level < high < 106
+
+
 def test_smoothing_comes_before_decimation(qtbot: QtBot, page: TrainingPage) -> None:
     count = 10 * BLOCKS
     many = lines(count)
