@@ -17,7 +17,10 @@ FOLDER = Path(__file__).resolve().parents[3] / "docs" / "screenshots"
 SIZE = (1280, 800)
 MOST_BYTES = 2_500_000
 NAMES = [START, *(scene.name for scene in SCENES)]
-WHOLE = {START, "strength", "beside", "tour", "outran", "constant"} | {scene.name for scene in SCENES if scene.page}
+WHOLE = {
+    *(START, "strength", "beside", "tour", "outran", "constant"),
+    *(scene.name for scene in SCENES if scene.page),
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
