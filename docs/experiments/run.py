@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SEEDS = (0, 1, 2)
-ADVERSARIAL = ("--problem", "adversarial", "--gamma", "10")
+ADVERSARIAL = ("--problem", "adversarial")
 BLACK_BOX = ("--discriminator", "blackbox")
 # Fewer steps than the default's 1,000: about 300 on digits, 510 on clothing. All of them only for the
 # attack on a black box, whose D starts from nothing.
@@ -34,7 +34,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "shared": (),
     "blackbox": BLACK_BOX,
     "adv": ADVERSARIAL,
-    "advbb": ("--problem", "adversarial", "--gamma", "25", *BLACK_BOX),
+    "advbb": (*ADVERSARIAL, *BLACK_BOX),
 }
 # One change each to the default recipe ("shared" above).
 ABLATION: dict[str, tuple[str, ...]] = {

@@ -114,7 +114,7 @@ def _plain_type(annotation: Any) -> Any:
 
 def _default_text(field: FieldInfo, declaration: str) -> str:
     value = field.default
-    if value is None or value == "":
+    if value is None or value == "" or "default:" in (field.description or ""):
         return ""
     if isinstance(value, bool):
         return f" (default: {declaration.split('/')[0 if value else 1][2:]})"

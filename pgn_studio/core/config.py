@@ -141,7 +141,7 @@ class TrainingSettings(DataSettings):
     encoder_trained: bool | None = setting(None, "Whether the encoder learns too; default: only when it starts from scratch.", group="PGN", advanced=True)
     decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", advanced=True)
     input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN")
-    gamma: float = setting(3.0, "Weight of the L2 term in G's objective; can be moved while it trains.", group="PGN", ge=0.0, le=1e6)
+    gamma: float = setting(3.0, "Weight of the L2 term in G's objective; can be moved while it trains; default: 3, for attacks 10, or 25 where D does not look through the classifier.", group="PGN", ge=0.0, le=1e6)
     conditional: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", advanced=True)
     condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", advanced=True, ge=1, le=4096)
     told_label: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", advanced=True)
@@ -172,6 +172,14 @@ class TrainingSettings(DataSettings):
             return {**PAPER_RECIPE, **values}
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_gamma(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "gamma" not in values:
+            chosen = values.get("problem", "enhance"), values.get("discriminator", "shared")
+            return {**values, "gamma": usual_gamma(*chosen)}
+        return values
+
     @model_validator(mode="after")
     def _widths_are_positive(self) -> Self:
         if self.decoder_widths is not None and (not self.decoder_widths or min(self.decoder_widths) < 1):
@@ -199,6 +207,13 @@ PAPER_RECIPE: dict[str, Any] = {
     "augment": "none",
     "keep": "last",
 }
+
+
+def usual_gamma(problem: str, discriminator: str) -> float:
+    """γ where nobody chose one: attacks reach their end at once, and ever larger p would follow (docs)."""
+    if problem == "enhance":
+        return 3.0
+    return 10.0 if discriminator == "shared" else 25.0
 
 
 def soft_targets(settings: TrainingSettings) -> bool:

@@ -56,6 +56,23 @@ def test_a_recipe_yields_to_what_was_given() -> None:
     assert not settings.conditional
 
 
+@pytest.mark.parametrize(
+    ("options", "gamma"),
+    [
+        ((), 3),
+        (("--discriminator", "blackbox"), 3),
+        (("--problem", "adversarial"), 10),
+        (("--problem", "adversarial", "--discriminator", "blackbox"), 25),
+        (("--problem", "adversarial", "--discriminator", "known"), 25),
+        (("--problem", "adversarial", "--gamma", "3"), 3),
+    ],
+)
+def test_gamma_is_the_usual_one_of_the_problem_unless_given(options: tuple[str, ...], gamma: float) -> None:
+    settings = TrainingSettings.make(**given_by(TrainingSettings, *options))
+    assert settings.gamma == gamma
+    assert settings.updated(seed=4).gamma == gamma
+
+
 @pytest.mark.parametrize("model", [DataSettings, ClassifierSettings, TrainingSettings])
 def test_every_setting_is_an_option(model: type[Settings]) -> None:
     @with_settings(model)

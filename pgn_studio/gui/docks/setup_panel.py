@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings
+from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings, usual_gamma
 from pgn_studio.gui.docks.cards import ClassifierCard, DataCard, card_layout
 from pgn_studio.gui.docks.settings_undo import SettingsUndo
 from pgn_studio.gui.theme import current_theme, icon
@@ -84,9 +84,12 @@ class SetupPanel(QWidget):
         self.reason.setWordWrap(True)
         self.reason.setContentsMargins(9, 4, 9, 0)
         self._lay_out()
+        self._usual = self._usual_gamma()
         self.main.edited.connect(self._recipe_edited)
+        self.main.edited.connect(self._problem_edited)
         forms = {"data": self.data.form, "main": self.main, "advanced": self.advanced}
-        self.undo = SettingsUndo(forms, self.gamma, self)  # after the recipe, whose fields join its step
+        self.undo = SettingsUndo(forms, self.gamma, self)  # after those whose fields join a choice's step
+        self.undo.restored.connect(self._note_usual)
         self.gamma.changed.connect(self.gamma_changed)
         self.start_button.clicked.connect(self.start_wanted)
         self.continue_button.clicked.connect(self.continue_wanted)
@@ -124,6 +127,7 @@ class SetupPanel(QWidget):
             form.fill(values)
         if "gamma" in values:
             self.gamma.set_value(float(values["gamma"]))
+        self._note_usual()
 
     def show_state(
         self, state: RunState, *, startable: bool, resumable: bool = False, reason: str = ""
@@ -202,3 +206,20 @@ class SetupPanel(QWidget):
         recipe = self.main.values()["recipe"]
         shown = TrainingSettings.make(recipe=recipe).model_dump()
         self._show({field: shown[field] for field in RECIPE_FIELDS})
+
+    @Slot(str)
+    def _problem_edited(self, name: str) -> None:
+        """A γ that is the usual one of what was chosen before becomes that of what is chosen now."""
+        if name not in ("problem", "discriminator"):
+            return
+        if self.gamma.value == self._usual:
+            self.gamma.set_value(self._usual_gamma())
+        self._note_usual()
+
+    def _usual_gamma(self) -> float:
+        chosen = self.main.shown()
+        return usual_gamma(chosen["problem"], chosen["discriminator"])
+
+    @Slot()
+    def _note_usual(self) -> None:
+        self._usual = self._usual_gamma()

@@ -11,6 +11,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit, QSlider, QSpinBox
 from pytestqt.qtbot import QtBot
 
+from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.docks.setup_panel import SetupPanel
@@ -120,6 +121,32 @@ def test_a_recipe_and_what_it_sets_are_one_step(qtbot: QtBot, shown: MainWindow)
     assert {**setup.main.values(), **setup.advanced.values()} == before
     redo(qtbot)
     assert {**setup.main.values(), **setup.advanced.values()} == after
+
+
+def test_an_untouched_gamma_follows_the_problem_in_the_same_step(qtbot: QtBot, shown: MainWindow) -> None:
+    setup = setup_of(shown)
+    setup.fill(TrainingSettings().model_dump(mode="json"))
+    problem, discriminator = setup.main.editor("problem"), setup.main.editor("discriminator")
+    focus(qtbot, problem)
+    qtbot.keyClick(problem, Qt.Key.Key_Down)
+    assert setup.main.values()["problem"] == "adversarial"
+    assert setup.gamma.value == 10
+    focus(qtbot, discriminator)
+    qtbot.keyClick(discriminator, Qt.Key.Key_End)
+    assert setup.gamma.value == 25
+    assert action(shown, "undo").text() == "&Undo: Discriminator"
+    undo(qtbot)
+    assert setup.gamma.value == 10
+    undo(qtbot)
+    assert setup.main.values()["problem"] == "enhance"
+    assert setup.gamma.value == 3
+    redo(qtbot)
+    assert setup.gamma.value == 10
+    setup.gamma.user_set(7)  # a γ that somebody chose stays
+    focus(qtbot, problem)
+    qtbot.keyClick(problem, Qt.Key.Key_Up)
+    assert setup.main.values()["problem"] == "enhance"
+    assert setup.gamma.value == 7
 
 
 def test_half_typed_text_is_undone_first_and_by_its_field(qtbot: QtBot, shown: MainWindow) -> None:
