@@ -111,5 +111,5 @@ def epoch_line(event: EpochCompleted, total_epochs: int) -> str:
         f"fixed {event.fixed}  broken {event.broken}  L2 norm {event.l2_mean:.3g}  RMS {event.rms_mean:.3f}  "
         f"L_G {event.train_loss_g:.3f}  L_D {event.train_loss_d:.3f}  {duration(event.seconds)}"
         f"{'' if event.queries is None else f'  queries {event.queries:,}'}"
-        f"{'  best' if event.best else ''}"
+        f"{'  kept as best' if event.best else ''}"
     )

@@ -42,7 +42,7 @@ def test_a_run_as_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     assert "fixed 5  broken 2  accuracy 50.0 % -> 75.0 %  100 images/s" in lines[3]
     assert lines[4] == "gamma is 3 from step 7 on"
     assert "validation 60.0 % -> 70.0 % (8 bits 69.0 %)  fixed 9  broken 2" in lines[5]
-    assert lines[5].endswith("1:01  best")
+    assert lines[5].endswith("1:01  kept as best")
     assert lines[6] == "warning, step 8: Accuracy fell. Raise --gamma."
     assert len(lines) == 7
 

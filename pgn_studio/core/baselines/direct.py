@@ -28,6 +28,7 @@ from pgn_studio.core.protocols import Progress
 from pgn_studio.core.training.averaging import Averaged
 from pgn_studio.core.training.batches import generator_for, training_epochs
 from pgn_studio.core.training.blend import chosen_share
+from pgn_studio.core.training.choosing import as_good, higher
 from pgn_studio.core.training.feed import NOISE, Batch, Feed, lasting_features
 from pgn_studio.core.training.setup import build_feature_noise, pooled_features, sampled
 
@@ -92,7 +93,7 @@ class _Run:
         self.feature_noise = self._fitted_noise()
         self._steps = 0
         self._clean: Scores | None = None  # f's answers on the clean validation images: they never change
-        self._best_accuracy: float | None = None
+        self._top: float | None = None
         self._best_weights: dict[str, Tensor] = {}
 
     def _fitted_noise(self) -> FeatureNoise | None:
@@ -140,7 +141,7 @@ class _Run:
             self.averaged.update(self.generator)
 
     def keep_if_best(self) -> None:
-        """By validation accuracy after 8 bits, at the strength that it will have."""
+        """By validation accuracy after 8 bits at the strength that it will have, chosen as a run does."""
         context = self.context
         self.result.eval()
         perturber, _ = matched(Generated(self.result, context.space), context, enlarge=False)
@@ -159,9 +160,8 @@ class _Run:
             precision=self.precision,
             clean=self._clean,
         ).metrics.perturbed_accuracy_8bit
-        sign = 1 if context.problem == "enhance" else -1
-        if self._best_accuracy is None or sign * accuracy > sign * self._best_accuracy:
-            self._best_accuracy = accuracy
+        self._top = higher(context.problem, accuracy, self._top)
+        if as_good(context.problem, accuracy, self._top, images=len(context.val)):
             self._best_weights = copy.deepcopy(_learned(self.result).state_dict())
 
     def best(self) -> tuple[Perturber, float]:

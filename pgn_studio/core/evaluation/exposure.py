@@ -25,7 +25,7 @@ def find_exposure(pgn: Pgn, classifier: Classifier, dataset: ImageDataset, split
     same_pgn_data = pgn.info.fingerprint == dataset.fingerprint
     keep = pgn.info.settings.get("keep")
     chosen = {
-        "best": "val: the epoch with the best accuracy after 8 bits",
+        "best": "val: the latest epoch within one standard error of the best accuracy after 8 bits",
         "last": "no images: the last epoch was kept",
     }.get(str(keep), "not recorded")
     elsewhere = "" if same_pgn_data else f" of {pgn.info.dataset}, which is not this data set as it is now"

@@ -41,6 +41,7 @@ class Position:
     blend: float  # the share in force
     last_accuracy: float = 0.0  # of the newest epoch
     last_accuracy_8bit: float = 0.0
+    top_accuracy_8bit: float | None = None  # the highest (attacks: lowest) of any epoch; None: not known
     pace: Pace | None = None  # None in checkpoints from before a batch could shrink
 
     @classmethod

@@ -70,7 +70,7 @@ class EpochCompleted:
     train_loss_g: float  # means over the epoch's steps
     train_loss_d: float
     seconds: float
-    best: bool  # the best so far by perturbed_accuracy_8bit (adversarial: the lowest)
+    best: bool  # by perturbed_accuracy_8bit no epoch so far can be told to be better
     queries: int | None = None
     validation_seconds: float | None = None  # comes on top of `seconds`
 

@@ -13,15 +13,17 @@ from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import PgnInfo, save_pgn
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.checkpoints import Position
+from pgn_studio.core.training.choosing import as_good, higher
 
 
-def better(metrics: Metrics, position: Position, settings: TrainingSettings) -> bool:
-    """Whether these figures beat the best epoch's, by accuracy after 8 bits; the first of equals stays."""
-    sign = 1 if settings.problem == "enhance" else -1
-    return (
-        position.best_epoch == 0
-        or sign * metrics.perturbed_accuracy_8bit > sign * position.best_accuracy_8bit
-    )
+def is_best(metrics: Metrics, position: Position, settings: TrainingSettings) -> bool:
+    """Whether by accuracy after 8 bits no epoch so far can be told to be better."""
+    if position.best_epoch == 0:
+        return True
+    accuracy, top = metrics.perturbed_accuracy_8bit, position.top_accuracy_8bit
+    if top is None:  # a checkpoint from before there was such a figure
+        top = position.best_accuracy_8bit
+    return as_good(settings.problem, accuracy, top, images=metrics.n)
 
 
 def keep_epoch(
@@ -36,14 +38,22 @@ def keep_epoch(
 ) -> Position:
     """Save an epoch's PGN: as the last, as the best if it is that, and as the result if `keep` names it."""
     run.check_there()
-    best = better(metrics, position, settings)
+    best = is_best(metrics, position, settings)
     save_pgn(run.last_pgn_path, generator, info)
     if best:
         _copy(run.last_pgn_path, run.best_pgn_path)
     if best or settings.keep == "last":
         _copy(run.last_pgn_path, run.pgn_path)
     figures = (metrics.perturbed_accuracy, metrics.perturbed_accuracy_8bit)
-    position = replace(position, last_accuracy=figures[0], last_accuracy_8bit=figures[1])
+    top = position.top_accuracy_8bit
+    if top is None and position.best_epoch:
+        top = position.best_accuracy_8bit
+    position = replace(
+        position,
+        last_accuracy=figures[0],
+        last_accuracy_8bit=figures[1],
+        top_accuracy_8bit=higher(settings.problem, figures[1], top),
+    )
     if best:
         position = replace(
             position, best_epoch=epoch, best_accuracy=figures[0], best_accuracy_8bit=figures[1]
@@ -69,14 +79,14 @@ def keep_stopped(
 ) -> tuple[float, float]:
     """Save the PGN of a run that stops inside an epoch; returns the figures of the run's result.
 
-    It is the result where it beats the best epoch's. It is not the best epoch's own: a run that
+    It is the result where no epoch can be told to be better. It is not the best epoch's own: a run that
     goes on finds that as if it had never stopped.
     """
     run.check_there()
     save_pgn(run.last_pgn_path, generator, info)
     if position.best_epoch == 0:
         _copy(run.last_pgn_path, run.best_pgn_path)
-    if settings.keep == "last" or better(metrics, position, settings):
+    if settings.keep == "last" or is_best(metrics, position, settings):
         _copy(run.last_pgn_path, run.pgn_path)
         return metrics.perturbed_accuracy, metrics.perturbed_accuracy_8bit
     return result_figures(position, settings)

@@ -37,7 +37,7 @@ from pgn_studio.core.training.health import (
     few_failures,
     not_finite,
 )
-from pgn_studio.core.training.keeping import better, keep_epoch, keep_stopped, restore_result, result_figures
+from pgn_studio.core.training.keeping import is_best, keep_epoch, keep_stopped, restore_result, result_figures
 from pgn_studio.core.training.live_view import LiveView
 from pgn_studio.core.training.monitor import Monitor
 from pgn_studio.core.training.pace import Pace
@@ -310,7 +310,7 @@ class Trainer:
             steps=self._pace.steps_in(index),
             seconds=seconds,
             validation_seconds=time.monotonic() - began,
-            best=better(metrics, position, self.settings),
+            best=is_best(metrics, position, self.settings),
             queries=self._queries.used,
         )
         kept = keep_epoch(
