@@ -19,6 +19,7 @@ from pgn_studio.core.perturbation.pgn import load_pgn
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training import keeping, validation
 from pgn_studio.core.training import step as step_module
+from pgn_studio.core.training.choosing import as_good
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import (
     EpochCompleted,
@@ -194,11 +195,13 @@ def checked(folder: RunFolder) -> list[dict[str, torch.Tensor]]:
 class TestBestAndLast:
     @pytest.mark.parametrize("keep", ["best", "last"])
     def test_both_are_kept_and_the_result_is_the_one_that_keep_names(
-        self, train: Train, settings: TrainingSettings, keep: str
+        self, train: Train, settings: TrainingSettings, digits: ImageDataset, keep: str
     ) -> None:
         folder, events = train(settings.updated(keep=keep, epochs=4))
         epochs = [event for event in events if isinstance(event, EpochCompleted)]
-        best = max(epochs, key=lambda event: event.perturbed_accuracy_8bit)
+        best = [event for event in epochs if event.best][-1]
+        top = max(event.perturbed_accuracy_8bit for event in epochs)
+        assert as_good("enhance", best.perturbed_accuracy_8bit, top, images=len(digits.split("val")))
         files = contents(folder)
         assert files["pgn.safetensors"] == files[f"{keep}.safetensors"]
         expected = {"best": best, "last": epochs[-1]}
@@ -208,8 +211,6 @@ class TestBestAndLast:
         finished = events[-1]
         assert isinstance(finished, RunFinished)
         assert finished.perturbed_accuracy_8bit == expected[keep].perturbed_accuracy_8bit
-        marked = [event.epoch for event in epochs if event.best]
-        assert marked[-1] == best.epoch
 
     def test_a_stop_inside_an_epoch_leaves_the_best_epoch_to_the_run_that_goes_on(
         self, train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
@@ -219,7 +220,7 @@ class TestBestAndLast:
         one, _ = train(settings.updated(epochs=1), name="one")
         stop = {12: lambda control: control.stop()}
         with monkeypatch.context() as patch:
-            patch.setattr(keeping, "better", lambda metrics, position, of: True)
+            patch.setattr(keeping, "is_best", lambda metrics, position, settings: True)
             stopped, _ = train(settings, name="stopped", at=stop)
         files = contents(stopped)
         assert files["pgn.safetensors"] == files["last.safetensors"] != files["best.safetensors"]
