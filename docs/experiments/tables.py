@@ -91,6 +91,7 @@ def targets(results: Results) -> None:
         for title, found in (
             ("PGN, shared", results.of(data, "shared")),
             ("PGN, black box", results.of(data, "blackbox")),
+            ("PGN, black box, 1,000 steps", results.of(data, "blackbox-long")),
             ("direct, at the shared PGN's RMS", bound),
         ):
             clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
