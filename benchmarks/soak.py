@@ -201,19 +201,20 @@ class Soak:
         settle(0.05)
 
     def steps(self, count: int, *, pause_s: float) -> list[Count]:
-        """A run of `count` steps that are only told; a count at each tenth of it, from the second on."""
+        """A run of `count` steps that are only told."""
         window = self.window(make_runner=lambda job, sink: Rain(job, sink, count, pause_s))
-        return self._watched(window, count)
+        return self._watched(window, count, within_s=PATIENCE_S)
 
     def train(self, count: int) -> list[Count]:
         """The same, trained: each step with its arithmetic, each epoch with validation and checkpoint."""
         window = self.window()
         studio = window.studio
         assert studio is not None
-        studio.setup.fill({**FAST, **PLAIN, "batch_size": 8, "epochs": 1 + count // 27})  # of 216 images
-        return self._watched(window, count)
+        studio.setup.fill({**PLAIN, "batch_size": 8, "epochs": 1 + count // 27})  # of 216 images
+        return self._watched(window, count, within_s=PATIENCE_TRAINED_S)
 
-    def _watched(self, window: MainWindow, count: int) -> list[Count]:
+    def _watched(self, window: MainWindow, count: int, *, within_s: float) -> list[Count]:
+        """A count at each tenth of the run, from the second on; `within_s` for each."""
         counts: list[Count] = []
         studio = window.studio
         assert studio is not None
@@ -223,10 +224,9 @@ class Soak:
         studio.start()
         for tenth in range(2, 10):
             enough = tenth * count // 10
-            must(lambda enough=enough: len(steps) >= enough, "A step", within_s=PATIENCE_TRAINED_S)
+            must(lambda enough=enough: len(steps) >= enough, "A step", within_s=within_s)
             counts.append(Count.now(len(steps)))
-        studio.session.stop()
-        must(lambda: not studio.session.active, "The end of the run")
+        must(lambda: not studio.session.active, "The end of the run", within_s=within_s)
         self.close(window)
         return counts
 

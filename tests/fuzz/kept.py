@@ -21,8 +21,8 @@ from pgn_studio.core.training.checkpoints import Position, load_checkpoint, save
 from pgn_studio.core.training.setup import build_players
 from pgn_studio.core.training.step import TrainStep
 from pgn_studio.gui.opening import kind_of
-from tests.fuzz.mutation import damaged, damaged_json, damaged_safetensors, json_text
-from tests.fuzz.subject import CLASSES, SIZE, Subject, link
+from tests.fuzz.mutation import damaged, damaged_json, json_text
+from tests.fuzz.subject import CLASSES, SIZE, Subject, damaging_safetensors, link
 
 
 def small_settings() -> TrainingSettings:
@@ -43,17 +43,12 @@ def _small_pgn(path: Path) -> bytes:
 def pgn_subject(folder: Path) -> Subject:
     good = _small_pgn(folder / "pgn.safetensors")
 
-    def make(random: Random, folder: Path) -> Path:
-        path = folder / f"{random.randrange(10**6)}.safetensors"
-        path.write_bytes(damaged_safetensors(good, random, entry="info"))
-        return path
-
     def look(path: Path) -> None:
         kind_of(path)
         pgn = load_pgn(path)
         pgn.perturb(torch.rand(1, 3, pgn.info.image_size, pgn.info.image_size))
 
-    return Subject("pgn", make, look)
+    return Subject("pgn", damaging_safetensors(good, entry="info"), look)
 
 
 def run_subject(folder: Path) -> Subject:
@@ -105,13 +100,8 @@ def checkpoint_subject(folder: Path) -> Subject:
     save_checkpoint(folder / "checkpoint.safetensors", step, Position.start(gamma=1.0))
     good = (folder / "checkpoint.safetensors").read_bytes()
 
-    def make(random: Random, folder: Path) -> Path:
-        path = folder / f"{random.randrange(10**6)}.safetensors"
-        path.write_bytes(damaged_safetensors(good, random, entry="position"))
-        return path
-
     def look(path: Path) -> None:
         kind_of(path)
         load_checkpoint(path, step)
 
-    return Subject("checkpoint", make, look)
+    return Subject("checkpoint", damaging_safetensors(good, entry="position"), look)

@@ -9,8 +9,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.fuzz.mutation import damaged_safetensors
+
 CLASSES = tuple("ab")
 SIZE = 8
+Maker = Callable[[Random, Path], Path]
 Opener = Callable[[Path], object]
 
 
@@ -19,7 +22,7 @@ class Subject:
     """`make(random, folder)` writes one case and returns what is opened; `open` is the user's way to it."""
 
     name: str
-    make: Callable[[Random, Path], Path]
+    make: Maker
     open: Opener
 
 
@@ -37,3 +40,14 @@ def link(path: Path, target: object) -> None:
     """A symbolic link, unless something is there already."""
     if not os.path.lexists(path):
         path.symlink_to(str(target))
+
+
+def damaging_safetensors(good: bytes, *, entry: str) -> Maker:
+    """Makes cases of a good file; `entry`: where its metadata hold ours."""
+
+    def make(random: Random, folder: Path) -> Path:
+        path = folder / f"{random.randrange(10**6)}.safetensors"
+        path.write_bytes(damaged_safetensors(good, random, entry=entry))
+        return path
+
+    return make

@@ -136,7 +136,9 @@ def settings_subject(folder: Path, mark: Path) -> Subject:
         writing.sync()
         line = file.read_bytes().split(b"\n", 1)[1]
         file.unlink()
-        hidden = random.choice((b"@Variant(", b"\\x40Variant(", b"@V\\x61riant(", b"\\100Variant(", b'@V""ariant('))  # noqa: E501
+        hidden = random.choice(
+            (b"@Variant(", b"\\x40Variant(", b"@V\\x61riant(", b"\\100Variant(", b'@V""ariant(')
+        )
         return line.replace(b"@Variant(", hidden) + good.replace(b"theme=dark", b"")
 
     def make(random: Random, folder: Path) -> Path:

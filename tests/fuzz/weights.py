@@ -15,8 +15,8 @@ from torch import nn
 
 from pgn_studio.core.classifiers import load_classifier, save_classifier
 from pgn_studio.gui.opening import kind_of
-from tests.fuzz.mutation import damaged, damaged_safetensors, damaged_zip, zipped
-from tests.fuzz.subject import CLASSES, SIZE, Mark, Subject
+from tests.fuzz.mutation import damaged, damaged_zip, zipped
+from tests.fuzz.subject import CLASSES, SIZE, Mark, Subject, damaging_safetensors
 
 
 def small_network() -> nn.Module:
@@ -51,7 +51,9 @@ def pth_subject(mark: Path) -> Subject:  # noqa: C901 - one trick after another
         return {**state, key: random.choice(odd_values)}
 
     def evil(random: Random) -> bytes:
-        payload = random.choice((Mark(mark), {"a": Mark(mark)}, {**state, "fc.bias": Mark(mark)}, [Mark(mark)]))  # noqa: E501
+        payload = random.choice(
+            (Mark(mark), {"a": Mark(mark)}, {**state, "fc.bias": Mark(mark)}, [Mark(mark)])
+        )
         protocol = random.randrange(6)
         way = random.randrange(4)
         if way == 0:
@@ -99,16 +101,11 @@ def safetensors_subject(folder: Path) -> Subject:
     save_classifier(path, made.net, made.info)
     good = path.read_bytes()
 
-    def make(random: Random, folder: Path) -> Path:
-        path = folder / f"{random.randrange(10**6)}.safetensors"
-        path.write_bytes(damaged_safetensors(good, random, entry="pgn-studio"))
-        return path
-
     def look(path: Path) -> None:
         kind_of(path)
         load_classifier(path, classes=CLASSES, arch="small", image_size=SIZE)
 
-    return Subject("safetensors", make, look)
+    return Subject("safetensors", damaging_safetensors(good, entry="pgn-studio"), look)
 
 
 class Tiny(nn.Module):

@@ -18,12 +18,15 @@ from pgn_studio.core.training.choosing import as_good, higher
 
 def is_best(metrics: Metrics, position: Position, settings: TrainingSettings) -> bool:
     """Whether by accuracy after 8 bits no epoch so far can be told to be better."""
-    if position.best_epoch == 0:
-        return True
-    accuracy, top = metrics.perturbed_accuracy_8bit, position.top_accuracy_8bit
-    if top is None:  # a checkpoint from before there was such a figure
-        top = position.best_accuracy_8bit
-    return as_good(settings.problem, accuracy, top, images=metrics.n)
+    top = _top(position)
+    return top is None or as_good(settings.problem, metrics.perturbed_accuracy_8bit, top, images=metrics.n)
+
+
+def _top(position: Position) -> float | None:
+    """The highest (attacks: lowest) 8-bit accuracy of any epoch; older checkpoints know the best's alone."""
+    if position.top_accuracy_8bit is None and position.best_epoch:
+        return position.best_accuracy_8bit
+    return position.top_accuracy_8bit
 
 
 def keep_epoch(
@@ -45,14 +48,11 @@ def keep_epoch(
     if best or settings.keep == "last":
         _copy(run.last_pgn_path, run.pgn_path)
     figures = (metrics.perturbed_accuracy, metrics.perturbed_accuracy_8bit)
-    top = position.top_accuracy_8bit
-    if top is None and position.best_epoch:
-        top = position.best_accuracy_8bit
     position = replace(
         position,
         last_accuracy=figures[0],
         last_accuracy_8bit=figures[1],
-        top_accuracy_8bit=higher(settings.problem, figures[1], top),
+        top_accuracy_8bit=higher(settings.problem, figures[1], _top(position)),
     )
     if best:
         position = replace(

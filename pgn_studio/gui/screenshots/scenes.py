@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QLineEdit, QSlider, QTabWidget, QWidget
@@ -50,6 +51,11 @@ class Stage:
         """Until nothing is loaded, measured or trained."""
         studio = self.studio
         self.wait(lambda: not (studio.workspace.busy or studio.session.active), "what was begun")
+
+    def end_run(self) -> None:
+        """Stop the run under way, if any, and wait for its end."""
+        self.studio.session.stop()
+        self.idle()
 
     def part(self, name: str) -> QWidget:
         found = self.window.findChild(QWidget, name)
@@ -209,8 +215,7 @@ def _train(stage: Stage) -> QWidget:
 def _runs(stage: Stage) -> QWidget:
     """Three short runs of another γ each."""
     studio = stage.studio
-    studio.session.stop()
-    stage.idle()
+    stage.end_run()
     for gamma in GAMMAS:
         studio.setup.fill({"epochs": SHORT_EPOCHS, "gamma": gamma})
         studio.start()
@@ -228,39 +233,31 @@ def _runs(stage: Stage) -> QWidget:
 
 def _outran(stage: Stage) -> QWidget:
     """A G that learns too fast for its D, to where the window says so."""
-    studio = stage.studio
-    studio.session.stop()
-    stage.idle()
-    studio.setup.fill(OUTRAN)
-    stage.page(0)
-    studio.start()
-    _told(stage, "g-outran-d")
-    return stage.window
+    stage.end_run()
+    return _failing(stage, OUTRAN, "g-outran-d")
 
 
 def _constant(stage: Stage) -> QWidget:
     """A classifier trained in the window until it is right on all that it saw, and a PGN for it."""
-    studio = stage.studio
-    studio.session.stop()
-    stage.idle()
+    stage.end_run()
     dialog = stage.dialog("action_train_a_classifier")
     assert isinstance(dialog, TrainClassifierDialog)
     dialog.out.setText(str(stage.folder / "perfect.safetensors"))
     dialog.train_button.click()
     stage.wait(lambda: not dialog.isVisible(), "the classifier")
     stage.idle()
-    studio.setup.fill(CONSTANT)
+    return _failing(stage, CONSTANT, "targets-constant")
+
+
+def _failing(stage: Stage, settings: Mapping[str, Any], code: str) -> QWidget:
+    """A run of these settings, to where its health is told to be so and there are curves to see."""
+    studio, history = stage.studio, stage.studio.training.history
+    studio.setup.fill(settings)
     stage.page(0)
     studio.start()
-    _told(stage, "targets-constant")
-    return stage.window
-
-
-def _told(stage: Stage, code: str) -> None:
-    """Until the run's health is told to be so, and there are curves to see."""
-    history = stage.studio.training.history
     stage.wait(lambda: any(notice.code == code for notice in history.notices), f"the notice {code}")
     stage.wait(lambda: len(history.epochs) >= EPOCHS_TO_SEE, "the next epochs")
+    return stage.window
 
 
 SCENES = (

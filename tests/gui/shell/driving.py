@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import DataSettings
@@ -23,8 +23,8 @@ def studio_of(window: MainWindow) -> Studio:
     return window.studio
 
 
-def child(window: MainWindow, kind: type[Any], name: str) -> Any:
-    found = window.findChild(kind, name)
+def child(parent: QWidget, kind: type[Any], name: str) -> Any:
+    found = parent.findChild(kind, name)
     assert found is not None, name
     return found
 

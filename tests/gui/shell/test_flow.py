@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PySide6.QtWidgets import QAbstractButton, QLabel, QSlider
@@ -18,14 +17,10 @@ from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.training.worker import make_trainer
 from pgn_studio.gui.widgets.gamma_control import gamma_at
 from pgn_studio.gui.workspace import DEMO_PGN
-from tests.gui.shell.driving import studio_of
+from tests.gui.shell.driving import child, studio_of
 
 PATIENCE_MS = 120_000  # a loaded machine, not a slow program
 NEW_POSITION = 270
-
-
-def child(parent: MainWindow, kind: type[Any], name: str) -> Any:
-    return parent.findChild(kind, name)
 
 
 @pytest.fixture

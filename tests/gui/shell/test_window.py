@@ -30,7 +30,7 @@ from pgn_studio.gui.plots.series_plot import SeriesPlot
 from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.session import RunState
-from tests.gui.shell.driving import studio_of
+from tests.gui.shell.driving import child, studio_of
 
 if TYPE_CHECKING:
     from conftest import FakeTrainer
@@ -38,12 +38,6 @@ if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
 
 FOREVER = 1_000_000
-
-
-def child(parent: QWidget, kind: type[Any], name: str) -> Any:
-    found = parent.findChild(kind, name)
-    assert found is not None, name
-    return found
 
 
 def press(qtbot: QtBot, window: QWidget, name: str) -> None:
