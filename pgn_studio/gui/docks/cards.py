@@ -138,8 +138,11 @@ class DataCard(QGroupBox):
 
     def show_dataset(self, dataset: ImageDataset) -> None:
         counts = " / ".join(f"{len(dataset.split(name)):,}" for name in ("train", "val", "test"))
+        # By its name: the list may meanwhile show another, which could not be read and is kept for another try.
+        name = html.escape(shortened(DATASET_TITLES.get(dataset.name, dataset.name)))
         self.summary.setText(
-            f"<b>{len(dataset.classes)} classes, {dataset.image_size} px</b><br>{counts} train / val / test"
+            f"<b>{name}</b><br>{len(dataset.classes)} classes, {dataset.image_size} px<br>"
+            f"{counts} train / val / test"
         )
         self.summary.setToolTip(f"<p>{dataset.root}<br>{', '.join(dataset.classes[:40])}</p>")
         count = len(dataset.skipped)

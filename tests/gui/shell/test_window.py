@@ -217,7 +217,9 @@ def test_a_dropped_folder_without_images_is_an_error_in_a_dialog(
     assert studio.error_dialog is not None
     assert studio.error_dialog.hint.text()
     studio.error_dialog.close()
-    assert studio.workspace.dataset is not None  # what was loaded stays
+    assert studio.workspace.dataset is not None  # what was loaded stays, and is named
+    assert studio.setup.data.combo.currentText() == "empty"  # kept for another try
+    assert child(window, QLabel, "dataset_summary").text().startswith("<b>Digits (bundled)</b>")
     qtbot.waitUntil(lambda: not studio.workspace.busy)
 
 
