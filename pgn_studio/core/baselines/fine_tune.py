@@ -23,6 +23,7 @@ from pgn_studio.core.perturbation.pgn import Perturbation
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import Progress
 from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch, training_epochs
+from pgn_studio.core.training.choosing import as_good, higher
 from pgn_studio.core.training.feed import AUGMENTATION
 
 _RATE = 5e-4  # AdamW's peak
@@ -42,22 +43,23 @@ class Unperturbed:
 def fine_tune(context: BaselineContext, progress: Progress | None = None) -> Classifier:
     """A copy of f trained with AdamW and one cycle of the rate; the best epoch by validation is returned.
 
-    Images, augmentation, order, batch size and epochs are the PGN's; f itself is never touched, and
-    is what is returned where no epoch was better. `progress(steps done, steps)`. Raises
-    ClassifierError for networks that cannot learn (exported programs), ConfigError for settings that
-    do not train here.
+    Images, augmentation, order, batch size, epochs and the rule for the best of them are the PGN's; f
+    itself is never touched, counts as the first, and is what is returned where no epoch is as good.
+    `progress(steps done, steps)`. Raises ClassifierError for networks that cannot learn (exported
+    programs), ConfigError for settings that do not train here.
     """
     run = _Run(context)
     epochs = training_epochs(context.settings, len(context.train))
     total = run.steps_per_epoch * epochs
     if total == 0:
         raise ConfigError("The training split needs at least two images.", hint="Use more training images.")
-    best, best_weights = run.accuracy(), copy.deepcopy(run.tuned.net.state_dict())
+    top, best_weights = run.accuracy(), copy.deepcopy(run.tuned.net.state_dict())
     for epoch in range(epochs):
         run.train_epoch(epoch, total, progress)
         accuracy = run.accuracy()
-        if accuracy > best:
-            best, best_weights = accuracy, copy.deepcopy(run.tuned.net.state_dict())
+        top = higher("enhance", accuracy, top)
+        if as_good("enhance", accuracy, top, images=len(context.val)):
+            best_weights = copy.deepcopy(run.tuned.net.state_dict())
     run.tuned.net.load_state_dict(best_weights)
     return run.tuned
 

@@ -138,7 +138,7 @@ class DataCard(QGroupBox):
 
     def show_dataset(self, dataset: ImageDataset) -> None:
         counts = " / ".join(f"{len(dataset.split(name)):,}" for name in ("train", "val", "test"))
-        # By its name: the list may meanwhile show another, which could not be read and is kept for another try.
+        # By name: the list may show another by now, which could not be read and stays for another try.
         name = html.escape(shortened(DATASET_TITLES.get(dataset.name, dataset.name)))
         self.summary.setText(
             f"<b>{name}</b><br>{len(dataset.classes)} classes, {dataset.image_size} px<br>"

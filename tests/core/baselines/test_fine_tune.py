@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from pgn_studio.core.baselines import fine_tune as fine_tuning
 from pgn_studio.core.baselines import make_baseline
 from pgn_studio.core.baselines.fine_tune import fine_tune
 from pgn_studio.core.classifiers import Classifier, measure_accuracy
@@ -60,6 +61,23 @@ def test_the_best_epoch_on_validation_is_kept(
     tuned = fine_tune(make_context(val=ArraySplit(images, answers, names=["-"] * 40)))
     for name, value in tuned.net.state_dict().items():
         assert torch.equal(value, f.net.state_dict()[name]), name
+
+
+def test_of_epochs_that_validation_cannot_tell_apart_the_latest_is_kept(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept_after: dict[int, dict[str, torch.Tensor]] = {}
+    accuracies = iter((0.5, 0.9, 0.88, 0.6))  # of f and three epochs; of 40 images 0.9 is sure to 0.05
+
+    def accuracy(run: fine_tuning._Run) -> float:
+        kept_after[len(kept_after)] = copy.deepcopy(run.tuned.net.state_dict())
+        return next(accuracies)
+
+    monkeypatch.setattr(fine_tuning._Run, "accuracy", accuracy)
+    tuned = fine_tune(make_context(settings={"epochs": 3}))
+    for name, value in tuned.net.state_dict().items():
+        assert torch.equal(value, kept_after[2][name]), name
+    assert not torch.equal(next(iter(kept_after[1].values())), next(iter(kept_after[2].values())))
 
 
 def test_the_seed_decides(make_context: MakeContext) -> None:
