@@ -38,6 +38,7 @@ from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.events import (
     EpochCompleted,
     EventSink,
+    Notice,
     PreviewReady,
     RunFinished,
     RunStarted,
@@ -84,9 +85,9 @@ class Count:
     def now(cls, at: int) -> Count:
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
         gc.collect()
-        everything = gc.get_objects()
-        found = [item for item in everything if issubclass(type(item), QObject) and isValid(item)]
-        modules = [item for item in everything if issubclass(type(item), nn.Module)]
+        known = _known(QObject, nn.Module)
+        found = [item for item in known if isinstance(item, QObject) and isValid(item)]
+        modules = [item for item in known if isinstance(item, nn.Module)]
         parts = {id(part) for module in modules for part in module.children()}
         timers = sum(isinstance(item, QTimer) and item.isActive() for item in found)
         return cls(
@@ -100,6 +101,17 @@ class Count:
             len(found),
             sum(id(module) not in parts for module in modules),
         )
+
+
+def _known(*kinds: type) -> list[Any]:
+    """All objects of these kinds. The training thread waits meanwhile: it may be in the middle of making
+    a tuple, which fails when somebody else holds it then."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60.0)
+    try:
+        return [item for item in gc.get_objects() if issubclass(type(item), kinds)]
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def _entries(folder: str) -> int:
@@ -253,6 +265,7 @@ class Rain:
             self._tell(step_of(step, rng.normal()))
             if step % STEPS_PER_EPOCH == 0:
                 self._tell(epoch_of(step))
+                self._tell(notice_of(step))
             if time.monotonic() - last > 1.0:
                 last = time.monotonic()
                 self._tell(preview_of(step, rng))
@@ -270,6 +283,12 @@ def step_of(step: int, noise: float) -> StepCompleted:
 def epoch_of(step: int) -> EpochCompleted:
     figures = (0.9, 0.94, 0.93, 6, 2, 0.5, 0.03, 0.2, 0.1, 1.0, True)
     return EpochCompleted(step // STEPS_PER_EPOCH, step, 3.0, *figures)
+
+
+def notice_of(step: int) -> Notice:
+    """A condition that comes and goes with every epoch."""
+    starts = step // STEPS_PER_EPOCH % 2
+    return Notice(step, "below-clean", "Below clean.", "Raise --gamma.", "warning" if starts else "passed")
 
 
 def preview_of(step: int, rng: np.random.Generator) -> PreviewReady:

@@ -82,7 +82,7 @@ class LivePlots(QWidget):
 
     @Slot()
     def mark_notices(self) -> None:
-        """The history's notices have changed: few, so all are drawn anew."""
+        """The history's notices have changed, or where and how they are drawn."""
         notices = self._history.notices
         positions = [self._position(notice.step) for notice in notices]
         for plot in self.plots:

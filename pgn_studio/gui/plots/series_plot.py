@@ -15,6 +15,7 @@ from pgn_studio.core.training.events import Notice
 from pgn_studio.gui.plots.compared import MOST, ComparedRun, dashed
 from pgn_studio.gui.plots.growing import GrowingLine
 from pgn_studio.gui.plots.legend import LegendSwitch
+from pgn_studio.gui.plots.notice_marks import Mark, NoticeMarks
 from pgn_studio.gui.plots.plot_widget import QuietPlot
 from pgn_studio.gui.plots.series import Line, Look, Series
 from pgn_studio.gui.theme import PlotColors
@@ -24,12 +25,6 @@ SMALLEST = 1e-9  # what a zero is drawn as on a logarithmic axis
 RAW_STRENGTH = 0.28  # of a raw curve's colour over the ground
 COMPARED_STRENGTH = 0.75
 GAMMA_TICK = 0.1  # of the plot's height
-# The mark of a notice: its sign, its line, and the field of PlotColors.
-_MARKS = {
-    "warning": ("!", Qt.PenStyle.DashLine, "warning"),
-    "severe": ("!!", Qt.PenStyle.SolidLine, "severe"),
-    "passed": ("✓", Qt.PenStyle.DotLine, "good"),
-}
 
 
 class _Curves:
@@ -106,7 +101,8 @@ class SeriesPlot(QFrame):
             self.plot.addItem(line, ignoreBounds=True)
         self.gamma_ticks = pg.VTickGroup(yrange=[0, GAMMA_TICK])
         self.plot.addItem(self.gamma_ticks, ignoreBounds=True)
-        self.marks: list[pg.InfiniteLine] = []
+        self.notices = NoticeMarks()
+        self.plot.addItem(self.notices, ignoreBounds=True)
         self.switches = [self._switch(lines) for lines in self._lines]
         self._top = QHBoxLayout()
         self._top.setSpacing(4)
@@ -180,25 +176,8 @@ class SeriesPlot(QFrame):
                 curve.setData(x, y, connect=joined)
 
     def set_marks(self, notices: Sequence[Notice], positions: Sequence[float]) -> None:
-        """A line where a condition started (!: warning, !!: problem) or passed (✓); notes have none."""
-        for mark in self.marks:
-            self.plot.removeItem(mark)
-        self.marks = []
-        for notice, position in zip(notices, positions, strict=True):
-            if notice.level == "info" or self._colors is None:
-                continue
-            sign, style, color = _MARKS[notice.level]
-            shown = getattr(self._colors, color)
-            mark = pg.InfiniteLine(
-                pos=position,
-                angle=90,
-                pen=pg.mkPen(shown, width=1, style=style),
-                label=sign,
-                labelOpts={"position": 0.92, "color": shown},
-            )
-            mark.setToolTip(f"Step {notice.step}: {notice.message}")
-            self.plot.addItem(mark, ignoreBounds=True)
-            self.marks.append(mark)
+        """A line at each of these positions; notes have none."""
+        self.notices.show_notices(notices, positions, self._colors)
 
     def point_to(self, position: float) -> None:
         """Put the cursor at an x and say the values there; NaN takes it away."""
@@ -219,6 +198,10 @@ class SeriesPlot(QFrame):
         self._readout.setText(f"{where}: {' · '.join(texts)}")
         self._cursor.setPos(x)
         self._cursor.show()
+
+    @property
+    def marks(self) -> Sequence[Mark]:
+        return self.notices.marks
 
     def readout(self) -> str:
         return self._readout.text()

@@ -50,7 +50,8 @@ class HealthStrip(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("health_strip")
-        self._notices: list[Notice] = []
+        self._given: list[Notice] = []
+        self._notices: list[Notice] = []  # the same, in the window's words
         self._icon = QLabel(self)
         self._icon.setFixedSize(QSize(_ICON_PX, _ICON_PX))
         self._text = QLabel(self)
@@ -84,7 +85,7 @@ class HealthStrip(QFrame):
         self.toggle.toggled.connect(self._show_list)
         self.list.clicked.connect(self._choose)
         self.list.activated.connect(self._choose)
-        current_theme().changed.connect(self._draw)
+        current_theme().changed.connect(self._recolor)
         self._show_list(False)
         self.hide()
 
@@ -95,19 +96,29 @@ class HealthStrip(QFrame):
         return "severe" if "severe" in levels else "warning" if "warning" in levels else "passed"
 
     def show_notices(self, notices: Sequence[Notice]) -> None:
-        """The notices of a run so far, in their order; shows itself."""
-        self._notices = [_worded(notice) for notice in notices]
-        self._draw()
+        """The notices of a run so far, in their order; shows itself. Costs what is new."""
+        given = list(notices)
+        grown = self._given == given[: len(self._given)]
+        known = len(self._given) if grown else 0
+        self._given = given
+        self._notices = [*self._notices[:known], *map(_worded, given[known:])]
+        self._draw_state()
+        self._put(self._notices[known:], anew=not grown)
         self.show()
 
     def clear(self) -> None:
         """No run: nothing to say."""
-        self._notices = []
+        self._notices, self._given = [], []
+        self.model.clear()
         self.toggle.setChecked(False)
         self.hide()
 
     @Slot()
-    def _draw(self) -> None:
+    def _recolor(self) -> None:
+        self._draw_state()
+        self._put(self._notices, anew=True)
+
+    def _draw_state(self) -> None:
         level = self.level
         worst = [notice for notice in holding(self._notices) if notice.level == level]
         word = WORDS[level] if worst else "Healthy"
@@ -126,17 +137,18 @@ class HealthStrip(QFrame):
         self.setProperty("level", level)
         self.style().unpolish(self)  # style sheets look at properties only when polishing
         self.style().polish(self)
-        self._fill_list()
 
-    def _fill_list(self) -> None:
-        self.model.clear()
-        for notice in reversed(self._notices):  # the newest on top
+    def _put(self, notices: Sequence[Notice], *, anew: bool) -> None:
+        """Put these on top of the list, the newest first; `anew`: in place of all that it holds."""
+        if anew:
+            self.model.clear()
+        for notice in notices:
             line = f"Step {notice.step:,}  {WORDS[notice.level]}: {notice.message} {notice.hint}".rstrip()
             item = QStandardItem(_icon(notice.level), line)
             item.setData(notice.step, STEP_ROLE)
             item.setToolTip(f"<p>{html.escape(line)}</p>")
             item.setEditable(False)
-            self.model.appendRow(item)
+            self.model.insertRow(0, item)
         count = len(self._notices)
         self.toggle.setText("1 notice" if count == 1 else f"{count} notices")
         self.toggle.setVisible(count > 0)

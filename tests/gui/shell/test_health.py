@@ -7,13 +7,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, QPoint, QPointF, Qt
 from PySide6.QtWidgets import QLabel, QListView
 from pytestqt.qtbot import QtBot
 
-from pgn_studio.core.training.events import Notice
+from pgn_studio.core.training.events import Notice, NoticeLevel
 from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.plots.live_plots import LivePlots
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.bridge import TrainingBridge
 from pgn_studio.gui.training.history import RunHistory, holding
@@ -141,7 +142,78 @@ def test_a_run_that_goes_on_forgets_later_notices() -> None:
 
 
 def signs_of(page: TrainingPage) -> list[list[tuple[float, str]]]:
-    return [[(mark.value(), mark.label.format) for mark in plot.marks] for plot in page.plots.plots]
+    return [[(mark.x, mark.sign) for mark in plot.marks] for plot in page.plots.plots]
+
+
+def coming_and_going(count: int) -> list[Notice]:
+    levels: tuple[NoticeLevel, ...] = ("warning", "passed")
+    return [Notice(step, "below-clean", f"At {step}.", "", levels[step % 2]) for step in range(count)]
+
+
+def test_marks_of_a_condition_that_comes_and_goes_cost_no_items_and_no_fence(qtbot: QtBot) -> None:
+    """An item a mark held the window up for seconds after some hundred."""
+    current_theme().apply("light")
+    plots = LivePlots(RunHistory())
+    qtbot.addWidget(plots)
+    plots.resize(600, 400)
+    plots.show()
+    plot = plots.losses
+    items = len(plot.plot.scene().items())
+    notices = coming_and_going(1000)
+    plot.set_marks(notices, [notice.step for notice in notices])
+    assert len(plot.marks) == 1000
+    assert len(plot.plot.scene().items()) == items
+    plot.plot.setXRange(0, 1000, padding=0)
+    plot.plot.grab()
+    assert 20 < plot.notices.drawn <= plot.plot.width() / 3
+    plot.plot.setXRange(0, 9, padding=0)
+    plot.plot.grab()
+    assert plot.notices.drawn == 10
+
+
+def test_a_mark_is_drawn_where_it_is_and_says_what_it_is(qtbot: QtBot) -> None:
+    current_theme().apply("light")
+    plots = LivePlots(RunHistory())
+    qtbot.addWidget(plots)
+    plots.resize(600, 400)
+    plots.show()
+    plot = plots.losses
+    plot.plot.setXRange(0, 20, padding=0)
+
+    def column() -> set[str]:
+        picture = plot.plot.grab().toImage()
+        view = plot.plot.getPlotItem().vb
+        x = round(plot.plot.mapFromScene(view.mapViewToScene(QPointF(8, 0))).x())
+        return {picture.pixelColor(x, y).name() for y in range(20, picture.height() - 40)}
+
+    color = current_theme().colors.severe.lower()
+    assert color not in column()
+    plot.set_marks([WARNING, SEVERE, PASSED], [8.0, 8.0, 8.0])  # the worst of those at one place is seen
+    assert color in column()
+    at = plot.notices.mark_at(8.0)
+    assert at is not None
+    assert at.text.startswith("Step 12: D answers")
+    assert plot.notices.mark_at(12.0) is None
+    for x, text in ((8, at.text), (12, "")):
+        place = plot.plot.mapFromScene(plot.plot.getPlotItem().vb.mapViewToScene(QPointF(x, 0)))
+        qtbot.mouseMove(plot.plot.viewport(), QPoint(place.x() + 1, 80))
+        qtbot.waitUntil(lambda text=text: plot.notices.toolTip() == text, timeout=2000)
+    plot.set_marks([], [])
+    assert color not in column()
+    assert plot.notices.mark_at(8.0) is None
+
+
+def test_a_new_notice_adds_one_line_to_the_list(strip: HealthStrip) -> None:
+    strip.show_notices([SEVERE])
+    first = strip.model.item(0)
+    strip.show_notices([SEVERE, WARNING])
+    assert strip.model.item(1) is first
+    assert strip.toggle.text() == "2 notices"
+    strip.show_notices([PASSED])  # another run's
+    assert lines_of(strip) == ["Step 20  Passed: D has caught up."]
+    strip.clear()
+    strip.show_notices([WARNING])
+    assert len(lines_of(strip)) == 1
 
 
 def records(notices: Sequence[Notice]) -> list[dict[str, object]]:
