@@ -28,6 +28,9 @@ BLACK_BOX = ("--discriminator", "blackbox")
 # whose D starts from nothing: the attack, and enhancing once more.
 EPOCHS = {"digits": "20", "clothing": "16"}
 DEFAULT_EPOCHS = ("advbb", "blackbox-long")
+SIZES = {"clothing": "32", "clothing96": "96"}  # pixels of the photographs
+# What a user gets who changes nothing, at the README's size: the default's steps, the targets alone.
+UNCHANGED = {"clothing96": ("shared", "blackbox", "adv", "advbb")}
 
 # Name of a run: what differs from the defaults. The first group is for the targets.
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -74,7 +77,7 @@ BASELINES = {
 
 @dataclass(frozen=True)
 class Job:
-    data: str  # digits or clothing
+    data: str  # digits, or one of SIZES
     name: str
     seed: int
     options: tuple[str, ...]
@@ -101,6 +104,9 @@ def all_jobs() -> list[Job]:
                     jobs.append(Job(data, name_of(gamma), seed, (*steps, "--gamma", f"{gamma:g}")))
             for name, options in ABLATION.items():
                 jobs.append(Job(data, f"ablation-{name}", seed, (*steps, *options)))
+    for data, names in UNCHANGED.items():
+        for seed in SEEDS:
+            jobs += [Job(data, name, seed, TARGETS[name], BASELINES.get((name, seed), ())) for name in names]
     return jobs
 
 
@@ -137,7 +143,7 @@ def make_classifier(data: str, root: Path, seed: int) -> Path:
     path = root / f"{data}-{seed}.safetensors"
     if not path.is_file():
         weak = ["--train-limit", "60", "--epochs", "60", "--batch-size", "16"]
-        how = weak if data == "digits" else ["--image-size", "32"]
+        how = weak if data == "digits" else ["--image-size", SIZES[data]]
         options = data_options(data, root, seed)
         command("train-classifier", *options, *how, "--seed", str(seed), "--out", str(path))
     return path

@@ -16,11 +16,12 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from run import ABLATION, GAMMAS, SEEDS, name_of
+from run import ABLATION, GAMMAS, SEEDS, UNCHANGED, name_of
 
 BEGIN, END = "<!-- TABLES -->", "<!-- END -->"
 Figures = dict[str, Any]
 DATA = ("digits", "clothing")
+TITLES = {"clothing": "clothing, 32 px", "clothing96": "clothing, 96 px, 1,000 steps"}  # of the targets
 ENHANCING = ("noise", "fgsm", "direct", "fine-tune", "aid", "aid-iterated")
 ATTACKING = ("noise", "fgsm", "uap", "direct", "aid", "aid-iterated")
 
@@ -86,28 +87,32 @@ def share(found: dict[int, Figures], bound: dict[int, Figures]) -> str:
 
 def targets(results: Results) -> None:
     rows = []
-    for data in DATA:
-        bound = results.of(data, "shared", "direct")
+    for data in (*DATA, *UNCHANGED):
+        bound, named = results.of(data, "shared", "direct"), TITLES.get(data, data)
+        longer = [("PGN, black box, 1,000 steps", results.of(data, "blackbox-long"))] if data in DATA else []
         for title, found in (
             ("PGN, shared", results.of(data, "shared")),
             ("PGN, black box", results.of(data, "blackbox")),
-            ("PGN, black box, 1,000 steps", results.of(data, "blackbox-long")),
+            *longer,
             ("direct, at the shared PGN's RMS", bound),
         ):
             clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
             rms = over(found, lambda figures: figures["rms_mean"], 3)
             what = "" if found is bound else share(found, bound)
-            rows.append((data, title, clean, over(found, accuracy), what, flips(found), rms, str(len(found))))
+            rows.append(
+                (named, title, clean, over(found, accuracy), what, flips(found), rms, str(len(found)))
+            )
     print("## Enhancing\n")
     head = ("data", "", "clean, %", "perturbed, %", "of direct's gain", "fixed, broken", "RMS", "seeds")
     table(head, rows)
     rows = []
-    for data in DATA:
+    for data in (*DATA, *UNCHANGED):
+        named = TITLES.get(data, data)
         for title, name in (("shared", "adv"), ("black box", "advbb")):
             found = results.of(data, name)
             clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
             rms = over(found, lambda figures: figures["rms_mean"], 3)
-            rows.append((data, title, clean, over(found, accuracy), rms, str(len(found))))
+            rows.append((named, title, clean, over(found, accuracy), rms, str(len(found))))
     print("## Attacking\n")
     table(("data", "D", "clean, %", "perturbed, %", "RMS", "seeds"), rows)
 
