@@ -1,0 +1,125 @@
+"""What could a generator know? `python docs/experiments/knowledge.py RUN`
+
+The features of a run's frozen encoder are read linearly (logistic regression, its strength chosen on
+validation), and the reading's logits are added to those of f (two weights, fitted on validation). What
+that fixes and breaks on the test split is about the most that p, which the same features make, can do.
+Then: how much of what p does to f's logits goes along the reading, and what that part alone would do.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+from torch.nn import functional as F
+
+from pgn_studio.core.classifiers import Classifier, load_classifier
+from pgn_studio.core.config import DataSettings
+from pgn_studio.core.data.dataset import Split
+from pgn_studio.core.data.sources import load_dataset
+from pgn_studio.core.device import to_pixels
+from pgn_studio.core.perturbation.pgn import Pgn, load_pgn
+from pgn_studio.core.runs import RunFolder
+
+BATCH = 64
+STRENGTHS = (0.001, 0.003, 0.01, 0.03)  # 1 / weight decay of the reading
+CPU = torch.device("cpu")
+
+
+class Known(NamedTuple):
+    labels: Tensor  # (N,)
+    features: Tensor  # (N, C) of the encoder, pooled
+    clean: Tensor  # (N, K) logits of f
+    perturbed: Tensor  # (N, K)
+    half: Tensor  # (N, K) of x + p / 2
+
+
+@torch.no_grad()
+def known(split: Split, pgn: Pgn, classifier: Classifier) -> Known:
+    parts = []
+    for start in range(0, len(split), BATCH):
+        rows = np.arange(start, min(start + BATCH, len(split)))
+        pixels = to_pixels(split.images(rows), CPU)
+        encoded = pgn.generator.encode(pixels)
+        perturbation = pgn.generator.decode(encoded)
+        shown = [(pixels + part * perturbation).clamp(0, 1) for part in (0.0, 1.0, 0.5)]
+        parts.append((encoded.mean((2, 3)), *(classifier(images) for images in shown)))
+    return Known(
+        torch.tensor(np.asarray(split.labels, dtype=np.int64)),
+        *(torch.cat(column) for column in zip(*parts, strict=True)),
+    )
+
+
+def reading(train: Known, val: Known, test: Known) -> tuple[Tensor, Tensor]:
+    """Logits (N, K) of the linear reading for the validation and the test images."""
+    mean, deviation = train.features.mean(0), train.features.std(0) + 1e-6
+    columns = [((part.features - mean) / deviation).numpy() for part in (train, val, test)]
+    best = None
+    for strength in STRENGTHS:
+        model = LogisticRegression(C=strength, max_iter=200).fit(columns[0], train.labels.numpy())
+        found = [torch.from_numpy(model.decision_function(part)).float() for part in columns[1:]]
+        loss = float(F.cross_entropy(found[0], val.labels))
+        if best is None or loss < best[0]:
+            best = loss, found[0], found[1]
+    assert best is not None
+    return best[1], best[2]
+
+
+def weights(val: Known, read: Tensor) -> Tensor:
+    """How much f's logits and the reading's count together: two numbers, by the labels of validation."""
+    found = torch.ones(2, requires_grad=True)
+    optimizer = torch.optim.LBFGS([found], max_iter=50)
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = F.cross_entropy(found[0] * val.clean + found[1] * read, val.labels)
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return found.detach()
+
+
+def say(name: str, logits: Tensor, test: Known) -> None:
+    before, after = test.clean.argmax(1) == test.labels, logits.argmax(1) == test.labels
+    fixed, broken = int((~before & after).sum()), int((before & ~after).sum())
+    print(f"| {name} | {100 * float(after.float().mean()):.1f} % | {fixed}, {broken} |")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    run = RunFolder.open(Path(sys.argv[1]))
+    classifier = load_classifier(run.settings.classifier)
+    fields = {name: getattr(run.settings, name) for name in DataSettings.model_fields}
+    dataset = load_dataset(DataSettings.make(**{**fields, "image_size": classifier.info.image_size}))
+    pgn = load_pgn(Path(sys.argv[1]) / "pgn.safetensors")
+    train, val, test = (known(dataset.split(name), pgn, classifier) for name in ("train", "val", "test"))
+    read_val, read = reading(train, val, test)
+    of_f, of_reading = weights(val, read_val)
+    print("|  | accuracy | fixed, broken |\n|---|---|---|")
+    say("f", test.clean, test)
+    say("PGN", test.perturbed, test)
+    say("PGN at half its strength", test.half, test)
+    say("the reading alone", read, test)
+    say("f and the reading", of_f * test.clean + of_reading * read, test)
+    say("f and half of the reading", of_f * test.clean + of_reading / 2 * read, test)
+    change = centred(test.perturbed - test.clean)
+    along = centred(read)
+    along = along * (change * along).sum() / along.square().sum()
+    say("f and p's part along the reading", test.clean + along, test)
+    say("f and the rest of p", test.clean + change - along, test)
+    both = torch.corrcoef(torch.stack([change.flatten(), along.flatten()]))[0, 1]
+    print(f"\nCorrelation of what p does to f's logits with the reading: {float(both):.2f}")
+
+
+def centred(logits: Tensor) -> Tensor:
+    return logits - logits.mean(1, keepdim=True)
+
+
+if __name__ == "__main__":
+    main()
