@@ -9,7 +9,6 @@ Then: how much of what p does to f's logits goes along the reading, and what tha
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,13 +17,11 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
-from pgn_studio.core.classifiers import Classifier, load_classifier
-from pgn_studio.core.config import DataSettings
-from pgn_studio.core.data.dataset import Split
-from pgn_studio.core.data.sources import load_dataset
+from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.opening import ForeignClassifier, Subject, open_subject
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.perturbation.pgn import Pgn, load_pgn
-from pgn_studio.core.runs import RunFolder
+from pgn_studio.core.evaluation.metrics import fixed_and_broken
+from pgn_studio.core.evaluation.perturber import added
 
 BATCH = 64
 STRENGTHS = (0.001, 0.003, 0.01, 0.03)  # 1 / weight decay of the reading
@@ -40,15 +37,16 @@ class Known(NamedTuple):
 
 
 @torch.no_grad()
-def known(split: Split, pgn: Pgn, classifier: Classifier) -> Known:
-    parts = []
+def known(subject: Subject, name: str) -> Known:
+    """Of each image of a split of the run's own data."""
+    pgn, split, parts = subject.pgn, subject.dataset.split(name), []
     for start in range(0, len(split), BATCH):
         rows = np.arange(start, min(start + BATCH, len(split)))
         pixels = to_pixels(split.images(rows), CPU)
         encoded = pgn.generator.encode(pixels)
         perturbation = pgn.generator.decode(encoded)
-        shown = [(pixels + part * perturbation).clamp(0, 1) for part in (0.0, 1.0, 0.5)]
-        parts.append((encoded.mean((2, 3)), *(classifier(images) for images in shown)))
+        shown = [added(pgn.space, pixels, part * perturbation).pixels.clamp(0, 1) for part in (0.0, 1.0, 0.5)]
+        parts.append((encoded.mean((2, 3)), *(subject.classifier(images) for images in shown)))
     return Known(
         torch.tensor(np.asarray(split.labels, dtype=np.int64)),
         *(torch.cat(column) for column in zip(*parts, strict=True)),
@@ -86,19 +84,16 @@ def weights(val: Known, read: Tensor) -> Tensor:
 
 
 def say(name: str, logits: Tensor, test: Known) -> None:
-    before, after = test.clean.argmax(1) == test.labels, logits.argmax(1) == test.labels
-    fixed, broken = int((~before & after).sum()), int((before & ~after).sum())
-    print(f"| {name} | {100 * float(after.float().mean()):.1f} % | {fixed}, {broken} |")
+    before, after = ((answers.argmax(1) == test.labels).numpy() for answers in (test.clean, logits))
+    fixed, broken = fixed_and_broken(before, after)
+    print(f"| {name} | {100 * after.mean():.1f} % | {fixed}, {broken} |")
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    run = RunFolder.open(Path(sys.argv[1]))
-    classifier = load_classifier(run.settings.classifier)
-    fields = {name: getattr(run.settings, name) for name in DataSettings.model_fields}
-    dataset = load_dataset(DataSettings.make(**{**fields, "image_size": classifier.info.image_size}))
-    pgn = load_pgn(Path(sys.argv[1]) / "pgn.safetensors")
-    train, val, test = (known(dataset.split(name), pgn, classifier) for name in ("train", "val", "test"))
+    with Interruption() as stop:
+        subject = open_subject(sys.argv[1], {}, classifier=None, foreign=ForeignClassifier(), stop=stop)
+    train, val, test = (known(subject, name) for name in ("train", "val", "test"))
     read_val, read = reading(train, val, test)
     of_f, of_reading = weights(val, read_val)
     print("|  | accuracy | fixed, broken |\n|---|---|---|")

@@ -22,13 +22,13 @@ _HEIGHT = 0.92  # of the plot: where the signs stand
 _APART_PX = 3  # marks nearer to the one before are left out, unless that is a lesser one
 _SIGN_PX = 10  # signs nearer than that to a worse one are left out
 _REACH_PX = 4  # of the pointer
-_WORST_FIRST = ("!!", "!", "✓")
-# By level: the sign, its line, and the field of PlotColors.
+# By level, the worst first: the sign, its line, and the field of PlotColors.
 _LOOKS = {
-    "warning": ("!", Qt.PenStyle.DashLine, "warning"),
     "severe": ("!!", Qt.PenStyle.SolidLine, "severe"),
+    "warning": ("!", Qt.PenStyle.DashLine, "warning"),
     "passed": ("✓", Qt.PenStyle.DotLine, "good"),
 }
+_SIGNS = [sign for sign, _, _ in _LOOKS.values()]
 
 
 class Mark(NamedTuple):
@@ -86,7 +86,7 @@ class NoticeMarks(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no 
             drawn.append((x, mark))
         self.drawn = len(drawn)
         taken: list[float] = []
-        for x, mark in sorted(drawn, key=lambda place: _WORST_FIRST.index(place[1].sign)):
+        for x, mark in sorted(drawn, key=lambda place: _SIGNS.index(place[1].sign)):
             if all(abs(x - other) >= _SIGN_PX for other in taken):
                 taken.append(x)
                 painter.setPen(mark.color)

@@ -15,7 +15,7 @@ from pgn_studio.core.training.events import Notice
 from pgn_studio.gui.plots.compared import MOST, ComparedRun, dashed
 from pgn_studio.gui.plots.growing import GrowingLine
 from pgn_studio.gui.plots.legend import LegendSwitch
-from pgn_studio.gui.plots.notice_marks import Mark, NoticeMarks
+from pgn_studio.gui.plots.notice_marks import NoticeMarks
 from pgn_studio.gui.plots.plot_widget import QuietPlot
 from pgn_studio.gui.plots.series import Line, Look, Series
 from pgn_studio.gui.theme import PlotColors
@@ -198,10 +198,6 @@ class SeriesPlot(QFrame):
         self._readout.setText(f"{where}: {' · '.join(texts)}")
         self._cursor.setPos(x)
         self._cursor.show()
-
-    @property
-    def marks(self) -> Sequence[Mark]:
-        return self.notices.marks
 
     def readout(self) -> str:
         return self._readout.text()

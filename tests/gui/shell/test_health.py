@@ -43,6 +43,17 @@ def strip(qtbot: QtBot) -> HealthStrip:
     return made
 
 
+@pytest.fixture
+def plots(qtbot: QtBot) -> LivePlots:
+    """Those of a run without steps, on the screen."""
+    current_theme().apply("light")
+    made = LivePlots(RunHistory())
+    qtbot.addWidget(made)
+    made.resize(600, 400)
+    made.show()
+    return made
+
+
 def text_of(strip: HealthStrip) -> str:
     label = strip.findChild(QLabel, "health_text")
     assert isinstance(label, QLabel)
@@ -142,7 +153,7 @@ def test_a_run_that_goes_on_forgets_later_notices() -> None:
 
 
 def signs_of(page: TrainingPage) -> list[list[tuple[float, str]]]:
-    return [[(mark.x, mark.sign) for mark in plot.marks] for plot in page.plots.plots]
+    return [[(mark.x, mark.sign) for mark in plot.notices.marks] for plot in page.plots.plots]
 
 
 def coming_and_going(count: int) -> list[Notice]:
@@ -150,18 +161,13 @@ def coming_and_going(count: int) -> list[Notice]:
     return [Notice(step, "below-clean", f"At {step}.", "", levels[step % 2]) for step in range(count)]
 
 
-def test_marks_of_a_condition_that_comes_and_goes_cost_no_items_and_no_fence(qtbot: QtBot) -> None:
+def test_marks_of_a_condition_that_comes_and_goes_cost_no_items_and_no_fence(plots: LivePlots) -> None:
     """An item a mark held the window up for seconds after some hundred."""
-    current_theme().apply("light")
-    plots = LivePlots(RunHistory())
-    qtbot.addWidget(plots)
-    plots.resize(600, 400)
-    plots.show()
     plot = plots.losses
     items = len(plot.plot.scene().items())
     notices = coming_and_going(1000)
     plot.set_marks(notices, [notice.step for notice in notices])
-    assert len(plot.marks) == 1000
+    assert len(plot.notices.marks) == 1000
     assert len(plot.plot.scene().items()) == items
     plot.plot.setXRange(0, 1000, padding=0)
     plot.plot.grab()
@@ -171,12 +177,7 @@ def test_marks_of_a_condition_that_comes_and_goes_cost_no_items_and_no_fence(qtb
     assert plot.notices.drawn == 10
 
 
-def test_a_mark_is_drawn_where_it_is_and_says_what_it_is(qtbot: QtBot) -> None:
-    current_theme().apply("light")
-    plots = LivePlots(RunHistory())
-    qtbot.addWidget(plots)
-    plots.resize(600, 400)
-    plots.show()
+def test_a_mark_is_drawn_where_it_is_and_says_what_it_is(qtbot: QtBot, plots: LivePlots) -> None:
     plot = plots.losses
     plot.plot.setXRange(0, 20, padding=0)
 
