@@ -27,6 +27,7 @@ AugmentName = Literal["auto", "none", "flip", "standard", "strong"]
 Recipe = Literal["default", "paper"]
 BaselineName = Literal["noise", "fgsm", "uap", "direct", "aid", "aid-iterated", "fine-tune"]
 
+IMAGENET_SIZE = 224  # pixels
 NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
 HTTP_SCHEMES = ("http://", "https://")
 PYTHON_SCHEME = "python:"
@@ -137,7 +138,7 @@ class TrainingSettings(DataSettings):
     loss: LossName = setting("ls", "ls: least squares (equations 7, 8). lr: logistic (Appendix A.2).", group="PGN")
     encoder: EncoderName = setting("efficientnet-lite0", "G's encoder. small is trained from scratch; the others start from ImageNet weights.", group="PGN")
     encoder_weights: str = setting("auto", "Weights of the encoder: auto (package, cache or download), none (scratch), or a file.", group="PGN", advanced=True)
-    encoder_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: 128 at least for ImageNet encoders, else the image's size.", group="PGN", advanced=True, ge=8, le=1024)
+    encoder_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: 224 at least for a frozen ImageNet encoder, 128 for one that learns, else the image's size.", group="PGN", advanced=True, ge=8, le=1024)
     encoder_trained: bool | None = setting(None, "Whether the encoder learns too; default: only when it starts from scratch.", group="PGN", advanced=True)
     decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", advanced=True)
     input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN")
@@ -214,6 +215,25 @@ def usual_gamma(problem: str, discriminator: str) -> float:
     if problem == "enhance":
         return 3.0
     return 10.0 if discriminator == "shared" else 25.0
+
+
+def encoder_learns(settings: TrainingSettings) -> bool:
+    """By default where it starts from scratch."""
+    if settings.encoder_trained is None:
+        return settings.encoder == "small" or settings.encoder_weights == "none"
+    return settings.encoder_trained
+
+
+def encoder_view(settings: TrainingSettings, *, image_size: int) -> int | None:
+    """At how many pixels the encoder of a new run looks at the image; None leaves it to the generator.
+
+    A frozen ImageNet encoder tells more of a small image at the size that its weights learned at:
+    of 32-px photographs a linear probe is right on 78.7 % at 128 and 81.3 % at 160 (docs/experiments).
+    """
+    frozen = settings.encoder != "small" and not encoder_learns(settings)
+    if settings.encoder_size is None and frozen and image_size < IMAGENET_SIZE:
+        return IMAGENET_SIZE
+    return settings.encoder_size
 
 
 def soft_targets(settings: TrainingSettings) -> bool:

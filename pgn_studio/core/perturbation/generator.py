@@ -161,7 +161,10 @@ class Generator(nn.Module):
         return self
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """The encoder's view of the image: features (N, C, h, w); no graph where it is frozen."""
+        """The encoder's view of the image: features (N, C, h, w); no graph where it is frozen.
+
+        No finer than the decoder's grid, which is all that it reads: they are kept for many images.
+        """
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.encoder_trained):
             if pixels.shape[-1] != self.encoder_size:
                 size = (self.encoder_size, self.encoder_size)
@@ -170,7 +173,7 @@ class Generator(nn.Module):
                     pixels, size=size, mode="bilinear", align_corners=False, antialias=shrinks
                 )
             features: Tensor = self.encoder.feature_map((pixels - self.encoder_mean) / self.encoder_std)
-        return features
+            return _to_grid(features, self.decoder.grid) if features.shape[-1] > self.decoder.grid else features
 
     def decode(self, features: Tensor) -> Tensor:
         perturbation: Tensor = self.decoder(features)

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pgn_studio.core.config import ChannelOrder, TrainingSettings
+from pgn_studio.core.config import ChannelOrder, TrainingSettings, encoder_learns
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.perturbation.generator import Decoder, Generator
@@ -101,14 +101,11 @@ def _input_space(info: PgnInfo) -> InputSpace:
 def build_generator(settings: TrainingSettings, *, image_size: int, with_weights: bool = True) -> Generator:
     """The generator that `settings` describe; without weights where a file is going to fill them in."""
     encoder_weights = settings.encoder_weights if with_weights else "none"
-    trained = settings.encoder_trained
-    if trained is None:
-        trained = settings.encoder == "small" or settings.encoder_weights == "none"
     return Generator(
         encoder=settings.encoder,
         image_size=image_size,
         encoder_size=settings.encoder_size,
-        encoder_trained=trained,
+        encoder_trained=encoder_learns(settings),
         encoder_weights=encoder_weights,
         decoder_widths=settings.decoder_widths,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -161,6 +162,34 @@ def test_a_run_killed_after_its_last_checkpoint_is_completed(
     assert isinstance(more[-1], RunFinished)
     assert finished.run_json["status"] == "completed"
     assert more[-1].perturbed_accuracy_8bit == events[-1].perturbed_accuracy_8bit
+
+
+@pytest.fixture
+def few(digits: ImageDataset) -> ImageDataset:
+    splits = {name: digits.split(name).subset(range(count)) for name, count in (("train", 32), ("val", 8))}
+    return replace(digits, splits=splits)
+
+
+def test_a_frozen_imagenet_encoder_looks_at_224_pixels(
+    train: Train, settings: TrainingSettings, few: ImageDataset
+) -> None:
+    lite0 = settings.updated(encoder="efficientnet-lite0", epochs=1)
+    folder, _ = train(lite0, dataset=few)
+    assert folder.settings.encoder_size == 224  # said, so that another version's default changes nothing
+    generator = load_pgn(folder.pgn_path).generator
+    assert generator.encoder_size == 224
+    assert generator.encode(torch.rand(1, 3, 8, 8)).shape[-1] == generator.decoder.grid
+
+
+def test_a_run_of_before_goes_on_with_what_its_encoder_saw(
+    train: Train, settings: TrainingSettings, few: ImageDataset
+) -> None:
+    """Earlier versions left the encoder's size open and meant 128 by it."""
+    lite0 = settings.updated(encoder="efficientnet-lite0", encoder_size=128)
+    whole, _ = train(lite0, name="whole", dataset=few)
+    train(lite0.updated(epochs=1), name="before", dataset=few)
+    resumed, _ = train(lite0.updated(encoder_size=None), name="before", resume=True, dataset=few)
+    assert_same(weights(whole), weights(resumed))
 
 
 def test_stopping_keeps_what_was_learned(train: Train, settings: TrainingSettings) -> None:
