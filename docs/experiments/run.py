@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 SEEDS = (0, 1, 2)
@@ -169,6 +169,9 @@ def main() -> None:
     parser.add_argument("--clothing", type=Path, required=True, help="the photographs: split/class/image")
     parser.add_argument("--only", nargs="*", default=[""], help="runs whose names begin so, in this order")
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
+    parser.add_argument(
+        "--encoder-size", help="that of all runs, instead of the default's; in a folder of its own"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each")
     given = parser.parse_args()
     root = given.folder.absolute()
@@ -177,6 +180,9 @@ def main() -> None:
     every = [job for job in all_jobs() if job.seed in given.seeds]
     jobs = [job for only in given.only for job in every if f"{job.data}-{job.name}".startswith(only)]
     jobs = list(dict.fromkeys(jobs))
+    if given.encoder_size:
+        view = ("--encoder-size", given.encoder_size)
+        jobs = [replace(job, options=(*job.options, *view)) for job in jobs]
     for data, seed in sorted({(job.data, job.seed) for job in jobs}):
         make_classifier(data, root, seed)
     with ThreadPoolExecutor(given.jobs) as pool:

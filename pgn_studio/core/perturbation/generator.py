@@ -173,7 +173,8 @@ class Generator(nn.Module):
                     pixels, size=size, mode="bilinear", align_corners=False, antialias=shrinks
                 )
             features: Tensor = self.encoder.feature_map((pixels - self.encoder_mean) / self.encoder_std)
-            return _to_grid(features, self.decoder.grid) if features.shape[-1] > self.decoder.grid else features
+            finer = features.shape[-1] > self.decoder.grid
+            return _to_grid(features, self.decoder.grid) if finer else features
 
     def decode(self, features: Tensor) -> Tensor:
         perturbation: Tensor = self.decoder(features)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
+from pgn_studio.core.config import TrainingSettings, encoder_view
 from pgn_studio.core.perturbation.generator import (
     PAPER_WIDTHS,
     Decoder,
@@ -83,3 +86,32 @@ def test_lite0_looks_at_a_larger_copy_of_a_small_image() -> None:
     with torch.no_grad():
         assert generator.encode(torch.rand(1, 3, 32, 32)).shape == (1, 1280, 4, 4)
         assert generator(torch.rand(1, 3, 32, 32)).shape == (1, 3, 32, 32)
+
+
+def test_features_are_no_finer_than_the_decoder_reads() -> None:
+    generator = Generator(encoder="efficientnet-lite0", image_size=32, encoder_size=224).eval()
+    with torch.no_grad():
+        features = generator.encode(torch.rand(1, 3, 32, 32))
+    assert features.shape == (1, 1280, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("image_size", "changes", "expected"),
+    [
+        (16, {}, 128),  # so many positions at least
+        (32, {}, 160),
+        (44, {}, 220),
+        (96, {}, 224),  # what the weights learned at
+        (224, {}, None),  # as it is
+        (320, {}, None),
+        (32, {"encoder_size": 64}, 64),
+        (32, {"encoder": "small"}, None),
+        (32, {"encoder": "resnet50"}, 160),
+        (32, {"recipe": "paper"}, None),  # every step pays for an encoder that learns
+        (32, {"encoder_weights": "none"}, None),
+    ],
+)
+def test_a_frozen_encoder_looks_at_an_enlarged_image(
+    image_size: int, changes: dict[str, Any], expected: int | None
+) -> None:
+    assert encoder_view(TrainingSettings.make(**changes), image_size=image_size) == expected

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pgn_studio.core import config
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
@@ -170,15 +171,14 @@ def few(digits: ImageDataset) -> ImageDataset:
     return replace(digits, splits=splits)
 
 
-def test_a_frozen_imagenet_encoder_looks_at_224_pixels(
-    train: Train, settings: TrainingSettings, few: ImageDataset
+def test_a_run_says_at_what_size_its_encoder_looks(
+    train: Train, settings: TrainingSettings, few: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lite0 = settings.updated(encoder="efficientnet-lite0", epochs=1)
-    folder, _ = train(lite0, dataset=few)
-    assert folder.settings.encoder_size == 224  # said, so that another version's default changes nothing
-    generator = load_pgn(folder.pgn_path).generator
-    assert generator.encoder_size == 224
-    assert generator.encode(torch.rand(1, 3, 8, 8)).shape[-1] == generator.decoder.grid
+    monkeypatch.setattr(config, "LEAST_IMAGENET_SIZE", 160)  # another version's default
+    folder, _ = train(settings.updated(encoder="efficientnet-lite0", epochs=1), dataset=few)
+    monkeypatch.undo()
+    assert folder.settings.encoder_size == 160
+    assert load_pgn(folder.pgn_path).generator.encoder_size == 160
 
 
 def test_a_run_of_before_goes_on_with_what_its_encoder_saw(
