@@ -109,7 +109,7 @@ def trained(root: Path, *, cache_mb: int, steps: int) -> dict[str, Any]:
     fit_statistics(players, split, seed=0, precision="fp32")
     step = TrainStep(players, settings, precision=resolve_precision("auto", device))
     players.train(True)
-    feed = Feed(split, settings, encode=None, answer=None, seed=0, blend=0.0, device=device)
+    feed = Feed(split, settings, encoded=None, answer=None, seed=0, blend=0.0, device=device)
     waited, began, batches = 0.0, 0.0, feed.epoch(0)
     for number in range(min(steps, feed.steps_per_epoch)):
         if number == 1:  # the first batch has nobody to be decoded behind

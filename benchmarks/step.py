@@ -44,7 +44,7 @@ from pgn_studio.core.device import autocast, resolve_precision
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import build_generator
 from pgn_studio.core.training.batches import generator_for
-from pgn_studio.core.training.feed import Batch, Feed
+from pgn_studio.core.training.feed import Batch, Feed, memory_for
 from pgn_studio.core.training.setup import build_players, fit_statistics
 from pgn_studio.core.training.step import TrainStep
 
@@ -120,8 +120,10 @@ class Bench:
         fit_statistics(players, self.images, seed=0, precision=self.precision)
         step = TrainStep(players, settings, precision=self.precision)
         players.train(True)
-        memories = {"encode": step.encode, "answer": step.answer}
-        feed = Feed(self.images, settings, **memories, seed=0, blend=0.0, device=self.device)
+        encoded = memory_for(self.images, step.encode, settings)
+        feed = Feed(
+            self.images, settings, encoded=encoded, answer=step.answer, seed=0, blend=0.0, device=self.device
+        )
         batches = (batch for epoch in range(10**9) for batch in feed.epoch(epoch))
         noise = generator_for(0)
 

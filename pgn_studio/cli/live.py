@@ -11,6 +11,7 @@ from pgn_studio.core.training.events import (
     Event,
     GammaChanged,
     Notice,
+    Preparing,
     RunStarted,
     StepCompleted,
     Vitals,
@@ -53,6 +54,8 @@ class TrainingReport:
         elif isinstance(event, Notice):
             log.info("notice %s at step %d: %s %s", event.code, event.step, event.message, event.hint)
             self._line.note(notice_line(event))
+        elif isinstance(event, Preparing):
+            self._line.prepare("Looking at training images", event.done, event.total)
         elif isinstance(event, GammaChanged):
             self._line.note(f"gamma is {event.gamma:g} from step {event.step} on")
 

@@ -137,6 +137,14 @@ class LiveLine:
         elif self._throttle.ready():
             note(f"{where}  step {step}/{total}  {figures}")
 
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` before the first step."""
+        if self._bar is not None:
+            figures = f"{done} of {total}"
+            self._bar.update(self._task, completed=done, total=total, description=what, figures=figures)
+        elif self._throttle.ready():
+            note(f"{what}: {done} of {total}")
+
     def note(self, text: str) -> None:
         """A line that stays, above the live one."""
         if self._bar is None:

@@ -12,6 +12,7 @@ from pgn_studio.core.training.events import (
     EpochCompleted,
     GammaChanged,
     Notice,
+    Preparing,
     RunStarted,
     StepCompleted,
     Vitals,
@@ -25,6 +26,7 @@ def step(number: int, *, epoch: int = 1, fixed: int = 2) -> StepCompleted:
 def test_a_run_as_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "SECONDS_BETWEEN_LINES", 0.0)
     with TrainingReport() as report:
+        report(Preparing(128, 256))
         report(RunStarted("run", 5, 8, 4, 2, "cpu", "bf16", 256, 64, 0.6, 0.9))
         report(step(5))
         report(step(6, fixed=3))
@@ -35,6 +37,7 @@ def test_a_run_as_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == ""
+    assert lines.pop(0) == "Looking at training images: 128 of 256"
     assert lines[0].startswith("Training on cpu in bf16: 256 training and 64 validation images")
     assert "from step 5" in lines[0]
     assert "60.0 %" in lines[1]

@@ -29,7 +29,7 @@ from pgn_studio.core.training.averaging import Averaged
 from pgn_studio.core.training.batches import generator_for, training_epochs
 from pgn_studio.core.training.blend import chosen_share
 from pgn_studio.core.training.choosing import as_good, higher
-from pgn_studio.core.training.feed import NOISE, Batch, Feed, lasting_features
+from pgn_studio.core.training.feed import NOISE, Batch, Feed, lasting_features, memory_for
 from pgn_studio.core.training.setup import build_feature_noise, pooled_features, sampled
 
 
@@ -81,10 +81,11 @@ class _Run:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self.averaged = Averaged(generator, decay=settings.average) if settings.average else None
         self.epochs = training_epochs(settings, len(context.train))
+        self._encoded = memory_for(context.train, lasting_features(generator, machine), settings)
         self.feed = Feed(
             context.train,
             settings,
-            encode=lasting_features(generator, machine),
+            encoded=self._encoded,
             answer=None,
             seed=context.seed,
             blend=_blend(context),
@@ -104,7 +105,10 @@ class _Run:
             return None
         images = sampled(context.train, seed=context.seed, device=context.device)
         with torch.no_grad():
-            pooled = [pooled_features(generator, pixels, precision=self.precision) for pixels in images]
+            pooled = [
+                pooled_features(generator, sample, precision=self.precision, memory=self._encoded)
+                for sample in images
+            ]
         noise.to(context.device).fit(torch.cat(pooled))
         return noise
 

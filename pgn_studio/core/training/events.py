@@ -1,7 +1,8 @@
 """What a run tells its listeners: frozen dataclasses of plain numbers and CPU uint8 arrays.
 
 The command line's progress bar, metrics.jsonl and the window all consume these same events.
-A run emits RunStarted first and exactly one of RunFinished | RunFailed last. RunStarted comes again
+A run emits RunStarted first, but for what it tells while it prepares, and exactly one of
+RunFinished | RunFailed last. RunStarted comes again
 where memory ran out: what was told after its first_step happens anew, with fewer images a step.
 """
 
@@ -16,6 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pgn_studio.core.memory import MemoryUse
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """The networks look at training images before the first step, for their statistics; not kept."""
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,8 @@ class RunFailed:
 
 
 Event = (
-    RunStarted
+    Preparing
+    | RunStarted
     | StepCompleted
     | EpochCompleted
     | PreviewReady

@@ -47,6 +47,15 @@ def lasting_features(generator: Generator, machine: Machine) -> Callable[[Tensor
     return encode
 
 
+def memory_for(
+    split: LabelledImages, compute: Callable[[Tensor], Tensor] | None, settings: TrainingSettings
+) -> Remembered | None:
+    """Of what `compute` says of the images of a split, as far as the settings allow."""
+    if compute is None:
+        return None
+    return Remembered(compute, images=len(split), most_bytes=settings.cache_mb * 2**20)
+
+
 class Feed:
     """A function of (seed, step) alone: PGN and "direct" learn from the same batches."""
 
@@ -55,14 +64,14 @@ class Feed:
         split: LabelledImages,
         settings: TrainingSettings,
         *,
-        encode: Callable[[Tensor], Tensor] | None,
+        encoded: Remembered | None,
         answer: Callable[[Tensor], Tensor] | None,
         seed: int,
         blend: float,
         device: torch.device,
         pace: Pace | None = None,
     ) -> None:
-        """`encode`, `answer`: a frozen encoder's features and f's labels of pixels, where worth keeping.
+        """`encoded`, `answer`: a frozen encoder's features and f's labels of pixels, where worth keeping.
 
         `pace` is that of a run whose batch has shrunk; by default it is the settings' all along.
         """
@@ -72,13 +81,8 @@ class Feed:
         self.steps_per_epoch = self._pace.per_epoch
         self._changes = augmentation(settings.augment, settings.dataset)
         few = self._changes in ("none", "flip")  # forms that an image comes in
-        self._encoded = self._memory(encode) if few else None
-        self._answers = self._memory(answer) if few and not blend else None
-
-    def _memory(self, compute: Callable[[Tensor], Tensor] | None) -> Remembered | None:
-        if compute is None:
-            return None
-        return Remembered(compute, images=len(self.split), most_bytes=self.settings.cache_mb * 2**20)
+        self._encoded = encoded if few else None
+        self._answers = memory_for(split, answer, settings) if few and not blend else None
 
     def epoch(self, epoch: int, *, done: int = 0) -> Iterator[Batch]:
         """The batches of a 0-based epoch after its first `done` ones."""

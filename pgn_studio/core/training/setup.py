@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,9 @@ from pgn_studio.core.perturbation.generator import Generator, SmallEncoder
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import build_generator
 from pgn_studio.core.pretrained import imagenet_backbone
-from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.protocols import LabelledImages, Progress
+from pgn_studio.core.training.batches import Order
+from pgn_studio.core.training.remembered import Remembered
 from pgn_studio.core.training.step import Players
 
 _FIT_IMAGES = 2048  # enough for 64 principal components; more would only cost time
@@ -109,8 +112,20 @@ def _backbone_name(settings: TrainingSettings, classifier: Classifier) -> str:
 
 
 @torch.no_grad()
-def fit_statistics(players: Players, split: LabelledImages, *, seed: int, precision: str) -> None:
-    """Fit what must stand still: the condition's components, the scales of D's features and of the noise."""
+def fit_statistics(
+    players: Players,
+    split: LabelledImages,
+    *,
+    seed: int,
+    precision: str,
+    memory: Remembered | None = None,
+    progress: Progress | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
+    """Fit what must stand still: the condition's components, the scales of D's features and of the noise.
+
+    `memory` keeps what the encoder says for the steps to come. Once `stopping`, the images so far must do.
+    """
     needs_scale = players.backbone is None or not players.backbone.trained
     needs_encoded = isinstance(players.condition, PrincipalComponents) or players.feature_noise is not None
     if not needs_scale and not needs_encoded:
@@ -118,12 +133,20 @@ def fit_statistics(players: Players, split: LabelledImages, *, seed: int, precis
     device = players.space.mean.device
     encoded, features = [], []
     players.train(False)
-    for pixels in sampled(split, seed=seed, device=device):
+    images = min(len(split), _FIT_IMAGES)
+    done = 0
+    for sample in sampled(split, seed=seed, device=device):
         if needs_encoded:
-            encoded.append(pooled_features(players.generator, pixels, precision=precision))
+            pooled = pooled_features(players.generator, sample, precision=precision, memory=memory)
+            encoded.append(pooled)
         if needs_scale:
             with autocast(precision, device):
-                features.append(_features_of(players, pixels).float())
+                features.append(_features_of(players, sample.pixels).float())
+        done += len(sample.indices)
+        if progress is not None:
+            progress(done, images)
+        if stopping():
+            break
     if isinstance(players.condition, PrincipalComponents):
         players.condition.fit(torch.cat(encoded))
     if players.feature_noise is not None:
@@ -132,17 +155,28 @@ def fit_statistics(players: Players, split: LabelledImages, *, seed: int, precis
         players.discriminator.scale.fit(torch.cat(features))
 
 
-def sampled(split: LabelledImages, *, seed: int, device: torch.device) -> Iterator[Tensor]:
-    """Pixels (B, 3, S, S) of the training images that statistics are fitted on."""
+class Sample(NamedTuple):
+    pixels: Tensor  # (B, 3, S, S)
+    indices: Order  # (B,), in the split
+
+
+def sampled(split: LabelledImages, *, seed: int, device: torch.device) -> Iterator[Sample]:
+    """The training images that statistics are fitted on."""
     order = np.random.default_rng([seed, 0]).permutation(len(split))[:_FIT_IMAGES]
     for start in range(0, len(order), _FIT_BATCH):
-        yield to_pixels(split.images(order[start : start + _FIT_BATCH]), device)
+        indices = order[start : start + _FIT_BATCH]
+        yield Sample(to_pixels(split.images(indices), device), indices)
 
 
-def pooled_features(generator: Generator, pixels: Tensor, *, precision: str) -> Tensor:
-    """What the encoder sees of images (B, 3, S, S), averaged over places: (B, C) float32."""
-    with autocast(precision, pixels.device):
-        return generator.encode(pixels).float().mean((2, 3))
+def pooled_features(
+    generator: Generator, sample: Sample, *, precision: str, memory: Remembered | None
+) -> Tensor:
+    """What the encoder sees of the images, averaged over places: (B, C) float32."""
+    features = None if memory is None else memory(sample.pixels, sample.indices, None)
+    if features is None:
+        with autocast(precision, sample.pixels.device):
+            features = generator.encode(sample.pixels)
+    return features.float().mean((2, 3))
 
 
 def _features_of(players: Players, pixels: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from pgn_studio.core.training.events import (
     Event,
     EventSink,
     Notice,
+    Preparing,
     PreviewReady,
     RunFailed,
     RunFinished,
@@ -23,7 +24,7 @@ from pgn_studio.core.training.events import (
 )
 from pgn_studio.core.training.reading import StepTaken
 
-_NOT_IN_METRICS = (PreviewReady, Vitals, CheckpointSaved)
+_NOT_IN_METRICS = (Preparing, PreviewReady, Vitals, CheckpointSaved)
 
 
 class Teller:

@@ -23,12 +23,13 @@ from pgn_studio.core.training.events import (
     CheckpointSaved,
     EventSink,
     GammaChanged,
+    Preparing,
     RunFailed,
     RunFinished,
     RunStarted,
 )
 from pgn_studio.core.training.faults import explained
-from pgn_studio.core.training.feed import NOISE, Feed
+from pgn_studio.core.training.feed import NOISE, Feed, memory_for
 from pgn_studio.core.training.health import (
     NotFiniteError,
     below_clean,
@@ -172,7 +173,7 @@ class Trainer:
 
     def _go_back(self, shrunk: Shrinking) -> None:
         """To the last checkpoint, or to the beginning: the step that failed may have moved D already."""
-        for name in ("_step", "_pgn", "_feed", "_validation", "_view"):
+        for name in ("_step", "_encoded", "_pgn", "_feed", "_validation", "_view"):
             self.__dict__.pop(name, None)
         self.settings, self.resume = go_back(self.run_folder, self.settings, shrunk)
         self._position = Position.start(gamma=self.settings.gamma)
@@ -193,6 +194,7 @@ class Trainer:
         seed_everything(settings.seed)
         players = build_players(settings, self.classifier, image_size=self.dataset.image_size, device=device)
         self._step = TrainStep(players, settings, precision=precision)
+        self._encoded = memory_for(train, self._step.encode, settings)
         self._pgn = Pgn(self._step.result, self._info(None)).to(device)
         if self.resume:
             self._position = load_checkpoint(self.run_folder.checkpoint_path, self._step)
@@ -204,7 +206,15 @@ class Trainer:
             if self._shrinking is None:  # else the γ of the moment is the user's latest wish
                 self.control.set(gamma=self._position.gamma)
         else:
-            fit_statistics(players, train, seed=settings.seed, precision=precision)
+            fit_statistics(
+                players,
+                train,
+                seed=settings.seed,
+                precision=precision,
+                memory=self._encoded,
+                progress=lambda done, total: self._emit(Preparing(done, total)),
+                stopping=lambda: self.control.stopping,
+            )
         pace = self._position.pace or Pace(len(train), settings.batch_size)
         pace = replace(pace, images=len(train)).changed(settings.batch_size, step=self._position.step)
         self._pace, self._position = pace, replace(self._position, pace=pace)
@@ -236,7 +246,7 @@ class Trainer:
         self._feed = Feed(
             train,
             self.settings,
-            encode=self._step.encode,
+            encoded=self._encoded,
             answer=self._step.answer,
             seed=self.settings.seed,
             blend=self._position.blend,

@@ -13,6 +13,7 @@ from pgn_studio.core.locks import Holder
 from pgn_studio.core.training.events import (
     EpochCompleted,
     Notice,
+    Preparing,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -162,6 +163,7 @@ class TrainingPage(QWidget):
         self._show_beside_bar("", "")
 
     def _listen(self, bridge: TrainingBridge) -> None:
+        bridge.preparing.connect(self._show_preparing)
         bridge.started.connect(self._start)
         bridge.steps.connect(self._add_steps)
         bridge.epoch.connect(self._add_epoch)
@@ -199,6 +201,14 @@ class TrainingPage(QWidget):
         layout.addWidget(card)
 
     # ------------------------------------------------------------------ what the run tells
+
+    @Slot(object)
+    def _show_preparing(self, event: Preparing) -> None:
+        self.bar.setRange(0, event.total)
+        self.bar.setValue(event.done)
+        self.position.setText(
+            f"Preparing: looking at training images, {event.done:,} of {event.total:,}"
+        )
 
     @Slot(object)
     def _start(self, event: RunStarted) -> None:

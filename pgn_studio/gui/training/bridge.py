@@ -8,6 +8,7 @@ from pgn_studio.core.training.events import (
     EpochCompleted,
     GammaChanged,
     Notice,
+    Preparing,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -26,6 +27,7 @@ class TrainingBridge(QObject):
     `finished` or `failed` comes once per run, last, when the thread has ended.
     """
 
+    preparing = Signal(object)  # Preparing
     started = Signal(object)  # RunStarted
     steps = Signal(list)  # list[StepCompleted], never empty
     epoch = Signal(object)  # EpochCompleted
@@ -44,6 +46,7 @@ class TrainingBridge(QObject):
         self._timer.setInterval(INTERVAL_MS)
         self._timer.timeout.connect(self.deliver)
         self._signals = {
+            Preparing: self.preparing,
             RunStarted: self.started,
             EpochCompleted: self.epoch,
             PreviewImages: self.preview,

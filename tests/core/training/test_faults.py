@@ -23,7 +23,7 @@ from pgn_studio.core.errors import RunError
 from pgn_studio.core.perturbation.pgn import load_pgn
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training import checkpoints
-from pgn_studio.core.training.events import RunFailed, RunFinished
+from pgn_studio.core.training.events import RunFailed, RunFinished, RunStarted
 from pgn_studio.core.training.faults import explained
 from pgn_studio.core.training.step import TrainStep
 from tests.core.training.conftest import Train
@@ -129,7 +129,8 @@ def test_a_fault_ends_the_run_with_advice_and_loses_the_epoch_at_most(
 
     resumed, more = train(settings, name="faulty", resume=True)
     assert isinstance(more[-1], RunFinished)
-    assert more[0].first_step == events[0].steps_per_epoch
+    start = next(event for event in events if isinstance(event, RunStarted))
+    assert more[0].first_step == start.steps_per_epoch
     expected = load_file(whole.last_pgn_path)
     assert all(torch.equal(value, expected[name]) for name, value in load_file(resumed.last_pgn_path).items())
 

@@ -29,7 +29,7 @@ from pgn_studio.core.training.events import (
     StepCompleted,
     Vitals,
 )
-from pgn_studio.core.training.feed import Batch, Feed
+from pgn_studio.core.training.feed import Batch, Feed, memory_for
 from pgn_studio.core.training.reading import StepReader, StepTaken
 from pgn_studio.core.training.setup import build_players, fit_statistics
 from pgn_studio.core.training.step import StepResult, TrainStep
@@ -202,8 +202,9 @@ def test_no_step_waits_for_the_gpu(
     told: list[int] = []
     noise = torch.Generator()
     step(batches[0], gamma=1.0, noise=noise.manual_seed(0))
-    feed = Feed(digits.split("train"), settings, encode=step.encode, answer=None, seed=0, blend=0.3,
-                device=device)  # fmt: skip
+    train = digits.split("train")
+    encoded = memory_for(train, step.encode, settings)
+    feed = Feed(train, settings, encoded=encoded, answer=None, seed=0, blend=0.3, device=device)
     stream = iter(feed.epoch(0))
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
@@ -227,7 +228,7 @@ def prepared(
     fit_statistics(players, train, seed=0, precision=precision)
     step = TrainStep(players, settings, precision=precision)
     players.train(True)
-    feed = partial(Feed, train, settings, encode=None, answer=None, seed=0, blend=0.0, device=device)
+    feed = partial(Feed, train, settings, encoded=None, answer=None, seed=0, blend=0.0, device=device)
     first = feed().epoch(0)
     batches = [next(first) for _ in range(2)]
     first.close()  # type: ignore[attr-defined]

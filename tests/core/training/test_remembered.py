@@ -13,7 +13,7 @@ from torch import Tensor
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.perturbation.generator import Generator
-from pgn_studio.core.training.feed import Feed
+from pgn_studio.core.training.feed import Feed, memory_for
 from pgn_studio.core.training.remembered import Remembered
 
 CPU = torch.device("cpu")
@@ -34,7 +34,8 @@ def feed(dataset: ImageDataset, compute: Callable[[Tensor], Tensor], **changes: 
     blend = changes.pop("blend", 0.0)
     settings = TrainingSettings.make(**{"classifier": "c", "batch_size": 16, "augment": "flip", **changes})
     split = dataset.split("train")
-    return Feed(split, settings, encode=compute, answer=compute, seed=3, blend=blend, device=CPU)
+    encoded = memory_for(split, compute, settings)
+    return Feed(split, settings, encoded=encoded, answer=compute, seed=3, blend=blend, device=CPU)
 
 
 def test_what_is_kept_is_what_the_pixels_give(digits: ImageDataset) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import to_pixels
+from pgn_studio.core.perturbation.condition import PrincipalComponents
 from pgn_studio.core.training.feed import Batch
+from pgn_studio.core.training.remembered import Remembered
 from pgn_studio.core.training.setup import build_players, fit_statistics
 from pgn_studio.core.training.step import Players, TrainStep
 
@@ -25,6 +28,29 @@ def make(settings: TrainingSettings, classifier: Classifier, digits: ImageDatase
     players = build_players(settings, classifier, image_size=8, device=CPU)
     fit_statistics(players, digits.split("train"), seed=0, precision="fp32")
     return players
+
+
+def test_what_statistics_are_fitted_on_is_kept_for_the_steps(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = digits.split("train")
+    players = build_players(settings.updated(encoder_trained=False), classifier, image_size=8, device=CPU)
+    plain, kept = players, copy.deepcopy(players)
+    fit_statistics(plain, train, seed=0, precision="fp32")
+    memory = Remembered(kept.generator.encode, images=len(train), most_bytes=2**30)
+    told: list[tuple[int, int]] = []
+    fit_statistics(
+        kept, train, seed=0, precision="fp32", memory=memory, progress=lambda *args: told.append(args)
+    )
+    assert told[-1] == (len(train), len(train))
+    assert isinstance(plain.condition, PrincipalComponents)
+    assert isinstance(kept.condition, PrincipalComponents)
+    torch.testing.assert_close(kept.condition.center, plain.condition.center)
+    monkeypatch.setattr(memory, "_compute", None)  # nothing is left to be computed
+    rows = np.arange(40)
+    features = memory(to_pixels(train.images(rows), CPU), rows, None)
+    assert features is not None
+    assert features.shape[0] == 40
 
 
 def batch(digits: ImageDataset, count: int = 16) -> tuple[Tensor, Tensor]:

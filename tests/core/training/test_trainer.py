@@ -25,6 +25,7 @@ from pgn_studio.core.training.events import (
     Event,
     GammaChanged,
     Notice,
+    Preparing,
     PreviewReady,
     RunFailed,
     RunFinished,
@@ -53,8 +54,11 @@ def test_a_run_tells_its_story_in_order(
 ) -> None:
     folder, events = train(settings)
     steps_per_epoch = -(-len(digits.split("train")) // settings.batch_size)
-    assert isinstance(events[0], RunStarted)
-    assert events[0].total_steps == 2 * steps_per_epoch
+    images = len(digits.split("train"))
+    start = events.index(of(events, RunStarted)[0])
+    assert events[start - 1] == Preparing(images, images)
+    assert all(isinstance(event, Preparing) for event in events[:start])
+    assert events[start].total_steps == 2 * steps_per_epoch
     assert [event.step for event in of(events, StepCompleted)] == list(range(1, 2 * steps_per_epoch + 1))
     assert [event.epoch for event in of(events, EpochCompleted)] == [1, 2]
     assert len(of(events, CheckpointSaved)) == 2
@@ -66,7 +70,7 @@ def test_a_run_tells_its_story_in_order(
         assert path.is_file()
     kinds = {record["event"] for record in folder.read_metrics()}
     assert {"RunStarted", "StepCompleted", "EpochCompleted", "RunFinished"} <= kinds
-    assert "PreviewReady" not in kinds
+    assert not kinds & {"Preparing", "PreviewReady"}
 
 
 def test_previews_follow_the_same_images(train: Train, settings: TrainingSettings) -> None:
@@ -197,6 +201,18 @@ def test_stopping_keeps_what_was_learned(train: Train, settings: TrainingSetting
     assert of(events, StepCompleted)[-1].step == 3
     assert events[-1].reason == "stopped"
     assert load_pgn(folder.pgn_path).info.metrics["perturbed_accuracy_8bit"] > 0
+
+
+def test_stopped_while_it_prepares(
+    train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrainingControl, "stopping", True)
+    folder, events = train(settings.updated(**FROZEN_ENCODER))
+    told = of(events, Preparing)
+    assert len(told) == 1  # the images after the first batch are not looked at
+    assert told[0].done < told[0].total
+    assert (events[-1].reason, events[-1].step) == ("stopped", 0)
+    assert not folder.rewind()  # nothing of it to go on from: it starts anew
 
 
 def test_pause_holds_the_run_until_resume(train: Train, settings: TrainingSettings) -> None:

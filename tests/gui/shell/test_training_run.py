@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.memory import MemoryUse
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training import live_view
-from pgn_studio.core.training.events import Notice, RunStarted, StepCompleted, Vitals
+from pgn_studio.core.training.events import Notice, Preparing, RunStarted, StepCompleted, Vitals
 from pgn_studio.core.training.step import TrainStep
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.studio import Studio
@@ -107,6 +107,16 @@ def test_counts_are_shares_of_the_batch_that_they_were_counted_in(qtbot: QtBot, 
     studio.training.controls.smoothing.setValue(1)
     qtbot.waitUntil(lambda: plots.flips.curves[0].getOriginalDataset()[1] is not None)
     qtbot.waitUntil(lambda: plots.flips.curves[0].getOriginalDataset()[1].tolist() == [25.0, 25.0, 50.0])
+
+
+def test_preparing_is_shown_with_its_progress(make_window: Any) -> None:
+    studio = studio_of(make_window())
+    page = studio.training
+    page.prepare()
+    assert page.bar.maximum() == 0  # unknown how long
+    studio.session.bridge.preparing.emit(Preparing(1024, 2041))
+    assert (page.bar.value(), page.bar.maximum()) == (1024, 2041)
+    assert page.position.text() == "Preparing: looking at training images, 1,024 of 2,041"
 
 
 # ---------------------------------------------------------------------- the preview's samples
