@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import Cancelled, PgnStudioError
 from pgn_studio.core.export import deployable
 from pgn_studio.core.export.deployable import INPUT, OUTPUT, export_deployable
 from pgn_studio.core.paths import trained_folder
-from pgn_studio.core.perturbation.pgn import Pgn, load_pgn
+from pgn_studio.core.perturbation.pgn import Pgn, build_generator, load_pgn
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,21 @@ def test_the_file_makes_the_same_images(pgn: Pgn, tmp_path: Path, name: str) -> 
     assert checked.largest_difference < 1e-4
     pixels = to_pixels(IMAGES[:3], torch.device("cpu")).contiguous()
     expected = pgn.perturb(pixels).pixels.clamp(0, 1).numpy()
+    assert np.abs(run(tmp_path / name, pixels) - expected).max() < 1e-4
+    assert np.abs(expected - pixels.numpy()).max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["model.pt2", "model.onnx"])
+def test_an_encoder_that_sees_more_places_than_the_decoder_reads(
+    pgn: Pgn, tmp_path: Path, name: str
+) -> None:
+    settings = TrainingSettings.make(encoder="small", encoder_size=28, decoder_widths=(8,))  # 7x7 to 4x4
+    torch.manual_seed(0)
+    finer = Pgn(build_generator(settings, image_size=16), pgn.info).eval()
+    torch.nn.init.normal_(finer.generator.decoder.output.weight, std=20)  # its p would hardly show
+    export_deployable(tmp_path / name, finer, IMAGES)
+    pixels = to_pixels(IMAGES[:3], torch.device("cpu")).contiguous()
+    expected = finer.perturb(pixels).pixels.clamp(0, 1).numpy()
     assert np.abs(run(tmp_path / name, pixels) - expected).max() < 1e-4
     assert np.abs(expected - pixels.numpy()).max() > 0.01
 
