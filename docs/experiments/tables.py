@@ -74,12 +74,12 @@ def flips(found: dict[int, Figures]) -> str:
     return f"{sum(f['fixed_8bit'] for f in found.values())}, {sum(f['broken_8bit'] for f in found.values())}"
 
 
-def table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Rows that nothing was run for are left out, and a table with nothing to compare, too."""
+def table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]], *, least: int = 2) -> None:
+    """Rows that nothing was run for are left out, and a table of fewer than `least` rows, too."""
     columns = list(head)
     counted = [index for index, column in enumerate(columns) if column.endswith("seeds")]
     there = [row for row in map(tuple, rows) if any(row[index] != "0" for index in counted)]
-    if len(there) < 2:
+    if len(there) < least:
         return
     print(f"## {title}\n")
     print("| " + " | ".join(columns) + " |")
@@ -116,7 +116,7 @@ def targets(results: Results) -> None:
                 (named, title, clean, over(found, accuracy), what, flips(found), rms, str(len(found)))
             )
     head = ("data", "", "clean, %", "perturbed, %", "of direct's gain", "fixed, broken", "RMS", "seeds")
-    table("Enhancing", head, rows)
+    table("Enhancing", head, rows, least=1)
     rows = []
     for data in (*DATA, *UNCHANGED):
         named = TITLES.get(data, data)
@@ -125,7 +125,8 @@ def targets(results: Results) -> None:
             clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
             rms = over(found, lambda figures: figures["rms_mean"], 3)
             rows.append((named, title, clean, over(found, accuracy), rms, str(len(found))))
-    table("Attacking", ("data", "D", "clean, %", "perturbed, %", "RMS", "seeds"), rows)
+    head = ("data", "D", "clean, %", "perturbed, %", "RMS", "seeds")
+    table("Attacking", head, rows, least=1)
 
 
 def baselines(results: Results) -> None:

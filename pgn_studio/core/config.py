@@ -226,16 +226,17 @@ def encoder_learns(settings: TrainingSettings) -> bool:
     return settings.encoder_trained
 
 
-def encoder_view(settings: TrainingSettings, *, image_size: int) -> int | None:
-    """At how many pixels the encoder of a new run looks at the image; None leaves it to the generator.
+def with_encoder_view(settings: TrainingSettings, *, image_size: int) -> TrainingSettings:
+    """A new run's settings, which say at how many pixels its encoder looks at the image.
 
-    A frozen ImageNet encoder tells more of a small image that is enlarged to what its weights learned at
-    (docs/experiments); beyond seven times there is nothing measured.
+    None leaves it to the generator. A frozen ImageNet encoder tells more of a small image that is enlarged
+    to what its weights learned at (docs/experiments); beyond seven times nothing was measured.
     """
     frozen = settings.encoder != "small" and not encoder_learns(settings)
     if settings.encoder_size is not None or not frozen or image_size >= IMAGENET_SIZE:
-        return settings.encoder_size
-    return max(LEAST_IMAGENET_SIZE, min(_MOST_ENLARGED * image_size, IMAGENET_SIZE))
+        return settings
+    view = max(LEAST_IMAGENET_SIZE, min(_MOST_ENLARGED * image_size, IMAGENET_SIZE))
+    return settings.updated(encoder_size=view)
 
 
 def soft_targets(settings: TrainingSettings) -> bool:

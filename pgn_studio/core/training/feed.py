@@ -50,8 +50,9 @@ def lasting_features(generator: Generator, machine: Machine) -> Callable[[Tensor
 def memory_for(
     split: LabelledImages, compute: Callable[[Tensor], Tensor] | None, settings: TrainingSettings
 ) -> Remembered | None:
-    """Of what `compute` says of the images of a split, as far as the settings allow."""
-    if compute is None:
+    """Of what `compute` says of the images of a split; None where each comes in ever other forms."""
+    few = augmentation(settings.augment, settings.dataset) in ("none", "flip")
+    if compute is None or not few:
         return None
     return Remembered(compute, images=len(split), most_bytes=settings.cache_mb * 2**20)
 
@@ -80,9 +81,8 @@ class Feed:
         self._pace = pace or Pace(len(split), settings.batch_size)
         self.steps_per_epoch = self._pace.per_epoch
         self._changes = augmentation(settings.augment, settings.dataset)
-        few = self._changes in ("none", "flip")  # forms that an image comes in
-        self._encoded = encoded if few else None
-        self._answers = memory_for(split, answer, settings) if few and not blend else None
+        self._encoded = encoded
+        self._answers = None if blend else memory_for(split, answer, settings)
 
     def epoch(self, epoch: int, *, done: int = 0) -> Iterator[Batch]:
         """The batches of a 0-based epoch after its first `done` ones."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from pgn_studio.core.config import TrainingSettings, encoder_view
+from pgn_studio.core.config import TrainingSettings, with_encoder_view
 from pgn_studio.core.perturbation.generator import (
     PAPER_WIDTHS,
     Decoder,
@@ -114,4 +114,5 @@ def test_features_are_no_finer_than_the_decoder_reads() -> None:
 def test_a_frozen_encoder_looks_at_an_enlarged_image(
     image_size: int, changes: dict[str, Any], expected: int | None
 ) -> None:
-    assert encoder_view(TrainingSettings.make(**changes), image_size=image_size) == expected
+    settings = with_encoder_view(TrainingSettings.make(**changes), image_size=image_size)
+    assert settings.encoder_size == expected
