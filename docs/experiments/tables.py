@@ -193,8 +193,9 @@ def main() -> None:
         return
     page = Path(sys.argv[2])
     kept = page.with_name("results.json")
-    before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
-    figures = dict(sorted({**before, **figures}.items()))
+    if kept.is_file():
+        figures = {**json.loads(kept.read_text(encoding="utf-8")), **figures}
+    figures = dict(sorted(figures.items()))
     kept.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     text = tables(figures)
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)

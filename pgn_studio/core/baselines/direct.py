@@ -30,6 +30,7 @@ from pgn_studio.core.training.batches import generator_for, training_epochs
 from pgn_studio.core.training.blend import chosen_share
 from pgn_studio.core.training.choosing import as_good, higher
 from pgn_studio.core.training.feed import NOISE, Batch, Feed, lasting_features, memory_for
+from pgn_studio.core.training.remembered import Remembered
 from pgn_studio.core.training.setup import build_feature_noise, pooled_features, sampled
 
 
@@ -81,23 +82,23 @@ class _Run:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self.averaged = Averaged(generator, decay=settings.average) if settings.average else None
         self.epochs = training_epochs(settings, len(context.train))
-        self._encoded = memory_for(context.train, lasting_features(generator, machine), settings)
+        encoded = memory_for(context.train, lasting_features(generator, machine), settings)
         self.feed = Feed(
             context.train,
             settings,
-            encoded=self._encoded,
+            encoded=encoded,
             answer=None,
             seed=context.seed,
             blend=_blend(context),
             device=device,
         )
-        self.feature_noise = self._fitted_noise()
+        self.feature_noise = self._fitted_noise(encoded)
         self._steps = 0
         self._clean: Scores | None = None  # f's answers on the clean validation images: they never change
         self._top: float | None = None
         self._best_weights: dict[str, Tensor] = {}
 
-    def _fitted_noise(self) -> FeatureNoise | None:
+    def _fitted_noise(self, encoded: Remembered | None) -> FeatureNoise | None:
         """As the trainer fits it."""
         context, generator = self.context, self.generator
         noise = build_feature_noise(context.settings, generator)
@@ -106,7 +107,7 @@ class _Run:
         images = sampled(context.train, seed=context.seed, device=context.device)
         with torch.no_grad():
             pooled = [
-                pooled_features(generator, sample, precision=self.precision, memory=self._encoded)
+                pooled_features(generator, sample, precision=self.precision, memory=encoded)
                 for sample in images
             ]
         noise.to(context.device).fit(torch.cat(pooled))

@@ -104,21 +104,23 @@ class Decoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) of any h, w to p (N, 3, S, S)."""
-        if features.shape[-1] != self.grid:
-            features = _to_grid(features, self.grid)
+        features = _no_finer(features, self.grid)
+        if features.shape[-1] < self.grid:
+            size = (self.grid, self.grid)
+            features = F.interpolate(features, size=size, mode="bilinear", align_corners=False)
         perturbation: Tensor = self.output(self.blocks(features))
         margin = perturbation.shape[-1] - self.image_size  # sizes that are no multiple of the stride
         start = margin // 2
         return perturbation[..., start : start + self.image_size, start : start + self.image_size]
 
 
-def _to_grid(features: Tensor, grid: int) -> Tensor:
-    if features.shape[-1] > grid:
-        if torch.onnx.is_in_onnx_export():  # it knows no pooling into bins that overlap
-            bins = _bins(int(features.shape[-1]), grid).to(features)
-            return bins @ features @ bins.T
-        return F.adaptive_avg_pool2d(features, grid)
-    return F.interpolate(features, size=(grid, grid), mode="bilinear", align_corners=False)
+def _no_finer(features: Tensor, grid: int) -> Tensor:
+    if features.shape[-1] <= grid:
+        return features
+    if torch.onnx.is_in_onnx_export():  # it knows no pooling into bins that overlap
+        bins = _bins(int(features.shape[-1]), grid).to(features)
+        return bins @ features @ bins.T
+    return F.adaptive_avg_pool2d(features, grid)
 
 
 def _bins(places: int, grid: int) -> Tensor:
@@ -185,8 +187,7 @@ class Generator(nn.Module):
                     pixels, size=size, mode="bilinear", align_corners=False, antialias=shrinks
                 )
             features: Tensor = self.encoder.feature_map((pixels - self.encoder_mean) / self.encoder_std)
-            finer = features.shape[-1] > self.decoder.grid
-            return _to_grid(features, self.decoder.grid) if finer else features
+        return _no_finer(features, self.decoder.grid)
 
     def decode(self, features: Tensor) -> Tensor:
         perturbation: Tensor = self.decoder(features)
