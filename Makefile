@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+WORKERS ?= 2
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -18,8 +19,8 @@ help: ## this list
 run: $(READY) ## open the studio on the bundled demo
 	$(BIN)/pgn-studio demo $(ARGS)
 
-test: $(READY) ## run the tests (ARGS go to pytest)
-	$(BIN)/python -m pytest -q $(ARGS)
+test: $(READY) ## run the tests in WORKERS=2 processes (ARGS go to pytest)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(READY) ## lint, types, import contracts, dead code
 	$(BIN)/ruff check .

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-THREADS = 2  # more only slows small tensors down, and CI machines have two cores
+# More only slows small tensors down, and CI machines have two cores; `make test` gives each a process.
+THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 
 # Before anything imports torch, Qt or matplotlib; processes that tests start inherit it.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

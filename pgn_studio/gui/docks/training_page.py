@@ -204,6 +204,10 @@ class TrainingPage(QWidget):
 
     @Slot(object)
     def _show_preparing(self, event: Preparing) -> None:
+        if event.done >= event.total:
+            self.bar.setRange(0, 0)
+            self.position.setText("Preparing: first measurements …")
+            return
         self.bar.setRange(0, event.total)
         self.bar.setValue(event.done)
         self.position.setText(
