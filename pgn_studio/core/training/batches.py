@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import TrainingSettings, usual_steps
 
 Order = npt.NDArray[np.int64]  # images, by their numbers
 
-_USUAL_EPOCHS, _USUAL_STEPS, _MOST_EPOCHS = 15, 1_000, 200
+_USUAL_EPOCHS, _MOST_EPOCHS = 15, 200
 SMALLEST_BATCH = 2  # batch norm needs two
 
 
@@ -25,14 +25,12 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
 
 
 def training_epochs(settings: TrainingSettings, train_images: int) -> int:
-    """What the settings say; else 15, or on few images as many as make 1,000 steps, but at most 200.
-
-    A PGN wants steps: on 2,000 photographs accuracy rises until about the 800th (docs/experiments).
-    """
+    """What the settings say; else 15, or on few images as many as make the usual steps, but at most 200."""
     if settings.epochs is not None:
         return settings.epochs
     per_epoch = max(1, steps_per_epoch(train_images, settings.batch_size))
-    return min(_MOST_EPOCHS, max(_USUAL_EPOCHS, -(-_USUAL_STEPS // per_epoch)))
+    steps = usual_steps(settings.problem, settings.discriminator)
+    return min(_MOST_EPOCHS, max(_USUAL_EPOCHS, -(-steps // per_epoch)))
 
 
 def generator_for(*numbers: int) -> torch.Generator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ClassifierError, ConfigError
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.training.averaging import Averaged
-from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch
+from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch, training_epochs
 from pgn_studio.core.training.blend import blended, fitting_share
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.preview import perturbation_picture
@@ -54,6 +55,23 @@ class TestControl:
         assert not waiting.is_alive()
         assert control.paused
         assert control.live.samples == SampleChoice("wrong")
+
+
+@pytest.mark.parametrize(
+    ("settings", "images", "epochs"),
+    [
+        ({}, 2041, 32),  # 1,000 steps of 64 images
+        ({"problem": "adversarial"}, 2041, 32),
+        ({"discriminator": "blackbox"}, 2041, 32),
+        ({"problem": "adversarial", "discriminator": "blackbox"}, 2041, 63),  # 2,000
+        ({}, 60_000, 15),
+        ({}, 20, 200),
+        ({"epochs": 3, "problem": "adversarial", "discriminator": "blackbox"}, 2041, 3),
+    ],
+)
+def test_few_images_are_seen_more_often(settings: dict[str, Any], images: int, epochs: int) -> None:
+    given = {"dataset": "digits", "classifier": "f.safetensors", **settings}
+    assert training_epochs(TrainingSettings(**given), images) == epochs
 
 
 def test_mirrored_digits_are_no_digits() -> None:
