@@ -23,7 +23,8 @@ FIGURES = ("clean_accuracy", "perturbed_accuracy_8bit", "fixed_8bit", "broken_8b
 BEGIN, END = "<!-- TABLES -->", "<!-- END -->"
 Figures = dict[str, Any]
 DATA = ("digits", "clothing")
-TITLES = {"clothing": "clothing, 32 px", "clothing96": "clothing, 96 px, the default's steps"}  # of the targets
+# Of the targets' rows.
+TITLES = {"clothing": "clothing, 32 px", "clothing96": "clothing, 96 px, the default's steps"}
 ENHANCING = ("noise", "fgsm", "direct", "fine-tune", "aid", "aid-iterated")
 ATTACKING = ("noise", "fgsm", "uap", "direct", "aid", "aid-iterated")
 
