@@ -67,6 +67,7 @@ def test_deepfool_is_arts(
     np.testing.assert_allclose(ours, known, rtol=0.02)
 
 
+@pytest.mark.timeout(300)  # 40 s alone, 90 s seen on two busy cores
 def test_uap_fools_as_many_as_arts(
     make_context: MakeContext, classifier: Classifier, wrapped: Any, splits: dict[str, ArraySplit]
 ) -> None:
