@@ -19,6 +19,7 @@ from pgn_studio.core.errors import ConfigError
 Problem = Literal["enhance", "adversarial"]
 DiscriminatorKind = Literal["shared", "known", "blackbox"]
 LossName = Literal["ls", "lr"]
+HeadName = Literal["auto", "linear", "mlp", "naming"]
 EncoderName = Literal["small", "efficientnet-lite0", "resnet50", "resnet101"]
 InputSpaceName = Literal["pixel", "normalized"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -151,7 +152,8 @@ class TrainingSettings(DataSettings):
     soft_targets: bool | None = setting(None, "D's target t is the probability that the classifier gives to success, not 1 or 0; default: where D looks through the classifier (shared). Else the classifier is asked for labels only.", group="Discriminator", advanced=True)
     min_strength: float | None = setting(None, "While it trains, the perturbation is added at a random strength from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", advanced=True, gt=0.0, le=1.0)
     feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, so that it does not know its images by heart; 0 is off.", group="Training", advanced=True, ge=0.0, le=10.0)
-    head: Literal["linear", "mlp"] = setting("mlp", "D's head: one linear layer, or two hidden layers of 256.", group="Discriminator", advanced=True)
+    head: HeadName = setting("auto", "D's head: linear (one layer), mlp (two hidden layers of 256), or naming: D names the classifier's label, and judges by the odds of the true one; auto: naming where D's own backbone learns and is told the label, else mlp.", group="Discriminator", advanced=True)
+    temperature: float | None = setting(None, "D's logit is divided by this before it judges G, so that G gets a gradient where D is sure; 1 is off; default: 4 where D names labels, else 1.", group="Training", advanced=True, ge=1.0, le=100.0)
     anchors: bool = setting(True, "D also trains on the clean images with their own targets.", group="Discriminator", advanced=True)
     noise_copies: bool = setting(True, "D also trains on randomly perturbed copies with their own targets.", group="Discriminator", advanced=True)
     mismatched: bool = setting(True, "D (conditional) also trains on pairs of one image's features and another's condition, with their own targets.", group="Discriminator", advanced=True)
@@ -199,6 +201,7 @@ PAPER_RECIPE: dict[str, Any] = {
     "told_label": False,
     "soft_targets": False,
     "head": "linear",
+    "temperature": 1.0,
     "anchors": False,
     "noise_copies": False,
     "mismatched": False,
@@ -259,6 +262,13 @@ def min_strength(settings: TrainingSettings) -> float:
     if settings.min_strength is None:
         return 1.0 if soft_targets(settings) else 0.4
     return settings.min_strength
+
+
+def temperature(settings: TrainingSettings, *, naming: bool) -> float:
+    """`naming`: D names f's labels, and is soon sure of most of them."""
+    if settings.temperature is None:
+        return 4.0 if naming else 1.0
+    return settings.temperature
 
 
 def check_discriminator(settings: TrainingSettings) -> None:

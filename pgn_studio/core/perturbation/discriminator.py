@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pgn_studio.core.config import Problem
+
 _HIDDEN = 256
 
 
@@ -55,6 +57,7 @@ class Discriminator(nn.Module):
         head: Literal["linear", "mlp"] = "mlp",
     ) -> None:
         super().__init__()
+        self.feature_dim = feature_dim
         self.scale = FeatureScale(feature_dim)
         self.classes = classes
         self.projection = nn.Linear(feature_dim, classes, bias=False) if classes else None
@@ -76,6 +79,37 @@ class Discriminator(nn.Module):
         return logits
 
 
+class NamingDiscriminator(nn.Module):
+    """D that names the label f gives to x̃, one of `classes`: the odds of the true one are its judgement.
+
+    For a backbone that learns. f's label says more than success or failure does, and a classifier that
+    has learned it is closer to f than one that has learned the one bit.
+    """
+
+    def __init__(self, *, feature_dim: int, classes: int, problem: Problem) -> None:
+        super().__init__()
+        self.feature_dim = feature_dim
+        self.classes = classes
+        self.problem = problem
+        self.namer = nn.Linear(feature_dim, classes)
+
+    def forward(self, features: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Logits (N,), the log-odds that f says the label told (enhancing), or another (adversarial).
+
+        `condition`: the clean images' true labels, one-hot (N, classes).
+        """
+        assert condition is not None
+        names, told = self.names(features), condition > 0
+        right = names.masked_fill(~told, 0).sum(1)
+        odds = right - names.masked_fill(told, -torch.inf).logsumexp(1)
+        return odds if self.problem == "enhance" else -odds
+
+    def names(self, features: Tensor) -> Tensor:
+        """Logits (N, classes) of the label that f gives."""
+        named: Tensor = self.namer(features)
+        return named.float()
+
+
 class FeatureMaps(Protocol):
     """A network that gives feature maps: a pretrained backbone, or a small one that is to learn."""
 
@@ -91,20 +125,20 @@ class OwnBackbone(nn.Module):
     """D's own eyes (known, black box): pixels of x̃ (N, 3, S, S) to pooled features (N, feature_dim).
 
     Pretrained ones stay frozen and see at least their smallest sensible size. One without weights
-    learns: by D's loss, and by naming the labels that f gives (`classes` of them, 0 for a frozen
-    one), since one bit of success a picture teaches a network too slowly.
+    learns: by D's loss, and by naming the labels that f gives, since one bit of success a picture
+    teaches a network too slowly. It has a `namer` for `classes` labels, none where D's head names them.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: FeatureMaps, *, smallest: int, classes: int) -> None:
+    def __init__(self, network: FeatureMaps, *, smallest: int, trained: bool, classes: int = 0) -> None:
         super().__init__()
-        self.trained = classes > 0
+        self.trained = trained
         self.network = network.requires_grad_(self.trained)
         self.smallest = smallest
         self.feature_dim = network.feature_dim
-        self.namer = nn.Linear(self.feature_dim, classes) if self.trained else None
+        self.namer = nn.Linear(self.feature_dim, classes) if classes else None
         self.register_buffer("mean", torch.tensor(network.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(network.std).view(1, 3, 1, 1), persistent=False)
 
@@ -131,8 +165,3 @@ class OwnBackbone(nn.Module):
         features: Tensor = self(pixels)
         self.train(learning)
         return features
-
-    def naming_loss(self, features: Tensor, answers: Tensor) -> Tensor:
-        """Cross-entropy of f's answers, labels (N,) or probabilities (N, K), read off D's own features."""
-        assert self.namer is not None
-        return F.cross_entropy(self.namer(features).float(), answers)

@@ -34,6 +34,11 @@ def discriminator_loss(logits: Tensor, targets: Tensor, loss: LossName) -> Tenso
     return discriminator_losses(logits, targets, loss).mean()
 
 
+def naming_loss(names: Tensor, answers: Tensor) -> Tensor:
+    """How far D's own naming, logits (N, K), is from f's answers: labels (N,) or probabilities (N, K)."""
+    return F.cross_entropy(names, answers)
+
+
 def generator_loss(logits: Tensor, loss: LossName) -> Tensor:
     """L_G without the L2 term (equation 8; A.2 from logits): every x̃ should look like a success."""
     if loss == "ls":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.device import autocast, to_pixels
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
-from pgn_studio.core.perturbation.discriminator import Discriminator, OwnBackbone
+from pgn_studio.core.perturbation.discriminator import Discriminator, NamingDiscriminator, OwnBackbone
 from pgn_studio.core.perturbation.feature_noise import FeatureNoise
 from pgn_studio.core.perturbation.generator import Generator, SmallEncoder
 from pgn_studio.core.perturbation.input_space import InputSpace
@@ -36,7 +36,9 @@ def build_players(
     info = classifier.info
     space = InputSpace(settings.input_space, mean=info.mean, std=info.std)
     generator = build_generator(settings, image_size=image_size)
-    backbone = _build_backbone(settings, classifier, image_size)
+    classes = len(info.classes) if settings.told_label else 0
+    head = _head(settings, learns=_backbone_learns(settings, classifier))
+    backbone = _build_backbone(settings, classifier, image_size, named=head == "naming")
     if backbone is None:
         if not classifier.has_features:
             hint = "Use --discriminator blackbox: it only asks for labels."
@@ -46,15 +48,19 @@ def build_players(
         feature_dim = classifier.feature_dim
     else:
         feature_dim = backbone.feature_dim
-    condition = _build_condition(settings, generator, image_size)
     feature_noise = build_feature_noise(settings, generator)
-    classes = len(info.classes) if settings.told_label else 0
-    discriminator = Discriminator(
-        feature_dim=feature_dim,
-        condition_dim=classes + (0 if condition is None else condition.dim),
-        classes=classes,
-        head=settings.head,
-    )
+    condition: PrincipalComponents | OwnEncoder | None = None
+    discriminator: Discriminator | NamingDiscriminator
+    if head == "naming":
+        discriminator = NamingDiscriminator(
+            feature_dim=feature_dim, classes=classes, problem=settings.problem
+        )
+    else:
+        condition = _build_condition(settings, generator, image_size)
+        told = classes + (0 if condition is None else condition.dim)
+        discriminator = Discriminator(
+            feature_dim=feature_dim, condition_dim=told, classes=classes, head=head
+        )
     classifier.to(device)
     for module in (space, generator, discriminator, backbone, condition, feature_noise):
         if module is not None:
@@ -79,27 +85,49 @@ def _build_condition(
     return PrincipalComponents(generator.encoder.feature_dim, components=settings.condition_dim)
 
 
+def _head(settings: TrainingSettings, *, learns: bool) -> Literal["linear", "mlp", "naming"]:
+    """`learns`: whether D has a backbone of its own that does."""
+    names = learns and settings.told_label
+    if settings.head == "auto":
+        return "naming" if names else "mlp"
+    if settings.head == "naming" and not names:
+        raise ConfigError(
+            "A head that names labels needs a backbone of D's own that learns, and the true label.",
+            hint="Use --discriminator blackbox with --told-label, or leave --head at auto.",
+        )
+    return settings.head
+
+
+def _backbone_learns(settings: TrainingSettings, classifier: Classifier) -> bool:
+    if settings.discriminator == "shared":
+        return False
+    return _backbone_name(settings, classifier) == "small" or settings.discriminator_weights == "none"
+
+
 def _build_backbone(
-    settings: TrainingSettings, classifier: Classifier, image_size: int
+    settings: TrainingSettings, classifier: Classifier, image_size: int, *, named: bool
 ) -> OwnBackbone | None:
+    """`named`: D's head names f's labels, so the backbone need not."""
     if settings.discriminator == "shared":
         return None
     name, weights = _backbone_name(settings, classifier), settings.discriminator_weights
-    classes = len(classifier.info.classes)
+    learns = _backbone_learns(settings, classifier)
+    classes = len(classifier.info.classes) if learns and not named else 0
     if name != "small":
         network = imagenet_backbone(name, weights)
-        learned = classes if weights == "none" else 0
-        return OwnBackbone(network, smallest=max(image_size, network.min_size), classes=learned)
+        smallest = max(image_size, network.min_size)
+        return OwnBackbone(network, smallest=smallest, trained=learns, classes=classes)
     if weights not in ("auto", "none"):
         raise ConfigError(
             f"There are no weights for a small discriminator backbone, got {weights!r}.",
             hint="Leave --discriminator-weights at auto, or name another --discriminator-backbone.",
         )
     if settings.discriminator == "blackbox":
-        return OwnBackbone(SmallEncoder.fitting(image_size), smallest=image_size, classes=classes)
-    twin = SmallCNN(classes, image_size=image_size)
+        encoder = SmallEncoder.fitting(image_size)
+        return OwnBackbone(encoder, smallest=image_size, trained=True, classes=classes)
+    twin = SmallCNN(len(classifier.info.classes), image_size=image_size)
     del twin.fc  # D has a head of its own
-    return OwnBackbone(twin, smallest=image_size, classes=classes)
+    return OwnBackbone(twin, smallest=image_size, trained=True, classes=classes)
 
 
 def _backbone_name(settings: TrainingSettings, classifier: Classifier) -> str:
@@ -151,7 +179,7 @@ def fit_statistics(
         players.condition.fit(torch.cat(encoded))
     if players.feature_noise is not None:
         players.feature_noise.fit(torch.cat(encoded))
-    if needs_scale:
+    if needs_scale and isinstance(players.discriminator, Discriminator):
         players.discriminator.scale.fit(torch.cat(features))
 
 

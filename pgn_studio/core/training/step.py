@@ -14,10 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.config import TrainingSettings, min_strength, soft_targets
+from pgn_studio.core.config import TrainingSettings, min_strength, soft_targets, temperature
 from pgn_studio.core.device import Machine, autocast
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
-from pgn_studio.core.perturbation.discriminator import Discriminator, OwnBackbone
+from pgn_studio.core.perturbation.discriminator import (
+    Discriminator,
+    NamingDiscriminator,
+    OwnBackbone,
+)
 from pgn_studio.core.perturbation.feature_noise import FeatureNoise
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
@@ -25,6 +29,7 @@ from pgn_studio.core.perturbation.losses import (
     discriminator_loss,
     generator_loss,
     l2_term,
+    naming_loss,
     success_targets,
 )
 from pgn_studio.core.training.averaging import Averaged
@@ -41,7 +46,7 @@ class Players:
     classifier: Classifier
     space: InputSpace
     generator: Generator
-    discriminator: Discriminator
+    discriminator: Discriminator | NamingDiscriminator
     backbone: OwnBackbone | None
     condition: PrincipalComponents | OwnEncoder | None
     feature_noise: FeatureNoise | None = None
@@ -50,6 +55,15 @@ class Players:
     def told_dim(self) -> int:
         """Width of what D is told beside x̃; 0 for the paper's D."""
         return self.discriminator.classes + (0 if self.condition is None else self.condition.dim)
+
+    def names(self, features: Tensor) -> Tensor:
+        """Which label f gives, by the features of D's own backbone that learns: logits (N, K)."""
+        if isinstance(self.discriminator, NamingDiscriminator):
+            return self.discriminator.names(features)
+        assert self.backbone is not None
+        assert self.backbone.namer is not None
+        named: Tensor = self.backbone.namer(features)
+        return named.float()
 
     def learning_in_d(self) -> list[nn.Parameter]:
         modules = [self.discriminator, self.backbone, self.condition]
@@ -116,10 +130,12 @@ class TrainStep:
         self.adam_g = torch.optim.Adam(players.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
         self.soft = soft_targets(settings)
         self.weakest = min_strength(settings)
+        names = isinstance(players.discriminator, NamingDiscriminator)
+        self.temperature = temperature(settings, naming=names)
         self.replay: Replay | None = None
         moves = isinstance(players.condition, OwnEncoder) or self._backbone_learns
         if settings.rehearsals and players.told_dim and not moves:
-            width = players.discriminator.scale.center.numel()
+            width = players.discriminator.feature_dim
             classes = players.classifier.num_classes if self.soft else 0
             replay = Replay(feature_dim=width, condition_dim=players.told_dim, classes=classes)
             self.replay = replay.to(device)
@@ -163,7 +179,7 @@ class TrainStep:
             features = self._features(perturbed, steady=True) if self._backbone_learns else seen.features
             told = None if condition is None else condition.detach()
             logits = players.discriminator(features, told)  # the updated D on x̃
-            loss_g = generator_loss(logits, settings.loss)
+            loss_g = generator_loss(logits / self.temperature, settings.loss)
             l2 = l2_term(perturbation)
         self._update(self.adam_g, loss_g + gamma * l2)  # equation 9
         if self.averaged is not None:
@@ -308,7 +324,7 @@ class TrainStep:
         backbone = self.players.backbone
         if backbone is not None and backbone.trained:
             inputs = self._features(inputs)
-            naming = backbone.naming_loss(inputs, examples.answers)
+            naming = naming_loss(self.players.names(inputs), examples.answers)
         if condition is None:
             return self.players.discriminator(inputs), naming
         # Repeated and rolled rather than indexed by `owners`: the gradient of indexing adds up in the

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import pytest
 import torch
+from torch.nn import functional as F
 
+from pgn_studio.core.config import Problem
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
-from pgn_studio.core.perturbation.discriminator import Discriminator, FeatureScale, OwnBackbone
+from pgn_studio.core.perturbation.discriminator import (
+    Discriminator,
+    FeatureScale,
+    NamingDiscriminator,
+    OwnBackbone,
+)
 from pgn_studio.core.perturbation.generator import SmallEncoder
+from pgn_studio.core.perturbation.losses import naming_loss
 
 
 def test_the_literal_head_is_one_linear_layer_on_scaled_features() -> None:
@@ -52,15 +61,15 @@ def test_fewer_images_than_components_leave_no_noise() -> None:
 
 
 def test_an_own_backbone_learns_and_a_frozen_one_does_not() -> None:
-    learning = OwnBackbone(SmallEncoder.fitting(8), smallest=8, classes=3).train()
-    frozen = OwnBackbone(SmallEncoder.fitting(8), smallest=8, classes=0).train()
+    learning = OwnBackbone(SmallEncoder.fitting(8), smallest=8, trained=True, classes=3).train()
+    frozen = OwnBackbone(SmallEncoder.fitting(8), smallest=8, trained=False).train()
     pixels = torch.rand(2, 3, 8, 8, requires_grad=True)
     for backbone in (learning, frozen):
         features = backbone(pixels)
         assert features.shape == (2, backbone.feature_dim)
         loss = features.sum()
-        if backbone.trained:
-            loss = loss + backbone.naming_loss(features, torch.tensor([0, 2]))
+        if backbone.namer is not None:
+            loss = loss + naming_loss(backbone.namer(features), torch.tensor([0, 2]))
         loss.backward()
     assert all(parameter.grad is not None for parameter in learning.parameters())
     assert all(parameter.grad is None for parameter in frozen.parameters())
@@ -70,7 +79,7 @@ def test_an_own_backbone_learns_and_a_frozen_one_does_not() -> None:
 
 def test_a_steady_look_judges_an_image_whatever_stands_beside_it_and_learns_nothing() -> None:
     torch.manual_seed(0)
-    backbone = OwnBackbone(SmallEncoder.fitting(8), smallest=8, classes=3).train()
+    backbone = OwnBackbone(SmallEncoder.fitting(8), smallest=8, trained=True).train()
     backbone(torch.rand(64, 3, 8, 8))  # batch norm has statistics to go by
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
     pixels = torch.rand(4, 3, 8, 8, requires_grad=True)
@@ -104,3 +113,13 @@ def test_a_label_picks_a_direction_in_the_features() -> None:
     directions = discriminator.projection.weight[labels]
     expected = head + (directions * features).sum(1)
     torch.testing.assert_close(discriminator(features, condition), expected)
+
+
+@pytest.mark.parametrize("problem", ["enhance", "adversarial"])
+def test_a_naming_head_judges_by_what_it_says_of_the_label(problem: Problem) -> None:
+    torch.manual_seed(0)
+    head = NamingDiscriminator(feature_dim=5, classes=3, problem=problem)
+    features, labels = torch.randn(4, 5), torch.tensor([0, 2, 1, 1])
+    right = head.names(features).softmax(1)[torch.arange(4), labels]
+    judged = torch.sigmoid(head(features, F.one_hot(labels, 3).float()))
+    torch.testing.assert_close(judged, right if problem == "enhance" else 1 - right)

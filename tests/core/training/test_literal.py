@@ -39,11 +39,15 @@ LITERAL: dict[str, Any] = {
 }
 
 
+NAMING = {"told_label": True, "head": "naming", "temperature": 4.0}
+
+
 class Literal:
     """Algorithm 1 line by line, each quantity computed where it is named, with its own copies of the players.
 
     A backbone that learns also names f's labels (equation 7 alone would teach it too slowly), and judges
-    for G in evaluation mode; all else is the paper's.
+    for G in evaluation mode; where D's head names them, D is what that says of the true label, and its
+    odds are brought nearer to one for G; all else is the paper's.
     """
 
     def __init__(self, players: Players, settings: TrainingSettings) -> None:
@@ -74,6 +78,19 @@ class Literal:
             return self.classifier.logits_and_features(inputs)[1]
         return self.backbone(inputs * self.space.std + self.space.mean)
 
+    def judged(self, features: Tensor, labels: Tensor) -> Tensor:
+        """D's output (equation 3): how likely a success is."""
+        if self.settings.head != "naming":
+            return torch.sigmoid(self.head(features))
+        right = self.named(features).softmax(1)[torch.arange(len(labels)), labels]
+        return right if self.settings.problem == "enhance" else 1 - right
+
+    def named(self, features: Tensor) -> Tensor:
+        names = self.head if self.settings.head == "naming" else self.backbone
+        assert names is not None
+        logits: Tensor = names.namer(features)  # type: ignore[operator,union-attr]
+        return logits
+
     def losses(self, d: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         if self.settings.loss == "ls":
             return ((d - t) ** 2).mean(), ((d - 1) ** 2).mean()
@@ -86,17 +103,20 @@ class Literal:
         t = successes.double()
 
         features = self.features(pixels, p.detach())
-        loss_d = self.losses(torch.sigmoid(self.head(features)), t)[0]
+        loss_d = self.losses(self.judged(features, labels), t)[0]
         naming = torch.zeros(())
-        if self.backbone is not None and self.backbone.namer is not None:
-            naming = F.cross_entropy(self.backbone.namer(features), predictions)
+        if self.backbone is not None and self.backbone.trained:
+            naming = F.cross_entropy(self.named(features), predictions)
         self.adam_d.zero_grad()
         (loss_d + naming).backward()
         self.adam_d.step()
 
         if self.backbone is not None:
             self.backbone.eval()
-        loss_g = self.losses(torch.sigmoid(self.head(self.features(pixels, p))), t)[1]  # the updated D
+        d = self.judged(self.features(pixels, p), labels)  # the updated D
+        if self.settings.head == "naming":
+            d = torch.sigmoid(torch.log(d / (1 - d)) / 4)
+        loss_g = self.losses(d, t)[1]
         if self.backbone is not None:
             self.backbone.train()
         l2 = (p**2).mean()
@@ -114,7 +134,7 @@ class Literal:
 def frozen(players: Players) -> Players:
     """With D's own backbone as pretrained ones are: only its head learns."""
     assert players.backbone is not None
-    return replace(players, backbone=OwnBackbone(players.backbone.network, smallest=8, classes=0))
+    return replace(players, backbone=OwnBackbone(players.backbone.network, smallest=8, trained=False))
 
 
 def in_double(players: Players) -> None:
@@ -124,7 +144,9 @@ def in_double(players: Players) -> None:
         players.backbone.double()
 
 
-@pytest.mark.parametrize("kind", ["shared", "known", "blackbox", "known, learns", "blackbox, learns"])
+@pytest.mark.parametrize(
+    "kind", ["shared", "known", "blackbox", "known, learns", "blackbox, learns", "blackbox, names"]
+)
 @pytest.mark.parametrize("problem", ["enhance", "adversarial"])
 @pytest.mark.parametrize("loss", ["ls", "lr"])
 @pytest.mark.parametrize("space", ["pixel", "normalized"])
@@ -140,7 +162,7 @@ def test_steps_are_algorithm_1_to_ten_digits(
 ) -> None:
     discriminator, _, learns = kind.partition(", ")
     changes = {"discriminator": discriminator, "problem": problem, "loss": loss, "input_space": space}
-    settings = settings.updated(**changes, **LITERAL)
+    settings = settings.updated(**changes, **{**LITERAL, **(NAMING if learns == "names" else {})})
     torch.manual_seed(0)
     players = build_players(settings, classifier, image_size=8, device=CPU)
     if players.backbone is not None and not learns:
