@@ -40,8 +40,10 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "adv": ADVERSARIAL,
     "advbb": (*ADVERSARIAL, *BLACK_BOX),
 }
-# One change each to the default recipe ("shared" above).
+# One change each to the default recipe ("shared" above) as it was before G was judged at a temperature.
+BEFORE = ("--temperature", "1")
 ABLATION: dict[str, tuple[str, ...]] = {
+    "no-temperature": (),
     "literal": (
         "--no-conditional", "--no-told-label", "--no-soft-targets", "--head", "linear", "--no-anchors",
         "--no-noise-copies", "--no-mismatched", "--rehearsals", "0", "--blend", "0", "--average", "0",
@@ -97,7 +99,7 @@ def all_jobs() -> list[Job]:
                 if gamma != USUAL_GAMMA:
                     jobs.append(Job(data, name_of(gamma), seed, (*steps, "--gamma", f"{gamma:g}")))
             for name, options in ABLATION.items():
-                jobs.append(Job(data, f"ablation-{name}", seed, (*steps, *options)))
+                jobs.append(Job(data, f"ablation-{name}", seed, (*steps, *BEFORE, *options)))
     for data, names in UNCHANGED.items():
         for seed in SEEDS:
             jobs += [Job(data, name, seed, TARGETS[name], BASELINES.get(name, ())) for name in names]

@@ -130,8 +130,7 @@ class TrainStep:
         self.adam_g = torch.optim.Adam(players.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
         self.soft = soft_targets(settings)
         self.weakest = min_strength(settings)
-        names = isinstance(players.discriminator, NamingDiscriminator)
-        self.temperature = temperature(settings, naming=names)
+        self.temperature = temperature(settings)
         self.replay: Replay | None = None
         moves = isinstance(players.condition, OwnEncoder) or self._backbone_learns
         if settings.rehearsals and players.told_dim and not moves:

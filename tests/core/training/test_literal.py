@@ -36,6 +36,7 @@ LITERAL: dict[str, Any] = {
     "mismatched": False,
     "rehearsals": 0,
     "average": 0.0,
+    "temperature": 1.0,
 }
 
 

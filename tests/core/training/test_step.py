@@ -14,7 +14,10 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import to_pixels
+from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.condition import PrincipalComponents
+from pgn_studio.core.perturbation.discriminator import NamingDiscriminator
+from pgn_studio.core.perturbation.losses import generator_loss
 from pgn_studio.core.training.feed import Batch
 from pgn_studio.core.training.remembered import Remembered
 from pgn_studio.core.training.setup import build_players, fit_statistics
@@ -241,3 +244,50 @@ def test_g_s_update_computes_no_gradients_of_d(
     pixels, labels = batch(digits)
     step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(0))
     assert len(computed) == 1  # D's own update, not G's
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({}, False),
+        ({"discriminator": "blackbox"}, True),
+        ({"discriminator": "known"}, True),  # f is small: so is D's backbone, which learns
+        ({"discriminator": "blackbox", "head": "mlp"}, False),
+        ({"discriminator": "blackbox", "told_label": False}, False),
+        ({"discriminator": "blackbox", "recipe": "paper", "discriminator_backbone": "small"}, False),
+    ],
+    ids=str,
+)
+def test_d_names_labels_where_its_own_backbone_learns_and_is_told_them(
+    settings: TrainingSettings,
+    classifier: Classifier,
+    digits: ImageDataset,
+    options: dict[str, Any],
+    names: bool,
+) -> None:
+    given = TrainingSettings.make(**{**settings.model_dump(exclude_unset=True), **options})
+    players = make(given, classifier, digits)
+    assert isinstance(players.discriminator, NamingDiscriminator) == names
+    if players.backbone is not None:  # one of the two names f's labels
+        assert (players.backbone.namer is None) == names
+    learning = {id(parameter) for parameter in players.learning_in_d()}
+    assert all(id(parameter) in learning for parameter in players.discriminator.parameters())
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"discriminator": "blackbox", "told_label": False}], ids=["shared", "not told"]
+)
+def test_a_naming_head_without_its_needs_is_refused(
+    settings: TrainingSettings, classifier: Classifier, options: dict[str, Any]
+) -> None:
+    given = settings.updated(head="naming", **options)
+    with pytest.raises(ConfigError, match="names labels") as refused:
+        build_players(given, classifier, image_size=8, device=CPU)
+    assert "--head" in refused.value.hint
+
+
+def test_the_temperature_leaves_g_a_gradient_where_d_is_sure() -> None:
+    logits = torch.tensor([-10.0, 10.0], requires_grad=True)
+    steep = torch.autograd.grad(generator_loss(logits, "ls"), logits)[0]
+    tempered = torch.autograd.grad(generator_loss(logits / 4, "ls"), logits)[0]
+    assert (tempered.abs() > 20 * steep.abs()).all()
