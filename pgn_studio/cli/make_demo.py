@@ -49,6 +49,7 @@ ENHANCE: dict[str, Any] = {
     "problem": "enhance",
     "encoder": "small",
     "gamma": 1.0,
+    "temperature": 1.0,  # digits are easy: p stays smaller
     "epochs": 30,
     "seed": 0,
     "device": "cpu",

@@ -47,7 +47,7 @@ class StepCompleted:
     step: int  # 1-based, counts over the whole run
     epoch: int  # 1-based
     gamma: float  # the γ used in this step
-    loss_g: float  # L_G without the L2 term
+    loss_g: float  # L_G without the L2 term, at the temperature at which G is judged
     loss_d: float
     l2: float  # mean of p² over batch, channels, pixels
     target_mean: float  # mean of t over the batch
@@ -59,6 +59,7 @@ class StepCompleted:
     d_spread: float = math.nan  # standard deviation of D's judgements (0…1) over its examples
     d_target_mean: float = math.nan  # mean of t over D's examples
     d_target_var: float = math.nan  # and its variance
+    d_doubt: float = math.nan  # L_G as D would judge at temperature 1
     queries: int | None = None  # asked of a black box so far, in the whole run
 
 

@@ -260,7 +260,7 @@ class Monitor:
             _best_constant(mean, variance, self._loss),
             event.d_spread,
             variance,
-            event.loss_g,
+            event.loss_g if math.isnan(event.d_doubt) else event.d_doubt,
             event.perturbed_accuracy if enhance else 1 - event.perturbed_accuracy,
             event.clean_accuracy if enhance else 1 - event.clean_accuracy,
             float(lost),
@@ -270,7 +270,7 @@ class Monitor:
     def _reading(self, step: int, epoch: int, gamma: float) -> Reading:
         full = len(self._rows) == WINDOW
         means = np.mean(self._rows, axis=0).tolist() if full else [math.nan] * 9
-        loss_d, constant, spread, varied, loss_g, success, baseline, lost, won = means
+        loss_d, constant, spread, varied, doubt, success, baseline, lost, won = means
         sizes = list(self._sizes)
         long_enough = len(sizes) == WINDOW + RECENT
         return Reading(
@@ -281,7 +281,7 @@ class Monitor:
             d_loss=loss_d / constant if constant > 0 else math.nan,
             d_spread=spread,
             d_target_var=varied,
-            belief=_least_belief(loss_g, self._loss),
+            belief=_least_belief(doubt, self._loss),
             success=success,
             baseline=baseline,
             z=_mcnemar_z(won * WINDOW, lost * WINDOW),
@@ -315,9 +315,9 @@ def _best_constant(mean: float, variance: float, loss: LossName) -> float:
     return -mean * math.log(mean) - (1 - mean) * math.log(1 - mean)
 
 
-def _least_belief(loss_g: float, loss: LossName) -> float:
-    """A lower bound of D's mean judgement of x̃, from L_G by Jensen's inequality."""
-    return 1 - math.sqrt(loss_g) if loss == "ls" else math.exp(-loss_g)  # targets are in 0…1: so is √L_G
+def _least_belief(doubt: float, loss: LossName) -> float:
+    """A lower bound of D's mean judgement of x̃, from L_G at temperature 1 by Jensen's inequality."""
+    return 1 - math.sqrt(doubt) if loss == "ls" else math.exp(-doubt)  # targets are in 0…1: so is √L_G
 
 
 def _mcnemar_z(won: float, lost: float) -> float:

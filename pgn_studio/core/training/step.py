@@ -114,6 +114,7 @@ class StepResult(NamedTuple):
     d_spread: Tensor  # standard deviation of D's judgements (0…1) over all of its examples
     d_target_mean: Tensor  # mean target of D's examples
     d_target_var: Tensor  # its variance: the least-squares loss of the best constant
+    d_doubt: Tensor  # L_G at temperature 1: how far D is from calling every x̃ a success
 
 
 class TrainStep:
@@ -200,6 +201,7 @@ class TrainStep:
             d_spread=torch.sigmoid(judged.detach()).std(unbiased=False),
             d_target_mean=examples.targets.mean(),
             d_target_var=examples.targets.var(unbiased=False),
+            d_doubt=generator_loss(logits.detach(), settings.loss),
         )
 
     @property

@@ -84,6 +84,7 @@ def step_completed(
         d_spread=of_d[0],
         d_target_mean=of_d[1],
         d_target_var=of_d[2],
+        d_doubt=of_d[3],
         queries=queries,
     )
 

@@ -41,6 +41,7 @@ LABELS: dict[str, str] = {
     "standard": "Standard (flip, crop)",
     "strong": "Strong (and colour)",
     "mlp": "Several layers",
+    "naming": "Names f's labels",
     "auto": "Automatic",
     "none": "None",
     "flip": "Flip",

@@ -68,7 +68,7 @@ def test_points_are_the_product_with_the_last_axis_fastest() -> None:
 
 def test_a_swept_recipe_brings_its_own_defaults() -> None:
     literal, ours = make_points({}, [Axis("recipe", ("paper", "default"))])
-    assert (literal.settings.head, ours.settings.head) == ("linear", "mlp")
+    assert (literal.settings.head, ours.settings.head) == ("linear", "auto")
 
 
 def test_too_many_runs_and_an_axis_given_twice_are_refused() -> None:

@@ -281,3 +281,16 @@ def test_every_step_says_how_d_judges(train: Train, settings: TrainingSettings) 
     assert all(0 < event.d_spread < 0.5 for event in steps)
     assert all(0 < event.d_target_mean < 1 for event in steps)
     assert steps[-1].d_spread > steps[0].d_spread
+
+
+def test_what_d_believes_is_told_without_the_temperature(train: Train, settings: TrainingSettings) -> None:
+    """At 4 an x̃ that D is sure of looks half believed: "G outran D" must not go by that."""
+    settings = settings.updated(epochs=1)
+    _, plain = train(settings.updated(temperature=1.0), name="plain")
+    _, tempered = train(settings, name="tempered")
+    first, same = (
+        next(event for event in events if isinstance(event, StepCompleted)) for events in (tempered, plain)
+    )
+    assert same.d_doubt == pytest.approx(same.loss_g, rel=1e-6)
+    assert first.d_doubt == pytest.approx(same.d_doubt, rel=1e-6)  # both begin alike
+    assert abs(first.loss_g - 0.25) < abs(first.d_doubt - 0.25)

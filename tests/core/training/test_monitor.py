@@ -58,6 +58,14 @@ SICK: dict[str, dict[str, Any]] = {
 }
 
 
+def test_doubt_is_believed_rather_than_the_loss_at_a_temperature() -> None:
+    wrong = {"perturbed_accuracy": 0.05, "clean_accuracy": 0.05, "target_mean": 0.05, "fixed": 0, "broken": 0}
+    sure_of_failure = steps(120, **wrong, loss_g=0.25, d_doubt=0.9)  # at temperature 4 as if D were in doubt
+    assert "g-outran-d" not in {notice.code for notice in told(enhancing(), sure_of_failure)}
+    sure_of_success = steps(120, **wrong, loss_g=0.25, d_doubt=0.01)
+    assert "g-outran-d" in {notice.code for notice in told(enhancing(), sure_of_success)}
+
+
 @pytest.mark.parametrize("code", SICK)
 def test_each_condition_is_told_once_when_it_starts_and_once_when_it_has_passed(code: str) -> None:
     monitor = enhancing()
