@@ -153,7 +153,7 @@ class TrainingSettings(DataSettings):
     min_strength: float | None = setting(None, "While it trains, the perturbation is added at a random strength from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", advanced=True, gt=0.0, le=1.0)
     feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, so that it does not know its images by heart; 0 is off.", group="Training", advanced=True, ge=0.0, le=10.0)
     head: HeadName = setting("auto", "D's head: linear (one layer), mlp (two hidden layers of 256), or naming: D names the classifier's label, and judges by the odds of the true one; auto: naming where D's own backbone learns and is told the label, else mlp.", group="Discriminator", advanced=True)
-    temperature: float | None = setting(None, "D's logit is divided by this before it judges G, so that G gets a gradient where D is sure; 1 is off; default: 4, but 1 for an attack with a shared D.", group="Training", advanced=True, ge=1.0, le=100.0)
+    temperature: float = setting(4.0, "D's logit is divided by this before it judges G, so that G gets a gradient where D is sure; 1 is off.", group="Training", advanced=True, ge=1.0, le=100.0)
     anchors: bool = setting(True, "D also trains on the clean images with their own targets.", group="Discriminator", advanced=True)
     noise_copies: bool = setting(True, "D also trains on randomly perturbed copies with their own targets.", group="Discriminator", advanced=True)
     mismatched: bool = setting(True, "D (conditional) also trains on pairs of one image's features and another's condition, with their own targets.", group="Discriminator", advanced=True)
@@ -262,14 +262,6 @@ def min_strength(settings: TrainingSettings) -> float:
     if settings.min_strength is None:
         return 1.0 if soft_targets(settings) else 0.4
     return settings.min_strength
-
-
-def temperature(settings: TrainingSettings) -> float:
-    """An attack through f's own features needs none: it is won soon, and p would only grow."""
-    if settings.temperature is None:
-        attacks_through_f = settings.problem == "adversarial" and settings.discriminator == "shared"
-        return 1.0 if attacks_through_f else 4.0
-    return settings.temperature
 
 
 def check_discriminator(settings: TrainingSettings) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.config import TrainingSettings, min_strength, soft_targets, temperature
+from pgn_studio.core.config import TrainingSettings, min_strength, soft_targets
 from pgn_studio.core.device import Machine, autocast
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import (
@@ -131,7 +131,6 @@ class TrainStep:
         self.adam_g = torch.optim.Adam(players.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
         self.soft = soft_targets(settings)
         self.weakest = min_strength(settings)
-        self.temperature = temperature(settings)
         self.replay: Replay | None = None
         moves = isinstance(players.condition, OwnEncoder) or self._backbone_learns
         if settings.rehearsals and players.told_dim and not moves:
@@ -179,7 +178,7 @@ class TrainStep:
             features = self._features(perturbed, steady=True) if self._backbone_learns else seen.features
             told = None if condition is None else condition.detach()
             logits = players.discriminator(features, told)  # the updated D on x̃
-            loss_g = generator_loss(logits / self.temperature, settings.loss)
+            loss_g = generator_loss(logits / settings.temperature, settings.loss)
             l2 = l2_term(perturbation)
         self._update(self.adam_g, loss_g + gamma * l2)  # equation 9
         if self.averaged is not None:
