@@ -30,7 +30,12 @@ EPOCHS = {"digits": "20", "clothing": "16"}
 DEFAULT_EPOCHS = ("advbb", "blackbox-long")
 SIZES = {"clothing": "32", "clothing96": "96"}  # pixels of the photographs
 # What a user gets who changes nothing, at the README's size: the default's steps, the targets alone.
-UNCHANGED = {"clothing96": ("shared", "blackbox", "adv", "advbb")}
+UNCHANGED = {
+    "clothing96": ("shared", "blackbox", "adv", "advbb", "temperature-1", "adv-temperature-1"),
+}
+
+# What G was judged at before it was judged at a temperature.
+BEFORE = ("--temperature", "1")
 
 # Name of a run: what differs from the defaults. The first group is for the targets.
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -40,8 +45,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "adv": ADVERSARIAL,
     "advbb": (*ADVERSARIAL, *BLACK_BOX),
 }
-# One change each to the default recipe ("shared" above) as it was before G was judged at a temperature.
-BEFORE = ("--temperature", "1")
+# At 96 px only.
+COMPARED: dict[str, tuple[str, ...]] = {
+    "temperature-1": BEFORE,
+    "adv-temperature-1": (*ADVERSARIAL, *BEFORE),
+}
+# One change each to the default recipe ("shared" above) as it was before.
 ABLATION: dict[str, tuple[str, ...]] = {
     "no-temperature": (),
     "literal": (
@@ -68,7 +77,8 @@ ABLATION: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 GAMMAS = (0.1, 0.3, 1, 3, 10, 30)
 USUAL_GAMMA = 3  # the default: "shared" above
-BASELINES = {"shared": ("all",), "adv": ("all",)}  # beside the PGNs of these names
+# Beside the PGNs of these names.
+BASELINES = {"shared": ("all",), "adv": ("all",), "temperature-1": ("direct",)}
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,8 @@ def all_jobs() -> list[Job]:
                 jobs.append(Job(data, f"ablation-{name}", seed, (*steps, *BEFORE, *options)))
     for data, names in UNCHANGED.items():
         for seed in SEEDS:
-            jobs += [Job(data, name, seed, TARGETS[name], BASELINES.get(name, ())) for name in names]
+            options = {**TARGETS, **COMPARED}
+            jobs += [Job(data, name, seed, options[name], BASELINES.get(name, ())) for name in names]
     return jobs
 
 

@@ -17,7 +17,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from run import ABLATION, GAMMAS, SEEDS, UNCHANGED, name_of
+from run import ABLATION, BEFORE, GAMMAS, SEEDS, UNCHANGED, name_of
 
 FIGURES = ("clean_accuracy", "perturbed_accuracy_8bit", "fixed_8bit", "broken_8bit", "rms_mean")
 BEGIN, END = "<!-- TABLES -->", "<!-- END -->"
@@ -102,17 +102,21 @@ def share(found: dict[int, Figures], bound: dict[int, Figures]) -> str:
 def targets(results: Results) -> None:
     rows = []
     for data in (*DATA, *UNCHANGED):
-        bound, named = results.of(data, "shared", "direct"), TITLES.get(data, data)
+        named = TITLES.get(data, data)
+        own, before = results.of(data, "shared", "direct"), results.of(data, "temperature-1")
+        bound = own or results.of(data, "temperature-1", "direct")
         longer = [("PGN, black box, 1,000 steps", results.of(data, "blackbox-long"))] if data in DATA else []
         for title, found in (
             ("PGN, shared", results.of(data, "shared")),
+            ("PGN, shared, --temperature 1", before),
             ("PGN, black box", results.of(data, "blackbox")),
             *longer,
-            ("direct, at the shared PGN's RMS", bound),
+            ("direct, at the shared PGN's RMS" if own else "direct, at the RMS of --temperature 1", bound),
         ):
             clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
             rms = over(found, lambda figures: figures["rms_mean"], 3)
-            what = "" if found is bound else share(found, bound)
+            same_f = own or title != "PGN, shared"  # else of another machine, with another f
+            what = "" if found is bound else share(found, bound) if same_f else "–"
             rows.append(
                 (named, title, clean, over(found, accuracy), what, flips(found), rms, str(len(found)))
             )
@@ -121,7 +125,11 @@ def targets(results: Results) -> None:
     rows = []
     for data in (*DATA, *UNCHANGED):
         named = TITLES.get(data, data)
-        for title, name in (("shared", "adv"), ("black box", "advbb")):
+        for title, name in (
+            ("shared", "adv"),
+            ("shared, --temperature 1", "adv-temperature-1"),
+            ("black box", "advbb"),
+        ):
             found = results.of(data, name)
             clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
             rms = over(found, lambda figures: figures["rms_mean"], 3)
@@ -152,7 +160,7 @@ def ablation(results: Results) -> None:
     ablated = [data for data in DATA if any(results.of(data, f"ablation-{name}") for name in ABLATION)]
     rows = []
     for name, run in (("(the default)", "shared"), *((name, f"ablation-{name}") for name in ABLATION)):
-        row = [name, " ".join(ABLATION.get(name, ()))]
+        row = [name, " ".join((*BEFORE, *ABLATION[name])) if name in ABLATION else ""]
         for data in ablated:
             found = results.of(data, run)
             rms = over(found, lambda figures: figures["rms_mean"], 3)

@@ -145,7 +145,7 @@ class TrainingSettings(DataSettings):
     encoder_trained: bool | None = setting(None, "Whether the encoder learns too; default: only when it starts from scratch.", group="PGN", advanced=True)
     decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", advanced=True)
     input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN")
-    gamma: float = setting(3.0, "Weight of the L2 term in G's objective; can be moved while it trains; default: 3, for attacks 10, or 25 where D does not look through the classifier.", group="PGN", ge=0.0, le=1e6)
+    gamma: float = setting(3.0, "Weight of the L2 term in G's objective; can be moved while it trains; default: 3, for attacks 10, or 18 where D does not look through the classifier.", group="PGN", ge=0.0, le=1e6)
     conditional: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", advanced=True)
     condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", advanced=True, ge=1, le=4096)
     told_label: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", advanced=True)
@@ -219,7 +219,7 @@ def usual_gamma(problem: str, discriminator: str) -> float:
     """γ where nobody chose one: attacks reach their end at once, and ever larger p would follow (docs)."""
     if problem == "enhance":
         return 3.0
-    return 10.0 if discriminator == "shared" else 25.0
+    return 10.0 if discriminator == "shared" else 18.0
 
 
 def usual_steps(problem: str, discriminator: str) -> int:

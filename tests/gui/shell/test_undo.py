@@ -133,7 +133,7 @@ def test_an_untouched_gamma_follows_the_problem_in_the_same_step(qtbot: QtBot, s
     assert setup.gamma.value == 10
     focus(qtbot, discriminator)
     qtbot.keyClick(discriminator, Qt.Key.Key_End)
-    assert setup.gamma.value == 25
+    assert setup.gamma.value == 18
     assert action(shown, "undo").text() == "&Undo: Discriminator"
     undo(qtbot)
     assert setup.gamma.value == 10
