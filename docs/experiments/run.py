@@ -45,7 +45,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "adv": ADVERSARIAL,
     "advbb": (*ADVERSARIAL, *BLACK_BOX),
 }
-# At 96 px only.
+# With the recipe as it was before.
 COMPARED: dict[str, tuple[str, ...]] = {
     "temperature-1": BEFORE,
     "adv-temperature-1": (*ADVERSARIAL, *BEFORE),
@@ -76,9 +76,11 @@ ABLATION: dict[str, tuple[str, ...]] = {
     "wide-decoder": ("--decoder-widths", "512,256,128,64"),
 }  # fmt: skip
 GAMMAS = (0.1, 0.3, 1, 3, 10, 30)
-USUAL_GAMMA = 3  # the default: "shared" above
+USUAL_GAMMA = 3  # the default
 # Beside the PGNs of these names.
-BASELINES = {"shared": ("all",), "adv": ("all",), "temperature-1": ("direct",)}
+BASELINES = {
+    "shared": ("all",), "adv": ("all",), "adv-temperature-1": ("all",), "temperature-1": ("direct",),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Job:
 
 
 def name_of(gamma: float) -> str:
-    return "shared" if gamma == USUAL_GAMMA else f"gamma-{gamma:g}"
+    return "ablation-no-temperature" if gamma == USUAL_GAMMA else f"gamma-{gamma:g}"
 
 
 def all_jobs() -> list[Job]:
@@ -107,7 +109,10 @@ def all_jobs() -> list[Job]:
                 jobs.append(Job(data, name, seed, given, BASELINES.get(name, ())))
             for gamma in GAMMAS:
                 if gamma != USUAL_GAMMA:
-                    jobs.append(Job(data, name_of(gamma), seed, (*steps, "--gamma", f"{gamma:g}")))
+                    given = (*steps, *BEFORE, "--gamma", f"{gamma:g}")
+                    jobs.append(Job(data, name_of(gamma), seed, given))
+            before = "adv-temperature-1"
+            jobs.append(Job(data, before, seed, (*steps, *COMPARED[before]), BASELINES[before]))
             for name, options in ABLATION.items():
                 jobs.append(Job(data, f"ablation-{name}", seed, (*steps, *BEFORE, *options)))
     for data, names in UNCHANGED.items():

@@ -144,7 +144,7 @@ def baselines(results: Results) -> None:
         for name in ("", *names):
             row = [name or "PGN"]
             for data in DATA:
-                found = results.of(data, run, name)
+                found = results.of(data, run, name) or results.of(data, f"{run}-temperature-1", name)
                 rms = over(found, lambda figures: figures["rms_mean"], 3)
                 row += [over(found, accuracy), rms, str(len(found))]
             rows.append(row)
@@ -183,7 +183,7 @@ def gammas(results: Results) -> None:
             rms = over(found, lambda figures: figures["rms_mean"], 3)
             rows.append((data, f"{gamma:g}", over(found, gain), worst, flips(found), rms, str(len(found))))
     table(
-        "γ from 0.1 to 30: points gained",
+        "γ from 0.1 to 30, at --temperature 1: points gained",
         ("data", "γ", "points", "worst seed", "fixed, broken", "RMS", "seeds"),
         rows,
     )

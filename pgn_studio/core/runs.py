@@ -124,10 +124,8 @@ class RunFolder:
     def settings(self) -> TrainingSettings:
         try:
             # Of runs from before these settings were there.
-            earlier = {
-                "told_label": False, "soft_targets": False, "min_strength": 1.0, "feature_noise": 0.0,
-                "temperature": 1.0,
-            }  # fmt: skip
+            earlier = {"told_label": False, "soft_targets": False, "min_strength": 1.0}
+            earlier |= {"feature_noise": 0.0, "temperature": 1.0}
             return TrainingSettings.make(**{**earlier, **self._run_json["settings"]})
         except ConfigError as error:
             raise RunError(
