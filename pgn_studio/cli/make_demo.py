@@ -49,7 +49,7 @@ ENHANCE: dict[str, Any] = {
     "problem": "enhance",
     "encoder": "small",
     "gamma": 1.0,
-    "temperature": 1.0,  # digits are easy: p stays smaller
+    "temperature": 1.0,  # this, and below: digits are easy, and p stays smaller
     "epochs": 30,
     "seed": 0,
     "device": "cpu",
@@ -59,6 +59,7 @@ ADVERSARIAL: dict[str, Any] = {
     "problem": "adversarial",
     "encoder": "small",
     "gamma": 3.0,
+    "temperature": 1.0,
     "epochs": 10,
     "seed": 0,
     "device": "cpu",
