@@ -62,8 +62,8 @@ def test_a_recipe_yields_to_what_was_given() -> None:
         ((), 3),
         (("--discriminator", "blackbox"), 3),
         (("--problem", "adversarial"), 10),
-        (("--problem", "adversarial", "--discriminator", "blackbox"), 25),
-        (("--problem", "adversarial", "--discriminator", "known"), 25),
+        (("--problem", "adversarial", "--discriminator", "blackbox"), 18),
+        (("--problem", "adversarial", "--discriminator", "known"), 18),
         (("--problem", "adversarial", "--gamma", "3"), 3),
     ],
 )
