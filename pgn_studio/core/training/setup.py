@@ -37,8 +37,10 @@ def build_players(
     space = InputSpace(settings.input_space, mean=info.mean, std=info.std)
     generator = build_generator(settings, image_size=image_size)
     classes = len(info.classes) if settings.told_label else 0
-    head = _head(settings, learns=_backbone_learns(settings, classifier))
-    backbone = _build_backbone(settings, classifier, image_size, named=head == "naming")
+    learns = _backbone_learns(settings, classifier)
+    head = _head(settings, learns=learns)
+    named = len(info.classes) if learns and head != "naming" else 0
+    backbone = _build_backbone(settings, classifier, image_size, learns=learns, named=named)
     if backbone is None:
         if not classifier.has_features:
             hint = "Use --discriminator blackbox: it only asks for labels."
@@ -105,18 +107,16 @@ def _backbone_learns(settings: TrainingSettings, classifier: Classifier) -> bool
 
 
 def _build_backbone(
-    settings: TrainingSettings, classifier: Classifier, image_size: int, *, named: bool
+    settings: TrainingSettings, classifier: Classifier, image_size: int, *, learns: bool, named: int
 ) -> OwnBackbone | None:
-    """`named`: D's head names f's labels, so the backbone need not."""
+    """`named`: how many labels of f the backbone itself names; 0 where it is frozen, or D's head does."""
     if settings.discriminator == "shared":
         return None
     name, weights = _backbone_name(settings, classifier), settings.discriminator_weights
-    learns = _backbone_learns(settings, classifier)
-    classes = len(classifier.info.classes) if learns and not named else 0
     if name != "small":
         network = imagenet_backbone(name, weights)
         smallest = max(image_size, network.min_size)
-        return OwnBackbone(network, smallest=smallest, trained=learns, classes=classes)
+        return OwnBackbone(network, smallest=smallest, trained=learns, classes=named)
     if weights not in ("auto", "none"):
         raise ConfigError(
             f"There are no weights for a small discriminator backbone, got {weights!r}.",
@@ -124,10 +124,10 @@ def _build_backbone(
         )
     if settings.discriminator == "blackbox":
         encoder = SmallEncoder.fitting(image_size)
-        return OwnBackbone(encoder, smallest=image_size, trained=True, classes=classes)
+        return OwnBackbone(encoder, smallest=image_size, trained=learns, classes=named)
     twin = SmallCNN(len(classifier.info.classes), image_size=image_size)
     del twin.fc  # D has a head of its own
-    return OwnBackbone(twin, smallest=image_size, trained=True, classes=classes)
+    return OwnBackbone(twin, smallest=image_size, trained=learns, classes=named)
 
 
 def _backbone_name(settings: TrainingSettings, classifier: Classifier) -> str:
@@ -179,7 +179,8 @@ def fit_statistics(
         players.condition.fit(torch.cat(encoded))
     if players.feature_noise is not None:
         players.feature_noise.fit(torch.cat(encoded))
-    if needs_scale and isinstance(players.discriminator, Discriminator):
+    if needs_scale:
+        assert isinstance(players.discriminator, Discriminator)  # a head that names looks at what learns
         players.discriminator.scale.fit(torch.cat(features))
 
 
