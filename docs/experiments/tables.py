@@ -17,7 +17,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from run import ABLATION, BEFORE, GAMMAS, SEEDS, UNCHANGED, name_of
+from run import ABLATION, GAMMAS, SEEDS, UNCHANGED, name_of
 
 FIGURES = ("clean_accuracy", "perturbed_accuracy_8bit", "fixed_8bit", "broken_8bit", "rms_mean")
 BEGIN, END = "<!-- TABLES -->", "<!-- END -->"
@@ -91,8 +91,10 @@ def table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]], *, lea
 
 
 def share(found: dict[int, Figures], bound: dict[int, Figures]) -> str:
-    """Of the bound's mean gain, over the seeds that both have."""
+    """Of the bound's mean gain, over the seeds that both have, against the same f."""
     both = sorted(set(found) & set(bound))
+    if any(found[seed]["clean_accuracy"] != bound[seed]["clean_accuracy"] for seed in both):
+        return "–"  # f was trained on another machine
     most = statistics.mean(gain(bound[seed]) for seed in both) if both else 0.0
     if most <= 0:
         return "–"
@@ -105,18 +107,17 @@ def targets(results: Results) -> None:
         named = TITLES.get(data, data)
         own, before = results.of(data, "shared", "direct"), results.of(data, "temperature-1")
         bound = own or results.of(data, "temperature-1", "direct")
-        longer = [("PGN, black box, 1,000 steps", results.of(data, "blackbox-long"))] if data in DATA else []
         for title, found in (
             ("PGN, shared", results.of(data, "shared")),
+            ("PGN, shared, 1,000 steps", results.of(data, "shared-long")),
             ("PGN, shared, --temperature 1", before),
             ("PGN, black box", results.of(data, "blackbox")),
-            *longer,
+            ("PGN, black box, 1,000 steps", results.of(data, "blackbox-long")),
             ("direct, at the shared PGN's RMS" if own else "direct, at the RMS of --temperature 1", bound),
         ):
             clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
             rms = over(found, lambda figures: figures["rms_mean"], 3)
-            same_f = own or title != "PGN, shared"  # else of another machine, with another f
-            what = "" if found is bound else share(found, bound) if same_f else "–"
+            what = "" if found is bound else share(found, bound)
             rows.append(
                 (named, title, clean, over(found, accuracy), what, flips(found), rms, str(len(found)))
             )
@@ -144,7 +145,7 @@ def baselines(results: Results) -> None:
         for name in ("", *names):
             row = [name or "PGN"]
             for data in DATA:
-                found = results.of(data, run, name) or results.of(data, f"{run}-temperature-1", name)
+                found = results.of(data, run, name)
                 rms = over(found, lambda figures: figures["rms_mean"], 3)
                 row += [over(found, accuracy), rms, str(len(found))]
             rows.append(row)
@@ -156,21 +157,18 @@ def baselines(results: Results) -> None:
 
 
 def ablation(results: Results) -> None:
-    """Of the data that it was run on."""
-    whole = [name for name in ABLATION if name != "no-temperature"]  # that one is known of all
-    ablated = [data for data in DATA if any(results.of(data, f"ablation-{name}") for name in whole)]
     rows = []
-    for name, run in (("(the default)", "shared"), *((name, f"ablation-{name}") for name in ABLATION)):
-        row = [name, " ".join((*BEFORE, *ABLATION[name])) if name in ABLATION else ""]
-        for data in ablated:
-            found = results.of(data, run)
+    for name, options in ABLATION.items():
+        row = [name, " ".join(options)]
+        for data in DATA:
+            found = results.of(data, f"ablation-{name}")
             rms = over(found, lambda figures: figures["rms_mean"], 3)
-            row += [over(found, gain), flips(found), rms, str(len(found))]
+            row += [over(found, gain), flips(found) if found else "", rms, str(len(found))]
         rows.append(row)
     what = ("points", "fixed, broken", "RMS", "seeds")
     table(
         "Ablation: points gained",
-        ("", "options", *(f"{data}: {column}" for data in ablated for column in what)),
+        ("", "options", *(f"{data}: {column}" for data in DATA for column in what)),
         rows,
     )
 
@@ -184,7 +182,7 @@ def gammas(results: Results) -> None:
             rms = over(found, lambda figures: figures["rms_mean"], 3)
             rows.append((data, f"{gamma:g}", over(found, gain), worst, flips(found), rms, str(len(found))))
     table(
-        "γ from 0.1 to 30, at --temperature 1: points gained",
+        "γ from 0.1 to 30: points gained",
         ("data", "γ", "points", "worst seed", "fixed, broken", "RMS", "seeds"),
         rows,
     )
