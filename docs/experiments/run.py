@@ -34,8 +34,9 @@ UNCHANGED = {
     "clothing96": ("shared", "blackbox", "adv", "advbb", "temperature-1", "adv-temperature-1"),
 }
 
-# What G was judged at before it was judged at a temperature.
+# What G was judged at before it was judged at a temperature, and its encoder before its last stage learned.
 BEFORE = ("--temperature", "1")
+FROZEN = ("--no-last-stage",)
 
 # Name of a run: what differs from the defaults. The first group is for the targets.
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -48,13 +49,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
 }
 # With the recipe as it was before.
 COMPARED: dict[str, tuple[str, ...]] = {
-    "temperature-1": BEFORE,
-    "adv-temperature-1": (*ADVERSARIAL, *BEFORE),
+    "temperature-1": (*FROZEN, *BEFORE),
+    "adv-temperature-1": (*ADVERSARIAL, *FROZEN, *BEFORE),
 }
-# One change each to the default recipe. "default" is "shared" once more: the rows of a table, and those of γ,
-# are runs of one machine against one f, whatever machine the targets were run on.
-ABLATION: dict[str, tuple[str, ...]] = {
-    "default": (),
+# Without its last stage's learning, then one change each to that. "default" is "shared" once more: the rows of
+# a table, and those of γ, are runs of one machine against one f, whatever machine the targets were run on.
+CHANGES: dict[str, tuple[str, ...]] = {
     "no-temperature": BEFORE,
     "literal": (
         *BEFORE, "--no-conditional", "--no-told-label", "--no-soft-targets", "--head", "linear",
@@ -78,6 +78,7 @@ ABLATION: dict[str, tuple[str, ...]] = {
     "g-rate-1e-3": ("--learning-rate-g", "1e-3"),
     "wide-decoder": ("--decoder-widths", "512,256,128,64"),
 }  # fmt: skip
+ABLATION = {"default": (), "no-last-stage": FROZEN} | {name: (*FROZEN, *of) for name, of in CHANGES.items()}
 GAMMAS = (0.1, 0.3, 1, 3, 10, 30)
 USUAL_GAMMA = 3  # the default
 # Beside the PGNs of these names.

@@ -143,6 +143,7 @@ class TrainingSettings(DataSettings):
     encoder_weights: str = setting("auto", "Weights of the encoder: auto (package, cache or download), none (scratch), or a file.", group="PGN", advanced=True)
     encoder_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: for a frozen ImageNet encoder seven times the image's, but 128 at least and 224 at most; for one that learns 128; never less than the image's.", group="PGN", advanced=True, ge=8, le=1024)
     encoder_trained: bool | None = setting(None, "Whether the encoder learns too; default: only when it starts from scratch.", group="PGN", advanced=True)
+    last_stage: bool | None = setting(None, "A frozen encoder's last stage learns with the decoder, from its ImageNet weights; default: that of efficientnet-lite0 (those of the ResNets can, too).", group="PGN", advanced=True)
     decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", advanced=True)
     input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN")
     gamma: float = setting(3.0, "Weight of the L2 term in G's objective; can be moved while it trains; default: 3, for attacks 10, or 18 where D does not look through the classifier.", group="PGN", ge=0.0, le=1e6)
@@ -196,6 +197,7 @@ class TrainingSettings(DataSettings):
 PAPER_RECIPE: dict[str, Any] = {
     "encoder": "resnet50",
     "encoder_trained": True,
+    "last_stage": False,
     "decoder_widths": (1024, 512, 256, 128),
     "conditional": False,
     "told_label": False,
@@ -235,6 +237,12 @@ def encoder_learns(settings: TrainingSettings) -> bool:
     if settings.encoder_trained is None:
         return settings.encoder == "small" or settings.encoder_weights == "none"
     return settings.encoder_trained
+
+
+def last_stage_learns(settings: TrainingSettings) -> bool:
+    """By default where it was measured (docs/experiments); an encoder that learns as a whole has it anyway."""
+    wanted = settings.encoder == "efficientnet-lite0" if settings.last_stage is None else settings.last_stage
+    return wanted and not encoder_learns(settings)
 
 
 def with_encoder_view(settings: TrainingSettings, *, image_size: int) -> TrainingSettings:

@@ -21,7 +21,7 @@ import torchvision
 from torch import Tensor, nn
 
 from pgn_studio.core.config import LEAST_IMAGENET_SIZE
-from pgn_studio.core.errors import ClassifierError, PgnStudioError, WeightsError
+from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError, WeightsError
 from pgn_studio.core.files import replacing, sha256_of_file
 from pgn_studio.core.protocols import Progress
 from pgn_studio.core.weight_files import load_weights, read_weights
@@ -42,6 +42,7 @@ _OFFLINE_HINT = (
     "Without a network: download the weights file elsewhere and pass it"
     " (--encoder-weights FILE for an encoder, --weights FILE for a classifier)."
 )
+_NO_STAGE_HINT = "Use efficientnet-lite0 or a ResNet, or --no-last-stage."
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,25 @@ class Backbone(nn.Module):
 
     def forward(self, normalized: Tensor) -> Tensor:
         return self.feature_map(normalized)
+
+    def cut_last_stage(self) -> nn.Module:
+        """What makes the last feature map from the one that this backbone is left with.
+
+        EfficientNets lose their last blocks and the convolution after them, ResNets `layer4`.
+        Raises ConfigError where there is no such stage.
+        """
+        network = getattr(self.features, "network", self.features)
+        if isinstance(network, timm.models.EfficientNet):
+            stage: nn.Module = nn.Sequential(network.blocks[-1], network.conv_head, network.bn2)
+            network.blocks = network.blocks[:-1]
+            network.conv_head, network.bn2 = nn.Identity(), nn.Identity()
+        elif isinstance(network, nn.Sequential) and hasattr(network, "layer4"):
+            stage = cast(nn.Module, network.layer4)
+            del network.layer4
+        else:
+            raise ConfigError(f"{self.name} has no last stage that could learn alone.", hint=_NO_STAGE_HINT)
+        self.feature_dim = _feature_dim(self.features, self.name)
+        return stage
 
 
 def imagenet_backbone(name: str, weights: str = "auto", *, progress: Progress | None = None) -> Backbone:

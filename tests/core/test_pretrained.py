@@ -10,7 +10,7 @@ import torch
 import torchvision
 
 from pgn_studio.core import pretrained
-from pgn_studio.core.errors import ClassifierError, WeightsError
+from pgn_studio.core.errors import ClassifierError, ConfigError, WeightsError
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.pretrained import find_architecture, imagenet_backbone, imagenet_weights
 
@@ -40,6 +40,18 @@ def test_lite0_comes_with_the_packages_weights() -> None:
     features = backbone.feature_map(torch.zeros(1, 3, 128, 128))
     assert features.shape == (1, 1280, 4, 4)
     assert torch.isfinite(features).all()
+
+
+def test_the_last_stage_is_cut_off() -> None:
+    whole = imagenet_backbone("efficientnet-lite0").eval()
+    backbone = imagenet_backbone("efficientnet-lite0").eval()
+    stage = backbone.cut_last_stage().eval()
+    normalized = torch.rand(1, 3, 128, 128)
+    assert backbone.feature_dim == 192
+    with torch.no_grad():
+        assert torch.equal(stage(backbone(normalized)), whole(normalized))
+    with pytest.raises(ConfigError, match="squeezenet1_1 has no last stage"):
+        imagenet_backbone("squeezenet1_1", "none").cut_last_stage()
 
 
 def test_lite0_knows_a_photograph(clothing: Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pgn_studio.core.config import EncoderName
+from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.pretrained import Backbone, imagenet_backbone
 
 PAPER_WIDTHS = (1024, 512, 256, 128)
@@ -38,6 +39,11 @@ class SmallEncoder(nn.Module):
             channels = wider
         self.layers = nn.Sequential(*layers)
         self.feature_dim = channels
+
+    def cut_last_stage(self) -> nn.Module:
+        raise ConfigError(
+            "The small encoder has no last stage that could learn alone.", hint="Use --no-last-stage."
+        )
 
     @classmethod
     def fitting(cls, image_size: int) -> SmallEncoder:
@@ -72,10 +78,16 @@ class DecoderShape:
 
 
 class Decoder(nn.Module):
-    """Blocks of three transposed convolutions (the first of stride 2), then a final one to 3 channels."""
+    """Blocks of three transposed convolutions (the first of stride 2), then a final one to 3 channels.
 
-    def __init__(self, inputs: int, *, image_size: int, widths: Sequence[int]) -> None:
+    `stage` comes before them: the encoder's last stage, where it learns with the decoder.
+    """
+
+    def __init__(
+        self, inputs: int, *, image_size: int, widths: Sequence[int], stage: nn.Module | None = None
+    ) -> None:
         super().__init__()
+        self.stage = stage
         shape = DecoderShape.fitting(image_size, most_blocks=len(widths))
         self.grid, self.image_size = shape.grid, image_size
         layers: list[nn.Module] = []
@@ -104,6 +116,8 @@ class Decoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) of any h, w to p (N, 3, S, S)."""
+        if self.stage is not None:
+            features = self.stage(features)
         features = _no_finer(features, self.grid)
         if features.shape[-1] < self.grid:
             size = (self.grid, self.grid)
@@ -146,6 +160,7 @@ class Generator(nn.Module):
         image_size: int,
         encoder_size: int | None = None,
         encoder_trained: bool | None = None,
+        last_stage: bool = False,
         encoder_weights: str = "auto",
         decoder_widths: Sequence[int] | None = None,
     ) -> None:
@@ -162,7 +177,10 @@ class Generator(nn.Module):
             from_scratch = encoder_weights == "none"
         self.encoder_trained = from_scratch if encoder_trained is None else encoder_trained
         self.encoder.requires_grad_(self.encoder_trained)
-        self.decoder = Decoder(self.encoder.feature_dim, image_size=image_size, widths=widths)
+        inputs, stage = self.encoder.feature_dim, None
+        if last_stage:
+            stage = self.encoder.cut_last_stage().requires_grad_(True)
+        self.decoder = Decoder(inputs, image_size=image_size, widths=widths, stage=stage)
         self.register_buffer(
             "encoder_mean", torch.tensor(self.encoder.mean).view(1, 3, 1, 1), persistent=False
         )
@@ -177,7 +195,7 @@ class Generator(nn.Module):
     def encode(self, pixels: Tensor) -> Tensor:
         """The encoder's view of the image: features (N, C, h, w); no graph where it is frozen.
 
-        No finer than the decoder's grid, which is all that it reads: they are kept for many images.
+        No finer than what the decoder reads: they are kept for many images.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.encoder_trained):
             if pixels.shape[-1] != self.encoder_size:
@@ -187,7 +205,7 @@ class Generator(nn.Module):
                     pixels, size=size, mode="bilinear", align_corners=False, antialias=shrinks
                 )
             features: Tensor = self.encoder.feature_map((pixels - self.encoder_mean) / self.encoder_std)
-        return _no_finer(features, self.decoder.grid)
+        return features if self.decoder.stage is not None else _no_finer(features, self.decoder.grid)
 
     def decode(self, features: Tensor) -> Tensor:
         perturbation: Tensor = self.decoder(features)

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pgn_studio.core.config import ChannelOrder, TrainingSettings, encoder_learns
+from pgn_studio.core.config import ChannelOrder, TrainingSettings, encoder_learns, last_stage_learns
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.perturbation.generator import Decoder, Generator
@@ -106,6 +106,7 @@ def build_generator(settings: TrainingSettings, *, image_size: int, with_weights
         image_size=image_size,
         encoder_size=settings.encoder_size,
         encoder_trained=encoder_learns(settings),
+        last_stage=last_stage_learns(settings),
         encoder_weights=encoder_weights,
         decoder_widths=settings.decoder_widths,
     )
@@ -230,6 +231,7 @@ def _checked(info: PgnInfo) -> PgnInfo:
     values = {item.name: getattr(info, item.name) for item in fields(info)}
     for name in ("classes", "mean", "std"):
         values[name] = tuple(values[name])
+    values["settings"] = {"last_stage": False, **info.settings}  # files from before it was there
     return PgnInfo(**values)
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from pgn_studio.core.config import TrainingSettings, with_encoder_view
+from pgn_studio.core.config import TrainingSettings, last_stage_learns, with_encoder_view
+from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.generator import (
     PAPER_WIDTHS,
     Decoder,
@@ -86,6 +87,66 @@ def test_lite0_looks_at_a_larger_copy_of_a_small_image() -> None:
     with torch.no_grad():
         assert generator.encode(torch.rand(1, 3, 32, 32)).shape == (1, 1280, 4, 4)
         assert generator(torch.rand(1, 3, 32, 32)).shape == (1, 3, 32, 32)
+
+
+def test_the_last_stage_learns_with_the_decoder() -> None:
+    torch.manual_seed(0)
+    frozen = Generator(encoder="efficientnet-lite0", image_size=32).eval()
+    torch.manual_seed(0)
+    generator = Generator(encoder="efficientnet-lite0", image_size=32, last_stage=True).eval()
+    pixels = torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(generator(pixels), frozen(pixels))  # until it has learned: the same network
+        assert generator.encode(pixels).shape == (4, 192, 4, 4)  # what is left of the encoder
+    assert generator.encoder.feature_dim == 192
+    before = {name: value.clone() for name, value in generator.encoder.state_dict().items()}
+    generator.train()(pixels).square().sum().backward()
+    assert all(parameter.grad is None for parameter in generator.encoder.parameters())
+    assert all(parameter.grad is not None for parameter in generator.decoder.parameters())
+    for name, value in generator.encoder.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_the_last_stage_of_a_resnet() -> None:
+    def build(last_stage: bool) -> Generator:
+        torch.manual_seed(0)
+        generator = Generator(
+            encoder="resnet50",
+            image_size=32,
+            encoder_size=64,
+            encoder_trained=False,
+            last_stage=last_stage,
+            encoder_weights="none",
+            decoder_widths=(8, 8),
+        )
+        return generator.eval()
+
+    pixels = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        assert build(True).encode(pixels).shape == (1, 1024, 4, 4)
+        assert torch.equal(build(True)(pixels), build(False)(pixels))
+
+
+def test_an_encoder_without_a_last_stage_is_refused() -> None:
+    with pytest.raises(ConfigError, match="small encoder has no last stage"):
+        Generator(encoder="small", image_size=16, encoder_trained=False, last_stage=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"last_stage": False}, False),
+        ({"encoder": "resnet50"}, False),  # not measured
+        ({"encoder": "resnet50", "last_stage": True}, True),
+        ({"encoder": "small"}, False),
+        ({"encoder_trained": True, "last_stage": True}, False),  # it learns as a whole
+        ({"encoder_weights": "none"}, False),
+        ({"recipe": "paper"}, False),
+    ],
+)
+def test_whose_last_stage_learns(changes: dict[str, Any], expected: bool) -> None:
+    assert last_stage_learns(TrainingSettings.make(**changes)) == expected
 
 
 def test_features_are_no_finer_than_the_decoder_reads() -> None:
