@@ -27,11 +27,20 @@ BLACK_BOX = ("--discriminator", "blackbox")
 # Fewer steps than the default's 1,000: about 300 on digits, 510 on clothing. All of the default's for a black
 # box's attack, which takes 2,000, and for enhancing once more.
 EPOCHS = {"digits": "20", "clothing": "16"}
-DEFAULT_EPOCHS = ("advbb", "shared-long", "blackbox-long")
+DEFAULT_EPOCHS = ("shared-long", "blackbox-long", "advbb", "frozen-blackbox-long", "frozen-advbb")
 SIZES = {"clothing": "32", "clothing96": "96"}  # pixels of the photographs
 # What a user gets who changes nothing, at the README's size: the default's steps, the targets alone.
 UNCHANGED = {
-    "clothing96": ("shared", "blackbox", "adv", "advbb", "temperature-1", "adv-temperature-1"),
+    "clothing96": (
+        "shared",
+        "blackbox",
+        "adv",
+        "advbb",
+        "frozen-blackbox",
+        "frozen-advbb",
+        "temperature-1",
+        "adv-temperature-1",
+    ),
 }
 
 # What G was judged at before it was judged at a temperature, and its encoder before its last stage learned.
@@ -49,11 +58,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
 }
 # With the recipe as it was before.
 COMPARED: dict[str, tuple[str, ...]] = {
+    **{f"frozen-{name}": (*FROZEN, *options) for name, options in TARGETS.items()},
     "temperature-1": (*FROZEN, *BEFORE),
     "adv-temperature-1": (*ADVERSARIAL, *FROZEN, *BEFORE),
 }
-# Without its last stage's learning, then one change each to that. "default" is "shared" once more: the rows of
-# a table, and those of γ, are runs of one machine against one f, whatever machine the targets were run on.
+# One change each to the recipe as it was before its encoder's last stage learned.
 CHANGES: dict[str, tuple[str, ...]] = {
     "no-temperature": BEFORE,
     "literal": (
@@ -78,13 +87,20 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "g-rate-1e-3": ("--learning-rate-g", "1e-3"),
     "wide-decoder": ("--decoder-widths", "512,256,128,64"),
 }  # fmt: skip
-ABLATION = {"default": (), "no-last-stage": FROZEN} | {name: (*FROZEN, *of) for name, of in CHANGES.items()}
+# "default" is "shared" once more: the rows of a table, and those of γ, are runs of one machine against one f,
+# whatever machine the targets were run on.
+ABLATION: dict[str, tuple[str, ...]] = {
+    "default": (),
+    "no-last-stage": FROZEN,
+    **{name: (*FROZEN, *options) for name, options in CHANGES.items()},
+}
 GAMMAS = (0.1, 0.3, 1, 3, 10, 30)
 USUAL_GAMMA = 3  # the default
 # Beside the PGNs of these names.
 BASELINES = {
-    "shared": ("all",), "adv": ("all",), "adv-temperature-1": ("all",), "temperature-1": ("direct",),
-}  # fmt: skip
+    **dict.fromkeys(("shared", "adv", "frozen-shared", "frozen-adv", "adv-temperature-1"), ("all",)),
+    "temperature-1": ("direct",),
+}
 
 
 @dataclass(frozen=True)

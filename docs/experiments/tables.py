@@ -59,6 +59,10 @@ def gain(figures: Figures) -> float:
     return accuracy(figures) - 100 * float(figures["clean_accuracy"])
 
 
+def rms(figures: Figures) -> float:
+    return float(figures["rms_mean"])
+
+
 def spread(values: Iterable[float], digits: int = 1) -> str:
     listed = list(values)
     if not listed:
@@ -101,56 +105,65 @@ def share(found: dict[int, Figures], bound: dict[int, Figures]) -> str:
     return f"{100 * statistics.mean(gain(found[seed]) for seed in both) / most:.0f} %"
 
 
+# Of the enhancing runs, and of the attacks.
+ENHANCED = (
+    ("PGN, shared", "shared"),
+    ("PGN, shared, 1,000 steps", "shared-long"),
+    ("PGN, shared, --no-last-stage", "frozen-shared"),
+    ("PGN, shared, --no-last-stage --temperature 1", "temperature-1"),
+    ("PGN, black box", "blackbox"),
+    ("PGN, black box, 1,000 steps", "blackbox-long"),
+    ("PGN, black box, --no-last-stage", "frozen-blackbox"),
+    ("PGN, black box, 1,000 steps, --no-last-stage", "frozen-blackbox-long"),
+)
+ATTACKED = (
+    ("shared", "adv"),
+    ("shared, --no-last-stage", "frozen-adv"),
+    ("shared, --no-last-stage --temperature 1", "adv-temperature-1"),
+    ("black box", "advbb"),
+    ("black box, --no-last-stage", "frozen-advbb"),
+)
+
+
 def targets(results: Results) -> None:
     rows = []
     for data in (*DATA, *UNCHANGED):
-        named = TITLES.get(data, data)
-        own, before = results.of(data, "shared", "direct"), results.of(data, "temperature-1")
-        bound = own or results.of(data, "temperature-1", "direct")
-        for title, found in (
-            ("PGN, shared", results.of(data, "shared")),
-            ("PGN, shared, 1,000 steps", results.of(data, "shared-long")),
-            ("PGN, shared, --temperature 1", before),
-            ("PGN, black box", results.of(data, "blackbox")),
-            ("PGN, black box, 1,000 steps", results.of(data, "blackbox-long")),
-            ("direct, at the shared PGN's RMS" if own else "direct, at the RMS of --temperature 1", bound),
-        ):
-            clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
-            rms = over(found, lambda figures: figures["rms_mean"], 3)
-            what = "" if found is bound else share(found, bound)
-            rows.append(
-                (named, title, clean, over(found, accuracy), what, flips(found), rms, str(len(found)))
-            )
+        own = results.of(data, "shared", "direct")
+        before = results.of(data, "frozen-shared", "direct") or results.of(data, "temperature-1", "direct")
+        found = [(title, results.of(data, name)) for title, name in ENHANCED]
+        gained = [share(runs, own) if share(runs, own) != "–" else share(runs, before) for _, runs in found]
+        found += [("direct, at the shared PGN's RMS", own), ("direct, --no-last-stage", before)]
+        for (title, runs), what in zip(found, (*gained, "", ""), strict=True):
+            clean = over(runs, lambda figures: 100 * figures["clean_accuracy"])
+            row = (clean, over(runs, accuracy), what, flips(runs), over(runs, rms, 3), str(len(runs)))
+            rows.append((TITLES.get(data, data), title, *row))
     head = ("data", "", "clean, %", "perturbed, %", "of direct's gain", "fixed, broken", "RMS", "seeds")
     table("Enhancing", head, rows, least=1)
     rows = []
     for data in (*DATA, *UNCHANGED):
-        named = TITLES.get(data, data)
-        for title, name in (
-            ("shared", "adv"),
-            ("shared, --temperature 1", "adv-temperature-1"),
-            ("black box", "advbb"),
-        ):
-            found = results.of(data, name)
-            clean = over(found, lambda figures: 100 * figures["clean_accuracy"])
-            rms = over(found, lambda figures: figures["rms_mean"], 3)
-            rows.append((named, title, clean, over(found, accuracy), rms, str(len(found))))
+        for title, name in ATTACKED:
+            runs = results.of(data, name)
+            clean = over(runs, lambda figures: 100 * figures["clean_accuracy"])
+            row = (clean, over(runs, accuracy), over(runs, rms, 3), str(len(runs)))
+            rows.append((TITLES.get(data, data), title, *row))
     head = ("data", "D", "clean, %", "perturbed, %", "RMS", "seeds")
     table("Attacking", head, rows, least=1)
 
 
 def baselines(results: Results) -> None:
-    for problem, run, names in (("enhancing", "shared", ENHANCING), ("attacking", "adv", ATTACKING)):
+    for problem, run, names in (
+        ("enhancing", "frozen-shared", ENHANCING),
+        ("attacking", "frozen-adv", ATTACKING),
+    ):
         rows = []
         for name in ("", *names):
             row = [name or "PGN"]
             for data in DATA:
                 found = results.of(data, run, name)
-                rms = over(found, lambda figures: figures["rms_mean"], 3)
-                row += [over(found, accuracy), rms, str(len(found))]
+                row += [over(found, accuracy), over(found, rms, 3), str(len(found))]
             rows.append(row)
         table(
-            f"Baselines, {problem}",
+            f"Baselines, {problem}, --no-last-stage",
             ("", *(f"{data}: {what}" for data in DATA for what in ("%", "RMS", "seeds"))),
             rows,
         )
@@ -162,8 +175,8 @@ def ablation(results: Results) -> None:
         row = [name, " ".join(options)]
         for data in DATA:
             found = results.of(data, f"ablation-{name}")
-            rms = over(found, lambda figures: figures["rms_mean"], 3)
-            row += [over(found, gain), flips(found) if found else "", rms, str(len(found))]
+            fixed_broken = flips(found) if found else ""
+            row += [over(found, gain), fixed_broken, over(found, rms, 3), str(len(found))]
         rows.append(row)
     what = ("points", "fixed, broken", "RMS", "seeds")
     table(
@@ -179,8 +192,8 @@ def gammas(results: Results) -> None:
         for gamma in GAMMAS:
             found = results.of(data, name_of(gamma))
             worst = f"{min(map(gain, found.values())):+.1f}" if found else "not run"
-            rms = over(found, lambda figures: figures["rms_mean"], 3)
-            rows.append((data, f"{gamma:g}", over(found, gain), worst, flips(found), rms, str(len(found))))
+            row = (over(found, gain), worst, flips(found), over(found, rms, 3), str(len(found)))
+            rows.append((data, f"{gamma:g}", *row))
     table(
         "γ from 0.1 to 30: points gained",
         ("data", "γ", "points", "worst seed", "fixed, broken", "RMS", "seeds"),
