@@ -151,6 +151,18 @@ def test_the_average_follows_g_and_shares_a_frozen_encoder() -> None:
     torch.testing.assert_close(averaged.generator.decoder.output.bias, start + 1.0)
 
 
+def test_the_average_has_a_last_stage_of_its_own() -> None:
+    generator = Generator(encoder="efficientnet-lite0", image_size=8, decoder_widths=(4,), last_stage=True)
+    averaged = Averaged(generator, decay=0.5)
+    assert averaged.generator.encoder is generator.encoder
+    its, mine = (next(each.decoder.stage.parameters()) for each in (generator, averaged.generator))
+    start = mine.clone()
+    with torch.no_grad():
+        its.add_(1.0)
+    averaged.update(generator)
+    torch.testing.assert_close(mine, start + 0.9)
+
+
 class TestSamples:
     RIGHT = np.array([True] * 20 + [False] * 3)
 

@@ -16,7 +16,7 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import evaluate
-from pgn_studio.core.perturbation.pgn import load_pgn
+from pgn_studio.core.perturbation.pgn import build_generator, load_pgn
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import (
@@ -194,6 +194,21 @@ def test_a_run_of_before_goes_on_with_what_its_encoder_saw(
     train(lite0.updated(epochs=1), name="before", dataset=few)
     resumed, _ = train(lite0.updated(encoder_size=None), name="before", resume=True, dataset=few)
     assert_same(weights(whole), weights(resumed))
+
+
+def test_the_last_stage_learns_and_what_comes_before_it_stands_still(
+    train: Train, settings: TrainingSettings, few: ImageDataset
+) -> None:
+    folder, _ = train(settings.updated(encoder="efficientnet-lite0", epochs=1), dataset=few)
+    learned = load_pgn(folder.pgn_path).generator
+    fresh = build_generator(settings.updated(encoder="efficientnet-lite0"), image_size=few.image_size)
+    pixels = torch.rand(2, 3, few.image_size, few.image_size)
+    with torch.no_grad():
+        assert torch.equal(learned.encode(pixels), fresh.eval().encode(pixels))
+    assert learned.decoder.stage is not None
+    assert fresh.decoder.stage is not None
+    pairs = zip(learned.decoder.stage.parameters(), fresh.decoder.stage.parameters(), strict=True)
+    assert all(not torch.equal(mine, its) for mine, its in pairs)
 
 
 def test_stopping_keeps_what_was_learned(train: Train, settings: TrainingSettings) -> None:
