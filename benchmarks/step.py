@@ -6,7 +6,8 @@ Both sides take turns in one process, a step or a few each, so that a noisy mach
 what is told are medians of the rounds' ratios with their quartiles, by the clock and by the processor's
 time (which other programs on the machine change less). Recipe: the paper's (D shared, one linear layer),
 since Algorithm 1 knows no other; and the default recipe against the same floor, for what its extra
-examples cost. Images and f's weights are random: they do not change the work.
+examples cost, and against itself with the encoder frozen, for what the last stage's learning does.
+Images and f's weights are random: they do not change the work.
 
 fused    `core.training.step.TrainStep` fed by `core.training.feed.Feed`, as in a run
 literal  as a first version is written from Algorithm 1: G with its encoder, f for the target, D (f's
@@ -39,7 +40,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pgn_studio.core.classifiers import Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.networks import build_network
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import IMAGENET_SIZE, TrainingSettings
 from pgn_studio.core.device import autocast, resolve_precision
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import build_generator
@@ -97,10 +98,11 @@ class Bench:
         self.precision = resolve_precision("auto", device)
         self.images = RandomImages(self.scale)
 
-    def settings(self, recipe: str) -> TrainingSettings:
+    def settings(self, recipe: str, **changes: Any) -> TrainingSettings:
         chosen: dict[str, Any] = {
             "classifier": "random", "recipe": recipe, "encoder": ENCODERS[self.key],
-            "batch_size": self.scale.batch_size, "augment": "none", "blend": 0.0, **self.scale.changes,
+            "batch_size": self.scale.batch_size, "augment": "none", "blend": 0.0,
+            **self.scale.changes, **changes,
         }  # fmt: skip
         return TrainingSettings.make(**chosen)
 
@@ -113,8 +115,8 @@ class Bench:
         classifier = Classifier(net, info)
         return classifier.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    def fused(self, recipe: str = "paper") -> Step:
-        settings = self.settings(recipe)
+    def fused(self, recipe: str = "paper", **changes: Any) -> Step:
+        settings = self.settings(recipe, **changes)
         size = self.scale.image_size
         players = build_players(settings, self.classifier(), image_size=size, device=self.device)
         fit_statistics(players, self.images, seed=0, precision=self.precision)
@@ -237,7 +239,8 @@ def measured(key: str, rounds: int, device: torch.device, batch_size: int | None
         "floor": bench.floor(),
     }
     if key == "96":
-        sides["default recipe"] = bench.fused("default")
+        sides["default recipe"] = bench.fused("default", encoder_size=IMAGENET_SIZE)  # as in a run
+        sides["frozen"] = bench.fused("default", encoder_size=IMAGENET_SIZE, last_stage=False)
     counted = {name: operations(step) for name, step in sides.items()}  # and warm
     steps = max(1, round(1.0 / timed(sides["fused"], 1, device).wall))
     turns: dict[str, list[Turn]] = {name: [] for name in sides}
@@ -260,6 +263,7 @@ def measured(key: str, rounds: int, device: torch.device, batch_size: int | None
         "fused_vs_tuned_literal_steps_ratio": ("tuned", "fused"),
         "fused_vs_floor_time_ratio": ("fused", "floor"),
         "default_recipe_vs_floor_time_ratio": ("default recipe", "floor"),
+        "default_recipe_vs_frozen_time_ratio": ("default recipe", "frozen"),
     }
     for name, (above, below) in comparisons.items():
         if above not in sides:
