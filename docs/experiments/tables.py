@@ -95,13 +95,13 @@ def table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]], *, lea
 
 
 def share(found: dict[int, Figures], bound: dict[int, Figures]) -> str:
-    """Of the bound's mean gain, over the seeds that both have, against the same f."""
+    """Of the bound's mean gain, over the seeds that both have; nothing where f was another machine's."""
     both = sorted(set(found) & set(bound))
     if any(found[seed]["clean_accuracy"] != bound[seed]["clean_accuracy"] for seed in both):
-        return "–"  # f was trained on another machine
+        return ""
     most = statistics.mean(gain(bound[seed]) for seed in both) if both else 0.0
     if most <= 0:
-        return "–"
+        return ""
     return f"{100 * statistics.mean(gain(found[seed]) for seed in both) / most:.0f} %"
 
 
@@ -110,6 +110,7 @@ ENHANCED = (
     ("PGN, shared", "shared"),
     ("PGN, shared, 1,000 steps", "shared-long"),
     ("PGN, shared, --no-last-stage", "frozen-shared"),
+    ("PGN, shared, 1,000 steps, --no-last-stage", "frozen-shared-long"),
     ("PGN, shared, --no-last-stage --temperature 1", "temperature-1"),
     ("PGN, black box", "blackbox"),
     ("PGN, black box, 1,000 steps", "blackbox-long"),
@@ -128,10 +129,14 @@ ATTACKED = (
 def targets(results: Results) -> None:
     rows = []
     for data in (*DATA, *UNCHANGED):
-        own = results.of(data, "shared", "direct")
+        own = results.of(data, "shared", "direct")  # of as many steps as the PGN of that name
         before = results.of(data, "frozen-shared", "direct") or results.of(data, "temperature-1", "direct")
         found = [(title, results.of(data, name)) for title, name in ENHANCED]
-        gained = [share(runs, own) if share(runs, own) != "–" else share(runs, before) for _, runs in found]
+        titled = dict(ENHANCED)
+        gained = [
+            "–" if titled[title].endswith("shared-long") else share(runs, own) or share(runs, before) or "–"
+            for title, runs in found
+        ]
         found += [("direct, at the shared PGN's RMS", own), ("direct, --no-last-stage", before)]
         for (title, runs), what in zip(found, (*gained, "", ""), strict=True):
             clean = over(runs, lambda figures: 100 * figures["clean_accuracy"])
