@@ -55,8 +55,12 @@ def accuracy(figures: Figures) -> float:
     return 100 * float(figures["perturbed_accuracy_8bit"])
 
 
+def clean(figures: Figures) -> float:
+    return 100 * float(figures["clean_accuracy"])
+
+
 def gain(figures: Figures) -> float:
-    return accuracy(figures) - 100 * float(figures["clean_accuracy"])
+    return accuracy(figures) - clean(figures)
 
 
 def rms(figures: Figures) -> float:
@@ -126,30 +130,30 @@ ATTACKED = (
 )
 
 
+def enhanced(data: str, title: str, runs: dict[int, Figures], gained: str = "") -> tuple[str, ...]:
+    row = (over(runs, clean), over(runs, accuracy), gained, flips(runs), over(runs, rms, 3), str(len(runs)))
+    return TITLES.get(data, data), title, *row
+
+
 def targets(results: Results) -> None:
     rows = []
     for data in (*DATA, *UNCHANGED):
         own = results.of(data, "shared", "direct")  # of as many steps as the PGN of that name
         before = results.of(data, "frozen-shared", "direct") or results.of(data, "temperature-1", "direct")
-        found = [(title, results.of(data, name)) for title, name in ENHANCED]
-        titled = dict(ENHANCED)
-        gained = [
-            "–" if titled[title].endswith("shared-long") else share(runs, own) or share(runs, before) or "–"
-            for title, runs in found
-        ]
-        found += [("direct, at the shared PGN's RMS", own), ("direct, --no-last-stage", before)]
-        for (title, runs), what in zip(found, (*gained, "", ""), strict=True):
-            clean = over(runs, lambda figures: 100 * figures["clean_accuracy"])
-            row = (clean, over(runs, accuracy), what, flips(runs), over(runs, rms, 3), str(len(runs)))
-            rows.append((TITLES.get(data, data), title, *row))
+        for title, name in ENHANCED:
+            runs = results.of(data, name)
+            longer = name.endswith("shared-long")  # than direct was trained
+            gained = "" if longer else share(runs, own) or share(runs, before)
+            rows.append(enhanced(data, title, runs, gained or "–"))
+        rows.append(enhanced(data, "direct, at the shared PGN's RMS", own))
+        rows.append(enhanced(data, "direct, --no-last-stage", before))
     head = ("data", "", "clean, %", "perturbed, %", "of direct's gain", "fixed, broken", "RMS", "seeds")
     table("Enhancing", head, rows, least=1)
     rows = []
     for data in (*DATA, *UNCHANGED):
         for title, name in ATTACKED:
             runs = results.of(data, name)
-            clean = over(runs, lambda figures: 100 * figures["clean_accuracy"])
-            row = (clean, over(runs, accuracy), over(runs, rms, 3), str(len(runs)))
+            row = (over(runs, clean), over(runs, accuracy), over(runs, rms, 3), str(len(runs)))
             rows.append((TITLES.get(data, data), title, *row))
     head = ("data", "D", "clean, %", "perturbed, %", "RMS", "seeds")
     table("Attacking", head, rows, least=1)
