@@ -6,7 +6,8 @@ Both sides take turns in one process, a step or a few each, so that a noisy mach
 what is told are medians of the rounds' ratios with their quartiles, by the clock and by the processor's
 time (which other programs on the machine change less). Recipe: the paper's (D shared, one linear layer),
 since Algorithm 1 knows no other; and the default recipe against the same floor, for what its extra
-examples cost, and against itself with the encoder frozen, for what the last stage's learning does.
+examples cost, against itself with the encoder frozen, for what the last stage's learning does, and without
+the frozen part's features kept between epochs, for what keeping them saves.
 Images and f's weights are random: they do not change the work.
 
 fused    `core.training.step.TrainStep` fed by `core.training.feed.Feed`, as in a run
@@ -115,14 +116,14 @@ class Bench:
         classifier = Classifier(net, info)
         return classifier.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    def fused(self, recipe: str = "paper", **changes: Any) -> Step:
+    def fused(self, recipe: str = "paper", *, keep: bool = True, **changes: Any) -> Step:
         settings = self.settings(recipe, **changes)
         size = self.scale.image_size
         players = build_players(settings, self.classifier(), image_size=size, device=self.device)
         fit_statistics(players, self.images, seed=0, precision=self.precision)
         step = TrainStep(players, settings, precision=self.precision)
         players.train(True)
-        encoded = memory_for(self.images, step.encode, settings)
+        encoded = memory_for(self.images, step.encode, settings) if keep else None
         feed = Feed(
             self.images, settings, encoded=encoded, answer=step.answer, seed=0, blend=0.0, device=self.device
         )
@@ -241,6 +242,7 @@ def measured(key: str, rounds: int, device: torch.device, batch_size: int | None
     if key == "96":
         sides["default recipe"] = bench.fused("default", encoder_size=IMAGENET_SIZE)  # as in a run
         sides["frozen"] = bench.fused("default", encoder_size=IMAGENET_SIZE, last_stage=False)
+        sides["nothing kept"] = bench.fused("default", keep=False, encoder_size=IMAGENET_SIZE)
     counted = {name: operations(step) for name, step in sides.items()}  # and warm
     steps = max(1, round(1.0 / timed(sides["fused"], 1, device).wall))
     turns: dict[str, list[Turn]] = {name: [] for name in sides}
@@ -264,6 +266,7 @@ def measured(key: str, rounds: int, device: torch.device, batch_size: int | None
         "fused_vs_floor_time_ratio": ("fused", "floor"),
         "default_recipe_vs_floor_time_ratio": ("default recipe", "floor"),
         "default_recipe_vs_frozen_time_ratio": ("default recipe", "frozen"),
+        "nothing_kept_vs_default_recipe_time_ratio": ("nothing kept", "default recipe"),
     }
     for name, (above, below) in comparisons.items():
         if above not in sides:

@@ -43,9 +43,10 @@ UNCHANGED = {
     ),
 }
 
-# What G was judged at before it was judged at a temperature, and its encoder before its last stage learned.
+# The recipe as it was before p was cut off as in a picture and the encoder's last stage learned, and before G
+# was judged at a temperature.
+FROZEN = ("--no-last-stage", "--no-clamp")
 BEFORE = ("--temperature", "1")
-FROZEN = ("--no-last-stage",)
 
 # Name of a run: what differs from the defaults. The first group is for the targets.
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -62,14 +63,18 @@ COMPARED: dict[str, tuple[str, ...]] = {
     "temperature-1": (*FROZEN, *BEFORE),
     "adv-temperature-1": (*ADVERSARIAL, *FROZEN, *BEFORE),
 }
-# One change each to the recipe as it was before its encoder's last stage learned.
-CHANGES: dict[str, tuple[str, ...]] = {
-    "no-temperature": BEFORE,
+# One change each. "default" is "shared" once more: a table's rows, and those of γ, are runs of one machine
+# against one f, whatever machine the targets were run on.
+ABLATION: dict[str, tuple[str, ...]] = {
+    "default": (),
     "literal": (
-        *BEFORE, "--no-conditional", "--no-told-label", "--no-soft-targets", "--head", "linear",
+        *FROZEN, *BEFORE, "--no-conditional", "--no-told-label", "--no-soft-targets", "--head", "linear",
         "--no-anchors", "--no-noise-copies", "--no-mismatched", "--rehearsals", "0", "--blend", "0",
         "--average", "0", "--min-strength", "1", "--feature-noise", "0",
     ),
+    "no-last-stage": ("--no-last-stage",),
+    "no-clamp": ("--no-clamp",),
+    "no-temperature": BEFORE,
     "hard-targets": ("--no-soft-targets",),
     "hard-full-strength": ("--no-soft-targets", "--min-strength", "1"),
     "no-label": ("--no-told-label",),
@@ -87,13 +92,6 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "g-rate-1e-3": ("--learning-rate-g", "1e-3"),
     "wide-decoder": ("--decoder-widths", "512,256,128,64"),
 }  # fmt: skip
-# "default" is "shared" once more: the rows of a table, and those of γ, are runs of one machine against one f,
-# whatever machine the targets were run on.
-ABLATION: dict[str, tuple[str, ...]] = {
-    "default": (),
-    "no-last-stage": FROZEN,
-    **{name: (*FROZEN, *options) for name, options in CHANGES.items()},
-}
 GAMMAS = (0.1, 0.3, 1, 3, 10, 30)
 USUAL_GAMMA = 3  # the default
 # Beside the PGNs of these names.

@@ -152,6 +152,7 @@ class TrainingSettings(DataSettings):
     told_label: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", advanced=True)
     soft_targets: bool | None = setting(None, "D's target t is the probability that the classifier gives to success, not 1 or 0; default: where D looks through the classifier (shared). Else the classifier is asked for labels only.", group="Discriminator", advanced=True)
     min_strength: float | None = setting(None, "While it trains, the perturbation is added at a random strength from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", advanced=True, gt=0.0, le=1.0)
+    clamp: bool = setting(True, "While it trains, the perturbation is cut off where it would leave black or white behind (pixels beyond 0…1), as in a saved picture.", group="Training", advanced=True)
     feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, so that it does not know its images by heart; 0 is off.", group="Training", advanced=True, ge=0.0, le=10.0)
     head: HeadName = setting("auto", "D's head: linear (one layer), mlp (two hidden layers of 256), or naming: D names the classifier's label, judges by the odds of the true one and is told nothing else; auto: naming where D's own backbone learns and is told the label, else mlp.", group="Discriminator", advanced=True)
     temperature: float = setting(4.0, "D's logit is divided by this before it judges G, so that G gets a gradient where D is sure; 1 is off.", group="Training", advanced=True, ge=1.0, le=100.0)
@@ -211,6 +212,7 @@ PAPER_RECIPE: dict[str, Any] = {
     "blend": 0.0,
     "average": 0.0,
     "min_strength": 1.0,
+    "clamp": False,
     "feature_noise": 0.0,
     "augment": "none",
     "keep": "last",

@@ -124,7 +124,7 @@ class RunFolder:
     def settings(self) -> TrainingSettings:
         try:
             # Of runs from before these settings were there.
-            earlier = {"told_label": False, "soft_targets": False, "min_strength": 1.0}
+            earlier = {"told_label": False, "soft_targets": False, "min_strength": 1.0, "clamp": False}
             earlier |= {"feature_noise": 0.0, "temperature": 1.0, "last_stage": False}
             return TrainingSettings.make(**{**earlier, **self._run_json["settings"]})
         except ConfigError as error:

@@ -49,7 +49,7 @@ class Generated:
 def train_direct(context: BaselineContext, progress: Progress | None = None) -> tuple[Perturber, float]:
     """Train and return the best perturber by 8-bit validation accuracy, and its mean RMS there.
 
-    Data, augmentation, blend, order, γ, rate, epochs and average are the PGN's. Where p is larger
+    Data, augmentation, blend, order, γ, rate, clamp, epochs and average are the PGN's. Where p is larger
     than the target, in a batch as on validation, it is scaled down as a whole: G learns what it
     will be used for. It is never enlarged. `progress(steps done, steps)`.
     Raises ConfigError for settings that do not train here, ClassifierError for a classifier that
@@ -132,7 +132,10 @@ class _Run:
             if self.feature_noise is not None:
                 encoded = self.feature_noise(encoded, generator_for(context.seed, self._steps, NOISE))
             perturbation = _at_most(self.generator.decode(encoded), context.rms)
-            normalized = context.space.normalized(context.space.enter(batch.shown) + perturbation)
+            kept = perturbation
+            if context.settings.clamp:
+                kept = context.space.held(context.space.enter(batch.pixels), perturbation)
+            normalized = context.space.normalized(context.space.enter(batch.shown) + kept)
             logits = context.classifier.logits_normalized(normalized)
         check_differentiable(context.classifier, logits)
         loss = direct_loss(logits.float(), batch.labels, context.problem)

@@ -31,6 +31,16 @@ class InputSpace(nn.Module):
         """Pixels (N, 3, H, W) in [0, 1] to the space in which p is added."""
         return pixels if self.name == "pixel" else (pixels - self.mean) / self.std
 
+    def held(self, values: Tensor, perturbation: Tensor) -> Tensor:
+        """What a picture keeps of a perturbation: `values` plus it are pixels in [0, 1]. Both in this space.
+
+        Where it is cut off its gradient is zero.
+        """
+        if self.name == "pixel":
+            return perturbation.clamp(-values, 1 - values)
+        black, white = -self.mean / self.std, (1 - self.mean) / self.std
+        return perturbation.clamp(black - values, white - values)
+
     def to_pixels(self, values: Tensor) -> Tensor:
         """Back to pixels, not clamped."""
         return values if self.name == "pixel" else values * self.std + self.mean

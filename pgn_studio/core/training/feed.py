@@ -33,11 +33,8 @@ class Batch(NamedTuple):
 
 
 def lasting_features(generator: Generator, machine: Machine) -> Callable[[Tensor], Tensor] | None:
-    """The encoder's features of pixels, to be kept; None where they are not worth it.
-
-    An encoder that learns says something else each time, and an accelerator is fast.
-    """
-    if generator.encoder_trained or machine.device.type != "cpu":
+    """A frozen encoder's features of pixels, to be kept; None where it learns: it says something else each time."""
+    if generator.encoder_trained:
         return None
 
     def encode(pixels: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ cost a forward of f in each step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -64,11 +65,16 @@ class Remembered:
         """Whether all images' values fit; on a CPU memory is taken as rows are written."""
         if self._kept is None:
             rows = len(self._known)
-            if rows * fresh[0].numel() * fresh.element_size() > self._most_bytes:
+            if rows * fresh[0].numel() * fresh.element_size() > min(self._most_bytes, _spare(fresh.device)):
                 self._most_bytes = 0
                 return False
             self._kept = fresh.new_empty(rows, *_channels_last(fresh).shape[1:])
         return True
+
+
+def _spare(device: torch.device) -> float:
+    """Bytes of a GPU's memory that may be taken for what only saves time; a CPU's are the user's to limit."""
+    return torch.cuda.mem_get_info(device)[0] / 4 if device.type == "cuda" else math.inf
 
 
 def _moved(rows: Indices, device: torch.device) -> Tensor:
