@@ -142,14 +142,22 @@ def test_a_run_of_before_goes_on_as_it_began(run: RunFolder) -> None:
     """Not with the defaults of settings that came after it."""
     path = run.path / "run.json"
     record = json.loads(path.read_text())
-    later = ("told_label", "soft_targets", "min_strength", "feature_noise", "temperature", "last_stage")
+    later = (
+        "told_label",
+        "soft_targets",
+        "min_strength",
+        "feature_noise",
+        "temperature",
+        "last_stage",
+        "clamp",
+    )
     for name in later:
         del record["settings"][name]
     path.write_text(json.dumps(record))
     settings = RunFolder.open(run.path).settings
     assert (settings.told_label, settings.soft_targets) == (False, False)
     assert (settings.min_strength, settings.feature_noise, settings.temperature) == (1.0, 0.0, 1.0)
-    assert settings.last_stage is False
+    assert (settings.last_stage, settings.clamp) == (False, False)
 
 
 def test_settings_of_another_version_are_a_run_error(run: RunFolder) -> None:

@@ -33,7 +33,7 @@ class Batch(NamedTuple):
 
 
 def lasting_features(generator: Generator, machine: Machine) -> Callable[[Tensor], Tensor] | None:
-    """A frozen encoder's features of pixels, to be kept; None where it learns: it says something else each time."""
+    """A frozen encoder's features of pixels, to be kept; None where it learns and says ever other things."""
     if generator.encoder_trained:
         return None
 

@@ -165,10 +165,10 @@ class Trainer:
                     control.stop()
                     return
                 gamma = control.live.gamma  # one read of the live settings
-                noise = generator_for(self.settings.seed, step, NOISE)
+                noise, began = generator_for(self.settings.seed, step, NOISE), time.perf_counter()
                 result = self._step(batch, gamma=gamma, noise=noise)
-                step += 1
-                reader.add(result, StepTaken(step, epoch + 1, len(batch.labels), gamma))
+                step, seconds = step + 1, time.perf_counter() - began
+                reader.add(result, StepTaken(step, epoch + 1, len(batch.labels), gamma, seconds))
 
     def _go_back(self, shrunk: Shrinking) -> None:
         """To the last checkpoint, or to the beginning: the step that failed may have moved D already."""
@@ -295,7 +295,7 @@ class Trainer:
         completed = step_completed(
             values,
             taken,
-            seconds=time.perf_counter() - self._since,
+            seconds=max(time.perf_counter() - self._since, taken.seconds),
             queries=self._queries.used,
         )
         loss_g, loss_d = completed.loss_g, completed.loss_d

@@ -28,3 +28,22 @@ def test_a_perturbation_means_pixels_in_one_and_deviations_in_the_other() -> Non
     torch.testing.assert_close(in_pixels.to_pixels(in_pixels.enter(x) + p) - x, p)
     moved = in_deviations.to_pixels(in_deviations.enter(x) + p) - x
     torch.testing.assert_close(moved, p * torch.tensor(STD).view(1, 3, 1, 1))
+
+
+@pytest.mark.parametrize("name", ["pixel", "normalized"])
+def test_what_a_picture_keeps_of_a_perturbation(name: str) -> None:
+    space = InputSpace(name, mean=MEAN, std=STD)  # type: ignore[arg-type]
+    x = pixels()
+    p = torch.linspace(-6, 6, x.numel()).view_as(x).requires_grad_()
+    held = space.held(space.enter(x), p)
+    seen, wanted = space.to_pixels(space.enter(x) + held), space.to_pixels(space.enter(x) + p)
+    torch.testing.assert_close(seen, wanted.clamp(0, 1))
+    inside = (wanted > 1e-3) & (wanted < 1 - 1e-3)
+    outside = (wanted < -1e-3) | (wanted > 1 + 1e-3)
+    assert inside.any()
+    assert outside.any()
+    assert torch.equal(held[inside], p[inside])
+    held.sum().backward()
+    assert p.grad is not None
+    assert torch.equal(p.grad[inside], torch.ones(int(inside.sum())))
+    assert not p.grad[outside].any()

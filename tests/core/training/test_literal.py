@@ -30,6 +30,7 @@ LITERAL: dict[str, Any] = {
     "soft_targets": False,
     "feature_noise": 0.0,
     "min_strength": 1.0,
+    "clamp": False,
     "head": "linear",
     "anchors": False,
     "noise_copies": False,

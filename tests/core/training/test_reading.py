@@ -116,6 +116,14 @@ def test_read_late_gamma_is_told_with_the_step_that_used_it(train: Train, settin
 
 
 @pytest.mark.usefixtures("late")
+def test_read_late_no_step_seems_to_have_taken_no_time(train: Train, settings: TrainingSettings) -> None:
+    """An epoch's last one is told right behind the one before."""
+    _, events = train(settings)
+    rates = np.array([event.images_per_second for event in events if isinstance(event, StepCompleted)])
+    assert rates.max() < 20 * np.median(rates)
+
+
+@pytest.mark.usefixtures("late")
 @pytest.mark.parametrize("stop_at", [4, 8, 9, 12])  # at 9 the epoch's last step has long been taken
 def test_read_late_stopped_and_resumed_equals_never_stopped(
     train: Train, settings: TrainingSettings, stop_at: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.training import remembered
 from pgn_studio.core.training.feed import Feed, memory_for
 from pgn_studio.core.training.remembered import Remembered
 
@@ -104,4 +106,13 @@ def test_the_company_an_image_came_in_changes_no_bit_of_it() -> None:
 
 def test_nothing_is_kept_where_it_would_not_fit() -> None:
     memory = Remembered(Counting(), images=10**6, most_bytes=10**8)
+    assert memory(torch.rand(4, 3, 16, 16), np.arange(4), None) is None
+
+
+def test_of_a_gpu_s_memory_no_more_than_a_quarter_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4000, 10**9))
+    assert remembered._spare(torch.device("cuda")) == 1000
+    assert remembered._spare(torch.device("cpu")) == math.inf
+    monkeypatch.setattr(remembered, "_spare", lambda device: 1000)
+    memory = Remembered(Counting(), images=100, most_bytes=10**8)
     assert memory(torch.rand(4, 3, 16, 16), np.arange(4), None) is None

@@ -291,3 +291,43 @@ def test_the_temperature_leaves_g_a_gradient_where_d_is_sure() -> None:
     steep = torch.autograd.grad(generator_loss(logits, "ls"), logits)[0]
     tempered = torch.autograd.grad(generator_loss(logits / 4, "ls"), logits)[0]
     assert (tempered.abs() > 20 * steep.abs()).all()
+
+
+@pytest.mark.parametrize("space", ["pixel", "normalized"])
+@pytest.mark.parametrize("clamp", [True, False])
+def test_the_classifier_is_shown_what_a_picture_keeps(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, space: str, clamp: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """x̃ and its copies; but p itself, whose L2 counts in full, is as G said it."""
+    settings = settings.updated(input_space=space, clamp=clamp)
+    players = make(settings, classifier, digits)
+    shown: list[Tensor] = []
+    looked = classifier.logits_and_features
+
+    def looking(normalized: Tensor) -> tuple[Tensor, Tensor]:
+        shown.append(normalized * players.space.std + players.space.mean)
+        return looked(normalized)
+
+    monkeypatch.setattr(classifier, "logits_and_features", looking)
+    far = torch.full((16, 3, 8, 8), 3.0)
+    monkeypatch.setattr(players.generator, "decode", lambda read: far + 0 * read.mean())
+    pixels, labels = batch(digits)
+    step = TrainStep(players, settings, precision="fp32")
+    result = step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(0))
+    seen = torch.cat([images.detach() for images in shown])
+    assert len(seen) == 48
+    assert (float(seen.max()) < 1.001) is clamp
+    assert float(seen.min()) > -0.001
+    assert float(result.l2) == pytest.approx(9.0)
+
+
+def test_a_mixed_image_is_given_what_the_unmixed_one_keeps(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
+) -> None:
+    step = TrainStep(make(settings, classifier, digits), settings, precision="fp32")
+    black, grey, p = torch.zeros(2, 3, 8, 8), torch.full((2, 3, 8, 8), 0.4), torch.full((2, 3, 8, 8), -0.3)
+    others = step._others(black, grey, p, torch.Generator().manual_seed(0), asks=False)
+    assert torch.equal(others, grey)  # black grows no darker
+    others = step._others(black, grey, -p, torch.Generator().manual_seed(0), asks=False)
+    assert (others > grey).all()
