@@ -100,19 +100,19 @@ def test_a_file_keeps_the_widths_that_were_the_default_when_it_was_written(
 
 @pytest.mark.parametrize("last_stage", [True, False])
 def test_a_file_with_and_without_a_last_stage_that_learned(tmp_path: Path, last_stage: bool) -> None:
-    """A file that says nothing of it is from before it was there."""
+    """A file that says nothing of it is from before it was there; so with the clamp, which its baselines train by."""
     settings = TrainingSettings.make(last_stage=last_stage, decoder_widths=(8, 8))
     generator = build_generator(settings, image_size=16).eval()
     recorded = settings.model_dump(mode="json")
     if not last_stage:
-        del recorded["last_stage"]
+        del recorded["last_stage"], recorded["clamp"]
     path = tmp_path / "pgn.safetensors"
     save_pgn(path, generator, make_info(encoder=settings.encoder, settings=recorded))
     pixels = torch.rand(2, 3, 16, 16)
     pgn = load_pgn(path)
     with torch.no_grad():
         assert torch.equal(pgn.perturb(pixels).perturbation, generator(pixels))
-    assert pgn.info.settings["last_stage"] is last_stage
+    assert pgn.info.settings["last_stage"] is pgn.info.settings["clamp"] is last_stage
 
 
 def test_non_finite_weights_are_not_saved(tmp_path: Path, generator: Generator) -> None:
