@@ -231,7 +231,7 @@ def _checked(info: PgnInfo) -> PgnInfo:
     values = {item.name: getattr(info, item.name) for item in fields(info)}
     for name in ("classes", "mean", "std"):
         values[name] = tuple(values[name])
-    values["settings"] = {"last_stage": False, "clamp": False, **info.settings}  # files from before they were there
+    values["settings"] = {"last_stage": False, "clamp": False, **info.settings}  # of before
     return PgnInfo(**values)
 
 
