@@ -27,7 +27,7 @@ BLACK_BOX = ("--discriminator", "blackbox")
 # Fewer steps than the default's 1,000: about 300 on digits, 510 on clothing. All of the default's for a black
 # box's attack, which takes 2,000, and for enhancing once more.
 EPOCHS = {"digits": "20", "clothing": "16"}
-DEFAULT_EPOCHS = ("shared-long", "blackbox-long", "advbb")  # and with the encoder frozen
+DEFAULT_EPOCHS = ("shared-long", "blackbox-long", "advbb", "advbb-no-clamp")  # and with the encoder frozen
 SIZES = {"clothing": "32", "clothing96": "96"}  # pixels of the photographs
 # What a user gets who changes nothing, at the README's size: the default's steps, the targets alone.
 UNCHANGED = {
@@ -62,6 +62,7 @@ COMPARED: dict[str, tuple[str, ...]] = {
     **{f"frozen-{name}": (*FROZEN, *options) for name, options in TARGETS.items()},
     "temperature-1": (*FROZEN, *BEFORE),
     "adv-temperature-1": (*ADVERSARIAL, *FROZEN, *BEFORE),
+    "advbb-no-clamp": (*ADVERSARIAL, *BLACK_BOX, "--no-clamp"),
 }
 # One change each. "default" is "shared" once more: a table's rows, and those of γ, are runs of one machine
 # against one f, whatever machine the targets were run on.

@@ -125,6 +125,7 @@ ENHANCED = (
 ATTACKED = (
     ("shared", "adv"),
     ("black box", "advbb"),
+    ("black box, --no-clamp", "advbb-no-clamp"),
     (f"shared, {BEFORE}", "frozen-adv"),
     (f"shared, {BEFORE} --temperature 1", "adv-temperature-1"),
     (f"black box, {BEFORE}", "frozen-advbb"),
