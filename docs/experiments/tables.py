@@ -17,7 +17,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from run import ABLATION, GAMMAS, SEEDS, UNCHANGED, name_of
+from run import ABLATION, FROZEN, GAMMAS, SEEDS, UNCHANGED, name_of
 
 FIGURES = ("clean_accuracy", "perturbed_accuracy_8bit", "fixed_8bit", "broken_8bit", "rms_mean")
 BEGIN, END = "<!-- TABLES -->", "<!-- END -->"
@@ -109,26 +109,26 @@ def share(found: dict[int, Figures], bound: dict[int, Figures]) -> str:
     return f"{100 * statistics.mean(gain(found[seed]) for seed in both) / most:.0f} %"
 
 
-BEFORE = "--no-last-stage --no-clamp"
+FORMER = " ".join(FROZEN)
 # Of the enhancing runs, and of the attacks.
 ENHANCED = (
     ("PGN, shared", "shared"),
     ("PGN, shared, 1,000 steps", "shared-long"),
     ("PGN, black box", "blackbox"),
     ("PGN, black box, 1,000 steps", "blackbox-long"),
-    (f"PGN, shared, {BEFORE}", "frozen-shared"),
-    (f"PGN, shared, 1,000 steps, {BEFORE}", "frozen-shared-long"),
-    (f"PGN, shared, {BEFORE} --temperature 1", "temperature-1"),
-    (f"PGN, black box, {BEFORE}", "frozen-blackbox"),
-    (f"PGN, black box, 1,000 steps, {BEFORE}", "frozen-blackbox-long"),
+    (f"PGN, shared, {FORMER}", "frozen-shared"),
+    (f"PGN, shared, 1,000 steps, {FORMER}", "frozen-shared-long"),
+    (f"PGN, shared, {FORMER} --temperature 1", "temperature-1"),
+    (f"PGN, black box, {FORMER}", "frozen-blackbox"),
+    (f"PGN, black box, 1,000 steps, {FORMER}", "frozen-blackbox-long"),
 )
 ATTACKED = (
     ("shared", "adv"),
     ("black box", "advbb"),
     ("black box, --no-clamp", "advbb-no-clamp"),
-    (f"shared, {BEFORE}", "frozen-adv"),
-    (f"shared, {BEFORE} --temperature 1", "adv-temperature-1"),
-    (f"black box, {BEFORE}", "frozen-advbb"),
+    (f"shared, {FORMER}", "frozen-adv"),
+    (f"shared, {FORMER} --temperature 1", "adv-temperature-1"),
+    (f"black box, {FORMER}", "frozen-advbb"),
 )
 
 
@@ -145,10 +145,10 @@ def targets(results: Results) -> None:
         for title, name in ENHANCED:
             runs = results.of(data, name)
             longer = name.endswith("shared-long")  # than direct was trained
-            gained = "" if longer else share(runs, before if BEFORE in title else own)
+            gained = "" if longer else share(runs, before if FORMER in title else own)
             rows.append(enhanced(data, title, runs, gained or "–"))
         rows.append(enhanced(data, "direct, at the shared PGN's RMS", own))
-        rows.append(enhanced(data, f"direct, {BEFORE}", before))
+        rows.append(enhanced(data, f"direct, {FORMER}", before))
     head = ("data", "", "clean, %", "perturbed, %", "of direct's gain", "fixed, broken", "RMS", "seeds")
     table("Enhancing", head, rows, least=1)
     rows = []
@@ -174,7 +174,7 @@ def baselines(results: Results) -> None:
                 row += [over(found, accuracy), over(found, rms, 3), str(len(found))]
             rows.append(row)
         table(
-            f"Baselines, {problem}, {BEFORE}",
+            f"Baselines, {problem}, {FORMER}",
             ("", *(f"{data}: {what}" for data in DATA for what in ("%", "RMS", "seeds"))),
             rows,
         )

@@ -132,9 +132,8 @@ class _Run:
             if self.feature_noise is not None:
                 encoded = self.feature_noise(encoded, generator_for(context.seed, self._steps, NOISE))
             perturbation = _at_most(self.generator.decode(encoded), context.rms)
-            kept = perturbation
-            if context.settings.clamp:
-                kept = context.space.held(context.space.enter(batch.pixels), perturbation)
+            clamp = context.settings.clamp
+            kept = context.space.held(batch.pixels, perturbation) if clamp else perturbation
             normalized = context.space.normalized(context.space.enter(batch.shown) + kept)
             logits = context.classifier.logits_normalized(normalized)
         check_differentiable(context.classifier, logits)

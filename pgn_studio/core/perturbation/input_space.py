@@ -31,15 +31,15 @@ class InputSpace(nn.Module):
         """Pixels (N, 3, H, W) in [0, 1] to the space in which p is added."""
         return pixels if self.name == "pixel" else (pixels - self.mean) / self.std
 
-    def held(self, values: Tensor, perturbation: Tensor) -> Tensor:
-        """What a picture keeps of a perturbation: `values` plus it are pixels in [0, 1]. Both in this space.
+    def held(self, pixels: Tensor, perturbation: Tensor) -> Tensor:
+        """What a picture, pixels in [0, 1], keeps of a perturbation in this space: their sum is in [0, 1].
 
         Where it is cut off its gradient is zero.
         """
-        if self.name == "pixel":
-            return perturbation.clamp(-values, 1 - values)
-        black, white = -self.mean / self.std, (1 - self.mean) / self.std
-        return perturbation.clamp(black - values, white - values)
+        down, up = -pixels, 1 - pixels
+        if self.name == "normalized":
+            down, up = down / self.std, up / self.std
+        return perturbation.clamp(down, up)
 
     def to_pixels(self, values: Tensor) -> Tensor:
         """Back to pixels, not clamped."""

@@ -155,13 +155,13 @@ class TrainStep:
             encoded = players.generator.encode(pixels) if encoded is None else encoded
             read = encoded if players.feature_noise is None else players.feature_noise(encoded, noise)
             perturbation = players.generator.decode(read)  # p = G(x)
-            original, clean = players.space.enter(pixels), players.space.enter(shown)
-            perturbed = clean + self._held(original, self._applied(perturbation, noise))  # x̃, equation 1
+            clean = players.space.enter(shown)
+            perturbed = clean + self._held(pixels, self._applied(perturbation, noise))  # x̃, equation 1
             condition = self._condition(pixels, encoded, labels)
             seen = self._look(perturbed)  # one forward: t and D's features
             asks = settings.anchors or answers is None  # f about the clean images
             with torch.no_grad():
-                others = self._others(original, clean, perturbation.detach(), noise, asks=asks)
+                others = self._others(pixels, clean, perturbation.detach(), noise, asks=asks)
                 seen_others = self._look(others) if len(others) else Seen(seen.features[:0], seen.answers[:0])
             targets = success_targets(seen.answers, labels, settings.problem)
             unwanted = len(labels) if asks and not settings.anchors else 0
@@ -265,11 +265,11 @@ class TrainStep:
         features: Tensor = backbone.steady(pixels) if steady else backbone(pixels)
         return features
 
-    def _held(self, original: Tensor, perturbation: Tensor) -> Tensor:
-        return self.players.space.held(original, perturbation) if self.settings.clamp else perturbation
+    def _held(self, pixels: Tensor, perturbation: Tensor) -> Tensor:
+        return self.players.space.held(pixels, perturbation) if self.settings.clamp else perturbation
 
     def _others(
-        self, original: Tensor, clean: Tensor, perturbation: Tensor, noise: torch.Generator, *, asks: bool
+        self, pixels: Tensor, clean: Tensor, perturbation: Tensor, noise: torch.Generator, *, asks: bool
     ) -> Tensor:
         """Images beside x̃ that f is asked about: the clean ones, and copies with other perturbations.
 
@@ -280,7 +280,7 @@ class TrainStep:
         if not self.settings.noise_copies:
             return pictures
         strengths = _strengths(clean, noise, 0.0, 2.0)
-        return torch.cat([pictures, clean + self._held(original, strengths * perturbation.roll(1, 0))])
+        return torch.cat([pictures, clean + self._held(pixels, strengths * perturbation.roll(1, 0))])
 
     def _examples(
         self, seen: Seen, perturbed: Tensor, seen_others: Seen, others: Tensor, labels: Tensor, *, skip: int

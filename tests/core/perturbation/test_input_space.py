@@ -35,7 +35,7 @@ def test_what_a_picture_keeps_of_a_perturbation(name: str) -> None:
     space = InputSpace(name, mean=MEAN, std=STD)  # type: ignore[arg-type]
     x = pixels()
     p = torch.linspace(-6, 6, x.numel()).view_as(x).requires_grad_()
-    held = space.held(space.enter(x), p)
+    held = space.held(x, p)
     seen, wanted = space.to_pixels(space.enter(x) + held), space.to_pixels(space.enter(x) + p)
     torch.testing.assert_close(seen, wanted.clamp(0, 1))
     inside = (wanted > 1e-3) & (wanted < 1 - 1e-3)
