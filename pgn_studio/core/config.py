@@ -218,6 +218,17 @@ PAPER_RECIPE: dict[str, Any] = {
     "keep": "last",
 }
 
+# What settings were before they were there; a run or a PGN file that does not name them is of then.
+EARLIER: dict[str, Any] = {
+    "told_label": False,
+    "soft_targets": False,
+    "min_strength": 1.0,
+    "feature_noise": 0.0,
+    "temperature": 1.0,
+    "last_stage": False,
+    "clamp": False,
+}
+
 
 def usual_gamma(problem: str, discriminator: str) -> float:
     """γ where nobody chose one: attacks reach their end at once, and ever larger p would follow (docs)."""

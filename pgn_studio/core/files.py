@@ -141,3 +141,13 @@ def sha256_of_file(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def check_regular(path: Path) -> None:
+    """Raises OSError for a device or a pipe, which could be read for ever."""
+    if not path.is_file() and path.exists():
+        raise OSError(errno.EINVAL, "not a regular file")
+
+
+def reason_of(error: OSError) -> str:
+    return error.strerror or type(error).__name__

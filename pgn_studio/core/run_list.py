@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pgn_studio.core.errors import RunError
+from pgn_studio.core.files import reason_of
 from pgn_studio.core.paths import runs_folder
-from pgn_studio.core.runs import RUN_FILES, RUN_JSON, RunFolder, reason_of
+from pgn_studio.core.runs import RUN_FILES, RUN_JSON, RunFolder
 
 
 @dataclass(frozen=True)

@@ -6,29 +6,33 @@ after a crash all but at most the last, torn line can be read.
 
 from __future__ import annotations
 
-import errno
 import itertools
-import json
-import math
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import EARLIER, TrainingSettings
 from pgn_studio.core.errors import ConfigError, RunError
-from pgn_studio.core.files import leftovers_of, parse_json, remove_leftovers, replacing, way_out, write_json
+from pgn_studio.core.files import (
+    check_regular,
+    leftovers_of,
+    parse_json,
+    reason_of,
+    remove_leftovers,
+    way_out,
+    write_json,
+)
 from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
+from pgn_studio.core.metrics_log import MetricsLog, step_of
 from pgn_studio.core.paths import runs_folder
+from pgn_studio.core.plain_json import plain
 
 FORMAT = 1
 MOST_RUN_JSON = 16 * 2**20  # bytes; a data set of 100,000 classes takes two
-LONGEST_LINE = 2**20
 STATUSES = ("running", "completed", "stopped", "failed")
 RUN_JSON = "run.json"
 METRICS = "metrics.jsonl"
@@ -54,23 +58,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: paths as text, NumPy scalars as numbers, NaN and infinity as null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
 class RunFolder:
     """One run on disk. Made by `create` (a new run) or `open` (one that is there)."""
 
@@ -78,7 +65,7 @@ class RunFolder:
         self.path = path
         self._run_json = run_json
         self._lock: Lock | None = None
-        self._tail_is_whole = False  # metrics.jsonl is looked at once, before the first append
+        self._metrics = MetricsLog(path / METRICS)
 
     @classmethod
     def create(
@@ -123,10 +110,7 @@ class RunFolder:
     @property
     def settings(self) -> TrainingSettings:
         try:
-            # Of runs from before these settings were there.
-            earlier = {"told_label": False, "soft_targets": False, "min_strength": 1.0, "clamp": False}
-            earlier |= {"feature_noise": 0.0, "temperature": 1.0, "last_stage": False}
-            return TrainingSettings.make(**{**earlier, **self._run_json["settings"]})
+            return TrainingSettings.make(**{**EARLIER, **self._run_json["settings"]})
         except ConfigError as error:
             raise RunError(
                 f"The settings in {self.path / RUN_JSON} do not fit this version: {error.message}",
@@ -154,7 +138,7 @@ class RunFolder:
 
     @property
     def metrics_path(self) -> Path:
-        return self.path / METRICS
+        return self._metrics.path
 
     @property
     def holder(self) -> Holder | None:
@@ -233,14 +217,9 @@ class RunFolder:
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl and flush it; NaN and infinity become null."""
-        line = json.dumps(plain(record), allow_nan=False)
         try:
-            if not self._tail_is_whole:
-                self._cut_torn_tail()
-            with self.metrics_path.open("a", encoding="utf-8", newline="\n") as stream:
-                stream.write(line + "\n")
+            self._metrics.append(record)
         except OSError as error:
-            self._tail_is_whole = False  # a full disk takes half a line
             self.check_there()
             raise _unwritable(self.path, error) from error
 
@@ -250,63 +229,21 @@ class RunFolder:
         Raises RunError, naming the line, when one before the last is damaged.
         """
         try:
-            return list(self._records())
-        except FileNotFoundError:
-            return []
+            return self._metrics.read()
         except OSError as error:
             raise RunError(
                 f"{self.metrics_path} cannot be read ({reason_of(error)}).", hint="Check its permissions."
             ) from error
 
-    def _records(self) -> Iterator[dict[str, Any]]:
-        check_regular(self.metrics_path)
-        number = 0
-        with self.metrics_path.open(encoding="utf-8", errors="replace", newline="\n") as stream:
-            while line := stream.readline(LONGEST_LINE):
-                number += 1
-                if line.endswith("\n"):
-                    yield self._parsed(line, number)
-                elif len(line) == LONGEST_LINE:
-                    raise self._bad_line(line, number)
-                # else it is torn: the process was killed while it wrote
-
     def truncate_metrics(self, step: int) -> None:
         """Keep only the records up to `step`, atomically: what a resumed run is about to repeat goes."""
-        kept = [record for record in self.read_metrics() if _step_of(record) <= step]
+        kept = [record for record in self.read_metrics() if step_of(record) <= step]
         if not self.metrics_path.exists():
             return
         try:
-            with replacing(self.metrics_path) as temporary:
-                text = "".join(json.dumps(record, allow_nan=False) + "\n" for record in kept)
-                temporary.write_text(text, encoding="utf-8", newline="\n")
+            self._metrics.rewrite(kept)
         except OSError as error:
             raise _unwritable(self.path, error) from error
-        self._tail_is_whole = True
-
-    def _parsed(self, line: str, number: int) -> dict[str, Any]:
-        try:
-            record = parse_json(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            raise self._bad_line(line, number)
-        return record
-
-    def _bad_line(self, line: str, number: int) -> RunError:
-        return RunError(
-            f"Line {number} of {self.metrics_path} is bad: expected a JSON object, got {line[:40]!r}.",
-            hint="Delete that line, or restore the file from a backup.",
-        )
-
-    def _cut_torn_tail(self) -> None:
-        """Drop what a crash left after the last line break, so that the next record starts a line."""
-        if self.metrics_path.exists():
-            content = self.metrics_path.read_bytes()
-            whole = content.rfind(b"\n") + 1
-            if whole < len(content):
-                with self.metrics_path.open("rb+") as stream:
-                    stream.truncate(whole)
-        self._tail_is_whole = True
 
 
 def _read_run_json(path: Path) -> dict[str, Any]:
@@ -328,12 +265,6 @@ def _read_run_json(path: Path) -> dict[str, Any]:
             hint="Update PGN Studio.",
         )
     return value
-
-
-def _step_of(record: Mapping[str, Any]) -> int:
-    """The step a record belongs to; RunStarted says where it goes on instead."""
-    step = record.get("step", record.get("first_step", 0))
-    return int(step) if isinstance(step, (int, float)) else 0
 
 
 def _new_default_folder(settings: TrainingSettings, now: datetime) -> Path:
@@ -379,12 +310,6 @@ def _unwritable(path: Path, error: OSError) -> RunError:
     return RunError(f"The run folder {path} cannot be written ({reason_of(error)}).", hint=way_out(error))
 
 
-def check_regular(path: Path) -> None:
-    """Raises OSError for a device or a pipe, which could be read for ever."""
-    if not path.is_file() and path.exists():
-        raise OSError(errno.EINVAL, "not a regular file")
-
-
 def _head(path: Path, most: int) -> bytes:
     """The file's contents; ValueError beyond `most` bytes."""
     check_regular(path)
@@ -393,7 +318,3 @@ def _head(path: Path, most: int) -> bytes:
     if len(content) > most:
         raise ValueError(f"more than {most} bytes")
     return content
-
-
-def reason_of(error: OSError) -> str:
-    return error.strerror or type(error).__name__

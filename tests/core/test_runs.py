@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import EARLIER, TrainingSettings
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.paths import runs_folder
+from pgn_studio.core.plain_json import plain
 from pgn_studio.core.run_list import list_runs
-from pgn_studio.core.runs import RunFolder, plain, versions
+from pgn_studio.core.runs import RunFolder, versions
 
 SETTINGS = TrainingSettings.make(dataset="digits", seed=3, gamma=2.5)
 
@@ -142,16 +143,7 @@ def test_a_run_of_before_goes_on_as_it_began(run: RunFolder) -> None:
     """Not with the defaults of settings that came after it."""
     path = run.path / "run.json"
     record = json.loads(path.read_text())
-    later = (
-        "told_label",
-        "soft_targets",
-        "min_strength",
-        "feature_noise",
-        "temperature",
-        "last_stage",
-        "clamp",
-    )
-    for name in later:
+    for name in EARLIER:
         del record["settings"][name]
     path.write_text(json.dumps(record))
     settings = RunFolder.open(run.path).settings

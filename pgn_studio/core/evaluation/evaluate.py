@@ -24,9 +24,10 @@ from pgn_studio.core.evaluation.ranking import RankedScores
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Pgn
+from pgn_studio.core.plain_json import plain
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import LabelledImages, Labels, Progress
-from pgn_studio.core.runs import plain, versions
+from pgn_studio.core.runs import versions
 
 OUTCOMES = ("fixed", "broken", "both right", "both wrong")
 Floats = npt.NDArray[np.float32]  # (N,)

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pgn_studio.core.config import ChannelOrder, TrainingSettings, encoder_learns, last_stage_learns
+from pgn_studio.core.config import EARLIER, ChannelOrder, TrainingSettings, encoder_learns, last_stage_learns
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.perturbation.generator import Decoder, Generator
@@ -231,7 +231,7 @@ def _checked(info: PgnInfo) -> PgnInfo:
     values = {item.name: getattr(info, item.name) for item in fields(info)}
     for name in ("classes", "mean", "std"):
         values[name] = tuple(values[name])
-    values["settings"] = {"last_stage": False, "clamp": False, **info.settings}  # of before
+    values["settings"] = {**EARLIER, **info.settings}
     return PgnInfo(**values)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.files import write_json
-from pgn_studio.core.runs import plain
+from pgn_studio.core.plain_json import plain
 from pgn_studio.core.sweeps.plan import NO_RESULT_CHANGES, Axis, value_text
 
 VERSION = 1

@@ -7,7 +7,7 @@ position and γ; checkpoint.json beside it repeats the metadata for people. No p
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 
 import safetensors
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pgn_studio.core.errors import PgnFileError
 from pgn_studio.core.files import parse_json, replacing, write_json
+from pgn_studio.core.training.events import StepCompleted
 from pgn_studio.core.training.pace import Pace
 from pgn_studio.core.training.step import TrainStep
 from pgn_studio.core.weight_files import UNREADABLE_TENSORS
@@ -47,6 +48,16 @@ class Position:
     @classmethod
     def start(cls, *, gamma: float) -> Position:
         return cls(0, gamma, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+    def after(self, done: StepCompleted) -> Position:
+        """Where the run stands when this step has been told."""
+        return replace(
+            self,
+            step=done.step,
+            gamma=done.gamma,
+            loss_g_sum=self.loss_g_sum + done.loss_g,
+            loss_d_sum=self.loss_d_sum + done.loss_d,
+        )
 
 
 def save_checkpoint(path: Path, step: TrainStep, position: Position) -> None:

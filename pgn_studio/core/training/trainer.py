@@ -150,7 +150,8 @@ class Trainer:
 
     def _train_epoch(self, epoch: int, done_in_epoch: int) -> None:
         """The epoch's remaining steps; returns early, at a step boundary, when asked to stop."""
-        control, step = self.control, self._position.step
+        control = self.control
+        step = self._position.step
         self._step.players.train(True)
         self._since = time.perf_counter()
         # A black box's answers come to the host anyway, and its failure must find the last step told.
@@ -165,9 +166,10 @@ class Trainer:
                     control.stop()
                     return
                 gamma = control.live.gamma  # one read of the live settings
-                noise, began = generator_for(self.settings.seed, step, NOISE), time.perf_counter()
-                result = self._step(batch, gamma=gamma, noise=noise)
-                step, seconds = step + 1, time.perf_counter() - began
+                began = time.perf_counter()
+                result = self._step(batch, gamma=gamma, noise=generator_for(self.settings.seed, step, NOISE))
+                seconds = time.perf_counter() - began
+                step += 1
                 reader.add(result, StepTaken(step, epoch + 1, len(batch.labels), gamma, seconds))
 
     def _go_back(self, shrunk: Shrinking) -> None:
@@ -290,7 +292,6 @@ class Trainer:
         """Tell a step's figures, in the order of StepResult; on a GPU the next step is under way."""
         step = taken.step
         if taken.gamma != self._position.gamma:
-            self._position = replace(self._position, gamma=taken.gamma)
             self._emit(GammaChanged(step, taken.gamma))
         completed = step_completed(
             values,
@@ -298,10 +299,8 @@ class Trainer:
             seconds=max(time.perf_counter() - self._since, taken.seconds),
             queries=self._queries.used,
         )
-        loss_g, loss_d = completed.loss_g, completed.loss_d
-        check_losses(step, loss_g=loss_g, loss_d=loss_d, l2=completed.l2)
-        sums = (self._position.loss_g_sum + loss_g, self._position.loss_d_sum + loss_d)
-        self._position = replace(self._position, step=step, loss_g_sum=sums[0], loss_d_sum=sums[1])
+        check_losses(step, loss_g=completed.loss_g, loss_d=completed.loss_d, l2=completed.l2)
+        self._position = self._position.after(completed)
         self._emit(completed)
         for notice in self._monitor.step(completed):
             self._emit(notice)

@@ -100,7 +100,7 @@ def test_a_file_keeps_the_widths_that_were_the_default_when_it_was_written(
 
 @pytest.mark.parametrize("last_stage", [True, False])
 def test_a_file_with_and_without_a_last_stage_that_learned(tmp_path: Path, last_stage: bool) -> None:
-    """A file that says nothing of it is from before it was there; and the clamp, which its baselines use."""
+    """A file that says nothing of it is from before it was there, like the clamp, which its baselines use."""
     settings = TrainingSettings.make(last_stage=last_stage, decoder_widths=(8, 8))
     generator = build_generator(settings, image_size=16).eval()
     recorded = settings.model_dump(mode="json")
