@@ -13,7 +13,6 @@ import typer
 from pgn_studio import __version__
 from pgn_studio.cli import terminal
 from pgn_studio.cli.display import find_display
-from pgn_studio.cli.machine import usable_cores
 from pgn_studio.core import paths
 from pgn_studio.core.errors import PgnStudioError
 
@@ -84,7 +83,7 @@ def _devices() -> dict[str, Any]:
 def _cpu() -> dict[str, Any]:
     import torch
 
-    from pgn_studio.core.device import cpu_has_bf16
+    from pgn_studio.core.device import cpu_has_bf16, usable_cores
 
     return {
         "cores": os.cpu_count(),

@@ -12,14 +12,6 @@ def prepare() -> None:
     """
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")  # less fragmentation
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # operations that MPS lacks run on the CPU
-    import torch
+    from pgn_studio.core.device import use_cpu_threads
 
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(usable_cores())
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on, which a container or scheduler may have limited."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    use_cpu_threads(spare=0)

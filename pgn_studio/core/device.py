@@ -21,6 +21,14 @@ class Machine(NamedTuple):
     device: torch.device
     precision: str  # bf16, fp16 or fp32
 
+    def facts(self) -> dict[str, object]:
+        """What the last bits of a run depend on beside its seed, as JSON can hold it."""
+        facts: dict[str, object] = {"device": str(self.device), "precision": self.precision}
+        if self.device.type == "cuda":
+            return {**facts, "gpu": torch.cuda.get_device_name(self.device)}
+        instructions = torch.backends.cpu.get_cpu_capability()  # AVX2, AVX512, …
+        return {**facts, "threads": torch.get_num_threads(), "instructions": instructions}
+
 
 def available_devices() -> list[str]:
     """Device names that a user can choose, the best first."""
@@ -83,9 +91,20 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     return torch.autocast(device.type, dtype=dtype)
 
 
+def usable_cores() -> int:
+    """Cores that this process may run on, which a container or scheduler may have limited."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def use_cpu_threads(*, spare: int) -> None:
-    """Leave `spare` cores to others (the window's event loop needs one)."""
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) - spare))
+    """Compute on all usable cores but `spare` (the window's event loop needs one).
+
+    A user who sets OMP_NUM_THREADS has chosen.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, usable_cores() - spare))
 
 
 def seed_everything(seed: int) -> None:

@@ -66,6 +66,9 @@ def test_a_run_tells_its_story_in_order(
     assert not of(events, RunFailed)
     assert events[-1].reason == "completed"
     assert folder.run_json["status"] == "completed"
+    machine = folder.run_json["machine"]
+    assert (machine["device"], machine["precision"]) == (events[start].device, events[start].precision)
+    assert machine["threads"] == torch.get_num_threads()  # the last bits depend on it
     for path in (folder.pgn_path, folder.last_pgn_path, folder.checkpoint_path, folder.metrics_path):
         assert path.is_file()
     kinds = {record["event"] for record in folder.read_metrics()}

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from pgn_studio.core.device import training_machine, usable_cores, use_cpu_threads
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_threads_leave_a_core_of_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a machine with many cores a container may have a few."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("pgn_studio.core.device.usable_cores", lambda: 3)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    use_cpu_threads(spare=1)
+    assert torch.get_num_threads() == 2
+    monkeypatch.setattr("pgn_studio.core.device.usable_cores", lambda: 1)
+    use_cpu_threads(spare=1)
+    assert torch.get_num_threads() == 1
+
+
+def test_threads_that_the_user_chose_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setattr("pgn_studio.core.device.usable_cores", lambda: 8)
+    use_cpu_threads(spare=1)
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity of processes")
+def test_usable_cores_are_those_of_the_affinity() -> None:
+    whole = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(whole)})
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, whole)
+
+
+def test_a_machines_facts_say_what_the_last_bits_depend_on() -> None:
+    torch.set_num_threads(1)
+    facts = training_machine("cpu", "fp32").facts()
+    assert (facts["device"], facts["precision"], facts["threads"]) == ("cpu", "fp32", 1)
+    assert isinstance(facts["instructions"], str)
