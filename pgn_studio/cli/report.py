@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.perturbation.pgn import Pgn
 
 EXAMPLE = "Example: pgn-studio report photos-enhance --out photos-report"
-SHOWN = ("metrics", "baselines", "survival", "strength", "transfer")  # the rest is in the folder
+SHOWN = ("metrics", "baselines", "survival", "strength", "answers", "transfer")  # the rest is in the folder
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
@@ -75,8 +75,9 @@ def report(
 ) -> None:
     """Report honestly on a PGN: every metric with its 95 % interval, and what it is worth.
 
-    Per class, confusion, survival of PNG and JPEG, accuracy against strength, transfer, baselines at
-    the same RMS, and which images the classifier and the PGN had seen.
+    Per class, confusion, survival of PNG and JPEG, accuracy against strength, the answer from the
+    original and the perturbed picture together, transfer, baselines at the same RMS, and which images
+    the classifier and the PGN had seen.
     """
     DataSettings.make(**given)
     if out.expanduser().is_file():

@@ -41,6 +41,7 @@ class Variants:
     perturbed_jpeg: Predictions  # of the perturbed image as JPEG
     clean_scores: Scores  # (N, K)
     perturbed_scores: Scores
+    perturbed_8bit_scores: Scores  # of the perturbed images clamped and rounded to 8 bits
 
 
 def measure_variants(
@@ -132,6 +133,7 @@ def _batch(
         perturbed_jpeg=np.stack([as_jpeg(perturbed_files, quality) for quality in qualities]),
         clean_scores=batch.clean.cpu().numpy(),
         perturbed_scores=batch.perturbed.cpu().numpy(),
+        perturbed_8bit_scores=batch.perturbed_8bit.cpu().numpy(),
     )
 
 

@@ -22,11 +22,13 @@ from pgn_studio.core.evaluation.survival import measure_variants
 from pgn_studio.core.evaluation.transfer import measure_transfer
 from pgn_studio.core.export.report_baselines import BaselineResult
 from pgn_studio.core.export.report_parts import (
+    AnswerRow,
     BaselineRow,
     ClassRow,
     StrengthRow,
     SurvivalRow,
     TransferRow,
+    answer_rows,
     baseline_rows,
     class_rows,
     metric_intervals,
@@ -58,6 +60,7 @@ class Report:
     confusion_perturbed: Confusion
     survival: Sequence[SurvivalRow]
     strength: Sequence[StrengthRow]
+    answers: Sequence[AnswerRow]  # empty for attacks, and where the classifier gives labels only
     transfer: Sequence[TransferRow]  # empty when no other classifier or PGN was given
     baselines: Sequence[BaselineRow]  # empty when none was measured
     exposure: Exposure
@@ -118,6 +121,7 @@ def make_report(
         transfer = transfer_rows(measured, evaluation.per_image.labels, bootstrap)
     image, classes = evaluation.per_image, len(evaluation.classes)
     metrics = metric_intervals(evaluation, variants, bootstrap, steps.part(n))
+    asks_twice = pgn.info.problem == "enhance" and classifier.gives_scores
     # By what the saved image is taken for, as the figures count it.
     saved = replace(image, perturbed_prediction=image.perturbed_prediction_8bit)
     chosen = [
@@ -141,6 +145,7 @@ def make_report(
         confusion_perturbed=confusion(image.labels, image.perturbed_prediction_8bit, classes),
         survival=survival_rows(evaluation, variants, bootstrap),
         strength=strength_rows(evaluation, variants, bootstrap),
+        answers=answer_rows(evaluation, variants, bootstrap) if asks_twice else [],
         transfer=transfer,
         baselines=baseline_rows(evaluation, baselines, bootstrap),
         exposure=find_exposure(pgn, classifier, dataset, split_name),

@@ -62,7 +62,7 @@ def report_html(report: Report, progress: Progress | None = None) -> str:
         _section("Who saw what", _table(tables["exposure"])),
         *(
             _section(table.title, figures.get(key, ""), _table(table), note=table.note)
-            for key in ("baselines", "survival", "strength", "transfer", "metrics", "classes")
+            for key in ("baselines", "survival", "strength", "answers", "transfer", "metrics", "classes")
             if (table := tables.get(key)) is not None
         ),
         _section("Confusion", figures["confusion"], note="Counts of images; colour is the share of the row."),

@@ -49,6 +49,20 @@ class StrengthRow:
     rms: float
     accuracy: Interval  # of x + αp as it is
     accuracy_8bit: Interval
+    fixed: int  # after 8 bits
+    broken: int
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """The classifier's answer from one picture or two, after 8 bits."""
+
+    name: str
+    queries: int  # for each image
+    accuracy: Interval
+    change: Interval
+    fixed: int
+    broken: int
 
 
 @dataclass(frozen=True)
@@ -230,9 +244,31 @@ def strength_rows(evaluation: Evaluation, variants: Variants, bootstrap: Bootstr
         columns[f"{alpha} saved"] = variants.strength_8bit[place] == labels
     shares = Shares(bootstrap, columns)
     return [
-        StrengthRow(alpha, alpha * rms, shares.share(f"{alpha}"), shares.share(f"{alpha} saved"))
+        StrengthRow(
+            alpha, alpha * rms, shares.share(f"{alpha}"), shares.share(f"{alpha} saved"),
+            *measures.fixed_and_broken(columns["0.0"], columns[f"{alpha} saved"]),
+        )
         for alpha in ALPHAS
-    ]
+    ]  # fmt: skip
+
+
+def answer_rows(evaluation: Evaluation, variants: Variants, bootstrap: Bootstrap) -> list[AnswerRow]:
+    """Of a classifier that gives probabilities: about the perturbed picture, and about both."""
+    image = evaluation.per_image
+    both = (variants.clean_scores + variants.perturbed_8bit_scores).argmax(axis=1)
+    clean = image.clean_prediction == image.labels
+    answers = {
+        "the perturbed picture": (1, image.perturbed_prediction_8bit == image.labels),
+        "both pictures, the mean probability": (2, both == image.labels),
+    }
+    shares = Shares(bootstrap, {"clean": clean, **{name: right for name, (_, right) in answers.items()}})
+    return [
+        AnswerRow(
+            name, queries, shares.share(name), shares.change("clean", name),
+            *measures.fixed_and_broken(clean, right),
+        )
+        for name, (queries, right) in answers.items()
+    ]  # fmt: skip
 
 
 def transfer_rows(transfer: Transfer, labels: Labels, bootstrap: Bootstrap) -> list[TransferRow]:

@@ -54,6 +54,7 @@ def report_tables(report: Report) -> list[ReportTable]:
         _baselines(report),
         _survival(report),
         _strength(report),
+        _answers(report),
         _transfer(report),
         _classes(report),
     ]
@@ -215,12 +216,32 @@ def _share(value: float | None) -> str:
 
 def _strength(report: Report) -> ReportTable:
     rows = [
-        [f"{row.alpha:g}", f"{row.rms:.4f}", _with_span(row.accuracy), _with_span(row.accuracy_8bit)]
+        [
+            f"{row.alpha:g}", f"{row.rms:.4f}", _with_span(row.accuracy), _with_span(row.accuracy_8bit),
+            str(row.fixed), str(row.broken),
+        ]
         for row in report.strength
-    ]
-    head = ("α", "RMS", "Accuracy of x + αp (%)", "After 8 bits (%)")
-    note = "0 is the clean image, 1 the PGN as it was trained."
+    ]  # fmt: skip
+    head = ("α", "RMS", "Accuracy of x + αp (%)", "After 8 bits (%)", "Fixed", "Broken")
+    note = "0 is the clean image, 1 the PGN as it was trained. Fixed and broken are after 8 bits."
     return ReportTable("strength", "Accuracy against strength", head, rows, note)
+
+
+def _answers(report: Report) -> ReportTable:
+    rows = [
+        [
+            row.name, str(row.queries), _with_span(row.accuracy), _change_with_span(row.change),
+            str(row.fixed), str(row.broken),
+        ]
+        for row in report.answers
+    ]  # fmt: skip
+    head = ("Answer from", "Queries", "Accuracy (%)", "Change (points)", "Fixed", "Broken")
+    note = (
+        "After 8 bits. The last row is for those who can ask the classifier about the original and the "
+        "perturbed picture: the class of the highest mean probability. All other figures are of the "
+        "perturbed picture alone."
+    )
+    return ReportTable("answers", "Asking about one picture or both", head, rows, note)
 
 
 def _transfer(report: Report) -> ReportTable:

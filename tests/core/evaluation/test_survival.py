@@ -35,6 +35,7 @@ def test_strength_0_is_clean_and_1_is_the_evaluation(input_space: str, precision
     assert (found.strength_8bit[one] == image.perturbed_prediction_8bit).all()
     assert found.clean_scores.max(1) == pytest.approx(image.clean_confidence)
     assert found.perturbed_scores.max(1) == pytest.approx(image.perturbed_confidence)
+    assert (found.perturbed_8bit_scores.argmax(1) == image.perturbed_prediction_8bit).all()
 
 
 @pytest.mark.parametrize("input_space", ["pixel", "normalized"])

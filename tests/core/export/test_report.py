@@ -9,21 +9,26 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import Cancelled, DataError, PgnStudioError
+from pgn_studio.core.evaluation.batch import to_8bit
 from pgn_studio.core.evaluation.bootstrap import Interval
-from pgn_studio.core.evaluation.metrics import mcnemar_p
+from pgn_studio.core.evaluation.metrics import fixed_and_broken, mcnemar_p
 from pgn_studio.core.export import report_files
-from pgn_studio.core.export.report import Report
+from pgn_studio.core.export.report import Report, make_report
 from pgn_studio.core.export.report_data import report_csv, report_json, report_markdown, tidy
 from pgn_studio.core.export.report_files import FILES, write_report
 from pgn_studio.core.export.report_html import report_html
 from pgn_studio.core.export.report_tables import report_tables, warnings
 from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
-from tests.core.export.reports import MARKUP, fake_baselines, image_named, small_report
+from tests.core.export.reports import MARKUP, Dataset, fake_baselines, image_named, small_report
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +83,42 @@ def test_sections_agree_with_one_another(report: Report) -> None:
     assert strength[1.0].accuracy == report.metrics["perturbed_accuracy"]  # the same draws, too
     assert strength[1.0].accuracy_8bit == report.metrics["perturbed_accuracy_8bit"]
     assert strength[2.0].rms == 2 * metrics.rms_mean
+    assert (strength[0.0].fixed, strength[0.0].broken) == (0, 0)
+    assert (strength[1.0].fixed, strength[1.0].broken) == (metrics.fixed_8bit, metrics.broken_8bit)
     raw, png = report.survival[:2]
     assert raw.perturbed.value == metrics.perturbed_accuracy
     assert (raw.fixed_kept, raw.broken_kept) == (1.0, 1.0)
     assert png.change == report.metrics["accuracy_change_8bit"]
     own, other = report.transfer
     assert own.perturbed == other.perturbed == report.metrics["perturbed_accuracy_8bit"]
+
+
+def test_the_answer_from_both_pictures_is_that_of_their_mean_probability() -> None:
+    split, classifier, pgn = make_split(60), make_classifier(), make_pgn(Shift(red=0.03, noise=0.2))
+    alone, both = small_report(split=split).answers
+    pixels = to_pixels(split.images(range(60)), torch.device("cpu"))
+    saved = to_8bit(pgn.perturb(pixels).pixels)
+    right = [classifier(images).argmax(1).numpy() == split.labels for images in (pixels, saved)]
+    mean = classifier(pixels).softmax(1) + classifier(saved).softmax(1)
+    twice = mean.argmax(1).numpy() == split.labels
+    assert (alone.queries, alone.accuracy.value) == (1, pytest.approx(right[1].mean()))
+    assert (alone.fixed, alone.broken) == fixed_and_broken(right[0], right[1])
+    assert (both.queries, both.accuracy.value) == (2, pytest.approx(twice.mean()))
+    assert (both.fixed, both.broken) == fixed_and_broken(right[0], twice)
+    assert both.change.value == pytest.approx(twice.mean() - right[0].mean())
+    assert (both.fixed, both.broken) != (alone.fixed, alone.broken)
+
+
+def test_no_answer_from_both_pictures_of_labels_or_for_an_attack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean of two labels is none, and an attacker does not show the original."""
+    attack = make_pgn(Shift(red=0.03, noise=0.2))
+    attack.info = replace(attack.info, problem="adversarial")
+    dataset: Any = Dataset(make_split(20))
+    assert not make_report(attack, make_classifier(MARKUP), dataset, "test", resamples=100).answers
+    monkeypatch.setattr(Classifier, "gives_scores", False)
+    labels_only = small_report()
+    assert not labels_only.answers
+    assert "answers" not in {table.key for table in report_tables(labels_only)}
 
 
 def test_baselines_are_compared_image_by_image(report: Report) -> None:
@@ -159,7 +194,8 @@ def test_csv_is_tidy_and_json_holds_the_same(report: Report) -> None:
     assert len({tuple(row[:3]) for row in rows}) == len(rows)  # each figure once
     assert len(rows) == 1 + len(list(tidy(report)))
     sections = {row[0] for row in rows[1:]}
-    assert sections == {"metrics", "class", "survival", "strength", "transfer", "baseline", "confusion"}
+    named = {"metrics", "class", "survival", "strength", "answers", "transfer", "baseline", "confusion"}
+    assert sections == named
     figures = {tuple(row[:3]): row[3:] for row in rows}
     whole = json.loads(report_json(report))
     low = whole["metrics"]["clean_accuracy"]["low"]
@@ -303,6 +339,6 @@ def test_cancel_while_measuring_and_progress_never_falls_back() -> None:
 
 def test_tables_leave_out_what_was_not_measured() -> None:
     keys = [table.key for table in report_tables(small_report())]
-    assert keys == ["metrics", "exposure", "survival", "strength", "classes"]
+    assert keys == ["metrics", "exposure", "survival", "strength", "answers", "classes"]
     twice = small_report(other_pgns=[("test", make_pgn(Shift()))], classes=("cat", "dog", "owl"))
     assert [row.pgn for row in twice.transfer] == ["test", "test (2)"]
