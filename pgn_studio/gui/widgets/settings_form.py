@@ -34,6 +34,7 @@ LABELS: dict[str, str] = {
     "lr": "Logistic",
     "small": "Small, from scratch",
     "efficientnet-lite0": "EfficientNet-Lite0",
+    "efficientnet-lite2": "EfficientNet-Lite2",
     "resnet50": "ResNet-50",
     "resnet101": "ResNet-101",
     "pixel": "Pixel (0…1)",

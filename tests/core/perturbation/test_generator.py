@@ -137,6 +137,7 @@ def test_an_encoder_without_a_last_stage_is_refused() -> None:
     [
         ({}, True),
         ({"last_stage": False}, False),
+        ({"encoder": "efficientnet-lite2"}, True),
         ({"encoder": "resnet50"}, False),  # not measured
         ({"encoder": "resnet50", "last_stage": True}, True),
         ({"encoder": "small"}, False),
@@ -165,6 +166,10 @@ def test_features_are_no_finer_than_the_decoder_reads() -> None:
         (96, {}, 224),
         (224, {}, None),  # as it is
         (320, {}, None),
+        (16, {"encoder": "efficientnet-lite2"}, 130),
+        (32, {"encoder": "efficientnet-lite2"}, 260),  # its weights learned there
+        (224, {"encoder": "efficientnet-lite2"}, 260),
+        (260, {"encoder": "efficientnet-lite2"}, None),
         (32, {"encoder_size": 64}, 64),
         (32, {"encoder": "small"}, None),
         (32, {"encoder": "resnet50"}, 224),

@@ -98,6 +98,18 @@ def test_a_file_keeps_the_widths_that_were_the_default_when_it_was_written(
     assert torch.equal(load_pgn(path).perturb(pixels).perturbation, expected)
 
 
+def test_a_file_of_another_encoder(tmp_path: Path) -> None:
+    settings = TrainingSettings.make(
+        encoder="efficientnet-lite2", encoder_weights="none", encoder_trained=False, decoder_widths=(8, 8)
+    )
+    generator = build_generator(settings, image_size=16).eval()
+    path = tmp_path / "pgn.safetensors"
+    save_pgn(path, generator, make_info(encoder=settings.encoder, settings=settings.model_dump(mode="json")))
+    pixels = torch.rand(2, 3, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(load_pgn(path).perturb(pixels).perturbation, generator(pixels))
+
+
 @pytest.mark.parametrize("last_stage", [True, False])
 def test_a_file_with_and_without_a_last_stage_that_learned(tmp_path: Path, last_stage: bool) -> None:
     """A file that says nothing of it is from before it was there, like the clamp, which its baselines use."""
