@@ -215,6 +215,10 @@ class RunFolder:
             raise _unwritable(self.path, error) from error
         self._run_json = changed
 
+    def begin(self, settings: TrainingSettings, *, machine: Mapping[str, Any]) -> None:
+        """Note that it is under way, with which settings and on what."""
+        self.update(status="running", settings=settings.model_dump(mode="json"), machine=machine)
+
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl and flush it; NaN and infinity become null."""
         try:

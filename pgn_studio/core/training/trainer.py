@@ -219,9 +219,7 @@ class Trainer:
         pace = self._position.pace or Pace(len(train), settings.batch_size)
         pace = replace(pace, images=len(train)).changed(settings.batch_size, step=self._position.step)
         self._pace, self._position = pace, replace(self._position, pace=pace)
-        self.run_folder.update(
-            status="running", settings=settings.model_dump(mode="json"), machine=self._machine.facts()
-        )
+        self.run_folder.begin(settings, machine=self._machine.facts())
         return told
 
     def _announce(self, total: int, told: Sequence[Mapping[str, Any]]) -> None:
