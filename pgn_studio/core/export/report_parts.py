@@ -258,7 +258,7 @@ def answer_rows(evaluation: Evaluation, variants: Variants, bootstrap: Bootstrap
     both = (variants.clean_scores + variants.perturbed_8bit_scores).argmax(axis=1)
     clean = image.clean_prediction == image.labels
     answers = {
-        "the perturbed picture": (1, image.perturbed_prediction_8bit == image.labels),
+        "the perturbed picture": (1, _saved_right(evaluation)),
         "both pictures, the mean probability": (2, both == image.labels),
     }
     shares = Shares(bootstrap, {"clean": clean, **{name: right for name, (_, right) in answers.items()}})
