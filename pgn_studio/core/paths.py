@@ -6,6 +6,7 @@ The environment variable PGN_STUDIO_HOME puts all of the user's folders below on
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def resources_folder() -> Path:
 def trained_folder() -> Path:
     """The demo's classifier and PGNs. Raises PgnStudioError in a broken installation."""
     return _bundled_folder("trained")
+
+
+def packaged_weights(package: str) -> Path | None:
+    """The weights file that an installed Python package brings along, found without importing it."""
+    spec = importlib.util.find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    files = sorted(path for folder in folders or () for path in Path(folder).glob("models/*.pth"))
+    return files[0] if files else None
 
 
 def _user_folder(name: str, default: Path) -> Path:

