@@ -106,6 +106,24 @@ def export(
             "(which is trained first), or none.",
         ),
     ] = "noise,fgsm",
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=10.0,
+            metavar="α",
+            help="The model adds this many times the perturbation; default: 1.",
+        ),
+    ] = None,
+    least_rms: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="RMS",
+            help="The model gives images back as they came where it would perturb less than this "
+            "(see the report); default: 0.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,
@@ -120,6 +138,11 @@ def export(
     DataSettings.make(**given)
     _ = chosen.ranges, baseline_names(baselines)  # a typo shows before torch is imported
     _check_against(what, chosen)
+    if what != "model" and (strength, least_rms) != (None, None):
+        raise ConfigError(
+            f"--strength and --least-rms are for --what model, got --what {what}.",
+            hint="`pgn-studio perturb --strength` writes images at any strength.",
+        )
     out = out.expanduser()
     _check_out(what, out, force)
     _check_target(what, target, classifier)
@@ -135,7 +158,7 @@ def export(
 
     pick_device(device)
     if what == "model":
-        _export_model(target, out)
+        _export_model(target, out, strength=1.0 if strength is None else strength, least_rms=least_rms or 0.0)
         return
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
@@ -236,18 +259,19 @@ def export_outcome(
     export_figure(out, rows, title=title, gain=gain, dpi=dpi, width_mm=width_mm)
 
 
-def _export_model(target: str, out: Path) -> None:
+def _export_model(target: str, out: Path, *, strength: float, least_rms: float) -> None:
     """Checked on noise of the right size: nothing but the PGN is needed."""
     import numpy as np
 
-    from pgn_studio.core.export.deployable import export_deployable
+    from pgn_studio.core.export.deployable import Restraint, export_deployable
     from pgn_studio.core.perturbation.pgn import load_pgn
 
     with Interruption() as stop, terminal.progress("Writing the model", stop) as report:
         pgn = load_pgn(find_pgn(target)[0])
         size = pgn.info.image_size
         images = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)
-        checked = export_deployable(out, pgn, images, progress=report)
+        restraint = Restraint(strength, least_rms)
+        checked = export_deployable(out, pgn, images, restraint=restraint, progress=report)
     terminal.note(f"Checked on {checked.images} images: largest difference {checked.largest_difference:.2g}.")
     terminal.result(str(out))
 

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from pgn_studio.core.perturbation.pgn import Pgn
 
 EXAMPLE = "Example: pgn-studio report photos-enhance --out photos-report"
-SHOWN = ("metrics", "baselines", "survival", "strength", "answers", "transfer")  # the rest is in the folder
+# The rest is in the folder.
+SHOWN = ("metrics", "baselines", "survival", "strength", "answers", "coverage", "transfer")
 
 
 @with_settings(DataSettings, leave_out=("image_size",))

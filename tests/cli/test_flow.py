@@ -378,3 +378,20 @@ def test_export_the_model(pgn_studio: RunCommand, work: Path, tmp_path: Path) ->
     assert "Checked on 4 images" in outcome.err
     assert out.stat().st_size > 1000
     assert pgn_studio("export", work / "run", "--what", "model", "--out", tmp_path / "m.pth").code == 2
+
+
+def test_a_restrained_model_is_for_the_model_alone(
+    pgn_studio: RunCommand, work: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model.pt2"
+    restrained = ("--strength", "0.8", "--least-rms", "0.01")
+    outcome = pgn_studio("export", work / "run", "--what", "model", *restrained, "--out", out)
+    assert outcome.code == 0, outcome.err
+    extra = {"pgn-studio.json": ""}
+    torch.export.load(out, extra_files=extra)
+    facts = json.loads(extra["pgn-studio.json"])
+    assert (facts["strength"], facts["least_rms"]) == (0.8, 0.01)
+    refused = pgn_studio("export", work / "run", "--what", "table", *restrained, "--out", tmp_path / "t.csv")
+    assert refused.code == 2
+    assert "are for --what model" in refused.err
+    assert pgn_studio("export", work / "run", "--what", "model", "--strength", "-1", "--out", out).code == 2

@@ -6,7 +6,7 @@ import copy
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,36 @@ _OPSET = 17
 Runner = Callable[[Tensor], npt.NDArray[np.float32]]
 
 
-class Deployable(nn.Module):
-    """Pixels (N, 3, S, S) float32 in [0, 1] to x + p in [0, 1]: normalisation is inside."""
+@dataclass(frozen=True)
+class Restraint:
+    """How a deployed PGN may hold back, as the report's tables show it; at rest it does not."""
 
-    def __init__(self, pgn: Pgn) -> None:
+    strength: float = 1.0  # α in x + αp
+    least_rms: float = 0.0  # an image whose p has a smaller RMS is given back as it came
+
+    def __call__(self, perturbation: Tensor) -> Tensor:
+        """p (N, 3, S, S) in the PGN's input space to what is added of it."""
+        if self.least_rms > 0:
+            rms = perturbation.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+            perturbation = perturbation * (rms >= self.least_rms)
+        return perturbation if self.strength == 1 else self.strength * perturbation
+
+
+NO_RESTRAINT = Restraint()
+
+
+class Deployable(nn.Module):
+    """Pixels (N, 3, S, S) float32 in [0, 1] to x + αp in [0, 1]: normalisation is inside."""
+
+    def __init__(self, pgn: Pgn, restraint: Restraint) -> None:
         super().__init__()
         self.generator = pgn.generator
         self.space = pgn.space
+        self.restraint = restraint
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.space.to_pixels(self.space.enter(pixels) + self.generator(pixels)).clamp(0.0, 1.0)
+        added = self.restraint(self.generator(pixels))
+        return self.space.to_pixels(self.space.enter(pixels) + added).clamp(0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -49,7 +69,12 @@ class Checked:
 
 
 def export_deployable(
-    path: Path, pgn: Pgn, images: UInt8Images, *, progress: Progress | None = None
+    path: Path,
+    pgn: Pgn,
+    images: UInt8Images,
+    *,
+    restraint: Restraint = NO_RESTRAINT,
+    progress: Progress | None = None,
 ) -> Checked:
     """Write `pgn` as .pt2 (torch.export) or .onnx, for batches of any size, and check it.
 
@@ -64,7 +89,7 @@ def export_deployable(
         _runtime()  # what cannot be checked is not written
     report = progress or (lambda _done, _total: None)
     report(0, 3)
-    model = Deployable(copy.deepcopy(pgn).cpu()).eval()
+    model = Deployable(copy.deepcopy(pgn).cpu(), restraint).eval()
     pixels = to_pixels(images, torch.device("cpu")).contiguous()
     with torch.no_grad():
         expected = model(pixels).numpy()
@@ -101,6 +126,7 @@ def _write_program(model: Deployable, pgn: Pgn, path: Path) -> None:
         batch = {0: torch.export.Dim("batch")}
         program = torch.export.export(model, (_example(pgn),), dynamic_shapes=(batch,))
     info = {"input": "RGB pixels (N, 3, S, S) in 0…1", "size": pgn.info.image_size, "pgn": pgn.info.name}
+    info |= asdict(model.restraint)
     torch.export.save(program, path, extra_files={"pgn-studio.json": json.dumps(info)})
 
 

@@ -25,12 +25,14 @@ from pgn_studio.core.export.report_parts import (
     AnswerRow,
     BaselineRow,
     ClassRow,
+    CoverageRow,
     StrengthRow,
     SurvivalRow,
     TransferRow,
     answer_rows,
     baseline_rows,
     class_rows,
+    coverage_rows,
     metric_intervals,
     strength_rows,
     survival_rows,
@@ -61,6 +63,7 @@ class Report:
     survival: Sequence[SurvivalRow]
     strength: Sequence[StrengthRow]
     answers: Sequence[AnswerRow]  # empty for attacks, and where the classifier gives labels only
+    coverage: Sequence[CoverageRow]  # empty for attacks
     transfer: Sequence[TransferRow]  # empty when no other classifier or PGN was given
     baselines: Sequence[BaselineRow]  # empty when none was measured
     exposure: Exposure
@@ -121,7 +124,8 @@ def make_report(
         transfer = transfer_rows(measured, evaluation.per_image.labels, bootstrap)
     image, classes = evaluation.per_image, len(evaluation.classes)
     metrics = metric_intervals(evaluation, variants, bootstrap, steps.part(n))
-    asks_twice = pgn.info.problem == "enhance" and classifier.gives_scores
+    enhances = pgn.info.problem == "enhance"
+    asks_twice = enhances and classifier.gives_scores
     # By what the saved image is taken for, as the figures count it.
     saved = replace(image, perturbed_prediction=image.perturbed_prediction_8bit)
     chosen = [
@@ -146,6 +150,7 @@ def make_report(
         survival=survival_rows(evaluation, variants, bootstrap),
         strength=strength_rows(evaluation, variants, bootstrap),
         answers=answer_rows(evaluation, variants, bootstrap) if asks_twice else [],
+        coverage=coverage_rows(evaluation, bootstrap) if enhances else [],
         transfer=transfer,
         baselines=baseline_rows(evaluation, baselines, bootstrap),
         exposure=find_exposure(pgn, classifier, dataset, split_name),

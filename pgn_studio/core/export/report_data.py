@@ -32,6 +32,7 @@ def tidy(report: Report) -> Iterator[Tidy]:
         ("survival", report.survival, lambda row: row.name),
         ("strength", report.strength, lambda row: f"{row.alpha:g}"),
         ("answers", report.answers, lambda row: row.name),
+        ("coverage", report.coverage, lambda row: f"{row.coverage:g}"),
         ("transfer", report.transfer, lambda row: f"{row.pgn} on {row.classifier}"),
         ("baseline", report.baselines, lambda row: row.name),
     )
@@ -87,7 +88,7 @@ def report_json(report: Report) -> str:
             "perturbed_8bit": report.confusion_perturbed,
         },
     }
-    for name in ("classes", "survival", "strength", "answers", "transfer", "baselines"):
+    for name in ("classes", "survival", "strength", "answers", "coverage", "transfer", "baselines"):
         whole[name] = [asdict(row) for row in getattr(report, name)]
     return json.dumps(plain(whole), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 

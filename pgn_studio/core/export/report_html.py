@@ -45,6 +45,10 @@ _MANY_ROWS = 40  # a longer table is folded
 _SMALL = 64  # pictures of fewer pixels are enlarged in whole pixels
 _DARK = "screen and (prefers-color-scheme: dark)"
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_TABLES = (  # in their order, with a figure where there is one
+    *("baselines", "survival", "strength", "answers", "coverage"),
+    *("transfer", "metrics", "classes"),
+)
 
 Draw = Callable[[Report, Theme], Figure]
 
@@ -62,7 +66,7 @@ def report_html(report: Report, progress: Progress | None = None) -> str:
         _section("Who saw what", _table(tables["exposure"])),
         *(
             _section(table.title, figures.get(key, ""), _table(table), note=table.note)
-            for key in ("baselines", "survival", "strength", "answers", "transfer", "metrics", "classes")
+            for key in _TABLES
             if (table := tables.get(key)) is not None
         ),
         _section("Confusion", figures["confusion"], note="Counts of images; colour is the share of the row."),

@@ -17,6 +17,8 @@ from pgn_studio.core.evaluation.transfer import Transfer
 from pgn_studio.core.export.report_baselines import BaselineResult
 from pgn_studio.core.protocols import Labels, Progress
 
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
+
 
 @dataclass(frozen=True)
 class ClassRow:
@@ -59,6 +61,18 @@ class AnswerRow:
 
     name: str
     queries: int  # for each image
+    accuracy: Interval
+    change: Interval
+    fixed: int
+    broken: int
+
+
+@dataclass(frozen=True)
+class CoverageRow:
+    """Only images whose p is large enough are perturbed, the others left alone; after 8 bits."""
+
+    least_rms: float  # of the perturbations that are used
+    coverage: float  # share of images that are perturbed
     accuracy: Interval
     change: Interval
     fixed: int
@@ -268,6 +282,23 @@ def answer_rows(evaluation: Evaluation, variants: Variants, bootstrap: Bootstrap
             *measures.fixed_and_broken(clean, right),
         )
         for name, (queries, right) in answers.items()
+    ]  # fmt: skip
+
+
+def coverage_rows(evaluation: Evaluation, bootstrap: Bootstrap) -> list[CoverageRow]:
+    """Selective perturbation: a PGN that is unsure of an image says so by a small p."""
+    image = evaluation.per_image
+    clean, saved = image.clean_prediction == image.labels, _saved_right(evaluation)
+    ascending = np.sort(image.rms)
+    least = {float(ascending[round((1 - coverage) * len(image))]) for coverage in COVERAGES}  # ties are one
+    columns = {f"{rms}": np.where(image.rms >= rms, saved, clean) for rms in sorted(least)}
+    shares = Shares(bootstrap, {"clean": clean, **columns})
+    return [
+        CoverageRow(
+            float(rms), float((image.rms >= float(rms)).mean()), shares.share(rms),
+            shares.change("clean", rms), *measures.fixed_and_broken(clean, right),
+        )
+        for rms, right in columns.items()
     ]  # fmt: skip
 
 

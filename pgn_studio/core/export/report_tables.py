@@ -55,6 +55,7 @@ def report_tables(report: Report) -> list[ReportTable]:
         _survival(report),
         _strength(report),
         _answers(report),
+        _coverage(report),
         _transfer(report),
         _classes(report),
     ]
@@ -242,6 +243,22 @@ def _answers(report: Report) -> ReportTable:
         "perturbed picture alone."
     )
     return ReportTable("answers", "Asking about one picture or both", head, rows, note)
+
+
+def _coverage(report: Report) -> ReportTable:
+    rows = [
+        [
+            f"{row.least_rms:.4f}", f"{100 * row.coverage:.0f}", _with_span(row.accuracy),
+            _change_with_span(row.change), str(row.fixed), str(row.broken),
+        ]
+        for row in report.coverage
+    ]  # fmt: skip
+    head = ("RMS of at least", "Perturbed (%)", "Accuracy (%)", "Change (points)", "Fixed", "Broken")
+    note = (
+        "After 8 bits. Images whose perturbation is smaller than the first column says are left as they "
+        "are: a PGN that is unsure of an image perturbs it little."
+    )
+    return ReportTable("coverage", "Leaving alone what it perturbs least", head, rows, note)
 
 
 def _transfer(report: Report) -> ReportTable:

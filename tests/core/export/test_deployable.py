@@ -12,7 +12,7 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import Cancelled, PgnStudioError
 from pgn_studio.core.export import deployable
-from pgn_studio.core.export.deployable import INPUT, OUTPUT, export_deployable
+from pgn_studio.core.export.deployable import INPUT, OUTPUT, Restraint, export_deployable
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import Pgn, build_generator, load_pgn
 
@@ -65,6 +65,24 @@ def test_an_encoder_that_sees_more_places_than_the_decoder_reads(
     expected = finer.perturb(pixels).pixels.clamp(0, 1).numpy()
     assert np.abs(run(tmp_path / name, pixels) - expected).max() < 1e-4
     assert np.abs(expected - pixels.numpy()).max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["model.pt2", "model.onnx"])
+def test_a_restrained_model_adds_less_and_leaves_some_images_alone(
+    pgn: Pgn, tmp_path: Path, name: str
+) -> None:
+    pixels = to_pixels(IMAGES, torch.device("cpu")).contiguous()
+    p = pgn.perturb(pixels).perturbation
+    rms = p.square().mean((1, 2, 3)).sqrt()
+    least = float(rms.sort().values[1:3].mean())  # between the second and the third
+    export_deployable(tmp_path / name, pgn, IMAGES, restraint=Restraint(0.5, least))
+    used = (rms > least).view(-1, 1, 1, 1)
+    expected = (pixels + 0.5 * p * used).clamp(0, 1).numpy()  # its space is that of pixels
+    found = run(tmp_path / name, pixels)
+    assert np.abs(found - expected).max() < 1e-4
+    unchanged = np.abs(found - pixels.numpy()).max((1, 2, 3)) == 0
+    assert unchanged.tolist() == (~used).flatten().tolist()
+    assert unchanged.sum() == 2
 
 
 def test_a_file_that_fails_its_check_is_not_kept(

@@ -114,11 +114,37 @@ def test_no_answer_from_both_pictures_of_labels_or_for_an_attack(monkeypatch: py
     attack = make_pgn(Shift(red=0.03, noise=0.2))
     attack.info = replace(attack.info, problem="adversarial")
     dataset: Any = Dataset(make_split(20))
-    assert not make_report(attack, make_classifier(MARKUP), dataset, "test", resamples=100).answers
+    attacking = make_report(attack, make_classifier(MARKUP), dataset, "test", resamples=100)
+    assert not attacking.answers
+    assert not attacking.coverage
     monkeypatch.setattr(Classifier, "gives_scores", False)
     labels_only = small_report()
     assert not labels_only.answers
     assert "answers" not in {table.key for table in report_tables(labels_only)}
+
+
+def test_images_of_small_perturbations_are_left_alone() -> None:
+    report = small_report()
+    image, metrics = report.evaluation.per_image, report.evaluation.metrics
+    whole, *others = report.coverage
+    assert (whole.coverage, whole.fixed, whole.broken) == (1.0, metrics.fixed_8bit, metrics.broken_8bit)
+    assert whole.change == report.metrics["accuracy_change_8bit"]
+    assert [row.coverage for row in others] == pytest.approx([0.9, 0.8, 0.7, 0.5], abs=0.5 / metrics.n)
+    clean, saved = (
+        made == image.labels for made in (image.clean_prediction, image.perturbed_prediction_8bit)
+    )
+    for row in others:
+        used = image.rms >= row.least_rms
+        assert row.coverage == used.mean()
+        right = np.where(used, saved, clean)
+        assert row.accuracy.value == pytest.approx(right.mean())
+        assert (row.fixed, row.broken) == fixed_and_broken(clean, right)
+    assert others[-1].fixed < whole.fixed
+
+
+def test_perturbations_of_one_size_are_one_row_of_coverage() -> None:
+    report = small_report(generator=Shift(red=0.03))
+    assert [row.coverage for row in report.coverage] == [1.0]
 
 
 def test_baselines_are_compared_image_by_image(report: Report) -> None:
@@ -194,7 +220,8 @@ def test_csv_is_tidy_and_json_holds_the_same(report: Report) -> None:
     assert len({tuple(row[:3]) for row in rows}) == len(rows)  # each figure once
     assert len(rows) == 1 + len(list(tidy(report)))
     sections = {row[0] for row in rows[1:]}
-    named = {"metrics", "class", "survival", "strength", "answers", "transfer", "baseline", "confusion"}
+    named = {"metrics", "class", "survival", "strength", "answers", "coverage"}
+    named |= {"transfer", "baseline", "confusion"}
     assert sections == named
     figures = {tuple(row[:3]): row[3:] for row in rows}
     whole = json.loads(report_json(report))
@@ -339,6 +366,6 @@ def test_cancel_while_measuring_and_progress_never_falls_back() -> None:
 
 def test_tables_leave_out_what_was_not_measured() -> None:
     keys = [table.key for table in report_tables(small_report())]
-    assert keys == ["metrics", "exposure", "survival", "strength", "answers", "classes"]
+    assert keys == ["metrics", "exposure", "survival", "strength", "answers", "coverage", "classes"]
     twice = small_report(other_pgns=[("test", make_pgn(Shift()))], classes=("cat", "dog", "owl"))
     assert [row.pgn for row in twice.transfer] == ["test", "test (2)"]
