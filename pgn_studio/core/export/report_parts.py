@@ -291,14 +291,15 @@ def coverage_rows(evaluation: Evaluation, bootstrap: Bootstrap) -> list[Coverage
     clean, saved = image.clean_prediction == image.labels, _saved_right(evaluation)
     ascending = np.sort(image.rms)
     least = {float(ascending[round((1 - coverage) * len(image))]) for coverage in COVERAGES}  # ties are one
-    columns = {f"{rms}": np.where(image.rms >= rms, saved, clean) for rms in sorted(least)}
-    shares = Shares(bootstrap, {"clean": clean, **columns})
+    used = {rms: image.rms >= rms for rms in sorted(least)}
+    right = {rms: np.where(perturbed, saved, clean) for rms, perturbed in used.items()}
+    shares = Shares(bootstrap, {"clean": clean, **{f"{rms}": flags for rms, flags in right.items()}})
     return [
         CoverageRow(
-            float(rms), float((image.rms >= float(rms)).mean()), shares.share(rms),
-            shares.change("clean", rms), *measures.fixed_and_broken(clean, right),
+            rms, float(perturbed.mean()), shares.share(f"{rms}"), shares.change("clean", f"{rms}"),
+            *measures.fixed_and_broken(clean, right[rms]),
         )
-        for rms, right in columns.items()
+        for rms, perturbed in used.items()
     ]  # fmt: skip
 
 

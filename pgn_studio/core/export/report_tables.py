@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from pgn_studio.core.evaluation.bootstrap import Interval
 from pgn_studio.core.export.report import Report
-from pgn_studio.core.export.report_parts import BaselineRow
+from pgn_studio.core.export.report_parts import (
+    AnswerRow,
+    BaselineRow,
+    ClassRow,
+    CoverageRow,
+    TransferRow,
+)
 
 METRIC_NAMES = {
     "clean_accuracy": "Accuracy, clean",
@@ -147,6 +153,11 @@ def _change_with_span(interval: Interval) -> str:
     return points(interval) + (f" ({inside})" if inside else "")
 
 
+def _outcome(row: AnswerRow | BaselineRow | ClassRow | CoverageRow | TransferRow) -> tuple[str, str, str]:
+    """Change, fixed, broken: what most tables say of a row."""
+    return _change_with_span(row.change), str(row.fixed), str(row.broken)
+
+
 def _metrics(report: Report) -> ReportTable:
     rows = [[title, *_metric(name, report.metrics[name])] for name, title in METRIC_NAMES.items()]
     head = ("Measure", "Value", f"{100 * report.bootstrap.confidence:g} % interval")
@@ -175,7 +186,7 @@ def _baselines(report: Report) -> ReportTable:
     rows = [
         [
             _baseline_title(row), f"{row.rms:.4f}", _with_span(row.perturbed),
-            _change_with_span(row.change), str(row.fixed), str(row.broken), _change_with_span(row.lead),
+            *_outcome(row), _change_with_span(row.lead),
             p_value(row.lead_p),
         ]
         for row in report.baselines
@@ -231,8 +242,7 @@ def _strength(report: Report) -> ReportTable:
 def _answers(report: Report) -> ReportTable:
     rows = [
         [
-            row.name, str(row.queries), _with_span(row.accuracy), _change_with_span(row.change),
-            str(row.fixed), str(row.broken),
+            row.name, str(row.queries), _with_span(row.accuracy), *_outcome(row),
         ]
         for row in report.answers
     ]  # fmt: skip
@@ -248,8 +258,7 @@ def _answers(report: Report) -> ReportTable:
 def _coverage(report: Report) -> ReportTable:
     rows = [
         [
-            f"{row.least_rms:.4f}", f"{100 * row.coverage:.0f}", _with_span(row.accuracy),
-            _change_with_span(row.change), str(row.fixed), str(row.broken),
+            f"{row.least_rms:.4f}", f"{100 * row.coverage:.0f}", _with_span(row.accuracy), *_outcome(row),
         ]
         for row in report.coverage
     ]  # fmt: skip
@@ -265,7 +274,7 @@ def _transfer(report: Report) -> ReportTable:
     rows = [
         [
             row.pgn, row.classifier, _with_span(row.clean), _with_span(row.perturbed),
-            _change_with_span(row.change), str(row.fixed), str(row.broken),
+            *_outcome(row),
         ]
         for row in report.transfer
     ]  # fmt: skip
@@ -278,7 +287,7 @@ def _classes(report: Report) -> ReportTable:
     rows = [
         [
             row.name, f"{row.n:,}", _with_span(row.clean), _with_span(row.perturbed),
-            _change_with_span(row.change), str(row.fixed), str(row.broken),
+            *_outcome(row),
         ]
         for row in report.classes
     ]  # fmt: skip
