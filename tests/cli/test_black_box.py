@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from pgn_studio.cli.blackbox import without_secrets
 from pgn_studio.core.classifiers.blackbox import http
@@ -224,7 +225,9 @@ def test_command_lines_are_logged_without_secrets() -> None:
     ]
 
 
-def test_a_report_on_a_box_of_labels_alone(pgn_studio: RunCommand, place: Path, endpoint: Endpoint) -> None:
+def test_a_report_and_a_picture_of_a_box_of_labels_alone(
+    pgn_studio: RunCommand, place: Path, endpoint: Endpoint
+) -> None:
     token = ("--header", f"Authorization: Bearer {TOKEN}")
     common = ("train", *DATA, *FAST, "--classifier", endpoint.address)
     assert pgn_studio(*common, *token, "--out", "run").code == 0
@@ -240,6 +243,11 @@ def test_a_report_on_a_box_of_labels_alone(pgn_studio: RunCommand, place: Path, 
     written = json.loads((place / "report" / "report.json").read_text(encoding="utf-8"))
     assert written["metrics"]["perturbed_accuracy"]["value"] > 0
     assert TOKEN not in (place / "report" / "report.html").read_text(encoding="utf-8")
+    Image.new("RGB", (8, 8), "white").save(place / "white.png")
+    refused = pgn_studio("perturb", "run", "white.png", *token, "--if-surer", "--out", "pictures")
+    assert refused.code == 2
+    assert "labels only" in refused.error_lines[-1]
+    assert not (place / "pictures").exists()
 
 
 def test_a_sweep_over_trusted_code(pgn_studio: RunCommand, place: Path) -> None:

@@ -73,3 +73,35 @@ def test_two_pgns_are_compared_on_a_file(pgn_studio: RunCommand, digit: Path) ->
     assert same.out.splitlines()[1].endswith("of the difference 0")
     refused = pgn_studio("perturb", target, digit, "--against", digit)
     assert refused.code == 2
+
+
+def test_an_image_is_left_as_it_is_where_the_classifier_is_surer_of_it(
+    pgn_studio: RunCommand, tmp_path: Path
+) -> None:
+    files = []
+    for index in range(40):
+        files.append(tmp_path / f"{index}.png")
+        pixels = (load_digits().images[index] * 15.9).astype(np.uint8)
+        Image.fromarray(pixels).resize((16, 16)).save(files[-1])
+    out = tmp_path / "out"
+    outcome = pgn_studio(
+        "perturb", trained_folder() / PGN, *files, "--if-surer", "--out", out, "--device", "cpu"
+    )
+    assert outcome.code == 0, outcome.err
+    left = 0
+    for file, line in zip(files, outcome.out.splitlines(), strict=True):
+        before, after = (float(share) for share in re.findall(r" ([\d.]+) %", line)[:2])
+        with Image.open(file) as original, Image.open(out / file.name) as written:
+            same = np.array_equal(np.asarray(original), np.asarray(written)[..., 0])
+        assert line.endswith("; left as it is") == same
+        if before != after:  # as far as the line's digits tell
+            assert same == (before > after), line
+        left += same
+    assert 0 < left < len(files)
+
+
+def test_an_attack_is_not_held_back(pgn_studio: RunCommand, digit: Path) -> None:
+    attack = trained_folder() / "digits-adversarial.safetensors"
+    outcome = pgn_studio("perturb", attack, digit, "--if-surer", "--device", "cpu")
+    assert outcome.code == 2
+    assert "this one attacks" in outcome.error_lines[-1]

@@ -38,6 +38,11 @@ def fixed_and_broken(clean_right: Flags, perturbed_right: Flags) -> tuple[int, i
     return fixed, broken
 
 
+def is_surer(clean_scores: Scores, perturbed_scores: Scores) -> Flags:
+    """Where the perturbed image's class has at least the probability of the original's."""
+    return np.asarray(perturbed_scores.max(axis=1) >= clean_scores.max(axis=1))
+
+
 def mcnemar_p(fixed: int, broken: int) -> float:
     """Exact two-sided McNemar test: were fixed and broken equally likely? 1 when nothing flipped."""
     if fixed + broken == 0:

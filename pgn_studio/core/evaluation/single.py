@@ -14,6 +14,7 @@ from pgn_studio.core.device import resolve_precision, to_pixels
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.evaluation.batch import answers, classify_batch, perturbation_sizes
 from pgn_studio.core.evaluation.evaluate import place
+from pgn_studio.core.evaluation.metrics import is_surer
 from pgn_studio.core.evaluation.strength import perturbed_at
 from pgn_studio.core.perturbation.pgn import Pgn
 
@@ -32,6 +33,11 @@ class SingleImage:
     saved: Probabilities
     sizes: tuple[float, float, float]  # ‖p‖₂, RMS per value, largest |p|, of strength 1
     has_probabilities: bool
+
+    @property
+    def is_surer(self) -> bool:
+        """Whether the classifier is at least as sure of the 8-bit picture's class as of the original's."""
+        return bool(is_surer(self.before[None], self.saved[None])[0])
 
 
 def perturb_file(pgn: Pgn, classifier: Classifier, path: Path, *, strength: float = 1.0) -> SingleImage:

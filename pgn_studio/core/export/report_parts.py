@@ -269,11 +269,12 @@ def strength_rows(evaluation: Evaluation, variants: Variants, bootstrap: Bootstr
 def answer_rows(evaluation: Evaluation, variants: Variants, bootstrap: Bootstrap) -> list[AnswerRow]:
     """Of a classifier that gives probabilities: about the perturbed picture, and about both."""
     image = evaluation.per_image
-    both = (variants.clean_scores + variants.perturbed_8bit_scores).argmax(axis=1)
-    clean = image.clean_prediction == image.labels
+    before, after = variants.clean_scores, variants.perturbed_8bit_scores
+    clean, saved = image.clean_prediction == image.labels, _saved_right(evaluation)
     answers = {
-        "the perturbed picture": (1, _saved_right(evaluation)),
-        "both pictures, the mean probability": (2, both == image.labels),
+        "the perturbed picture": (1, saved),
+        "both pictures, the mean probability": (2, (before + after).argmax(axis=1) == image.labels),
+        "the picture that it is surer of": (2, np.where(measures.is_surer(before, after), saved, clean)),
     }
     shares = Shares(bootstrap, {"clean": clean, **{name: right for name, (_, right) in answers.items()}})
     return [

@@ -248,9 +248,10 @@ def _answers(report: Report) -> ReportTable:
     ]  # fmt: skip
     head = ("Answer from", "Queries", "Accuracy (%)", "Change (points)", "Fixed", "Broken")
     note = (
-        "After 8 bits. The last row is for those who can ask the classifier about the original and the "
-        "perturbed picture: the class of the highest mean probability. All other figures are of the "
-        "perturbed picture alone."
+        "After 8 bits. The last two rows are for those who can ask the classifier about the original and "
+        "the perturbed picture: the class of the highest mean probability, and the answer of the higher "
+        "probability, whose picture is what pgn-studio perturb --if-surer writes. All other figures are "
+        "of the perturbed picture alone."
     )
     return ReportTable("answers", "Asking about one picture or both", head, rows, note)
 

@@ -93,9 +93,9 @@ def test_sections_agree_with_one_another(report: Report) -> None:
     assert own.perturbed == other.perturbed == report.metrics["perturbed_accuracy_8bit"]
 
 
-def test_the_answer_from_both_pictures_is_that_of_their_mean_probability() -> None:
+def test_the_answers_from_both_pictures_are_of_mean_and_highest_probability() -> None:
     split, classifier, pgn = make_split(60), make_classifier(), make_pgn(Shift(red=0.03, noise=0.2))
-    alone, both = small_report(split=split).answers
+    alone, both, surer = small_report(split=split).answers
     pixels = to_pixels(split.images(range(60)), torch.device("cpu"))
     saved = to_8bit(pgn.perturb(pixels).pixels)
     right = [classifier(images).argmax(1).numpy() == split.labels for images in (pixels, saved)]
@@ -107,6 +107,11 @@ def test_the_answer_from_both_pictures_is_that_of_their_mean_probability() -> No
     assert (both.fixed, both.broken) == fixed_and_broken(right[0], twice)
     assert both.change.value == pytest.approx(twice.mean() - right[0].mean())
     assert (both.fixed, both.broken) != (alone.fixed, alone.broken)
+    highest = [classifier(images).softmax(1).max(1)[0].numpy() for images in (pixels, saved)]
+    chosen = np.where(highest[1] >= highest[0], right[1], right[0])
+    assert 0 < (highest[1] < highest[0]).sum() < 60
+    assert (surer.queries, surer.accuracy.value) == (2, pytest.approx(chosen.mean()))
+    assert (surer.fixed, surer.broken) == fixed_and_broken(right[0], chosen)
 
 
 def test_no_answer_from_both_pictures_of_labels_or_for_an_attack(monkeypatch: pytest.MonkeyPatch) -> None:
