@@ -85,13 +85,14 @@ def perturb(
     chosen = pick_device(device)
     with Interruption() as stop:
         pgn, network = open_networks(target, classifier, ForeignClassifier.given(classifier_arch, access))
+        _check_choice(pgn, if_surer)
         network.to(chosen)
         other = None if against is None else _comparable(pgn, against)
         for file, place in zip(files, places, strict=True):
             if stop.asked:
                 raise Cancelled
             image = perturb_file(pgn, network, file.expanduser(), strength=strength)
-            picture, left = _surer(pgn, image) if if_surer else (image.perturbed, "")
+            picture, left = _surer(image) if if_surer else (image.perturbed, "")
             if place is not None:
                 _write(place, picture)
             terminal.result(f"{file.name}: {_said(pgn, network, image)}{left}")
@@ -116,10 +117,13 @@ def _places(files: list[Path], out: Path | None, force: bool) -> list[Path | Non
     return list(places)
 
 
-def _surer(pgn: Pgn, image: SingleImage) -> tuple[npt.NDArray[np.uint8], str]:
-    """The picture that the classifier is surer of, and what to say of the choice."""
-    if pgn.info.problem != "enhance":
+def _check_choice(pgn: Pgn, if_surer: bool) -> None:
+    if if_surer and pgn.info.problem != "enhance":
         raise ConfigError("--if-surer is for PGNs that enhance; this one attacks.")
+
+
+def _surer(image: SingleImage) -> tuple[npt.NDArray[np.uint8], str]:
+    """The picture that the classifier is surer of, and what to say of the choice."""
     if not image.has_probabilities:
         raise ConfigError("--if-surer needs probabilities; this classifier answers with labels only.")
     return (image.perturbed, "") if image.is_surer else (image.original, "; left as it is")
