@@ -182,21 +182,46 @@ def baselines(results: Results) -> None:
         )
 
 
+def same_classifier(found: dict[int, Figures], other: dict[int, Figures]) -> bool:
+    """As far as accuracy tells: one that another machine trained differs on some of the seeds."""
+    both = set(found) & set(other)
+    return all(found[seed]["clean_accuracy"] == other[seed]["clean_accuracy"] for seed in both)
+
+
 def ablation(results: Results) -> None:
+    """What another machine than the default's ran is marked, and `shared`, its default, stands in a row."""
+    marked = set()
     rows = []
     for name, options in ABLATION.items():
         row = [name, " ".join(options)]
         for data in DATA:
             found = results.of(data, f"ablation-{name}")
-            fixed_broken = flips(found) if found else ""
-            row += [over(found, gain), fixed_broken, over(found, rms, 3), str(len(found))]
+            if same_classifier(found, results.of(data, "ablation-default")):
+                row += ablated(found)
+            else:
+                row += ablated(found, mark=" †")
+                marked.add(data)
         rows.append(row)
+    if marked:
+        row = ["default †", ""]
+        for data in DATA:
+            row += ablated(results.of(data, "shared"), mark=" †") if data in marked else [""] * 4
+        rows.insert(1, row)
     what = ("points", "fixed, broken", "RMS", "seeds")
     table(
         "Ablation: points gained",
         ("", "options", *(f"{data}: {column}" for data in DATA for column in what)),
         rows,
     )
+
+
+def ablated(found: dict[int, Figures], *, mark: str = "") -> list[str]:
+    return [
+        over(found, gain) + mark,
+        flips(found) if found else "",
+        over(found, rms, 3),
+        str(len(found)),
+    ]
 
 
 def gammas(results: Results) -> None:
