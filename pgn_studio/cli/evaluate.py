@@ -133,4 +133,6 @@ def evaluation_table(evaluation: Evaluation, name: str) -> Table:
     table.add_row("L2 norm, mean over images", "", f"{metrics.l2_mean:.4g}", "")
     table.add_row("RMS per value, mean over images", "", f"{metrics.rms_mean:.4g}", "")
     table.add_row("largest change of a value", "", f"{metrics.linf_max:.4g}", "")
+    if left_alone := evaluation.per_image.left_alone:
+        table.add_row("images left as they are", "", f"{left_alone:,}", "")
     return table

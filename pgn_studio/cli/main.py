@@ -23,6 +23,7 @@ from pgn_studio.cli import (
     doctor,
     evaluate,
     export,
+    hold_back,
     perturb,
     report,
     reproduce,
@@ -61,6 +62,7 @@ _add(evaluate.evaluate, evaluate.EXAMPLE)
 _add(baseline.baseline, baseline.EXAMPLE)
 _add(export.export, export.EXAMPLE)
 _add(perturb.perturb, perturb.EXAMPLE)
+_add(hold_back.hold_back, hold_back.EXAMPLE)
 _add(report.report, report.EXAMPLE)
 _add(sweep.sweep, sweep.EXAMPLE)
 _add(reproduce.reproduce, reproduce.EXAMPLE)

@@ -82,6 +82,11 @@ class PerImage:
         right = self.perturbed_prediction == self.labels
         return _confidence(right, self.perturbed_true_probability, self.perturbed_margin)
 
+    @property
+    def left_alone(self) -> int:
+        """How many images have no p: those at which a PGN held back."""
+        return int((self.linf == 0).sum())
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -362,6 +367,7 @@ def _facts(pgn: Pgn) -> dict[str, Any]:
         "pgn": str(pgn.path) if pgn.path is not None else None,
         "pgn_sha256": sha256_of_file(pgn.path) if pgn.path is not None and pgn.path.is_file() else None,
         "seed": pgn.info.settings.get("seed"),
+        "least_rms": pgn.info.least_rms,
     }
 
 

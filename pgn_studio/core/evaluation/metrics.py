@@ -12,6 +12,10 @@ from sklearn.metrics import average_precision_score
 
 from pgn_studio.core.protocols import Labels
 
+# Of Metrics, what a PGN's file says of how it did on validation.
+FIGURES_KEPT = (
+    *("clean_accuracy", "perturbed_accuracy", "perturbed_accuracy_8bit", "fixed", "broken", "rms_mean"),
+)
 Scores = npt.NDArray[np.float32]  # (N, K)
 Flags = npt.NDArray[np.bool_]  # (N,)
 Confusion = npt.NDArray[np.int64]  # (K, K): labelled, predicted

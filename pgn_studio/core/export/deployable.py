@@ -6,7 +6,7 @@ import copy
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.formats import checked_suffix, writing
-from pgn_studio.core.perturbation.pgn import Pgn
+from pgn_studio.core.perturbation.pgn import Pgn, at_least
 from pgn_studio.core.protocols import Progress, UInt8Images
 
 SUFFIXES = (".pt2", ".onnx")
@@ -37,9 +37,7 @@ class Restraint:
 
     def __call__(self, perturbation: Tensor) -> Tensor:
         """p (N, 3, S, S) in the PGN's input space to what is added of it."""
-        if self.least_rms > 0:
-            rms = perturbation.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-            perturbation = perturbation * (rms >= self.least_rms)
+        perturbation = at_least(perturbation, self.least_rms)
         return perturbation if self.strength == 1 else self.strength * perturbation
 
 
@@ -78,6 +76,8 @@ def export_deployable(
 ) -> Checked:
     """Write `pgn` as .pt2 (torch.export) or .onnx, for batches of any size, and check it.
 
+    What the PGN itself leaves alone stays so, whatever the restraint.
+
     The file is read back and run on `images` (B, H, W, 3), at least one; only where it gives what the
     PGN gives, to a quarter of a level, is it put in place. Raises PgnStudioError otherwise, for another
     suffix, and for .onnx without onnxruntime. `progress` is told of three steps; its Cancelled passes
@@ -89,6 +89,7 @@ def export_deployable(
         _runtime()  # what cannot be checked is not written
     report = progress or (lambda _done, _total: None)
     report(0, 3)
+    restraint = replace(restraint, least_rms=max(restraint.least_rms, pgn.info.least_rms))
     model = Deployable(copy.deepcopy(pgn).cpu(), restraint).eval()
     pixels = to_pixels(images, torch.device("cpu")).contiguous()
     with torch.no_grad():

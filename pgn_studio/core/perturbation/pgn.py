@@ -50,6 +50,7 @@ class PgnInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""  # ISO 8601, UTC
     channels: ChannelOrder = "rgb"  # in which the classifier took them
+    least_rms: float = 0.0  # an image whose p has a smaller RMS in the input space is left as it is
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Pgn(nn.Module):
         return self._added(pixels, self.generator.decode(features))
 
     def _added(self, pixels: Tensor, perturbation: Tensor) -> Perturbation:
+        perturbation = at_least(perturbation, self.info.least_rms)
         perturbed = self.space.enter(pixels) + perturbation
         back = self.space.to_pixels(perturbed)
         return Perturbation(perturbation, perturbed, back, back - pixels)
@@ -90,6 +92,13 @@ class Pgn(nn.Module):
     def logits(self, classifier: Any, perturbed: Tensor) -> Tensor:
         """The classifier's logits (N, K) for x̃ in this PGN's input space, whatever its own is."""
         return self.space.logits(classifier, perturbed)
+
+
+def at_least(perturbation: Tensor, rms: float) -> Tensor:
+    """p (N, 3, H, W), zero for the images where its RMS is smaller than `rms`."""
+    if rms <= 0:
+        return perturbation
+    return perturbation * (perturbation.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() >= rms)
 
 
 def _input_space(info: PgnInfo) -> InputSpace:
@@ -226,6 +235,8 @@ def _checked(info: PgnInfo) -> PgnInfo:
         raise ValueError("std or image size out of range")
     if info.channels not in ("rgb", "bgr"):
         raise ValueError("channels are rgb or bgr")
+    if not (math.isfinite(info.least_rms) and info.least_rms >= 0):
+        raise ValueError("the least RMS is 0 or more")
     if not isinstance(info.settings, Mapping):
         raise TypeError("settings is no table")
     values = {item.name: getattr(info, item.name) for item in fields(info)}

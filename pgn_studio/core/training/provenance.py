@@ -8,10 +8,9 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Metrics
+from pgn_studio.core.evaluation.metrics import FIGURES_KEPT
 from pgn_studio.core.perturbation.pgn import PgnInfo
 from pgn_studio.core.runs import versions
-
-_FIGURES = ("clean_accuracy", "perturbed_accuracy", "perturbed_accuracy_8bit", "fixed", "broken", "rms_mean")
 
 
 def pgn_info(
@@ -24,7 +23,7 @@ def pgn_info(
     metrics: Metrics | None,
 ) -> PgnInfo:
     """`gamma` is the one in force; `metrics` are of the validation split, None before any are there."""
-    figures = {} if metrics is None else {figure: float(getattr(metrics, figure)) for figure in _FIGURES}
+    figures = {} if metrics is None else {figure: float(getattr(metrics, figure)) for figure in FIGURES_KEPT}
     return PgnInfo(
         name=name,
         problem=settings.problem,

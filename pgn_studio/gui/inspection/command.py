@@ -17,17 +17,20 @@ DEFAULT_DPI = 150
 class ExportChoice:
     """What is exported; the images are `indices`, or all that `selection` finds, `per_class` of each."""
 
-    what: str  # figure, table, list, images or model, as the command says it; or report
+    what: str  # figure, table, list, images or model, as the command says it; report, or held back
     indices: tuple[int, ...] = ()
     selection: Selection | None = None
     per_class: int | None = None
     dpi: int = DEFAULT_DPI
     width_mm: float | None = None
     against: str = ""  # the other PGN's file, where the gallery compares with one
+    share: float = 0.0  # of the images that a PGN which holds back leaves alone
 
 
 def export_command(subject: Subject, choice: ExportChoice, out: str) -> str:
-    """`pgn-studio export …` as one line for a shell, with the PGN that is open."""
+    """`pgn-studio export …`, or what writes it, as one line for a shell, with the PGN that is open."""
+    if choice.what == "held back":
+        return shlex.join(_start("hold-back", subject, out, "--share", f"{choice.share:g}"))
     if choice.what == "report":  # as the window writes it, which trains nothing
         return shlex.join([*_start("report", subject, out), "--baselines", "none"])
     words = _start("export", subject, out, "--what", choice.what)

@@ -19,9 +19,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.errors import DataError
 from pgn_studio.core.evaluation.selection import Selection
 from pgn_studio.gui.inspection.command import DEFAULT_DPI, ExportChoice, export_command
 from pgn_studio.gui.inspection.subject import Subject
+from pgn_studio.gui.widgets.row_table import percent
 
 WHATS = {
     "figure": ("Figure: original | perturbation | perturbed", "figure.png"),
@@ -29,10 +31,12 @@ WHATS = {
     "list": ("List of the images", "list.csv"),
     "images": ("Perturbed images as PNG, with a manifest", "images"),
     "model": ("PGN with its normalisation, for other programs", "model.pt2"),
+    "held back": ("PGN that leaves alone what it perturbs least", "held-back.safetensors"),
     "report": ("Report: every metric with its interval, survival, examples", "report"),
 }
 SELECTED, SHOWN, PER_CLASS = "selected", "shown", "per class"
 LARGEST_FIGURE = 40  # rows, as core.export.figure
+USUAL_SHARE = 15  # percent, as `pgn-studio hold-back`
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class ExportDialog(QDialog):
         self._what = self._combo("export-what", "What to export")
         self._what.setToolTip("What is written; the command below follows")
         for name, (title, _file) in WHATS.items():
-            self._what.addItem(title, name)
+            if name != "held back" or offered.subject.can_hold_back:
+                self._what.addItem(title, name)
         self._which = self._combo("export-which", "Which images")
         self._which.setToolTip("The images selected in the gallery, all that it shows, or some of each class")
         number = len(offered.selected)
@@ -88,6 +93,13 @@ class ExportDialog(QDialog):
         self._dpi.setRange(30, 1200)
         self._dpi.setValue(DEFAULT_DPI)
         self._dpi.setSuffix(" dpi")
+        self._share = QSpinBox(self)
+        self._share.setObjectName("export-share")
+        self._share.setAccessibleName("Share of images to leave alone")
+        self._share.setToolTip("Of the images of this split, those with the smallest perturbation")
+        self._share.setRange(0, 95)
+        self._share.setValue(USUAL_SHARE)
+        self._share.setSuffix(" %")
         self._command = QLineEdit(self)
         self._command.setObjectName("export-command")
         self._command.setAccessibleName("The same as a command")
@@ -102,7 +114,7 @@ class ExportDialog(QDialog):
     @property
     def choice(self) -> ExportChoice:
         what, which = str(self._what.currentData()), self._which.currentData()
-        whole = what in ("table", "model", "report")
+        whole = what in ("table", "model", "report", "held back")
         width = self._width.value()
         return ExportChoice(
             what,
@@ -112,6 +124,7 @@ class ExportDialog(QDialog):
             dpi=self._dpi.value(),
             width_mm=width if width >= 20 else None,
             against=self._offered.against,
+            share=self._share.value() / 100 if what == "held back" else 0.0,
         )
 
     @property
@@ -133,6 +146,7 @@ class ExportDialog(QDialog):
         form.addRow("&Of each class", self._count)
         form.addRow("Wi&dth", self._width)
         form.addRow("&Resolution", self._dpi)
+        form.addRow("&Leave alone", self._share)
         form.addRow("Command", self._command)
         form.addRow(self._hint)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
@@ -147,7 +161,7 @@ class ExportDialog(QDialog):
         buttons.rejected.connect(self.reject)
         copy.clicked.connect(self._copy)
         form.addRow(buttons)
-        for spin in (self._count, self._width, self._dpi):
+        for spin in (self._count, self._width, self._dpi, self._share):
             spin.valueChanged.connect(self._refresh)
         self.resize(620, self.sizeHint().height())
 
@@ -160,6 +174,7 @@ class ExportDialog(QDialog):
         self._count.setEnabled(images and choice.selection is not None and choice.per_class is not None)
         self._width.setEnabled(choice.what == "figure")
         self._dpi.setEnabled(choice.what == "figure")
+        self._share.setEnabled(choice.what == "held back")
         self._command.setText(export_command(self._offered.subject, choice, self.file_name))
         self._command.setCursorPosition(0)
         rows = self._rows(choice)
@@ -167,13 +182,32 @@ class ExportDialog(QDialog):
         text = f"A figure takes {LARGEST_FIGURE} images at most, and these are {rows:,}." if too_many else ""
         if not rows and images:
             text = "The gallery shows no image."
-        self._hint.setText(text)
         self._export.setEnabled(not text)
+        if choice.what == "held back":
+            text = self._effect(choice.share)
+        self._hint.setText(text)
 
     def _rows(self, choice: ExportChoice) -> int:
         if choice.per_class is not None:
             return min(choice.per_class * len(self._offered.subject.dataset.classes), self._offered.shown)
         return len(choice.indices) if choice.selection is None else self._offered.shown
+
+    def _effect(self, share: float) -> str:
+        """What holding back does to the images of this split; disables the export where it cannot."""
+        from pgn_studio.core.evaluation.holding_back import hold_back
+
+        evaluation = self._offered.subject.evaluation
+        try:
+            held = hold_back(evaluation, share=share)
+        except DataError as error:
+            self._export.setEnabled(False)
+            return str(error)
+        was = evaluation.metrics
+        chosen = " Chosen on these images; measure it on others." if evaluation.split_name == "test" else ""
+        before = f"{percent(was.perturbed_accuracy_8bit)}, {was.fixed_8bit} fixed, {was.broken_8bit} broken"
+        after = f"{percent(held.perturbed_accuracy_8bit)}, {held.fixed_8bit}, {held.broken_8bit}"
+        alone = f"Leaves alone {held.left_alone:,} of {was.n:,} images."
+        return f"{alone} As saved: {before} become {after}.{chosen}"
 
     def _accept(self) -> None:
         self.wanted.emit(self.choice)

@@ -113,6 +113,20 @@ class Exporter(QObject):
 
         self._run(f"Writing {path.name} …", write, lambda said: self._tell(f"Written and checked: {said}"))
 
+    def held_back(self, path: Path, subject: Subject, share: float) -> None:
+        """Write a PGN that leaves alone this share of the split's images."""
+
+        def write(_progress: Progress) -> None:
+            from pgn_studio.core.evaluation.holding_back import hold_back
+            from pgn_studio.core.perturbation.pgn import save_pgn
+
+            if subject.pgn.path is not None and path.absolute() == subject.pgn.path.absolute():
+                raise PgnStudioError("That is the file of the PGN that is open.", hint="Choose another name.")
+            pgn = hold_back(subject.evaluation, share=share).applied(subject.pgn, name=path.stem)
+            save_pgn(path, pgn.generator, pgn.info)
+
+        self._run(f"Writing {path.name} …", write, lambda _result: self._tell(f"PGN written to {path}"))
+
     def images(self, folder: Path, subject: Subject, indices: Sequence[int] | None) -> None:
         """Write perturbed PNGs and a manifest into `folder`: `indices`, or the whole split."""
 

@@ -89,10 +89,12 @@ class InspectionPage(QWidget):
         subject = Subject(pgn, classifier, dataset, split_name, evaluation)
         stay = self._chosen if subject.same_images(self._subject) else -1
         self._subject = subject
-        figures = evaluation.metrics
+        figures, left_alone = evaluation.metrics, evaluation.per_image.left_alone
+        held = f", {left_alone:,} images left as they are" if left_alone else ""
         self.toolbar.set_title(
             f"{pgn.info.name or 'PGN'} on {dataset.name}/{split_name}: {percent(figures.clean_accuracy)} → "
             f"{percent(figures.perturbed_accuracy)} ({percent(figures.perturbed_accuracy_8bit)} as saved)"
+            f"{held}"
         )
         self._stack.setCurrentIndex(1)
         self._choose(-1)

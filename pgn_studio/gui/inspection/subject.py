@@ -35,3 +35,8 @@ class Subject:
     def stem(self) -> str:
         """The beginning of the names proposed for exported files."""
         return f"{self.pgn.info.name or 'pgn'}-{self.split_name}".replace("/", "-")
+
+    @property
+    def can_hold_back(self) -> bool:
+        """Whether the evaluation can say where to: the PGN enhances, and does not hold back already."""
+        return self.pgn.info.problem == "enhance" and self.pgn.info.least_rms == 0

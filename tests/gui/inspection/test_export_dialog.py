@@ -20,7 +20,13 @@ from PySide6.QtWidgets import (
     QToolButton,
 )
 
+from pgn_studio.core.classifiers.loading import load_classifier
+from pgn_studio.core.config import DataSettings
+from pgn_studio.core.data.sources import load_dataset
+from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.evaluation.selection import Outcome, Range, Selection, SortKey, select
+from pgn_studio.core.paths import trained_folder
+from pgn_studio.core.perturbation.pgn import load_pgn
 from pgn_studio.gui.inspection.command import ExportChoice, export_command
 from pgn_studio.gui.inspection.export_dialog import ExportDialog
 from pgn_studio.gui.inspection.page import InspectionPage
@@ -29,6 +35,16 @@ from tests.gui.inspection.studies import CLASSES, COUNT, Study
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture(scope="module")
+def demo_subject() -> Subject:
+    """The bundled PGN on the digits' validation images."""
+    dataset = load_dataset(DataSettings.make(dataset="digits"))
+    classifier = load_classifier(trained_folder() / "digits-classifier.safetensors")
+    pgn = load_pgn(trained_folder() / "digits-enhance.safetensors")
+    evaluation = evaluate(pgn, classifier, dataset.split("val"), split_name="val", dataset_name="digits")
+    return Subject(pgn, classifier, dataset, "val", evaluation)
 
 
 def open_dialog(page: InspectionPage) -> ExportDialog:
@@ -161,3 +177,46 @@ def test_a_strip_of_the_chosen_image_is_written(
         page.findChild(QPushButton, "export_strip_button").click()
     with Image.open(path) as picture:
         assert picture.width > 600  # this PGN, random signs, FGSM
+
+
+def test_a_pgn_that_holds_back_is_written(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_subject: Subject
+) -> None:
+    """The dialog says what the share does; the file, measured, does that."""
+    page = InspectionPage()
+    qtbot.addWidget(page)
+    page.show()
+    shown = (getattr(demo_subject, name) for name in ("pgn", "classifier", "dataset"))
+    page.show_evaluation(*shown, demo_subject.split_name, demo_subject.evaluation)
+    dialog = open_dialog(page)
+    share, hint = dialog.findChild(QSpinBox, "export-share"), dialog.findChild(QLabel, "export-hint")
+    assert not share.isEnabled()
+    choose(dialog, "export-what", "held back")
+    assert share.isEnabled()
+    share.setValue(60)
+    said = hint.text()  # the dialog is gone with the export
+    assert said.startswith("Leaves alone 161 of 269 images. As saved: 100.0 %, 27 fixed, 0 broken")
+    path = tmp_path / "mine.safetensors"
+    export(qtbot, page, dialog, monkeypatch, path)
+    held = load_pgn(path)
+    found = evaluate(
+        held, demo_subject.classifier, demo_subject.split, split_name="val", dataset_name="digits"
+    )
+    assert f"become {100 * found.metrics.perturbed_accuracy_8bit:.1f} %" in said
+    assert found.per_image.left_alone == 161
+
+    page.show_evaluation(held, demo_subject.classifier, demo_subject.dataset, "val", found)
+    assert "161 images left as they are" in page.findChild(QLabel, "inspection-title").text()
+    dialog = open_dialog(page)
+    assert dialog.findChild(QComboBox, "export-what").findData("held back") == -1  # it does already
+    dialog.reject()
+
+
+def test_holding_back_where_all_perturbations_are_alike_says_why_not(page: InspectionPage) -> None:
+    dialog = open_dialog(page)
+    choose(dialog, "export-what", "held back")
+    assert "of one size" in dialog.findChild(QLabel, "export-hint").text()
+    assert not dialog.findChild(QPushButton, "export-now").isEnabled()
+    dialog.findChild(QSpinBox, "export-share").setValue(0)
+    assert dialog.findChild(QPushButton, "export-now").isEnabled()
+    dialog.reject()

@@ -29,6 +29,7 @@ WRITTEN = {
     "list": "digits-enhance-test-list.csv",
     "images": "digits-enhance-test-images/manifest.csv",
     "model": "digits-enhance-test-model.pt2",
+    "held back": "digits-enhance-test-held-back.safetensors",
     "report": "digits-enhance-test-report/report.html",
 }
 

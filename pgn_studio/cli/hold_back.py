@@ -1,0 +1,117 @@
+"""`pgn-studio hold-back`: a PGN that leaves alone the images which it perturbs least."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pgn_studio.cli import terminal
+from pgn_studio.cli.blackbox import GivenAccess, with_access
+from pgn_studio.cli.evaluate import (
+    BatchSize,
+    ClassifierArch,
+    DeviceName,
+    OtherClassifier,
+    SplitName,
+    Target,
+    measure,
+)
+from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.options import refuse_folder, with_settings
+from pgn_studio.cli.targets import WhichPgn, check_classifier, find_pgn
+from pgn_studio.core.config import DataSettings
+from pgn_studio.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pgn_studio.core.evaluation.evaluate import Evaluation
+    from pgn_studio.core.evaluation.holding_back import HoldingBack
+    from pgn_studio.core.runs import RunFolder
+
+_USUAL_SHARE = 0.15  # at most a quarter broken of what is fixed, on photographs at 32 px (docs/experiments)
+EXAMPLE = "Example: pgn-studio hold-back photos-enhance --share 0.15 --out cautious.safetensors"
+
+
+@with_settings(DataSettings, leave_out=("image_size",))
+@with_access
+def hold_back(
+    given: dict[str, Any],
+    access: GivenAccess,
+    target: Target,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", help="The new PGN, a .safetensors file.", show_default=False),
+    ],
+    share: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.95, help="The share of images to leave alone; 0 undoes it."),
+    ] = _USUAL_SHARE,
+    split: SplitName = "val",
+    which: Annotated[WhichPgn, typer.Option(help="Of a run's PGNs, as for `evaluate`.")] = "kept",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    classifier: OtherClassifier = None,
+    classifier_arch: ClassifierArch = None,
+    device: DeviceName = "auto",
+    batch_size: BatchSize = 64,
+) -> None:
+    """Make of a PGN that enhances one that leaves alone the images which it perturbs least.
+
+    A PGN perturbs little where it is unsure, and there it breaks most: one that holds back breaks fewer
+    images, and fixes fewer. How small is too small is read off the validation images, without their
+    labels. The new PGN is a file that all commands and the window take; the old one stays as it is.
+    """
+    DataSettings.make(**given)
+    out = out.expanduser()
+    _check_out(out, find_pgn(target, which)[1], force=force)  # a typo shows before torch is imported
+    if classifier is not None:
+        check_classifier(classifier)
+        access.check(classifier)
+    prepare()
+    from dataclasses import replace
+
+    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.core.device import pick_device
+    from pgn_studio.core.evaluation import holding_back
+    from pgn_studio.core.perturbation.pgn import save_pgn
+
+    pick_device(device)
+    foreign = ForeignClassifier.given(classifier_arch, access)
+    with Interruption() as stop:
+        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop, which=which)
+        subject = replace(subject, pgn=holding_back.without_holding_back(subject.pgn))
+        evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
+    held = holding_back.hold_back(evaluation, share=share)
+    pgn = held.applied(subject.pgn, name=out.stem)
+    save_pgn(out, pgn.generator, pgn.info)
+    for line in _said(evaluation, held):
+        terminal.result(line)
+    terminal.result(str(out))
+    terminal.note(f"On images that had no part in this: pgn-studio evaluate {out}")
+
+
+def _check_out(out: Path, run: RunFolder | None, *, force: bool) -> None:
+    refuse_folder(out, "--out")
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"--out: expected a .safetensors file, got {out.name}.")
+    own = () if run is None else (run.pgn_path, run.best_pgn_path, run.last_pgn_path, run.checkpoint_path)
+    if out.absolute() in {path.absolute() for path in own}:
+        raise ConfigError(
+            f"--out: {out.name} is the run's own record.", hint="Choose another name; the run stays as it is."
+        )
+    if out.exists() and not force:
+        raise ConfigError(f"--out: {out} is there already.", hint="Give --force to replace it.")
+
+
+def _said(evaluation: Evaluation, held: HoldingBack) -> tuple[str, ...]:
+    """What it does to the images that it was chosen on."""
+    metrics, percent = evaluation.metrics, terminal.percent
+    return (
+        f"Leaves alone {held.left_alone:,} of {metrics.n:,} images ({evaluation.split_name}), those whose "
+        f"perturbation has an RMS below {held.least_rms:.4g}.",
+        f"As it was: {percent(metrics.clean_accuracy)} → {percent(metrics.perturbed_accuracy_8bit)}, "
+        f"{metrics.fixed_8bit} fixed, {metrics.broken_8bit} broken, RMS {metrics.rms_mean:.4g} (8 bits)",
+        f"Held back: {percent(held.clean_accuracy)} → {percent(held.perturbed_accuracy_8bit)}, "
+        f"{held.fixed_8bit} fixed, {held.broken_8bit} broken, RMS {held.rms_mean:.4g}",
+    )

@@ -1,0 +1,83 @@
+"""A PGN that leaves alone the images that it perturbs least: it breaks fewer, and fixes fewer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from pgn_studio.core.errors import ConfigError, DataError
+from pgn_studio.core.evaluation import metrics as measures
+from pgn_studio.core.evaluation.evaluate import Evaluation
+from pgn_studio.core.perturbation.pgn import Pgn
+
+
+@dataclass(frozen=True)
+class HoldingBack:
+    """Where a PGN begins to perturb, and what that does to the images that it was measured on."""
+
+    least_rms: float  # of p in the PGN's input space
+    left_alone: int
+    clean_accuracy: float
+    perturbed_accuracy: float
+    perturbed_accuracy_8bit: float
+    fixed: int  # before 8 bits, as in Metrics
+    broken: int
+    fixed_8bit: int
+    broken_8bit: int
+    rms_mean: float
+
+    def applied(self, pgn: Pgn, *, name: str) -> Pgn:
+        """The same network as a PGN of that name which holds back; its figures are these."""
+        figures = {figure: float(getattr(self, figure)) for figure in measures.FIGURES_KEPT}
+        info = replace(pgn.info, name=name, least_rms=self.least_rms, metrics=figures)
+        return Pgn(pgn.generator, info).eval()
+
+
+def without_holding_back(pgn: Pgn) -> Pgn:
+    """The PGN as it was trained. Raises ConfigError for one that attacks."""
+    if pgn.info.problem != "enhance":
+        raise ConfigError(
+            "Only a PGN that enhances can hold back; this one attacks.",
+            hint="A weaker attack: `pgn-studio perturb --strength`, or a larger --gamma.",
+        )
+    return Pgn(pgn.generator, replace(pgn.info, least_rms=0.0), path=pgn.path).eval()
+
+
+def hold_back(evaluation: Evaluation, *, share: float) -> HoldingBack:
+    """Leave alone this share (0…1) of the images, those with the least p.
+
+    `evaluation` is of a PGN that does not hold back, on images that it did not learn from. Which they
+    are does not depend on the labels. Raises DataError where all of their p are alike.
+    """
+    image = evaluation.per_image
+    count = min(round(share * len(image)), len(image) - 1)
+    ascending = np.sort(image.rms).astype(np.float64)
+    least = float(ascending[count - 1 : count + 1].mean()) if count else 0.0  # between two images
+    used = image.rms >= least
+    if count and used.all():
+        raise DataError(
+            "All perturbations are of one size: there is nothing to choose by.",
+            hint="A PGN that perturbs all images alike cannot hold back.",
+        )
+    clean = image.clean_prediction == image.labels
+
+    def outcome(predictions: npt.NDArray[np.signedinteger[npt.NBitBase]]) -> tuple[float, int, int]:
+        right = np.where(used, predictions == image.labels, clean)
+        return float(right.mean()), *measures.fixed_and_broken(clean, right)
+
+    accuracy, fixed, broken = outcome(image.perturbed_prediction)
+    accuracy_8bit, fixed_8bit, broken_8bit = outcome(image.perturbed_prediction_8bit)
+    return HoldingBack(
+        least_rms=least,
+        left_alone=int((~used).sum()),
+        clean_accuracy=float(clean.mean()),
+        perturbed_accuracy=accuracy,
+        perturbed_accuracy_8bit=accuracy_8bit,
+        fixed=fixed,
+        broken=broken,
+        fixed_8bit=fixed_8bit,
+        broken_8bit=broken_8bit,
+        rms_mean=float(np.where(used, image.rms, 0).mean(dtype=np.float64)),
+    )
