@@ -108,6 +108,7 @@ class ExportDialog(QDialog):
         self._hint = QLabel(self)
         self._hint.setObjectName("export-hint")
         self._hint.setWordWrap(True)
+        self._hint.setMinimumHeight(2 * self._hint.fontMetrics().lineSpacing())
         self._build()
         self._refresh()
 
