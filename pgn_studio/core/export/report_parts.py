@@ -292,7 +292,7 @@ def coverage_rows(evaluation: Evaluation, bootstrap: Bootstrap) -> list[Coverage
     clean, saved = image.clean_prediction == image.labels, _saved_right(evaluation)
     ascending = np.sort(image.rms)
     least = {float(ascending[round((1 - coverage) * len(image))]) for coverage in COVERAGES}  # ties are one
-    used = {rms: image.rms >= rms for rms in sorted(least)}
+    used = {rms: (image.rms >= rms) & (image.linf > 0) for rms in sorted(least)}
     right = {rms: np.where(perturbed, saved, clean) for rms, perturbed in used.items()}
     shares = Shares(bootstrap, {"clean": clean, **{f"{rms}": flags for rms, flags in right.items()}})
     return [

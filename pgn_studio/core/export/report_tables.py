@@ -98,6 +98,11 @@ def warnings(report: Report) -> list[str]:
     found = list(report.exposure.warnings)
     if report.bootstrap.n < 100:
         found.append(f"Only {report.bootstrap.n} images: the intervals are wide, and themselves uncertain.")
+    if left_alone := report.evaluation.per_image.left_alone:
+        found.append(
+            f"This PGN holds back: it leaves {left_alone:,} of {report.bootstrap.n:,} images as they are; "
+            "all figures count them."
+        )
     if not report.baselines:
         found.append(
             "No baselines were measured: noise, one gradient step or fine-tuning might do as well "

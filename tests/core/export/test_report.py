@@ -147,6 +147,18 @@ def test_images_of_small_perturbations_are_left_alone() -> None:
     assert others[-1].fixed < whole.fixed
 
 
+def test_a_pgn_that_holds_back_is_told_as_one() -> None:
+    report = small_report()
+    assert not any("holds back" in text for text in warnings(report))
+    image = report.evaluation.per_image
+    least = float(np.median(image.rms))
+    held = small_report(least_rms=least)
+    alone = int((image.rms < least).sum())
+    assert held.evaluation.per_image.left_alone == alone > 0
+    assert held.coverage[0].coverage == pytest.approx(1 - alone / len(image))
+    assert any(f"leaves {alone} of {len(image)} images as they are" in text for text in warnings(held))
+
+
 def test_perturbations_of_one_size_are_one_row_of_coverage() -> None:
     report = small_report(generator=Shift(red=0.03))
     assert [row.coverage for row in report.coverage] == [1.0]
