@@ -100,6 +100,8 @@ BASELINES = {
     **dict.fromkeys(("shared", "adv", "frozen-shared", "frozen-adv", "adv-temperature-1"), ("all",)),
     "temperature-1": ("direct",),
 }
+# Shares of images that the PGNs of these names leave alone, once more.
+HELD = dict.fromkeys(("shared", "blackbox", "blackbox-long"), ("0.15", "0.25"))
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Job:
     seed: int
     options: tuple[str, ...]
     baselines: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
     def folder(self, root: Path) -> Path:
         return root / "runs" / f"{self.data}-{self.name}-{self.seed}"
@@ -125,7 +128,7 @@ def all_jobs() -> list[Job]:
         for seed in SEEDS:
             for name, options in {**TARGETS, **COMPARED}.items():
                 given = options if name.removeprefix("frozen-") in DEFAULT_EPOCHS else (*steps, *options)
-                jobs.append(Job(data, name, seed, given, BASELINES.get(name, ())))
+                jobs.append(Job(data, name, seed, given, BASELINES.get(name, ()), HELD.get(name, ())))
             for gamma in GAMMAS:
                 if gamma != USUAL_GAMMA:
                     jobs.append(Job(data, name_of(gamma), seed, (*steps, "--gamma", f"{gamma:g}")))
@@ -134,7 +137,10 @@ def all_jobs() -> list[Job]:
     for data, names in UNCHANGED.items():
         for seed in SEEDS:
             options = {**TARGETS, **COMPARED}
-            jobs += [Job(data, name, seed, options[name], BASELINES.get(name, ())) for name in names]
+            jobs += [
+                Job(data, name, seed, options[name], BASELINES.get(name, ()), HELD.get(name, ()))
+                for name in names
+            ]
     return jobs
 
 
@@ -188,6 +194,11 @@ def do(job: Job, root: Path) -> None:
     for baseline in job.baselines:
         if not (folder / f"{baseline}.json").is_file():
             command("baseline", baseline, str(folder), "--json", str(folder / f"{baseline}.json"))
+    for share in job.held:
+        pgn, figures = folder / f"held-{share}.safetensors", folder / f"held-{share}.json"
+        if not figures.is_file():
+            command("hold-back", str(folder), "--share", share, "--out", str(pgn), "--force")
+            command("evaluate", str(pgn), "--json", str(figures))
     print(folder.name, flush=True)
 
 

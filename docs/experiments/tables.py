@@ -17,7 +17,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from run import ABLATION, FROZEN, GAMMAS, SEEDS, UNCHANGED, name_of
+from run import ABLATION, FROZEN, GAMMAS, HELD, SEEDS, UNCHANGED, name_of
 
 FIGURES = ("clean_accuracy", "perturbed_accuracy_8bit", "fixed_8bit", "broken_8bit", "rms_mean")
 BEGIN, END = "<!-- TABLES -->", "<!-- END -->"
@@ -30,12 +30,14 @@ ATTACKING = ("noise", "fgsm", "uap", "direct", "aid", "aid-iterated")
 
 
 def gathered(folder: Path) -> dict[str, Figures]:
-    """By "RUN" and "RUN BASELINE", of the runs in a folder."""
+    """By "RUN", "RUN BASELINE" and "RUN held-SHARE", of the runs in a folder."""
     found = {}
     for path in sorted(folder.glob("runs/*/*.json")):
         run, figures = path.parent.name, json.loads(path.read_text(encoding="utf-8"))
         if path.name == "test.json":
             found[run] = figures
+        elif path.name.startswith("held-"):
+            found[f"{run} {path.stem}"] = figures
         elif "baselines" in figures:
             found.update({f"{run} {name}": of for name, of in figures["baselines"].items()})
     return {name: {key: figures[key] for key in FIGURES} for name, figures in found.items()}
@@ -161,6 +163,26 @@ def targets(results: Results) -> None:
     table("Attacking", head, rows, least=1)
 
 
+def holding_back(results: Results) -> None:
+    rows = []
+    for data in (*DATA, *UNCHANGED):
+        bound = results.of(data, "shared", "direct")
+        for title, name in ENHANCED:
+            if not results.of(data, name, "held-0.15"):
+                continue
+            for share_held in ("", *HELD[name]):
+                runs = results.of(data, name, share_held and f"held-{share_held}")
+                broken, fixed = (sum(f[key] for f in runs.values()) for key in ("broken_8bit", "fixed_8bit"))
+                left = f"{float(share_held or 0):.0%}".replace("%", " %")
+                row = (over(runs, accuracy), share(runs, bound) or "–", flips(runs))
+                ratio = f"{100 * broken / fixed:.0f} %" if fixed else ""
+                rows.append(
+                    (TITLES.get(data, data), title, left, *row, ratio, over(runs, rms, 3), str(len(runs)))
+                )
+    head = ("data", "", "left alone", "perturbed, %", "of direct's gain", "fixed, broken", "broken / fixed")
+    table("Holding back", (*head, "RMS", "seeds"), rows)
+
+
 def baselines(results: Results) -> None:
     for problem, run, names in (
         ("enhancing", "shared", ENHANCING),
@@ -242,7 +264,7 @@ def gammas(results: Results) -> None:
 def tables(figures: dict[str, Figures]) -> str:
     written = io.StringIO()
     with redirect_stdout(written):
-        for part in (targets, baselines, ablation, gammas):
+        for part in (targets, holding_back, baselines, ablation, gammas):
             part(Results(figures))
     return written.getvalue()
 
