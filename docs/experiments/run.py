@@ -121,6 +121,11 @@ def name_of(gamma: float) -> str:
     return "ablation-default" if gamma == USUAL_GAMMA else f"gamma-{gamma:g}"
 
 
+def target(data: str, name: str, seed: int, options: tuple[str, ...]) -> Job:
+    """With what is measured beside a run of that name."""
+    return Job(data, name, seed, options, BASELINES.get(name, ()), HELD.get(name, ()))
+
+
 def all_jobs() -> list[Job]:
     jobs = []
     for data, epochs in EPOCHS.items():
@@ -128,7 +133,7 @@ def all_jobs() -> list[Job]:
         for seed in SEEDS:
             for name, options in {**TARGETS, **COMPARED}.items():
                 given = options if name.removeprefix("frozen-") in DEFAULT_EPOCHS else (*steps, *options)
-                jobs.append(Job(data, name, seed, given, BASELINES.get(name, ()), HELD.get(name, ())))
+                jobs.append(target(data, name, seed, given))
             for gamma in GAMMAS:
                 if gamma != USUAL_GAMMA:
                     jobs.append(Job(data, name_of(gamma), seed, (*steps, "--gamma", f"{gamma:g}")))
@@ -137,10 +142,7 @@ def all_jobs() -> list[Job]:
     for data, names in UNCHANGED.items():
         for seed in SEEDS:
             options = {**TARGETS, **COMPARED}
-            jobs += [
-                Job(data, name, seed, options[name], BASELINES.get(name, ()), HELD.get(name, ()))
-                for name in names
-            ]
+            jobs += [target(data, name, seed, options[name]) for name in names]
     return jobs
 
 

@@ -82,7 +82,13 @@ def over(found: dict[int, Figures], value: Callable[[Figures], float], digits: i
 
 
 def flips(found: dict[int, Figures]) -> str:
-    return f"{sum(f['fixed_8bit'] for f in found.values())}, {sum(f['broken_8bit'] for f in found.values())}"
+    return ", ".join(map(str, summed(found)))
+
+
+def summed(found: dict[int, Figures]) -> tuple[int, int]:
+    """Fixed and broken, over the seeds."""
+    fixed, broken = (sum(figures[key] for figures in found.values()) for key in ("fixed_8bit", "broken_8bit"))
+    return fixed, broken
 
 
 def table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]], *, least: int = 2) -> None:
@@ -100,10 +106,16 @@ def table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]], *, lea
     print()
 
 
+def same_classifier(found: dict[int, Figures], other: dict[int, Figures]) -> bool:
+    """As far as accuracy tells: one that another machine trained differs on some of the seeds."""
+    both = set(found) & set(other)
+    return all(found[seed]["clean_accuracy"] == other[seed]["clean_accuracy"] for seed in both)
+
+
 def share(found: dict[int, Figures], bound: dict[int, Figures]) -> str:
     """Of the bound's mean gain, over the seeds that both have; nothing where f was another machine's."""
     both = sorted(set(found) & set(bound))
-    if any(found[seed]["clean_accuracy"] != bound[seed]["clean_accuracy"] for seed in both):
+    if not same_classifier(found, bound):
         return ""
     most = statistics.mean(gain(bound[seed]) for seed in both) if both else 0.0
     if most <= 0:
@@ -168,16 +180,16 @@ def holding_back(results: Results) -> None:
     for data in (*DATA, *UNCHANGED):
         bound = results.of(data, "shared", "direct")
         for title, name in ENHANCED:
-            if not results.of(data, name, "held-0.15"):
+            held = {left: results.of(data, name, f"held-{left}") for left in HELD.get(name, ())}
+            if not any(held.values()):
                 continue
-            for share_held in ("", *HELD[name]):
-                runs = results.of(data, name, share_held and f"held-{share_held}")
-                broken, fixed = (sum(f[key] for f in runs.values()) for key in ("broken_8bit", "fixed_8bit"))
-                left = f"{float(share_held or 0):.0%}".replace("%", " %")
+            for left, runs in {"0": results.of(data, name), **held}.items():
+                fixed, broken = summed(runs)
+                alone = f"{100 * float(left):.0f} %"
                 row = (over(runs, accuracy), share(runs, bound) or "–", flips(runs))
                 ratio = f"{100 * broken / fixed:.0f} %" if fixed else ""
                 rows.append(
-                    (TITLES.get(data, data), title, left, *row, ratio, over(runs, rms, 3), str(len(runs)))
+                    (TITLES.get(data, data), title, alone, *row, ratio, over(runs, rms, 3), str(len(runs)))
                 )
     head = ("data", "", "left alone", "perturbed, %", "of direct's gain", "fixed, broken", "broken / fixed")
     table("Holding back", (*head, "RMS", "seeds"), rows)
@@ -202,12 +214,6 @@ def baselines(results: Results) -> None:
             ("", *(f"{data}: {what}" for data in DATA for what in ("%", "RMS", "seeds"))),
             rows,
         )
-
-
-def same_classifier(found: dict[int, Figures], other: dict[int, Figures]) -> bool:
-    """As far as accuracy tells: one that another machine trained differs on some of the seeds."""
-    both = set(found) & set(other)
-    return all(found[seed]["clean_accuracy"] == other[seed]["clean_accuracy"] for seed in both)
 
 
 def ablation(results: Results) -> None:

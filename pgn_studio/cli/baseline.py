@@ -23,7 +23,7 @@ from pgn_studio.cli.evaluate import (
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import refuse_folder, with_settings
-from pgn_studio.cli.targets import check_classifier, find_pgn
+from pgn_studio.cli.targets import find_pgn
 from pgn_studio.core.config import BaselineName, DataSettings
 from pgn_studio.core.errors import ClassifierError
 
@@ -72,9 +72,7 @@ def baseline(
     if json_file is not None:
         refuse_folder(json_file.expanduser(), "--json")
     find_pgn(target)  # a typo shows before torch is imported
-    if classifier is not None:
-        check_classifier(classifier)
-        access.check(classifier)
+    access.check_other(classifier)
     prepare()
     from pgn_studio.cli.opening import ForeignClassifier, open_subject
     from pgn_studio.core.baselines import names_for

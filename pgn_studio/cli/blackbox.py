@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pgn_studio.cli.options import numbers, with_fields
+from pgn_studio.cli.targets import check_classifier
 from pgn_studio.core.config import is_black_box
 from pgn_studio.core.errors import ConfigError
 
@@ -114,6 +115,12 @@ class GivenAccess:
             headers=parse_headers(self.header or ()),
             trust_code=self.trust_code,
         )
+
+    def check_other(self, classifier: str | None) -> None:
+        """Of one given instead of the recorded one, if any: raises as `check_classifier` and `check` do."""
+        if classifier is not None:
+            check_classifier(classifier)
+            self.check(classifier)
 
     def check(self, classifier: str) -> None:
         """Raises ConfigError where options of black boxes stand beside another kind of classifier."""

@@ -13,7 +13,7 @@ from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import refuse_folder, with_settings
-from pgn_studio.cli.targets import WhichPgn, check_classifier, find_pgn
+from pgn_studio.cli.targets import WhichPgn, find_pgn
 from pgn_studio.core.config import DataSettings
 
 if TYPE_CHECKING:
@@ -70,9 +70,7 @@ def evaluate(
     if json_file is not None:
         refuse_folder(json_file.expanduser(), "--json")
     find_pgn(target, which)  # a typo shows before torch is imported
-    if classifier is not None:
-        check_classifier(classifier)
-        access.check(classifier)
+    access.check_other(classifier)
     prepare()
     from pgn_studio.cli.opening import ForeignClassifier, open_subject
     from pgn_studio.core.device import pick_device

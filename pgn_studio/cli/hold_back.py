@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,8 +22,8 @@ from pgn_studio.cli.evaluate import (
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import refuse_folder, with_settings
-from pgn_studio.cli.targets import WhichPgn, check_classifier, find_pgn
-from pgn_studio.core.config import DataSettings
+from pgn_studio.cli.targets import WhichPgn, find_pgn
+from pgn_studio.core.config import USUAL_SHARE_HELD, DataSettings
 from pgn_studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from pgn_studio.core.evaluation.holding_back import HoldingBack
     from pgn_studio.core.runs import RunFolder
 
-_USUAL_SHARE = 0.15  # at most a quarter broken of what is fixed, on photographs at 32 px (docs/experiments)
 EXAMPLE = "Example: pgn-studio hold-back photos-enhance --share 0.15 --out cautious.safetensors"
 
 
@@ -47,7 +47,7 @@ def hold_back(
     share: Annotated[
         float,
         typer.Option(min=0.0, max=0.95, help="The share of images to leave alone; 0 undoes it."),
-    ] = _USUAL_SHARE,
+    ] = USUAL_SHARE_HELD,
     split: SplitName = "val",
     which: Annotated[WhichPgn, typer.Option(help="Of a run's PGNs, as for `evaluate`.")] = "kept",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
@@ -65,12 +65,8 @@ def hold_back(
     DataSettings.make(**given)
     out = out.expanduser()
     _check_out(out, find_pgn(target, which)[1], force=force)  # a typo shows before torch is imported
-    if classifier is not None:
-        check_classifier(classifier)
-        access.check(classifier)
+    access.check_other(classifier)
     prepare()
-    from dataclasses import replace
-
     from pgn_studio.cli.opening import ForeignClassifier, open_subject
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation import holding_back

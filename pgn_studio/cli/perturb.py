@@ -12,7 +12,7 @@ from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.evaluate import ClassifierArch, DeviceName, OtherClassifier, Target
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
-from pgn_studio.cli.targets import check_classifier, find_pgn
+from pgn_studio.cli.targets import find_pgn
 from pgn_studio.core.errors import Cancelled, ConfigError
 
 if TYPE_CHECKING:
@@ -74,9 +74,7 @@ def perturb(
     places = _places(files, out, force)
     if against is not None:
         find_pgn(against)
-    if classifier is not None:
-        check_classifier(classifier)
-        access.check(classifier)
+    access.check_other(classifier)
     prepare()
     from pgn_studio.cli.opening import ForeignClassifier, open_networks
     from pgn_studio.core.device import pick_device

@@ -85,10 +85,9 @@ def report(
         raise ConfigError(f"--out: {out} is a file; expected a folder for the report.")
     find_pgn(target)  # a typo shows before torch is imported
     files, others = _parts(classifiers), _parts(pgns)
-    for file in (*files, *([classifier] if classifier is not None else [])):
+    for file in files:
         check_classifier(file)
-    if classifier is not None:
-        access.check(classifier)
+    access.check_other(classifier)
     for other in others:
         find_pgn(other)
     prepare()

@@ -30,7 +30,7 @@ class HoldingBack:
 
     def applied(self, pgn: Pgn, *, name: str) -> Pgn:
         """The same network as a PGN of that name which holds back; its figures are these."""
-        figures = {figure: float(getattr(self, figure)) for figure in measures.FIGURES_KEPT}
+        figures = measures.figures_kept(self)
         info = replace(pgn.info, name=name, least_rms=self.least_rms, metrics=figures)
         return Pgn(pgn.generator, info).eval()
 

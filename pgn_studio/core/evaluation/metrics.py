@@ -12,13 +12,15 @@ from sklearn.metrics import average_precision_score
 
 from pgn_studio.core.protocols import Labels
 
-# Of Metrics, what a PGN's file says of how it did on validation.
-FIGURES_KEPT = (
-    *("clean_accuracy", "perturbed_accuracy", "perturbed_accuracy_8bit", "fixed", "broken", "rms_mean"),
-)
+_KEPT = ("clean_accuracy", "perturbed_accuracy", "perturbed_accuracy_8bit", "fixed", "broken", "rms_mean")
 Scores = npt.NDArray[np.float32]  # (N, K)
 Flags = npt.NDArray[np.bool_]  # (N,)
 Confusion = npt.NDArray[np.int64]  # (K, K): labelled, predicted
+
+
+def figures_kept(measured: object) -> dict[str, float]:
+    """Of what has figures as attributes (Metrics): those that a PGN's file keeps."""
+    return {figure: float(getattr(measured, figure)) for figure in _KEPT}
 
 
 def accuracy(predictions: Labels, labels: Labels) -> float:

@@ -8,7 +8,7 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Metrics
-from pgn_studio.core.evaluation.metrics import FIGURES_KEPT
+from pgn_studio.core.evaluation.metrics import figures_kept
 from pgn_studio.core.perturbation.pgn import PgnInfo
 from pgn_studio.core.runs import versions
 
@@ -23,7 +23,6 @@ def pgn_info(
     metrics: Metrics | None,
 ) -> PgnInfo:
     """`gamma` is the one in force; `metrics` are of the validation split, None before any are there."""
-    figures = {} if metrics is None else {figure: float(getattr(metrics, figure)) for figure in FIGURES_KEPT}
     return PgnInfo(
         name=name,
         problem=settings.problem,
@@ -42,7 +41,7 @@ def pgn_info(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
         settings=settings.model_dump(mode="json"),
-        metrics=figures,
+        metrics={} if metrics is None else figures_kept(metrics),
         versions=versions(),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )

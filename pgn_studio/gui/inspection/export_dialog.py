@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.config import USUAL_SHARE_HELD
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.evaluation.selection import Selection
 from pgn_studio.gui.inspection.command import DEFAULT_DPI, ExportChoice, export_command
@@ -36,7 +37,6 @@ WHATS = {
 }
 SELECTED, SHOWN, PER_CLASS = "selected", "shown", "per class"
 LARGEST_FIGURE = 40  # rows, as core.export.figure
-USUAL_SHARE = 15  # percent, as `pgn-studio hold-back`
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,8 @@ class ExportDialog(QDialog):
             self._which.addItem(f"Selected: {number:,}", SELECTED)
         self._which.addItem(f"All that the gallery shows: {offered.shown:,}", SHOWN)
         self._which.addItem("The first of each class shown", PER_CLASS)
-        self._count = QSpinBox(self)
-        self._count.setObjectName("export-per-class")
-        self._count.setAccessibleName("Images of each class")
+        self._count = self._spin("export-per-class", "Images of each class", (1, LARGEST_FIGURE), 2)
         self._count.setToolTip("How many of each class, in the gallery's order")
-        self._count.setRange(1, LARGEST_FIGURE)
-        self._count.setValue(2)
         self._width = QDoubleSpinBox(self)
         self._width.setObjectName("export-width")
         self._width.setAccessibleName("Width of the figure")
@@ -86,20 +82,11 @@ class ExportDialog(QDialog):
         self._width.setSuffix(" mm")
         self._width.setSpecialValueText("as it comes")
         self._width.setToolTip("Texts and lines are scaled with it; 20 mm at least")
-        self._dpi = QSpinBox(self)
-        self._dpi.setObjectName("export-dpi")
-        self._dpi.setAccessibleName("Resolution of a PNG")
+        self._dpi = self._spin("export-dpi", "Resolution of a PNG", (30, 1200), DEFAULT_DPI, " dpi")
         self._dpi.setToolTip("Dots per inch of a PNG; drawings (SVG, PDF) have none")
-        self._dpi.setRange(30, 1200)
-        self._dpi.setValue(DEFAULT_DPI)
-        self._dpi.setSuffix(" dpi")
-        self._share = QSpinBox(self)
-        self._share.setObjectName("export-share")
-        self._share.setAccessibleName("Share of images to leave alone")
+        usual = round(100 * USUAL_SHARE_HELD)
+        self._share = self._spin("export-share", "Share of images to leave alone", (0, 95), usual, " %")
         self._share.setToolTip("Of the images of this split, those with the smallest perturbation")
-        self._share.setRange(0, 95)
-        self._share.setValue(USUAL_SHARE)
-        self._share.setSuffix(" %")
         self._command = QLineEdit(self)
         self._command.setObjectName("export-command")
         self._command.setAccessibleName("The same as a command")
@@ -140,6 +127,17 @@ class ExportDialog(QDialog):
         combo.currentIndexChanged.connect(self._refresh)
         return combo
 
+    def _spin(
+        self, name: str, accessible: str, limits: tuple[int, int], value: int, suffix: str = ""
+    ) -> QSpinBox:
+        spin = QSpinBox(self)
+        spin.setObjectName(name)
+        spin.setAccessibleName(accessible)
+        spin.setRange(*limits)
+        spin.setValue(value)
+        spin.setSuffix(suffix)
+        return spin
+
     def _build(self) -> None:
         form = QFormLayout(self)
         form.addRow("&What", self._what)
@@ -179,36 +177,36 @@ class ExportDialog(QDialog):
         self._command.setText(export_command(self._offered.subject, choice, self.file_name))
         self._command.setCursorPosition(0)
         rows = self._rows(choice)
-        too_many = choice.what == "figure" and rows > LARGEST_FIGURE
-        text = f"A figure takes {LARGEST_FIGURE} images at most, and these are {rows:,}." if too_many else ""
-        if not rows and images:
-            text = "The gallery shows no image."
-        self._export.setEnabled(not text)
-        if choice.what == "held back":
-            text = self._effect(choice.share)
-        self._hint.setText(text)
+        refusal = effect = ""
+        if choice.what == "figure" and rows > LARGEST_FIGURE:
+            refusal = f"A figure takes {LARGEST_FIGURE} images at most, and these are {rows:,}."
+        elif not rows and images:
+            refusal = "The gallery shows no image."
+        elif choice.what == "held back":
+            refusal, effect = self._held(choice.share)
+        self._hint.setText(refusal or effect)
+        self._export.setEnabled(not refusal)
 
     def _rows(self, choice: ExportChoice) -> int:
         if choice.per_class is not None:
             return min(choice.per_class * len(self._offered.subject.dataset.classes), self._offered.shown)
         return len(choice.indices) if choice.selection is None else self._offered.shown
 
-    def _effect(self, share: float) -> str:
-        """What holding back does to the images of this split; disables the export where it cannot."""
+    def _held(self, share: float) -> tuple[str, str]:
+        """Why it cannot hold back, or else what that does to the images of this split."""
         from pgn_studio.core.evaluation.holding_back import hold_back
 
         evaluation = self._offered.subject.evaluation
         try:
             held = hold_back(evaluation, share=share)
         except DataError as error:
-            self._export.setEnabled(False)
-            return str(error)
+            return str(error), ""
         was = evaluation.metrics
         chosen = " Chosen on these images; measure it on others." if evaluation.split_name == "test" else ""
         before = f"{percent(was.perturbed_accuracy_8bit)}, {was.fixed_8bit} fixed, {was.broken_8bit} broken"
         after = f"{percent(held.perturbed_accuracy_8bit)}, {held.fixed_8bit}, {held.broken_8bit}"
         alone = f"Leaves alone {held.left_alone:,} of {was.n:,} images."
-        return f"{alone} As saved: {before} become {after}.{chosen}"
+        return "", f"{alone} As saved: {before} become {after}.{chosen}"
 
     def _accept(self) -> None:
         self.wanted.emit(self.choice)
