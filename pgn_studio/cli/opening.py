@@ -87,6 +87,8 @@ def open_dataset(settings: DataSettings, stop: Interruption) -> ImageDataset:
     terminal.note(
         f"Data: {dataset.name}, {len(dataset.classes)} classes at {dataset.image_size} px: {sizes} images."
     )
+    for notice in dataset.notices:
+        terminal.note(f"note: {notice}")
     if dataset.skipped:
         terminal.note(f"{len(dataset.skipped)} files cannot be read and were left out:")
     for number, item in enumerate(dataset.skipped):

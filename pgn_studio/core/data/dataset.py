@@ -73,6 +73,7 @@ class ImageDataset:
 
     `fingerprint` (SHA-256, hex) covers classes, names, labels, byte sizes and who is in which
     split, not the pixels; `root` is where the files lie, "" for data that a package brings along.
+    `notices` are sentences about what was decided while loading; every face shows them.
     """
 
     name: str
@@ -82,6 +83,7 @@ class ImageDataset:
     splits: Mapping[str, Split]
     skipped: tuple[SkippedFile, ...]
     fingerprint: str
+    notices: tuple[str, ...] = ()
 
     def split(self, name: str) -> Split:
         """The split called `name`; "validation" and "valid" mean "val". Raises DataError."""
@@ -101,6 +103,7 @@ def assemble(
     labels: Labels,
     rows: Mapping[str, Rows],
     skipped: Sequence[SkippedFile] = (),
+    notices: Sequence[str] = (),
 ) -> ImageDataset:
     """Put the parts together: `labels` (one for each row of the store), `rows` of each split."""
     return ImageDataset(
@@ -111,6 +114,7 @@ def assemble(
         splits={split: Split(split, store, members, labels[members]) for split, members in rows.items()},
         skipped=tuple(skipped),
         fingerprint=_fingerprint(classes, store, labels, rows),
+        notices=tuple(notices),
     )
 
 
