@@ -13,7 +13,6 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGE = REPOSITORY / "pgn_studio"
-LONGEST_MODULE = 400  # lines
 
 # What newer Pythons added to modules that we import from; typing_extensions has its own of each.
 NEWER_THAN_3_10 = {
@@ -87,11 +86,6 @@ def test_no_name_is_newer_than_python_3_10() -> None:
         if name in NEWER_THAN_3_10.get(module, ())
     ]
     assert not found
-
-
-def test_no_module_is_too_long() -> None:
-    lengths = {path.relative_to(REPOSITORY): len(path.read_text().splitlines()) for path in modules()}
-    assert not {path: length for path, length in lengths.items() if length >= LONGEST_MODULE}
 
 
 def modules() -> list[Path]:

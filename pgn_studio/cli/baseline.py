@@ -82,11 +82,14 @@ def baseline(
     pick_device(device)
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
-        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
+        subject = open_subject(
+            target, given, classifier=classifier, foreign=foreign, stop=stop, split=split
+        )
         context = _context(subject, seed, device=device, stop=stop)
         names = names_for(context.problem) if name == "all" else [name]
         rows = _rows(subject, context, names, split, batch_size=batch_size, stop=stop)
-    terminal.result_table(_table(rows, f"{subject.pgn.path} on {subject.dataset.name}, {split}"))
+    title = f"{subject.pgn.path} on {subject.dataset.name}, {rows[0][2].split_title}"
+    terminal.result_table(_table(rows, title))
     if json_file is not None:
         write_json(json_file.expanduser(), _figures(rows, context))
         terminal.note(f"Figures: {json_file}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,6 +122,7 @@ def _measure(
     stop: Interruption,
 ) -> list[ClassifiedSplit]:
     from pgn_studio.core.evaluation.clean import classify_split
+    from pgn_studio.core.evaluation.leakage import classifier_learned
 
     measured = []
     for name in names:
@@ -129,7 +131,8 @@ def _measure(
             found = classify_split(
                 network, split, split_name=name, batch_size=batch_size, device=device, progress=report
             )
-        measured.append(found)
+        learned = classifier_learned(network, dataset, name)
+        measured.append(replace(found, learned=learned))
     return measured
 
 
@@ -172,7 +175,7 @@ def _accuracies(measured: Sequence[ClassifiedSplit], title: str) -> Table:
     for one in measured:
         found = one.accuracy
         interval = f"{terminal.percent(found.low)} – {terminal.percent(found.high)}"
-        table.add_row(one.split_name, str(len(one.labels)), terminal.percent(found.value), interval)
+        table.add_row(one.title, str(len(one.labels)), terminal.percent(found.value), interval)
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -79,7 +80,9 @@ def evaluate(
     pick_device(device)
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
-        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop, which=which)
+        subject = open_subject(
+            target, given, classifier=classifier, foreign=foreign, stop=stop, which=which, split=split
+        )
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
     terminal.result_table(evaluation_table(evaluation, str(subject.pgn.path)))
     if subject.classifier.queries is not None:
@@ -93,9 +96,10 @@ def measure(subject: Subject, split: str, *, device: str, batch_size: int, stop:
     """Evaluate on one split with a progress bar."""
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation.evaluate import evaluate as measured
+    from pgn_studio.core.evaluation.leakage import find_leakage
 
     with terminal.progress(f"Measuring on {split}", stop) as report:
-        return measured(
+        evaluation = measured(
             subject.pgn,
             subject.classifier,
             subject.dataset.split(split),
@@ -105,13 +109,15 @@ def measure(subject: Subject, split: str, *, device: str, batch_size: int, stop:
             device=pick_device(device),
             progress=report,
         )
+    leakage = find_leakage(subject.pgn, subject.classifier, subject.dataset, split)
+    return replace(evaluation, leakage=leakage)
 
 
 def evaluation_table(evaluation: Evaluation, name: str) -> Table:
     """The figures as a person reads them."""
     metrics, percent = evaluation.metrics, terminal.percent
     table = Table(
-        title=f"{name} on {evaluation.dataset_name}, {evaluation.split_name} ({metrics.n} images)",
+        title=f"{name} on {evaluation.dataset_name}, {evaluation.split_title}, {metrics.n} images",
         title_justify="left",
     )
     for heading in ("", "clean", "perturbed", "perturbed, 8 bits"):

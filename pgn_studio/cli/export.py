@@ -162,7 +162,9 @@ def export(
         return
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
-        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
+        subject = open_subject(
+            target, given, classifier=classifier, foreign=foreign, stop=stop, split=split
+        )
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
         picked = Picked(subject, evaluation, chosen, count, _other(subject, chosen))
         if chosen.versus is not None:
@@ -253,8 +255,7 @@ def export_outcome(
 
     subject, outcome = picked.subject, picked.chosen.outcome
     rows = triptych_rows(subject.pgn, subject.classifier, picked.split, picked.indices(FIGURE_ROWS))
-    split_name = picked.evaluation.split_name
-    title = f"{subject.dataset.name}, {split_name}: {outcome.replace('-', ' ')} images"
+    title = f"{subject.dataset.name}, {picked.evaluation.split_title}: {outcome.replace('-', ' ')} images"
     title = "" if outcome == "any" else title
     export_figure(out, rows, title=title, gain=gain, dpi=dpi, width_mm=width_mm)
 

@@ -75,7 +75,9 @@ def hold_back(
     pick_device(device)
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
-        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop, which=which)
+        subject = open_subject(
+            target, given, classifier=classifier, foreign=foreign, stop=stop, which=which, split=split
+        )
         subject = replace(subject, pgn=holding_back.without_holding_back(subject.pgn))
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
     held = holding_back.hold_back(evaluation, share=share)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,13 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.targets import WhichPgn, find_pgn
-from pgn_studio.core.classifiers import Classifier, Normalisation, check_classes, load_classifier
+from pgn_studio.core.classifiers import (
+    Classifier,
+    Normalisation,
+    check_classes,
+    load_classifier,
+    recorded_data_range,
+)
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.onnx import onnx_image_size
 from pgn_studio.core.classifiers.loading import is_saved_by_us
@@ -30,6 +36,7 @@ from pgn_studio.core.config import (
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.sources import load_dataset
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
+from pgn_studio.core.evaluation.leakage import classifier_learned, divided_as_learned, find_leakage
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, find_classifier, load_pgn
 from pgn_studio.core.pretrained import Triple
@@ -87,8 +94,7 @@ def open_dataset(settings: DataSettings, stop: Interruption) -> ImageDataset:
     terminal.note(
         f"Data: {dataset.name}, {len(dataset.classes)} classes at {dataset.image_size} px: {sizes} images."
     )
-    for notice in dataset.notices:
-        terminal.note(f"note: {notice}")
+    _note_each(dataset.notices)
     if dataset.skipped:
         terminal.note(f"{len(dataset.skipped)} files cannot be read and were left out:")
     for number, item in enumerate(dataset.skipped):
@@ -98,6 +104,11 @@ def open_dataset(settings: DataSettings, stop: Interruption) -> ImageDataset:
     if len(dataset.skipped) > _SKIPPED_SHOWN:
         terminal.note(f"  and {len(dataset.skipped) - _SKIPPED_SHOWN} more, all in the log")
     return dataset
+
+
+def _note_each(notices: Iterable[str]) -> None:
+    for notice in notices:
+        terminal.note(f"note: {notice}")
 
 
 def absolute_dataset(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,14 +133,25 @@ def open_both(
             source, mean=foreign.mean, std=foreign.std, channels=foreign.channels
         )
         size = settings.image_size or classifier.info.image_size
-        dataset = open_dataset(settings.updated(image_size=size), stop)
+        white = settings.data_range or recorded_data_range(classifier)
+        dataset = open_dataset(settings.updated(image_size=size, data_range=white), stop)
     else:
         if settings.image_size is None and source.lower().endswith(".onnx"):
             settings = settings.updated(image_size=onnx_image_size(Path(source).expanduser()))
         dataset = open_dataset(settings, stop)
         classifier = load_foreign(source, foreign, classes=dataset.classes, image_size=dataset.image_size)
     check_classes(classifier, dataset.classes)
-    return classifier, dataset
+    return classifier, as_learned(dataset, classifier)
+
+
+def as_learned(dataset: ImageDataset, classifier: Classifier) -> ImageDataset:
+    """Divided as for the classifier's training where that is better, and what it learned from is told."""
+    divided = divided_as_learned(dataset, classifier)
+    _note_each(divided.notices[len(dataset.notices) :] if divided is not dataset else ())
+    learned = classifier_learned(classifier, divided, "test")
+    if learned is not None and (told := learned.sentence("test")):
+        terminal.note(f"note: {told}")
+    return divided
 
 
 def says_everything(source: str, foreign: ForeignClassifier) -> bool:
@@ -170,15 +192,18 @@ def open_subject(
     foreign: ForeignClassifier,
     stop: Interruption,
     which: WhichPgn = "kept",
+    split: str = "test",
 ) -> Subject:
-    """The PGN of a run folder or file, its classifier (or the one given) and its data (or that given)."""
+    """The PGN of a run folder or file, its classifier (or the one given) and its data (or that given).
+
+    Says which images of `split` were learned from where the data set is not that of the training.
+    """
     path, run = find_pgn(target, which)
     pgn = load_pgn(path)
     network = _classifier_of(pgn.info, path, run, classifier, foreign)
     dataset = open_dataset(settings_of(pgn.info, given), stop)
     check_classes(network, dataset.classes)
-    if "dataset" not in given and dataset.fingerprint != pgn.info.fingerprint:
-        terminal.note("note: the data set is not the same as when this PGN was trained.")
+    _note_each(find_leakage(pgn, network, dataset, split).sentences(split))
     return Subject(pgn, network, dataset, run)
 
 

@@ -27,7 +27,9 @@ def with_settings(model: type[Settings], *, leave_out: Collection[str] = ()) -> 
 
     The command gets in `given` what the user really gave, ready for `model.make(**given)`.
     """
-    names = [name for name in model.model_fields if name not in leave_out]
+    names = [
+        name for name in model.model_fields if name not in leave_out and not model.is_recorded_only(name)
+    ]
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)

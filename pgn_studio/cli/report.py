@@ -102,7 +102,7 @@ def report(
     names = _baseline_names(baselines, target)
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
-        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop)
+        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop, split=split)
         partners = _classifiers(files, subject, foreign), _pgns(others)
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
         rivals = _measured_baselines(names, subject, evaluation, device, batch_size, stop)

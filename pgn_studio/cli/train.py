@@ -138,6 +138,7 @@ def _new(
     settings: TrainingSettings, out: str | None, foreign: ForeignClassifier, stop: Interruption
 ) -> Session:
     from pgn_studio.cli.opening import open_both
+    from pgn_studio.core.data.dataset import settings_as_loaded
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.runs import check_unused
 
@@ -146,7 +147,7 @@ def _new(
     if folder is not None:
         check_unused(folder)  # as RunFolder.create does, but before the images are read
     classifier, dataset = open_both(settings, foreign, stop)
-    kept = absolute_settings(settings).updated(image_size=dataset.image_size)
+    kept = settings_as_loaded(absolute_settings(settings), dataset)
     return start_run(kept, classifier, dataset, folder, foreign)
 
 

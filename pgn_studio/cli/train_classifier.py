@@ -39,11 +39,13 @@ def train_classifier(
     out = _checked_file(out, force)
     prepare()
     from pgn_studio.cli.opening import open_dataset
+    from pgn_studio.core.data.dataset import settings_as_loaded
     from pgn_studio.core.device import pick_device
 
     pick_device(settings.device)  # a wrong name is an error before the images are read
     with Interruption() as stop:
         dataset = open_dataset(settings, stop)
+        settings = settings_as_loaded(settings, dataset)
         classifier = trained_with_report(dataset, settings, out, stop)
         if stop.asked:
             terminal.result(f"Stopped; the classifier as it is: {out}")

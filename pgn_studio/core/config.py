@@ -25,6 +25,7 @@ InputSpaceName = Literal["pixel", "normalized"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 ChannelOrder = Literal["rgb", "bgr"]
 AugmentName = Literal["auto", "none", "flip", "standard", "strong"]
+SplitMethod = Literal["hash", "permutation"]
 Recipe = Literal["default", "paper"]
 BaselineName = Literal["noise", "fgsm", "uap", "direct", "aid", "aid-iterated", "fine-tune"]
 
@@ -39,6 +40,7 @@ _SEEN_WHOLE = 32  # pixels of an image from which on it is enlarged to what the 
 # Of images that a PGN which holds back leaves alone: at most a quarter broken of what is fixed, on photographs
 # at 32 px (docs/experiments).
 USUAL_SHARE_HELD = 0.15
+LEGACY_SPLIT: SplitMethod = "permutation"  # of runs and classifiers whose settings do not name a method
 NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
 HTTP_SCHEMES = ("http://", "https://")
 PYTHON_SCHEME = "python:"
@@ -54,9 +56,14 @@ def is_black_box(classifier: str) -> bool:
     return classifier.startswith((PYTHON_SCHEME, *HTTP_SCHEMES)) or classifier.lower().endswith(".onnx")
 
 
-def setting(default: Any, description: str, *, group: str, advanced: bool = False, **bounds: Any) -> Any:
-    """A pydantic field with its help text and the form group that it belongs to."""
-    extra: JsonDict = {"group": group, "advanced": advanced}
+def setting(
+    default: Any, description: str, *, group: str, advanced: bool = False, recorded_only: bool = False, **bounds: Any
+) -> Any:
+    """A pydantic field with its help text and the form group that it belongs to.
+
+    `recorded_only`: it is written down with a run, and nobody is asked for it.
+    """
+    extra: JsonDict = {"group": group, "advanced": advanced, "recorded_only": recorded_only}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
@@ -85,6 +92,10 @@ class Settings(BaseModel):
     def is_advanced(cls, name: str) -> bool:
         return bool(_extra(cls.model_fields[name])["advanced"])
 
+    @classmethod
+    def is_recorded_only(cls, name: str) -> bool:
+        return bool(_extra(cls.model_fields[name])["recorded_only"])
+
 
 def augmentation(name: AugmentName, dataset: str) -> AugmentName:
     """What "auto" means for a data set: a mirrored digit is no digit."""
@@ -95,7 +106,7 @@ def augmentation(name: AugmentName, dataset: str) -> AugmentName:
 
 def _extra(field: FieldInfo) -> dict[str, Any]:
     extra = field.json_schema_extra
-    return dict(extra) if isinstance(extra, dict) else {"group": "Other", "advanced": False}
+    return dict(extra) if isinstance(extra, dict) else {"group": "Other", "advanced": False, "recorded_only": False}
 
 
 def _problem_line(item: Any) -> str:
@@ -114,9 +125,11 @@ class DataSettings(Settings):
     image_size: int | None = setting(None, "Images are resized and centre-cropped to this many pixels square; default: the classifier's size, else the data set's own.", group="Data", ge=8, le=1024)
     num_classes: int | None = setting(None, "Use only this many classes, chosen by the class seed (the paper's ImageNet-10 and ImageNet-50).", group="Data", ge=2)
     class_seed: int = setting(0, "Seed that chooses the classes of a subset.", group="Data", advanced=True, ge=0)
+    split_method: SplitMethod = setting("hash", "How a folder without splits is divided: by a hash of each file's name, or by a permutation of the count, as before there was a choice.", group="Data", advanced=True, recorded_only=True)
     split_seed: int = setting(0, "Seed of the split where the data set has none.", group="Data", advanced=True, ge=0)
     val_fraction: float = setting(0.15, "Share of the training images set aside for validation where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
     test_fraction: float = setting(0.2, "Share of the images set aside for testing where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
+    data_range: float | None = setting(None, "The value that means white in images of more than 8 bits (16-bit PNG or TIFF, floating point); default: one for the whole data set, from its highest value.", group="Data", advanced=True, gt=0.0)
     cache_mb: int = setting(2048, "Memory for decoded images in MiB (beyond it images are decoded again), and as much for a frozen encoder's features.", group="Data", advanced=True, ge=16)
     download: bool = setting(False, "Download a named data set that is not there yet.", group="Data", advanced=True)
 
@@ -233,6 +246,7 @@ PAPER_RECIPE: dict[str, Any] = {
 
 # What settings were before they were there; a run or a PGN file that does not name them is of then.
 EARLIER: dict[str, Any] = {
+    "split_method": LEGACY_SPLIT,
     "told_label": False,
     "soft_targets": False,
     "min_strength": 1.0,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 UInt8Images = npt.NDArray[np.uint8]  # (B, H, W, 3), RGB
 Labels = npt.NDArray[np.int64]  # (B,)
+PixelHashes = npt.NDArray[np.uint64]  # (B,)
 Progress = Callable[[int, int], None]  # (done, total); total 0 = unknown; may raise Cancelled
 
 
@@ -22,6 +23,10 @@ class LabelledImages(Protocol):
     @property
     def names(self) -> Sequence[str]:
         """A name for each image, as a person would look for it (the relative path)."""
+
+    @property
+    def pixel_hashes(self) -> PixelHashes:
+        """48 bits that tell each picture from others, whatever its file is called and its size here."""
 
     def __len__(self) -> int: ...
 

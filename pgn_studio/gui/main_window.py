@@ -129,6 +129,7 @@ class MainWindow(QMainWindow):
         studio.workspace.task_started.connect(self.tasks.start)
         studio.workspace.task_progress.connect(self.tasks.advance)
         studio.workspace.task_ended.connect(self.tasks.end)
+        studio.workspace.warned.connect(self._warn)
         studio.message.connect(self._say)
         studio.inspect_shown.connect(self.show_inspection)
         studio.training_shown.connect(self.show_training)
@@ -146,6 +147,10 @@ class MainWindow(QMainWindow):
             inner.setAcceptDrops(False)  # a file is for the window, not its path for a text
         studio.continuation.look_for_interrupted()
         return studio
+
+    @Slot(str, str)
+    def _warn(self, message: str, whole: str) -> None:
+        self.notice.show_message(message, hint=whole, kind="warning")
 
     def changeEvent(self, event: QEvent) -> None:
         """The system's theme or font is another now."""

@@ -190,9 +190,11 @@ class Studio(QObject):
         if self.session.active or dataset is None or classifier is None or problem:
             self.message.emit(problem)
             return
-        data = self.workspace.data_settings
+        from pgn_studio.core.data.dataset import settings_as_loaded
+
+        data = settings_as_loaded(self.workspace.data_settings, dataset)
         try:
-            settings = self.setup.settings(data.updated(image_size=dataset.image_size), classifier.info.path)
+            settings = self.setup.settings(data, classifier.info.path)
             control = TrainingControl(gamma=settings.gamma, samples=self.training.samples.choice)
         except PgnStudioError as error:
             self.show_problem("These settings do not work", error)
@@ -330,7 +332,7 @@ class Studio(QObject):
             measured.pgn, measured.classifier, measured.dataset, measured.split_name, measured.evaluation
         )
         text = (
-            f"{measured.split_name}: {100 * metrics.clean_accuracy:.1f} % clean, "
+            f"{measured.evaluation.split_title}: {100 * metrics.clean_accuracy:.1f} % clean, "
             f"{100 * metrics.perturbed_accuracy_8bit:.1f} % perturbed (8 bits), "
             f"{metrics.fixed} fixed, {metrics.broken} broken"
         )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress
 
 DEMO_PGN = "digits-enhance.safetensors"
+OTHER_DATA = "These are other images than those of the training."
 HEADLINE_SPLIT = "test"  # neither the classifier nor the PGN was trained on it
 
 
@@ -57,6 +58,7 @@ class Workspace(QObject):
     pgn_opened = Signal(object)  # MeasuredPgn, from a file or a run folder
     run_reopened = Signal(object)  # ReopenedRun, which is to go on
     run_measured = Signal(object)  # MeasuredPgn, of the run that has just ended
+    warned = Signal(str, str)  # what the figures are not worth: in a few words, and in whole
     task_started = Signal(str)
     task_progress = Signal(int, int)
     task_ended = Signal()
@@ -152,14 +154,25 @@ class Workspace(QObject):
 
     def _set_dataset(self, settings: DataSettings, dataset: ImageDataset) -> None:
         self.data_settings = settings
-        self.dataset = dataset
-        self.dataset_changed.emit(dataset)
+        self.dataset = self._divided(dataset)
+        self.dataset_changed.emit(self.dataset)
         self._measure_accuracy()
+
+    def _divided(self, dataset: ImageDataset) -> ImageDataset:
+        """As for the training of the classifier that is loaded, where that is better."""
+        if self.classifier is None or tuple(dataset.classes) != tuple(self.classifier.info.classes):
+            return dataset
+        from pgn_studio.core.evaluation.leakage import divided_as_learned
+
+        return divided_as_learned(dataset, self.classifier)
 
     def use_classifier(self, source: ClassifierSource, classifier: Classifier) -> None:
         """Take a classifier that is loaded; reads the images anew if they have another size."""
         self.classifier = classifier
         self.source = source
+        if self.dataset is not None and (divided := self._divided(self.dataset)) is not self.dataset:
+            self.dataset = divided
+            self.dataset_changed.emit(divided)
         self.classifier_changed.emit(classifier)
         fits = self.dataset is None or self.dataset.image_size == classifier.info.image_size
         if not fits and self.data_settings.image_size is None:
@@ -176,8 +189,10 @@ class Workspace(QObject):
             self._enqueue("Measuring clean accuracy", work, self._tell_split)
 
     def _tell_split(self, found: ClassifiedSplit) -> None:
-        self.accuracy_measured.emit(found.accuracy.value, found.split_name)
+        self.accuracy_measured.emit(found.accuracy.value, found.title)
         self.split_classified.emit(found)
+        if found.learned is not None and (told := found.learned.sentence(found.split_name)):
+            self.warned.emit(OTHER_DATA, told)
 
     def _set_reopened(self, run: ReopenedRun) -> None:
         self._take(run)
@@ -197,6 +212,9 @@ class Workspace(QObject):
         self._take(opened)
         self._tell_split(opened.evaluation.clean)
         self.pgn_opened.emit(opened)
+        leakage = opened.evaluation.leakage
+        if leakage is not None and (told := leakage.sentences(opened.split_name)):
+            self.warned.emit(OTHER_DATA, " ".join(told))
 
     # ------------------------------------------------------------------ one thing after another
 
@@ -239,8 +257,9 @@ class _Measuring:
     ) -> Evaluation:
         from pgn_studio.core.device import pick_device
         from pgn_studio.core.evaluation.evaluate import evaluate
+        from pgn_studio.core.evaluation.leakage import find_leakage
 
-        return evaluate(
+        evaluation = evaluate(
             pgn,
             classifier,
             dataset.split(HEADLINE_SPLIT),
@@ -250,6 +269,8 @@ class _Measuring:
             precision=self.precision,
             progress=progress,
         )
+        leakage = find_leakage(pgn, classifier, dataset, HEADLINE_SPLIT)
+        return replace(evaluation, leakage=leakage)
 
 
 def _load_dataset(settings: DataSettings, progress: Progress) -> ImageDataset:
@@ -269,8 +290,9 @@ def _classify(
 ) -> ClassifiedSplit:
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation.clean import classify_split
+    from pgn_studio.core.evaluation.leakage import classifier_learned
 
-    return classify_split(
+    found = classify_split(
         classifier,
         dataset.split(HEADLINE_SPLIT),
         split_name=HEADLINE_SPLIT,
@@ -278,6 +300,7 @@ def _classify(
         precision=measuring.precision,
         progress=progress,
     )
+    return replace(found, learned=classifier_learned(classifier, dataset, HEADLINE_SPLIT))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def test_report_on_the_bundled_digits(pgn_studio: RunCommand, digits: Path, tmp_
     clean, saved = (report["metrics"][name] for name in ("clean_accuracy", "perturbed_accuracy_8bit"))
     assert clean["low"] < clean["value"] < clean["high"]
     assert saved["value"] > clean["high"] - 0.02  # the demo's PGN helps
-    assert report["who_saw_what"]["Classifier learnt from"] == "train, 60 images"
+    assert report["who_saw_what"]["Classifier learned from"] == "train, 60 images"
     assert [row["classifier"] for row in report["transfer"]] == ["digits-classifier", "f2"] * 2
     assert "test" in report["evaluation"]["split"]
 

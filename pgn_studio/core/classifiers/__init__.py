@@ -3,7 +3,12 @@
 from pgn_studio.core.classifiers.accuracy import measure_accuracy
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.classifier import BlackBoxClassifier
-from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo, check_classes
+from pgn_studio.core.classifiers.classifier import (
+    Classifier,
+    ClassifierInfo,
+    check_classes,
+    recorded_data_range,
+)
 from pgn_studio.core.classifiers.loading import load_classifier
 from pgn_studio.core.classifiers.normalisation import Normalisation
 from pgn_studio.core.classifiers.saved import save_classifier
@@ -26,6 +31,7 @@ __all__ = [
     "check_classes",
     "load_classifier",
     "measure_accuracy",
+    "recorded_data_range",
     "save_classifier",
     "train_classifier",
 ]

@@ -135,6 +135,13 @@ def last_linear(net: nn.Module) -> nn.Linear | None:
     return layers[-1] if layers else None
 
 
+def recorded_data_range(classifier: Classifier) -> float | None:
+    """The value that meant white when it was trained here; None where that is not known."""
+    settings = classifier.info.training.get("settings")
+    value = settings.get("data_range") if isinstance(settings, Mapping) else None
+    return float(value) if isinstance(value, (int, float)) and value > 0 else None
+
+
 def check_classes(classifier: Classifier, classes: Sequence[str]) -> None:
     """Raise ClassifierError unless `classes` are the classifier's, in its order."""
     own = classifier.info.classes

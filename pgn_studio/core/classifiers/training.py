@@ -25,6 +25,7 @@ from pgn_studio.core.classifiers.small_cnn import SMALL
 from pgn_studio.core.config import ClassifierSettings, augmentation
 from pgn_studio.core.device import autocast, pick_device, resolve_precision, seed_everything, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
+from pgn_studio.core.learned_images import packed
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.pretrained import Triple
 from pgn_studio.core.protocols import LabelledImages, Labels
@@ -77,6 +78,7 @@ def train_classifier(
         "settings": settings.model_dump(mode="json"),
         "dataset_fingerprint": fingerprint,
         "train_images": len(indices),
+        "learned_from": packed(dataset_train.pixel_hashes[indices]),
         "train_accuracy": run.accuracy(dataset_train, evenly_spaced(indices, _TRAIN_ACCURACY_IMAGES)),
         "val_accuracy": run.val_accuracy(dataset_val),
         "steps": run.step,

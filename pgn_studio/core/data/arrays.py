@@ -12,8 +12,8 @@ from PIL import Image
 
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.data.dataset import ImageDataset, assemble
-from pgn_studio.core.data.images import square
-from pgn_studio.core.data.splitting import choose_classes, complete_splits
+from pgn_studio.core.data.images import pixel_hash, square
+from pgn_studio.core.data.splitting import choose_classes
 from pgn_studio.core.data.store import ImageStore, Rows
 from pgn_studio.core.protocols import Labels, UInt8Images
 
@@ -57,15 +57,20 @@ class ArraySource:
     def byte_size(self, row: int) -> int:
         return int(self._locate(row)[0].pixels[0].size)
 
+    def pixel_hash(self, row: int) -> int:
+        return pixel_hash(self._rgb(row))
+
     def read(self, row: int) -> UInt8Images:
-        part, index = self._locate(row)
-        pixels: UInt8Images = part.pixels[index]
-        if pixels.ndim == 2:
-            pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+        pixels = self._rgb(row)
         if self._as_is:
             return pixels
         picture = Image.fromarray(np.ascontiguousarray(pixels))
         return np.array(square(picture, self._image_size, self._resampling))
+
+    def _rgb(self, row: int) -> UInt8Images:
+        part, index = self._locate(row)
+        pixels: UInt8Images = part.pixels[index]
+        return np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
 
     def _locate(self, row: int) -> tuple[ArrayPart, int]:
         number = bisect_right(self._ends, row)
@@ -103,5 +108,6 @@ def load_arrays(
         classes=chosen,
         store=ImageStore(source, image_size=image_size, cache_mb=settings.cache_mb),
         labels=labels,
-        rows=complete_splits(rows, labels, chosen, settings),
+        found=rows,
+        settings=settings,
     )

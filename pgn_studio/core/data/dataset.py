@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from pgn_studio.core.config import DataSettings
+from pgn_studio.core.data.splitting import Divisible, Division
 from pgn_studio.core.data.store import ImageStore, Rows
 from pgn_studio.core.errors import DataError
-from pgn_studio.core.protocols import Labels, UInt8Images
+from pgn_studio.core.protocols import Labels, PixelHashes, UInt8Images
+
+AnySettings = TypeVar("AnySettings", bound=DataSettings)
 
 # What people call the three splits, in lower case.
 SPLIT_ALIASES = {
@@ -54,6 +59,12 @@ class Split:
     def names(self) -> Sequence[str]:
         return tuple(self._store.source.name(int(row)) for row in self._rows)
 
+    @cached_property
+    def pixel_hashes(self) -> PixelHashes:
+        """(len(self),): equal for exact copies of a picture, in any lossless file and under any name."""
+        source = self._store.source
+        return np.array([source.pixel_hash(int(row)) for row in self._rows], dtype=np.uint64)
+
     def images(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> UInt8Images:
         """Images (B, S, S, 3) at `indices` of this split. Raises DataError if a file has gone bad."""
         return self._store.images(self._rows[np.asarray(indices, dtype=np.int64)])
@@ -73,7 +84,8 @@ class ImageDataset:
 
     `fingerprint` (SHA-256, hex) covers classes, names, labels, byte sizes and who is in which
     split, not the pixels; `root` is where the files lie, "" for data that a package brings along.
-    `notices` are sentences about what was decided while loading; every face shows them.
+    `data_range` is the value that means white where images have more than 8 bits. `notices` are
+    sentences about what was decided while loading; every face shows them.
     """
 
     name: str
@@ -84,6 +96,9 @@ class ImageDataset:
     skipped: tuple[SkippedFile, ...]
     fingerprint: str
     notices: tuple[str, ...] = ()
+    data_range: float | None = None
+    division: Division = Division()
+    parts: Parts | None = field(default=None, repr=False, compare=False)
 
     def split(self, name: str) -> Split:
         """The split called `name`; "validation" and "valid" mean "val". Raises DataError."""
@@ -93,6 +108,53 @@ class ImageDataset:
             raise DataError(f"Data set {self.name!r} has no split {name!r}.", hint=f"It has: {there}.")
         return self.splits[key]
 
+    def divided(self, division: Division) -> ImageDataset:
+        """The same images, divided in another way where nothing says how. Raises DataError."""
+        if self.parts is None or division == self.division:
+            return self
+        return self.parts.assembled(division)
+
+
+def settings_as_loaded(settings: AnySettings, dataset: ImageDataset) -> AnySettings:
+    """`settings` that give the same images again: with what was decided while `dataset` was loaded."""
+    divided = dataset.parts is not None and bool(dataset.parts.divisible.names)
+    return settings.updated(
+        image_size=dataset.image_size,
+        data_range=dataset.data_range,
+        **(asdict(dataset.division) if divided else {}),
+    )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a data set is put together from, before its images are divided."""
+
+    name: str
+    root: str
+    store: ImageStore
+    divisible: Divisible
+    skipped: tuple[SkippedFile, ...]
+    notices: tuple[str, ...]
+    data_range: float | None
+
+    def assembled(self, division: Division) -> ImageDataset:
+        labels, classes = self.divisible.labels, self.divisible.classes
+        rows = self.divisible.divided(division)
+        splits = {name: Split(name, self.store, members, labels[members]) for name, members in rows.items()}
+        return ImageDataset(
+            name=self.name,
+            root=self.root,
+            classes=tuple(classes),
+            image_size=self.store.image_size,
+            splits=splits,
+            skipped=self.skipped,
+            fingerprint=_fingerprint(classes, self.store, labels, rows),
+            notices=(*self.notices, *_copies(splits)),
+            data_range=self.data_range,
+            division=division,
+            parts=self,
+        )
+
 
 def assemble(
     *,
@@ -101,21 +163,39 @@ def assemble(
     classes: Sequence[str],
     store: ImageStore,
     labels: Labels,
-    rows: Mapping[str, Rows],
+    found: Mapping[str, Rows],
+    settings: DataSettings,
+    divides_by_name: bool = False,
+    data_range: float | None = None,
     skipped: Sequence[SkippedFile] = (),
     notices: Sequence[str] = (),
 ) -> ImageDataset:
-    """Put the parts together: `labels` (one for each row of the store), `rows` of each split."""
-    return ImageDataset(
-        name=name,
-        root=root,
-        classes=tuple(classes),
-        image_size=store.image_size,
-        splits={split: Split(split, store, members, labels[members]) for split, members in rows.items()},
-        skipped=tuple(skipped),
-        fingerprint=_fingerprint(classes, store, labels, rows),
-        notices=tuple(notices),
-    )
+    """Put the parts together: `labels` (one for each row of the store), rows of the splits that were `found`.
+
+    What is missing of train, val and test is divided as `settings` say, by names or by places.
+    Raises DataError when a class has too few images for that.
+    """
+    names = [store.source.name(row) for row in range(len(labels))] if divides_by_name else ()
+    divisible = Divisible(found, labels, names, tuple(classes))
+    parts = Parts(name, root, store, divisible, tuple(skipped), tuple(notices), data_range)
+    return parts.assembled(Division.of(settings))
+
+
+def _copies(splits: Mapping[str, Split]) -> list[str]:
+    """Which images of a later split are exact copies of an earlier one's."""
+    found = []
+    for earlier, later in (("train", "val"), ("train", "test"), ("val", "test")):
+        ours, theirs = splits[earlier], splits[later]
+        copies = np.flatnonzero(np.isin(theirs.pixel_hashes, ours.pixel_hashes))
+        if not len(copies):
+            continue
+        first = int(copies[0])
+        original = int(np.flatnonzero(ours.pixel_hashes == theirs.pixel_hashes[first])[0])
+        found.append(
+            f"{len(copies):,} of {len(theirs):,} images in {later} are exact copies of images in {earlier}, "
+            f"such as {theirs.names[first]} of {ours.names[original]}: figures on {later} flatter."
+        )
+    return found
 
 
 def _fingerprint(classes: Sequence[str], store: ImageStore, labels: Labels, rows: Mapping[str, Rows]) -> str:

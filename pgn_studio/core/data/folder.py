@@ -14,12 +14,20 @@ from PIL import Image
 
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.data.dataset import ImageDataset, SkippedFile, assemble
-from pgn_studio.core.data.images import UnreadableImage, image_formats, read_image
+from pgn_studio.core.data.images import (
+    Examined,
+    UnreadableImage,
+    WideValues,
+    choose_data_range,
+    examine_image,
+    image_formats,
+    read_image,
+)
 from pgn_studio.core.data.layout import Listing, find_layout, list_files, printable, skipped_lines, some
 from pgn_studio.core.data.scanning import FolderScan, FoundFile
-from pgn_studio.core.data.splitting import choose_classes, complete_splits
+from pgn_studio.core.data.splitting import choose_classes
 from pgn_studio.core.data.store import ImageStore, Rows, in_threads
-from pgn_studio.core.data.verdicts import READABLE, Verdicts
+from pgn_studio.core.data.verdicts import READABLE, Verdict, Verdicts
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.protocols import Progress, UInt8Images
 
@@ -29,7 +37,10 @@ _PROGRESS_INTERVAL_S = 0.05
 
 
 class FileSource:
-    """Pixels from image files; implements store.ImageSource."""
+    """Pixels from image files; implements store.ImageSource.
+
+    `verdicts` and `data_range` are there once the files have been examined.
+    """
 
     resident = False
 
@@ -37,6 +48,8 @@ class FileSource:
         self._root = root
         self._files = files
         self._image_size = image_size
+        self.verdicts: Sequence[Verdict] = ()
+        self.data_range: float | None = None
 
     def __len__(self) -> int:
         return len(self._files)
@@ -50,8 +63,14 @@ class FileSource:
     def byte_size(self, row: int) -> int:
         return self._files[row].size
 
+    def pixel_hash(self, row: int) -> int:
+        return self.verdicts[row].pixel_hash
+
     def read(self, row: int) -> UInt8Images:
-        return read_image(self.path(row), size=self._image_size)
+        return read_image(self.path(row), size=self._image_size, data_range=self.data_range)
+
+    def examine(self, row: int) -> Examined:
+        return examine_image(self.path(row), size=self._image_size)
 
 
 def load_folder(
@@ -78,8 +97,12 @@ def load_folder(
         scan, layout, train_classes=train_classes, chosen=folders, step=lambda: progress(0, 0)
     )
     size = settings.image_size or _own_size(root, listing.files)
-    store = ImageStore(FileSource(root, listing.files, size), image_size=size, cache_mb=settings.cache_mb)
-    bad = _verify(listing.files, store, Verdicts(root), progress)
+    source = FileSource(root, listing.files, size)
+    store = ImageStore(source, image_size=size, cache_mb=settings.cache_mb)
+    source.verdicts = _examined(listing.files, source, store, Verdicts(root), progress)
+    wide = [verdict.wide for verdict in source.verdicts if verdict.wide and not verdict.reason]
+    source.data_range = settings.data_range or choose_data_range(wide)
+    bad = _bad(listing.files, source.verdicts)
     rows = {split: members[~bad.mask[members]] for split, members in listing.rows.items()}
     _check_readable(rows, listing, folders, bad)
     classes = [printable((titles or {}).get(folder, folder)) for folder in folders]
@@ -89,7 +112,11 @@ def load_folder(
         classes=classes,
         store=store,
         labels=listing.labels,
-        rows=complete_splits(rows, listing.labels, classes, settings),
+        found=rows,
+        settings=settings,
+        divides_by_name=True,
+        data_range=source.data_range,
+        notices=_brightness(wide, source),
         skipped=[SkippedFile(printable(item.path), item.reason) for item in (*scan.skipped, *bad.files)],
     )
 
@@ -114,32 +141,53 @@ class _Bad:
     files: list[SkippedFile]
 
 
-def _verify(files: Sequence[FoundFile], store: ImageStore, verdicts: Verdicts, progress: Progress) -> _Bad:
-    """Decode every file that is not known yet, into the cache while there is room."""
-    reasons = [verdicts.get(*file) for file in files]
-    unknown = [row for row, reason in enumerate(reasons) if reason is None]
+def _examined(
+    files: Sequence[FoundFile], source: FileSource, store: ImageStore, verdicts: Verdicts, progress: Progress
+) -> list[Verdict]:
+    """What is known of each file; new ones are decoded, into the cache while there is room."""
+    known = [verdicts.get(*file) for file in files]
+    unknown = [row for row, verdict in enumerate(known) if verdict is None]
 
-    def judge(row: int) -> str:
+    def judge(row: int) -> Verdict:
         try:
-            store.load(row)
+            found = source.examine(row)
         except UnreadableImage as error:
-            return str(error) or "unreadable"
-        return READABLE
+            return Verdict(str(error) or "unreadable")
+        if found.pixels is not None:
+            store.keep(row, found.pixels)
+        return Verdict(READABLE, found.pixel_hash, found.wide)
 
     if unknown:
         progress(0, len(unknown))
     told = time.monotonic()
     with closing(in_threads(judge, unknown)) as judged:
-        for done, reason in enumerate(judged, start=1):
+        for done, verdict in enumerate(judged, start=1):
             row = unknown[done - 1]
-            reasons[row] = reason
-            verdicts.set(*files[row], reason)
+            known[row] = verdict
+            verdicts.set(*files[row], verdict)
             if done == len(unknown) or time.monotonic() - told > _PROGRESS_INTERVAL_S:
                 progress(done, len(unknown))
                 told = time.monotonic()
     verdicts.save()
-    bad = [SkippedFile(file.name, reason) for file, reason in zip(files, reasons, strict=True) if reason]
-    return _Bad(np.array([reason != READABLE for reason in reasons], dtype=bool), bad)
+    return [verdict for verdict in known if verdict is not None]
+
+
+def _bad(files: Sequence[FoundFile], verdicts: Sequence[Verdict]) -> _Bad:
+    bad = [SkippedFile(file.name, v.reason) for file, v in zip(files, verdicts, strict=True) if v.reason]
+    return _Bad(np.array([verdict.reason != READABLE for verdict in verdicts], dtype=bool), bad)
+
+
+def _brightness(wide: Sequence[WideValues], source: FileSource) -> list[str]:
+    """What was taken as white in pictures of more than 8 bits."""
+    if not wide:
+        return []
+    kind = "floating-point" if any(item.floating for item in wide) else "16-bit"
+    lowest, highest = min(item.lowest for item in wide), max(item.highest for item in wide)
+    told = (
+        f"{len(wide):,} of {len(source):,} images are {kind}, with values from {lowest:g} to {highest:g}: "
+        f"{source.data_range:g} is taken as white in all of them"
+    )
+    return [f"{told}, and values below 0 as black." if lowest < 0 else f"{told}."]
 
 
 def _check_readable(rows: Mapping[str, Rows], listing: Listing, classes: Sequence[str], bad: _Bad) -> None:

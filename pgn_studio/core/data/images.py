@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from pgn_studio.core.errors import DataError
 from pgn_studio.core.protocols import UInt8Images
 
 # Pillow warns of every odd tag and every picture above 89 megapixels; what matters is an exception.
@@ -24,6 +29,10 @@ IMAGE_SUFFIXES = frozenset(
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 
 MOST_PIXELS = 100_000_000  # 300 MB as RGB; several are decoded at a time
+# What means white in pictures of more than 8 bits: in 8 bits that lie in a wider file, 12 bits and 16 bits.
+_INTEGER_RANGES = (255.0, 4095.0, 65535.0)
+_FLOAT_RANGES = (1.0, 255.0, 65535.0)
+_OVERSHOOT = 1.5  # times its scale, up to which a float picture is thought to be resampled, not of the next
 _TURNS = {  # EXIF orientation to what brings the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -39,28 +48,142 @@ class UnreadableImage(Exception):  # noqa: N818 - a verdict on a file, not a fai
     """The file gives no picture; str() is the reason in a few words."""
 
 
-def read_image(path: Path, *, size: int | None) -> UInt8Images:
+@dataclass(frozen=True)
+class WideValues:
+    """What values a picture of more than 8 bits holds: integers (16 or 32 bits) or floats."""
+
+    floating: bool
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A picture that was decoded completely: `pixels` at the wanted size, None where its range is not known.
+
+    `pixel_hash` is of the whole picture as it was decoded, so that it depends on neither the wanted
+    size nor the file's format, name and metadata.
+    """
+
+    pixels: UInt8Images | None
+    pixel_hash: int
+    wide: WideValues | None = None
+
+
+def read_image(path: Path, *, size: int | None, data_range: float | None = None) -> UInt8Images:
     """Decode the first frame of `path` completely, as RGB (H, W, 3) uint8, upright.
 
-    With `size`, the shorter side is brought to it and the centre is kept: (size, size, 3).
-    Transparent parts become white; 16-bit values are scaled to 8 bits. Raises UnreadableImage.
+    With `size`, the shorter side is brought to it and the center is kept: (size, size, 3).
+    Transparent parts become white. `data_range` is the value that means white in pictures of more
+    than 8 bits; without it, it is 65535 for integers, and for floats their own values choose.
+    Raises UnreadableImage.
     """
+    with _reasons(), Image.open(path, formats=image_formats()) as image:
+        _reduce(image, size)
+        return _fitted(_decoded(image, data_range), size)
+
+
+def examine_image(path: Path, *, size: int) -> Examined:
+    """Decode `path` completely and tell what a data set has to know of it. Raises UnreadableImage."""
+    with _reasons(), Image.open(path, formats=image_formats()) as image:
+        reduced = _reduce(image, size)
+        if _is_wide(image):
+            return _examined_wide(_loaded(image))
+        picture = _decoded(image, None)
+        pixels = _fitted(picture, size)
+        if not reduced:
+            return Examined(pixels, pixel_hash(np.asarray(picture)))
+    return Examined(pixels, pixel_hash(read_image(path, size=None)))
+
+
+def pixel_hash(pixels: npt.NDArray[np.generic]) -> int:
+    """48 bits that tell pictures apart: of 100,000 a false match is one in 50,000."""
+    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=6)
+    digest.update(np.ascontiguousarray(pixels).data)
+    return int.from_bytes(digest.digest(), "big")
+
+
+def choose_data_range(found: Sequence[WideValues]) -> float | None:
+    """The value that means white in all of a data set's pictures; None where 8 bits are all they have.
+
+    The smallest usual scale that holds the highest value of any picture, so that a dark picture of a
+    bright set stays dark. Floats may overshoot it, as resampled ones do. Raises DataError for integers
+    beside floats of another scale.
+    """
+    ranges = {
+        floating: _range_of(floating, max(item.highest for item in found if item.floating == floating))
+        for floating in {item.floating for item in found}
+    }
+    if len(set(ranges.values())) > 1:
+        raise DataError(
+            f"Expected one scale of brightness, found floats up to {ranges[True]:g} beside integers up to"
+            f" {ranges[False]:g}.",
+            hint="Save all images in one format, or say which value means white (data range).",
+        )
+    return next(iter(ranges.values()), None)
+
+
+def _range_of(floating: bool, highest: float) -> float:
+    if floating:
+        return next((scale for scale in _FLOAT_RANGES if highest <= _OVERSHOOT * scale), _FLOAT_RANGES[-1])
+    return next((scale for scale in _INTEGER_RANGES if highest <= scale), _INTEGER_RANGES[-1])
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    """Whatever goes wrong inside, as UnreadableImage with the reason in a few words."""
     try:
-        with Image.open(path, formats=image_formats()) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise UnreadableImage(f"{image.width} x {image.height} pixels, more than is safe to decode")
-            if size is not None:
-                # JPEG only: decode at a half, quarter or eighth where that is still twice the need.
-                image.draft(None, (2 * size, 2 * size))
-            image.load()
-            picture = _rgb(_upright(image))
-        if size is not None:
-            picture = square(picture, size, Image.Resampling.BICUBIC)
-        return np.array(picture)
+        yield
     except UnreadableImage:
         raise
     except Exception as error:  # Pillow raises nearly anything on damaged files
         raise UnreadableImage(_reason(error)) from error
+
+
+def _reduce(image: Image.Image, size: int | None) -> bool:
+    """Whether the picture will be decoded smaller than it is: JPEG only, where twice the need is left."""
+    if image.width * image.height > MOST_PIXELS:
+        raise UnreadableImage(f"{image.width} x {image.height} pixels, more than is safe to decode")
+    whole = image.size
+    if size is not None:
+        image.draft(None, (2 * size, 2 * size))
+    return image.size != whole
+
+
+def _loaded(image: Image.Image) -> Image.Image:
+    image.load()
+    return _upright(image)
+
+
+def _decoded(image: Image.Image, data_range: float | None) -> Image.Image:
+    return _rgb(_loaded(image), data_range)
+
+
+def _fitted(picture: Image.Image, size: int | None) -> UInt8Images:
+    if size is not None:
+        picture = square(picture, size, Image.Resampling.BICUBIC)
+    return np.array(picture)
+
+
+def _is_wide(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _examined_wide(image: Image.Image) -> Examined:
+    values = np.asarray(image)
+    wide = _wide_values(values)
+    _check_range(wide)
+    return Examined(None, pixel_hash(values), wide)
+
+
+def _wide_values(values: npt.NDArray[np.generic]) -> WideValues:
+    numbers = np.nan_to_num(np.asarray(values, dtype=np.float32), nan=0.0)
+    return WideValues(values.dtype.kind == "f", float(numbers.min()), float(numbers.max()))
+
+
+def _check_range(wide: WideValues) -> None:
+    if wide.highest > _INTEGER_RANGES[-1] * (_OVERSHOOT if wide.floating else 1):
+        raise UnreadableImage(f"values up to {wide.highest:.6g}, expected 16 bits at most")
 
 
 @cache
@@ -88,27 +211,22 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        image = Image.fromarray(_to_8_bits(np.asarray(image)))
+def _rgb(image: Image.Image, data_range: float | None) -> Image.Image:
+    if _is_wide(image):
+        image = Image.fromarray(_to_8_bits(np.asarray(image), data_range))
     if not image.has_transparency_data:
         return image.convert("RGB")
     layer = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
-def _to_8_bits(values: npt.NDArray[np.generic]) -> UInt8Images:
-    """Grey values (H, W) of 16 bits, or floats in [0, 1], 8-bit or 16-bit range, to 0..255.
-
-    The full scale is the format's, never the picture's own maximum: a dark picture stays dark.
-    """
+def _to_8_bits(values: npt.NDArray[np.generic], data_range: float | None) -> UInt8Images:
+    """Grey values (H, W) of which `data_range` means white, to 0..255."""
+    wide = _wide_values(values)
+    _check_range(wide)
+    full = data_range or (_range_of(True, wide.highest) if wide.floating else _INTEGER_RANGES[-1])
     numbers = np.asarray(values, dtype=np.float32).copy()  # large pictures: one copy, changed in place
     np.nan_to_num(numbers, copy=False, nan=0.0)
-    highest = float(numbers.max())
-    scales = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0,)
-    full = next((scale for scale in scales if highest <= scale), None)
-    if full is None:
-        raise UnreadableImage(f"values up to {highest:.6g}, expected 16 bits at most")
     np.clip(numbers, 0, full, out=numbers)
     numbers *= 255 / full
     return np.rint(numbers, out=numbers).astype(np.uint8)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from typing_extensions import Self
 
-from pgn_studio.core.config import DataSettings
+from pgn_studio.core.config import LEGACY_SPLIT, DataSettings, SplitMethod
 from pgn_studio.core.data.store import Rows
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.protocols import Labels
@@ -35,50 +40,112 @@ def choose_classes(names: Sequence[str], settings: DataSettings) -> list[str]:
     return [names[index] for index in sorted(chosen.tolist())]
 
 
-def stratified_split(
-    rows: Rows, labels: Labels, fraction: float, seed: int, *, classes: Sequence[str], purpose: str
-) -> tuple[Rows, Rows]:
-    """Divide `rows` into (kept, held out): of each class the share `fraction` is held out.
+@dataclass(frozen=True)
+class Division:
+    """How images are divided where the data set says nothing; the fields are settings."""
 
-    At least one image of a class goes to either side. A class's draw depends on the seed and on
-    its own place only. Raises DataError when a class has a single image.
+    split_method: SplitMethod = "hash"
+    split_seed: int = 0
+    val_fraction: float = 0.15
+    test_fraction: float = 0.2
+
+    @classmethod
+    def of(cls, settings: DataSettings) -> Self:
+        return cls(settings.split_method, settings.split_seed, settings.val_fraction, settings.test_fraction)
+
+    @classmethod
+    def recorded(cls, settings: Mapping[str, Any]) -> Self:
+        """As a classifier's file or a run tells its settings."""
+        data = {name: settings[name] for name in DataSettings.model_fields if name in settings}
+        return cls.of(DataSettings.make(**{"split_method": LEGACY_SPLIT, **data}))
+
+
+@dataclass(frozen=True)
+class Divisible:
+    """What a division needs to know: the splits that were found, and each image's label and name."""
+
+    found: Mapping[str, Rows]
+    labels: Labels  # (number of images,)
+    names: Sequence[str]  # relative to the data set; empty where only the order tells images apart
+    classes: Sequence[str]
+
+    def divided(self, division: Division) -> dict[str, Rows]:
+        """Make train, val and test of what there is; what exists is kept as it is where possible.
+
+        Without test but with val, val is halved: a classifier trained elsewhere on these training
+        images has seen neither half. Otherwise test and then val are taken out of train. Raises
+        DataError when a class has too few images.
+        """
+        splits = dict(self.found)
+        if "test" not in splits and "val" in splits:
+            splits["val"], splits["test"] = self._held_out(splits["val"], 0.5, division, purpose="test")
+        if "test" not in splits:
+            share = division.test_fraction
+            splits["train"], splits["test"] = self._held_out(splits["train"], share, division, purpose="test")
+        if "val" not in splits:
+            share = division.val_fraction
+            splits["train"], splits["val"] = self._held_out(splits["train"], share, division, purpose="val")
+        return {name: splits[name] for name in ("train", "val", "test")}
+
+    def _held_out(self, rows: Rows, share: float, division: Division, *, purpose: str) -> tuple[Rows, Rows]:
+        """(kept, held out) of `rows`: of each class about `share`, but one at least, is held out."""
+        _check_divisible(rows, self.labels, self.classes, purpose)
+        seed = division.split_seed + (purpose == "val")
+        if division.split_method == "permutation" or not self.names:
+            return permuted_split(rows, self.labels, share, seed, classes=len(self.classes))
+        return hashed_split(rows, self.labels, self.names, share, f"{division.split_seed} {purpose}")
+
+
+def hashed_split(
+    rows: Rows, labels: Labels, names: Sequence[str], fraction: float, salt: str
+) -> tuple[Rows, Rows]:
+    """Divide `rows` into (kept, held out) by a hash of each image's name: nothing else decides.
+
+    So files that come or go move no other file to another side. About `fraction` of each class is
+    held out; where chance leaves a class with nothing on one side, its nearest image goes there.
+    """
+    chance = np.array([_chance(names[row], salt) for row in rows.tolist()])
+    held = chance < fraction
+    own_labels = labels[rows]
+    for label in np.unique(own_labels):
+        members = np.flatnonzero(own_labels == label)
+        if not held[members].any():
+            held[members[chance[members].argmin()]] = True
+        elif held[members].all():
+            held[members[chance[members].argmax()]] = False
+    return rows[~held], rows[held]
+
+
+def _chance(name: str, salt: str) -> float:
+    """0…1, the same for a name in whatever Unicode form a disk keeps it."""
+    text = f"{salt}\n{unicodedata.normalize('NFC', name)}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "big") / 2**56
+
+
+def permuted_split(
+    rows: Rows, labels: Labels, fraction: float, seed: int, *, classes: int
+) -> tuple[Rows, Rows]:
+    """Divide `rows` into (kept, held out) by a permutation of each class's count.
+
+    For data sets whose count never changes, and for runs and classifiers that were divided so. A
+    class's draw depends on the seed and on its own place only.
     """
     held = np.zeros(len(rows), dtype=bool)
     own_labels = labels[rows]
-    for label, name in enumerate(classes):
+    for label in range(classes):
         members = np.flatnonzero(own_labels == label)
-        if len(members) < 2:
-            raise DataError(
-                f"Class {name!r} has too few images to set some aside for {purpose}: "
-                f"expected at least 2 here, found {len(members)}.",
-                hint=f"Add images, or a folder {purpose} with the same classes.",
-            )
         count = min(max(1, round(len(members) * fraction)), len(members) - 1)
         drawn = np.random.default_rng((seed, label)).permutation(len(members))[:count]
         held[members[drawn]] = True
     return rows[~held], rows[held]
 
 
-def complete_splits(
-    found: Mapping[str, Rows], labels: Labels, classes: Sequence[str], settings: DataSettings
-) -> dict[str, Rows]:
-    """Make train, val and test of what there is; what exists is kept as it is where possible.
-
-    Without test but with val, val is halved: a classifier trained elsewhere on these training
-    images has seen neither half. Otherwise test and then val are taken out of train.
-    """
-    splits = dict(found)
-    seed = settings.split_seed
-    if "test" not in splits and "val" in splits:
-        splits["val"], splits["test"] = stratified_split(
-            splits["val"], labels, 0.5, seed, classes=classes, purpose="test"
-        )
-    if "test" not in splits:
-        splits["train"], splits["test"] = stratified_split(
-            splits["train"], labels, settings.test_fraction, seed, classes=classes, purpose="test"
-        )
-    if "val" not in splits:
-        splits["train"], splits["val"] = stratified_split(
-            splits["train"], labels, settings.val_fraction, seed + 1, classes=classes, purpose="val"
-        )
-    return {name: splits[name] for name in ("train", "val", "test")}
+def _check_divisible(rows: Rows, labels: Labels, classes: Sequence[str], purpose: str) -> None:
+    counts = np.bincount(labels[rows], minlength=len(classes))
+    for name, count in zip(classes, counts.tolist(), strict=True):
+        if count < 2:
+            raise DataError(
+                f"Class {name!r} has too few images to set some aside for {purpose}: "
+                f"expected at least 2 here, found {count}.",
+                hint=f"Add images, or a folder {purpose} with the same classes.",
+            )

@@ -41,6 +41,9 @@ class ImageSource(Protocol):
     def byte_size(self, row: int) -> int:
         """Size of the original in bytes: part of the fingerprint."""
 
+    def pixel_hash(self, row: int) -> int:
+        """Of the picture at its own size (images.pixel_hash)."""
+
     def read(self, row: int) -> UInt8Images:
         """The image (S, S, 3). Raises UnreadableImage. Called from several threads."""
 
@@ -97,12 +100,16 @@ class ImageStore:
     def load(self, row: int) -> UInt8Images:
         """Decode one image and keep it if there is room. Raises UnreadableImage."""
         pixels = self.source.read(row)
+        self.keep(row, pixels)
+        return pixels
+
+    def keep(self, row: int, pixels: UInt8Images) -> None:
+        """Put a decoded image into the cache if there is room."""
         with self._lock:
             if self._used < len(self._pixels) and self._slots[row] < 0:
                 self._pixels[self._used] = pixels
                 self._slots[row] = self._used  # published last: readers take no lock
                 self._used += 1
-        return pixels
 
     def _decoded(self, rows: Rows) -> Generator[UInt8Images, None, None]:
         if self.source.resident:

@@ -1,4 +1,4 @@
-"""What is known of a folder's files: readable or not, remembered so that later starts only stat."""
+"""What is known of a folder's files, readable or not, remembered so that later starts only stat."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import PIL
 
+from pgn_studio.core.data.images import WideValues
 from pgn_studio.core.files import replacing
 from pgn_studio.core.paths import cache_folder
 
-_FORMAT = 1
+_FORMAT = 2
 READABLE = ""
 
 logger = logging.getLogger(__name__)
+
+
+class Verdict(NamedTuple):
+    reason: str  # READABLE, or why it gives no picture
+    pixel_hash: int = 0  # of a readable one
+    wide: WideValues | None = None  # of one of more than 8 bits
 
 
 class Verdicts:
@@ -29,15 +36,18 @@ class Verdicts:
         self._known = self._read()
         self._changed = False
 
-    def get(self, name: str, size: int, mtime_ns: int) -> str | None:
-        """READABLE, the reason why not, or None if the file is new or has changed."""
+    def get(self, name: str, size: int, mtime_ns: int) -> Verdict | None:
+        """None if the file is new or has changed."""
         known = self._known.get(name)
         if known is None or known[0] != size or known[1] != mtime_ns:
             return None
-        return str(known[2])
+        reason, found, wide = known[2:]
+        return Verdict(reason, found, None if wide is None else WideValues(*wide))
 
-    def set(self, name: str, size: int, mtime_ns: int, reason: str) -> None:
-        self._known[name] = [size, mtime_ns, reason]
+    def set(self, name: str, size: int, mtime_ns: int, verdict: Verdict) -> None:
+        wide = verdict.wide
+        values = None if wide is None else (wide.floating, wide.lowest, wide.highest)
+        self._known[name] = [size, mtime_ns, verdict.reason, verdict.pixel_hash, values]
         self._changed = True
 
     def save(self) -> None:
@@ -61,10 +71,16 @@ class Verdicts:
         try:
             content = json.loads(self.file.read_text(encoding="utf-8"))
             files: dict[str, list[Any]] = content.pop("files")
-            if content == self._header() and all(len(entry) == 3 for entry in files.values()):
+            if content == self._header() and all(map(_is_entry, files.values())):
                 return files
         except FileNotFoundError:
             pass
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             logger.warning("Ignoring the damaged list of readable images %s: %s", self.file, error)
         return {}
+
+
+def _is_entry(entry: list[Any]) -> bool:
+    if len(entry) != 5 or not isinstance(entry[2], str) or not isinstance(entry[3], int):
+        return False
+    return entry[4] is None or (len(entry[4]) == 3 and all(isinstance(x, (int, float)) for x in entry[4]))

@@ -16,6 +16,7 @@ from pgn_studio.core.classifiers.accuracy import predictions_of
 from pgn_studio.core.device import resolve_precision
 from pgn_studio.core.errors import ClassifierError, DataError
 from pgn_studio.core.evaluation.bootstrap import Interval
+from pgn_studio.core.evaluation.leakage import Learned
 from pgn_studio.core.evaluation.metrics import Confusion, confusion
 from pgn_studio.core.pretrained import Triple
 from pgn_studio.core.protocols import LabelledImages, Labels, Progress
@@ -32,6 +33,12 @@ class ClassifiedSplit:
     predictions: Labels  # (N,)
     classes: tuple[str, ...]
     seconds: float = 0.0  # that it took; 0 where that is not known
+    learned: Learned | None = None  # where somebody looked: how many of the images it learned from
+
+    @property
+    def title(self) -> str:
+        """The split's name, and where it holds images that were learned from, that it is no test."""
+        return self.split_name if self.learned is None else self.learned.title(self.split_name)
 
     @property
     def accuracy(self) -> Interval:
@@ -75,6 +82,7 @@ class ClassifiedSplit:
             "n": len(self.labels),
             "accuracy": found.value,
             "interval": [found.low, found.high],
+            "learned_from": None if self.learned is None else self.learned.count,
             "per_class": self.per_class(),
             "confusion": self.confusion.tolist(),
         }

@@ -18,6 +18,7 @@ from pgn_studio.core.errors import ClassifierError, PgnFileError
 from pgn_studio.core.evaluation import metrics as measures
 from pgn_studio.core.evaluation.batch import ClassifiedBatch, answers, classified, perturbation_sizes
 from pgn_studio.core.evaluation.clean import ClassifiedSplit, check_labels, unknown_images
+from pgn_studio.core.evaluation.leakage import Leakage
 from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.evaluation.perturber import Perturber, PgnPerturber
 from pgn_studio.core.evaluation.ranking import RankedScores
@@ -136,13 +137,21 @@ class Evaluation:
     dataset_name: str
     classes: tuple[str, ...]
     facts: Mapping[str, Any]
+    leakage: Leakage | None = None  # where somebody looked: which of these images were learned from
+
+    @property
+    def split_title(self) -> str:
+        """The split's name, and where it holds images that were learned from, that it is no test."""
+        return self.split_name if self.leakage is None else self.leakage.title(self.split_name)
 
     @property
     def clean(self) -> ClassifiedSplit:
         """What the classifier made of the images as they were."""
         image = self.per_image
         predictions = image.clean_prediction.astype(np.int64)
-        return ClassifiedSplit(self.split_name, image.labels, predictions, self.classes)
+        known = () if self.leakage is None else self.leakage.learned
+        learned = next((item for item in known if item.who == "classifier"), None)
+        return ClassifiedSplit(self.split_name, image.labels, predictions, self.classes, learned=learned)
 
     def per_class(self) -> list[dict[str, Any]]:
         """For each class with images: n, clean and perturbed accuracy, fixed and broken."""
@@ -170,6 +179,7 @@ class Evaluation:
             **figures,
             "split": self.split_name,
             "dataset": self.dataset_name,
+            "learned_from": None if self.leakage is None else self.leakage.to_json(),
             **self.facts,
             "per_class": self.per_class(),
         }

@@ -16,7 +16,7 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.bootstrap import RESAMPLES, Bootstrap, Interval
 from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate, place
-from pgn_studio.core.evaluation.exposure import Exposure, find_exposure
+from pgn_studio.core.evaluation.leakage import Leakage, find_leakage
 from pgn_studio.core.evaluation.metrics import Confusion, confusion
 from pgn_studio.core.evaluation.survival import measure_variants
 from pgn_studio.core.evaluation.transfer import measure_transfer
@@ -66,7 +66,7 @@ class Report:
     coverage: Sequence[CoverageRow]  # empty for attacks
     transfer: Sequence[TransferRow]  # empty when no other classifier or PGN was given
     baselines: Sequence[BaselineRow]  # empty when none was measured
-    exposure: Exposure
+    leakage: Leakage
     fixed: Sequence[TriptychRow]
     broken: Sequence[TriptychRow]
 
@@ -153,7 +153,7 @@ def make_report(
         coverage=coverage_rows(evaluation, bootstrap) if enhances else [],
         transfer=transfer,
         baselines=baseline_rows(evaluation, baselines, bootstrap),
-        exposure=find_exposure(pgn, classifier, dataset, split_name),
+        leakage=find_leakage(pgn, classifier, dataset, split_name),
         fixed=examples[0],
         broken=examples[1],
     )

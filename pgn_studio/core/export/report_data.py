@@ -80,7 +80,7 @@ def report_json(report: Report) -> str:
         "bootstrap": {"method": "percentile", **asdict(bootstrap)},
         "warnings": warnings(report),
         "method": method(report),
-        "who_saw_what": dict(report.exposure.rows),
+        "who_saw_what": dict(report.leakage.rows),
         "metrics": {name: asdict(interval) for name, interval in report.metrics.items()},
         "confusion": {
             "classes": list(report.evaluation.classes),
@@ -95,7 +95,7 @@ def report_json(report: Report) -> str:
 
 def report_markdown(report: Report) -> str:
     evaluation = report.evaluation
-    title = f"{report.name} on {evaluation.dataset_name}, {evaluation.split_name} split"
+    title = f"{report.name} on {evaluation.dataset_name}, {evaluation.split_title} split"
     parts = [f"# {markdown_text(title)}"]
     parts += [f"> **Note.** {markdown_text(text)}" for text in warnings(report)]
     for table in report_tables(report):

@@ -58,12 +58,12 @@ def report_html(report: Report, progress: Progress | None = None) -> str:
     figures = _drawn(report, progress)
     tables = {table.key: table for table in report_tables(report)}
     evaluation = report.evaluation
-    title = f"{report.name} on {evaluation.dataset_name}, {evaluation.split_name}"
+    title = f"{report.name} on {evaluation.dataset_name}, {evaluation.split_title}"
     body = [
         _head(report),
         _cards(report),
         _warnings(report),
-        _section("Who saw what", _table(tables["exposure"])),
+        _section("Who saw what", _table(tables["leakage"])),
         *(
             _section(table.title, figures.get(key, ""), _table(table), note=table.note)
             for key in _TABLES
@@ -114,7 +114,7 @@ def _head(report: Report) -> str:
     evaluation = report.evaluation
     aim = {"enhance": "enhancing: more images right", "adversarial": "adversarial: more images wrong"}
     what = (
-        f"{evaluation.dataset_name}, {evaluation.split_name} split, {evaluation.metrics.n:,} images, "
+        f"{evaluation.dataset_name}, {evaluation.split_title} split, {evaluation.metrics.n:,} images, "
         f"{len(evaluation.classes)} classes · {aim.get(report.problem, report.problem)}"
     )
     return f"<header><h1>{escape(report.name)}</h1><p>{escape(what)}</p></header>"

@@ -56,7 +56,7 @@ def report_tables(report: Report) -> list[ReportTable]:
     """All tables that this report has something for, in their order."""
     tables = [
         _metrics(report),
-        _exposure(report),
+        _leakage(report),
         _baselines(report),
         _survival(report),
         _strength(report),
@@ -95,7 +95,7 @@ def method(report: Report) -> list[str]:
 
 def warnings(report: Report) -> list[str]:
     """What a reader must know before quoting a figure."""
-    found = list(report.exposure.warnings)
+    found = list(report.leakage.warnings)
     if report.bootstrap.n < 100:
         found.append(f"Only {report.bootstrap.n} images: the intervals are wide, and themselves uncertain.")
     if left_alone := report.evaluation.per_image.left_alone:
@@ -183,8 +183,8 @@ def _metric(name: str, interval: Interval) -> tuple[str, str]:
     return percent(interval), span(interval)
 
 
-def _exposure(report: Report) -> ReportTable:
-    return ReportTable("exposure", "Who saw what", ("What", "Images"), report.exposure.rows, texts=2)
+def _leakage(report: Report) -> ReportTable:
+    return ReportTable("leakage", "Who saw what", ("What", "Images"), report.leakage.rows, texts=2)
 
 
 def _baselines(report: Report) -> ReportTable:

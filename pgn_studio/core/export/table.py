@@ -78,7 +78,7 @@ def _classes(evaluation: Evaluation) -> Rows:
 
 
 def _caption(evaluation: Evaluation) -> str:
-    return f"{evaluation.dataset_name}, {evaluation.split_name} split, {evaluation.metrics.n} images"
+    return f"{evaluation.dataset_name}, {evaluation.split_title} split, {evaluation.metrics.n} images"
 
 
 def _percent(share: float | None) -> str:

@@ -50,6 +50,7 @@ class PgnInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""  # ISO 8601, UTC
     channels: ChannelOrder = "rgb"  # in which the classifier took them
+    learned_from: str = ""  # its training images, as core/learned_images.py packs them
     least_rms: float = 0.0  # an image whose p has a smaller RMS in the input space is left as it is
 
 

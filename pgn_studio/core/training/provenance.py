@@ -9,6 +9,7 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Metrics
 from pgn_studio.core.evaluation.metrics import figures_kept
+from pgn_studio.core.learned_images import packed
 from pgn_studio.core.perturbation.pgn import PgnInfo
 from pgn_studio.core.runs import versions
 
@@ -40,6 +41,7 @@ def pgn_info(
         classifier_sha256=classifier.info.sha256,
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
+        learned_from=packed(dataset.split("train").pixel_hashes),
         settings=settings.model_dump(mode="json"),
         metrics={} if metrics is None else figures_kept(metrics),
         versions=versions(),

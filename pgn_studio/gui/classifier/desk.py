@@ -67,7 +67,7 @@ class ClassifierDesk(QObject):
     def _tell(self, found: ClassifiedSplit) -> None:
         """The set-up shows the accuracy on test, of a black box once it was asked."""
         if found.split_name == "test":
-            self._studio.workspace.accuracy_measured.emit(found.accuracy.value, found.split_name)
+            self._studio.workspace.accuracy_measured.emit(found.accuracy.value, found.title)
 
     @Slot(object)
     def _use(self, normalisation: Normalisation) -> None:

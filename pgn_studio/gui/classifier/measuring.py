@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -146,9 +147,10 @@ def _classify(
 ) -> ClassifiedSplit:
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation.clean import classify_split
+    from pgn_studio.core.evaluation.leakage import classifier_learned
 
     device, precision = machine
-    return classify_split(
+    found = classify_split(
         classifier,
         dataset.split(split_name),
         split_name=split_name,
@@ -156,6 +158,7 @@ def _classify(
         precision=precision,
         progress=progress,
     )
+    return replace(found, learned=classifier_learned(classifier, dataset, split_name))
 
 
 def _diagnose(

@@ -133,13 +133,14 @@ class TrainClassifierDialog(QDialog):
     @Slot()
     def _train(self) -> None:
         try:
-            settings = ClassifierSettings.make(
-                **{**self._data.model_dump(), "image_size": self._dataset.image_size}, **self.form.values()
-            )
+            settings = ClassifierSettings.make(**self._data.model_dump(), **self.form.values())
         except ConfigError as error:
             show_error(self, "These settings do not work", error)
             return
+        from pgn_studio.core.data.dataset import settings_as_loaded
+
         self._stopping.clear()
+        settings = settings_as_loaded(settings, self._dataset)
         work = partial(self._work, settings, Path(self.out.text()))
         self._set_running(True)
         self._operation = run_in_background(self, work, self._succeed, self._fail)

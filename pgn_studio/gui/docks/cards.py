@@ -43,6 +43,7 @@ MORE_DATA_FIELDS = (
     "split_seed",
     "val_fraction",
     "test_fraction",
+    "data_range",
     "cache_mb",
 )
 

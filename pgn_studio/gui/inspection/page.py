@@ -90,9 +90,10 @@ class InspectionPage(QWidget):
         stay = self._chosen if subject.same_images(self._subject) else -1
         self._subject = subject
         figures, left_alone = evaluation.metrics, evaluation.per_image.left_alone
+        where = f"{dataset.name}/{evaluation.split_title}"
         held = f", {left_alone:,} images left as they are" if left_alone else ""
         self.toolbar.set_title(
-            f"{pgn.info.name or 'PGN'} on {dataset.name}/{split_name}: {percent(figures.clean_accuracy)} → "
+            f"{pgn.info.name or 'PGN'} on {where}: {percent(figures.clean_accuracy)} → "
             f"{percent(figures.perturbed_accuracy)} ({percent(figures.perturbed_accuracy_8bit)} as saved)"
             f"{held}"
         )

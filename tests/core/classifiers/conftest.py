@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pgn_studio.core.data.images import pixel_hash
+
 
 class Squares:
     """A split of `count` images in three classes: red, green or blue squares with noise."""
@@ -22,6 +24,10 @@ class Squares:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def pixel_hashes(self) -> npt.NDArray[np.uint64]:
+        return np.array([pixel_hash(image) for image in self._images], dtype=np.uint64)
 
     def images(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         self.asked.append([int(index) for index in indices])

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pgn_studio.core.config import DataSettings
 from pgn_studio.core.data import folder as folder_module
-from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.data.images import read_image
+from pgn_studio.core.data.dataset import ImageDataset, settings_as_loaded
+from pgn_studio.core.data.images import examine_image, read_image
 from pgn_studio.core.errors import Cancelled, DataError
 
 Load = Callable[..., ImageDataset]
@@ -27,11 +29,12 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were decoded, in no order."""
     names: list[str] = []
 
-    def counting(path: Path, *, size: int | None) -> Any:
+    def counting(read: Callable[..., Any], path: Path, **how: Any) -> Any:
         names.append(path.name)
-        return read_image(path, size=size)
+        return read(path, **how)
 
-    monkeypatch.setattr(folder_module, "read_image", counting)
+    monkeypatch.setattr(folder_module, "read_image", partial(counting, read_image))
+    monkeypatch.setattr(folder_module, "examine_image", partial(counting, examine_image))
     return names
 
 
@@ -76,12 +79,9 @@ def test_pixels_labels_and_paths_belong_together(
 def test_classes_in_the_root_are_split_by_seed(make_folder: MakeFolder, load: Load) -> None:
     root = make_folder([""], count=20)
     dataset = load(root, image_size=8, val_fraction=0.25, test_fraction=0.2)
-    assert sizes(dataset) == {"train": 24, "val": 8, "test": 8}
     names = [name for split in dataset.splits.values() for name in split.names]
-    assert len(set(names)) == 40
-    assert all(
-        np.bincount(split.labels).tolist() == [len(split) // 2] * 2 for split in dataset.splits.values()
-    )
+    assert len(set(names)) == len(names) == 40
+    assert all((np.bincount(split.labels) > 0).all() for split in dataset.splits.values())
     assert load(root, image_size=8).fingerprint == load(root, image_size=8, split_seed=0).fingerprint
     assert load(root, image_size=8, split_seed=1).fingerprint != load(root, image_size=8).fingerprint
 
@@ -161,6 +161,95 @@ def test_a_file_that_breaks_after_loading_is_named(make_folder: MakeFolder, load
     (root / "test" / "cat" / "2.png").unlink()
     with pytest.raises(DataError, match=r"test/cat/2\.png.*can no longer be read: No such file"):
         dataset.split("test").images(range(8))
+
+
+# Who is in which split, and what is told
+
+
+def test_one_file_more_or_less_moves_no_other(make_folder: MakeFolder, load: Load) -> None:
+    root = make_folder([""], count=30)
+    before = {name: set(split.names) for name, split in load(root, image_size=8).splits.items()}
+    (root / "cat" / "3.png").unlink()
+    shutil.copy(root / "dog" / "5.png", root / "dog" / "a new one.png")
+    for name, split in load(root, image_size=8).splits.items():
+        assert set(split.names) - {"dog/a new one.png"} == before[name] - {"cat/3.png"}
+
+
+def test_a_division_of_before_is_had_back(make_folder: MakeFolder, load: Load) -> None:
+    root = make_folder([""], count=20)
+    before = load(root, image_size=8, split_method="permutation", split_seed=2)
+    now = load(root, image_size=8)
+    assert now.fingerprint != before.fingerprint
+    assert now.divided(before.division).fingerprint == before.fingerprint
+    assert now.divided(now.division) is now
+
+
+def test_exact_copies_across_splits_are_told(make_folder: MakeFolder, load: Load) -> None:
+    root = make_folder()
+    assert load(root, image_size=8).notices == ()
+    copy = root / "test" / "dog" / "again.bmp"  # the same pixels in another file
+    Image.open(root / "train" / "cat" / "2.png").save(copy)
+    (notice,) = load(root, image_size=8).notices
+    assert notice.startswith("1 of 9 images in test are exact copies of images in train")
+    assert "test/dog/again.bmp" in notice
+    assert "train/cat/2.png" in notice
+    assert load(root, image_size=16).notices == (notice,)  # at any size, and at the second start
+
+
+def test_a_copy_is_found_where_the_picture_is_decoded_smaller(make_folder: MakeFolder, load: Load) -> None:
+    root = make_folder()
+    noise = np.random.default_rng(0).integers(0, 256, (200, 160, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(root / "train" / "cat" / "large.jpg")
+    Image.open(root / "train" / "cat" / "large.jpg").save(root / "val" / "cat" / "large.png")
+    assert "1 of 9 images in val" in " ".join(load(root, image_size=8).notices)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "dark", "bright", "white"),
+    [
+        ("float32", 0.2, 1.0001, 1.0),  # overshoots, as what was resampled does
+        ("float32", 0.9, 250.0, 255.0),  # dark for its set, though it would fit into 0…1
+        ("float32", 200.0, 60000.0, 65535.0),
+        ("uint16", 200, 60000, 65535.0),
+        ("uint16", 30, 4000, 4095.0),  # of a 12-bit camera
+        ("uint16", 30, 255, 255.0),  # 8 bits in a wider file
+    ],
+)
+def test_one_scale_of_brightness_for_a_data_set(
+    make_folder: MakeFolder, load: Load, dtype: str, dark: float, bright: float, white: float
+) -> None:
+    root = make_folder()
+    for name, value in (("dark", dark), ("bright", bright)):
+        Image.fromarray(np.full((12, 10), value, dtype)).save(root / "train" / "cat" / f"{name}.tif")
+    for _ in range(2):  # the second start knows it without decoding
+        dataset = load(root, image_size=8)
+        train = dataset.split("train")
+        shown = {name: train.images([index])[0, 0, 0, 0] for index, name in enumerate(train.names)}
+        assert shown["train/cat/dark.tif"] == round(255 * dark / white)
+        assert shown["train/cat/bright.tif"] == min(255, round(255 * bright / white))
+        assert dataset.data_range == white
+        assert (
+            f"2 of 26 images are {'floating-point' if dtype == 'float32' else '16-bit'}" in dataset.notices[0]
+        )
+
+
+def test_the_scale_can_be_given_and_is_recorded(make_folder: MakeFolder, load: Load) -> None:
+    root = make_folder()
+    Image.fromarray(np.full((12, 10), 500, "uint16")).save(root / "train" / "cat" / "a.tif")
+    dataset = load(root, image_size=8, data_range=1000)
+    place = dataset.split("train").names.index("train/cat/a.tif")
+    assert dataset.split("train").images([place])[0, 0, 0, 0] == 128
+    assert settings_as_loaded(DataSettings(), dataset).data_range == 1000
+    assert settings_as_loaded(DataSettings(), load(make_folder(name="others"))).data_range is None
+
+
+def test_integers_beside_floats_of_another_scale(make_folder: MakeFolder, load: Load) -> None:
+    root = make_folder()
+    Image.fromarray(np.full((12, 10), 500, "uint16")).save(root / "train" / "cat" / "a.tif")
+    Image.fromarray(np.full((12, 10), 0.5, "float32")).save(root / "train" / "cat" / "b.tif")
+    with pytest.raises(DataError, match="one scale of brightness"):
+        load(root, image_size=8)
+    assert load(root, image_size=8, data_range=65535).data_range == 65535
 
 
 # Cost

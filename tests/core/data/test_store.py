@@ -41,6 +41,9 @@ class CountingSource:
     def byte_size(self, row: int) -> int:
         return row
 
+    def pixel_hash(self, row: int) -> int:
+        return row
+
     def read(self, row: int) -> UInt8Images:
         self.reads.append(row)
         if row in self.broken:

@@ -8,13 +8,16 @@ from pathlib import Path
 import PIL
 import pytest
 
-from pgn_studio.core.data.verdicts import READABLE, Verdicts
+from pgn_studio.core.data.images import WideValues
+from pgn_studio.core.data.verdicts import READABLE, Verdict, Verdicts
+
+FINE = Verdict(READABLE, 2**48 - 1, WideValues(floating=True, lowest=-0.5, highest=1.25))
 
 
 def remembered(root: Path) -> Verdicts:
     verdicts = Verdicts(root)
-    verdicts.set("cat/1.png", 10, 111, READABLE)
-    verdicts.set("cat/2\udcff.png", 20, 222, "truncated")  # a name that is no UTF-8
+    verdicts.set("cat/1.png", 10, 111, FINE)
+    verdicts.set("cat/2\udcff.png", 20, 222, Verdict("truncated"))  # a name that is no UTF-8
     verdicts.save()
     return verdicts
 
@@ -22,8 +25,8 @@ def remembered(root: Path) -> Verdicts:
 def test_they_are_known_the_next_time(tmp_path: Path) -> None:
     remembered(tmp_path)
     again = Verdicts(tmp_path)
-    assert again.get("cat/1.png", 10, 111) == READABLE
-    assert again.get("cat/2\udcff.png", 20, 222) == "truncated"
+    assert again.get("cat/1.png", 10, 111) == FINE
+    assert again.get("cat/2\udcff.png", 20, 222) == Verdict("truncated")
 
 
 def test_a_changed_file_is_not_known(tmp_path: Path) -> None:
@@ -53,7 +56,7 @@ def test_a_damaged_file_is_ignored_and_replaced(tmp_path: Path, content: str) ->
     file.write_text(content, encoding="utf-8")
     assert Verdicts(tmp_path).get("cat/1.png", 10, 111) is None
     remembered(tmp_path)
-    assert Verdicts(tmp_path).get("cat/1.png", 10, 111) == READABLE
+    assert Verdicts(tmp_path).get("cat/1.png", 10, 111) == FINE
 
 
 def test_entries_of_another_kind_are_ignored(tmp_path: Path) -> None:

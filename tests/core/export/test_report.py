@@ -188,9 +188,9 @@ def test_one_seed_one_report(report: Report) -> None:
 
 
 def test_who_saw_what(report: Report) -> None:
-    assert "does not say what it was trained on" in " ".join(report.exposure.warnings)
+    assert "does not say what it was trained on" in " ".join(report.leakage.warnings)
     for split_name, said in (("train", "trained the PGN"), ("val", "little too good"), ("test", "")):
-        found = small_report(split_name=split_name).exposure
+        found = small_report(split_name=split_name).leakage
         spoilt = [text for text in found.warnings if "test split for claims" in text]
         assert len(spoilt) == (1 if said else 0)
         assert said in "".join(spoilt)
@@ -383,6 +383,6 @@ def test_cancel_while_measuring_and_progress_never_falls_back() -> None:
 
 def test_tables_leave_out_what_was_not_measured() -> None:
     keys = [table.key for table in report_tables(small_report())]
-    assert keys == ["metrics", "exposure", "survival", "strength", "answers", "coverage", "classes"]
+    assert keys == ["metrics", "leakage", "survival", "strength", "answers", "coverage", "classes"]
     twice = small_report(other_pgns=[("test", make_pgn(Shift()))], classes=("cat", "dog", "owl"))
     assert [row.pgn for row in twice.transfer] == ["test", "test (2)"]
