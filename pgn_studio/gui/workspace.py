@@ -197,6 +197,8 @@ class Workspace(QObject):
     def _set_reopened(self, run: ReopenedRun) -> None:
         self._take(run)
         self.run_reopened.emit(run)
+        if run.warning:
+            self.warned.emit(OTHER_DATA, run.warning)
 
     def _take(self, opened: MeasuredPgn | ReopenedRun) -> None:
         """The data set and the classifier."""

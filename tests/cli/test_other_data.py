@@ -66,6 +66,8 @@ def test_a_file_less_changes_no_split_and_is_told(
         "classifier": 0,
         "pgn": 0,
     }
+    resumed = pgn_studio("train", "--resume", run, "--epochs", "2")
+    assert "note: The data set is not the one that the PGN was trained on" in resumed.err
     done = pgn_studio(*training, "--out", photos.parent / "again")
     assert "changed" in done.err
 

@@ -13,7 +13,8 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.splitting import Division
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.learned_images import unpacked
-from pgn_studio.core.perturbation.pgn import Pgn
+from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, read_pgn_info
+from pgn_studio.core.runs import RunFolder
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,18 @@ def classifier_learned(classifier: Classifier, dataset: ImageDataset, split_name
     return _learned("classifier", training.get("learned_from"), dataset, split_name, same_data=same)
 
 
+def pgn_learned(info: PgnInfo, dataset: ImageDataset, split_name: str) -> Learned:
+    same = info.fingerprint == dataset.fingerprint
+    return _learned("PGN", info.learned_from, dataset, split_name, same_data=same)
+
+
+def run_learned(run: RunFolder, dataset: ImageDataset, split_name: str) -> Learned | None:
+    """Of the newest PGN of a run; None before there is one."""
+    if not run.last_pgn_path.is_file():
+        return None
+    return pgn_learned(read_pgn_info(run.last_pgn_path), dataset, split_name)
+
+
 def divided_as_learned(dataset: ImageDataset, classifier: Classifier) -> ImageDataset:
     """The data set divided as for the classifier's training, where that keeps more of it out of test.
 
@@ -107,7 +120,7 @@ def divided_as_learned(dataset: ImageDataset, classifier: Classifier) -> ImageDa
 def find_leakage(pgn: Pgn, classifier: Classifier, dataset: ImageDataset, split_name: str) -> Leakage:
     """From what the files of the PGN and the classifier say about their training."""
     same = pgn.info.fingerprint == dataset.fingerprint
-    of_pgn = _learned("PGN", pgn.info.learned_from, dataset, split_name, same_data=same)
+    of_pgn = pgn_learned(pgn.info, dataset, split_name)
     of_classifier = classifier_learned(classifier, dataset, split_name)
     learned = (of_pgn,) if of_classifier is None else (of_classifier, of_pgn)
     keep = pgn.info.settings.get("keep")

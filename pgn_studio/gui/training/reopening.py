@@ -25,6 +25,7 @@ class ReopenedRun:
     source: ClassifierSource
     classifier: Classifier
     history: tuple[dict[str, Any], ...]  # metrics.jsonl
+    warning: str = ""  # where its images are others now
 
 
 def reopen_run(
@@ -40,6 +41,7 @@ def reopen_run(
     """
     from pgn_studio.core.classifiers import check_classes
     from pgn_studio.core.data.sources import load_dataset
+    from pgn_studio.core.evaluation.leakage import run_learned
     from pgn_studio.core.runs import RunFolder
 
     run = RunFolder.open(path)
@@ -63,4 +65,9 @@ def reopen_run(
         )
     check_classes(classifier, dataset.classes)
     history = tuple(run.read_metrics())
-    return ReopenedRun(str(run.path), settings, data_settings, dataset, source, classifier, history)
+    warning = ""
+    if dataset.fingerprint != fingerprint:
+        learned = run_learned(run, dataset, "val")
+        told = "The data set is not the same as when this run was started."
+        warning = told if learned is None else learned.sentence("val")
+    return ReopenedRun(str(run.path), settings, data_settings, dataset, source, classifier, history, warning)
