@@ -20,8 +20,7 @@ from pgn_studio.core.classifiers import (
     recorded_data_range,
 )
 from pgn_studio.core.classifiers.blackbox.access import Access
-from pgn_studio.core.classifiers.blackbox.onnx import onnx_image_size
-from pgn_studio.core.classifiers.loading import is_saved_by_us
+from pgn_studio.core.classifiers.loading import is_saved_by_us, own_image_size
 from pgn_studio.core.classifiers.normalisation import recorded_order
 from pgn_studio.core.config import (
     HTTP_SCHEMES,
@@ -136,8 +135,8 @@ def open_both(
         white = settings.data_range or recorded_data_range(classifier)
         dataset = open_dataset(settings.updated(image_size=size, data_range=white), stop)
     else:
-        if settings.image_size is None and source.lower().endswith(".onnx"):
-            settings = settings.updated(image_size=onnx_image_size(Path(source).expanduser()))
+        if settings.image_size is None:
+            settings = settings.updated(image_size=own_image_size(source))
         dataset = open_dataset(settings, stop)
         classifier = load_foreign(source, foreign, classes=dataset.classes, image_size=dataset.image_size)
     check_classes(classifier, dataset.classes)
@@ -162,7 +161,7 @@ def says_everything(source: str, foreign: ForeignClassifier) -> bool:
 def load_foreign(
     source: str, foreign: ForeignClassifier, *, classes: tuple[str, ...], image_size: int
 ) -> Classifier:
-    return load_classifier(
+    classifier = load_classifier(
         source,
         classes=classes,
         arch=foreign.arch,
@@ -172,6 +171,9 @@ def load_foreign(
         channels=foreign.channels,
         access=foreign.access,
     )
+    for notice in classifier.info.notices:
+        terminal.note(f"note: {notice}")
+    return classifier
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from pgn_studio.core.augment import augment
 from pgn_studio.core.baselines.context import BaselineContext
 from pgn_studio.core.classifiers import Classifier, measure_accuracy
-from pgn_studio.core.classifiers.exported import ExportedNetwork
+from pgn_studio.core.classifiers.programs.network import ExportedNetwork
 from pgn_studio.core.classifiers.training import one_cycle_rate
 from pgn_studio.core.config import augmentation
 from pgn_studio.core.device import autocast, seed_everything, to_pixels, training_machine

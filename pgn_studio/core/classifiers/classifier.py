@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.normalisation import Normalisation, in_order
+from pgn_studio.core.classifiers.programs.network import ExportedNetwork, FeaturePoint
 from pgn_studio.core.config import ChannelOrder
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.pretrained import Triple
@@ -36,6 +37,8 @@ class ClassifierInfo:
     training: Mapping[str, Any] = field(default_factory=dict)  # settings, accuracies, fingerprint
     parameters: int = 0
     channels: ChannelOrder = "rgb"  # the order in which the network takes them; ours is always RGB
+    facts: Mapping[str, str] = field(default_factory=dict)  # what was understood of a program, for a person
+    notices: tuple[str, ...] = ()  # sentences about what was decided while loading; every face shows them
 
 
 class Classifier(nn.Module):
@@ -76,7 +79,9 @@ class Classifier(nn.Module):
 
     @property
     def normalisation(self) -> Normalisation | None:
-        """What happens to an image before the network sees it; None where only a black box knows."""
+        """What happens to an image before the network sees it; None where it is given 8-bit images."""
+        if isinstance(self.net, ExportedNetwork) and self.net.form.takes_bytes:
+            return None
         return Normalisation(self.info.mean, self.info.std, self.info.channels)
 
     @property
@@ -107,7 +112,7 @@ class Classifier(nn.Module):
     def logits_and_features(self, normalized: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, K) and the last linear layer's input (N, feature_dim), in one forward pass.
 
-        Raises ClassifierError for networks whose last layer cannot be seen (exported programs).
+        Raises ClassifierError for networks whose last layer cannot be seen.
         """
         if not self.has_features:
             raise ClassifierError(
@@ -129,9 +134,12 @@ def _catch_input(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         caught.append(inputs[0])
 
 
-def last_linear(net: nn.Module) -> nn.Linear | None:
-    """The network's last nn.Linear, by order of definition; None where there is none to see."""
-    layers = [module for module in net.modules() if isinstance(module, nn.Linear)]
+def last_linear(net: nn.Module) -> nn.Linear | FeaturePoint | None:
+    """The network's last nn.Linear, by order of definition, or where a program shows what its own is given.
+
+    None where there is none to see.
+    """
+    layers = [module for module in net.modules() if isinstance(module, (nn.Linear, FeaturePoint))]
     return layers[-1] if layers else None
 
 

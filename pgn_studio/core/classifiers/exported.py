@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import Self
+from torch.utils import _pytree as pytree
 
+from pgn_studio.core.classifiers.programs.graph import open_exported, open_script
+from pgn_studio.core.classifiers.programs.network import Program
+from pgn_studio.core.classifiers.programs.taken import image_size_in, taken_by
+from pgn_studio.core.classifiers.programs.trees import plain_trees
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import parse_json
 from pgn_studio.core.weight_files import check_archive, is_archive, opened_archive
@@ -39,6 +45,7 @@ _KNOWN_TARGET = re.compile(
     r"|_operator\.(add|sub|mul|floordiv|truediv|mod|neg|pow|eq|ne|lt|le|gt|ge|and_|or_|not_|getitem)"
     r"|math\.(ceil|floor|trunc|sqrt)|torch\.sym_\w+"
 )
+_PROGRAM_RECORD = re.compile(r"(^|/)(models/\w+\.json|serialized_exported_program\.json)$")
 _EXPRESSION_CHARACTERS = re.compile(r"[\w\s()+\-*/%,=<>']*|[\d.]+")
 _EXPRESSION_NAME = re.compile(
     r"Symbol|Integer|True|False|positive|nonnegative|integer|real|evaluate|Add|Mul|Pow|Max|Min|Mod"
@@ -48,22 +55,6 @@ _FILE_ACCESS_IN_SCRIPT = re.compile(rb"\b(from_file|save)\b")
 _EXPORT_HINT = "Export the state dict instead: torch.save(model.state_dict(), ...) or safetensors."
 
 
-class ExportedNetwork(nn.Module):
-    """A program as a network: fixed in evaluation mode, since an exported graph cannot switch."""
-
-    def __init__(self, program: nn.Module) -> None:
-        super().__init__()
-        self.program = program
-        self.training = False
-
-    def train(self, mode: bool = True) -> Self:
-        return self
-
-    def forward(self, normalized: Tensor) -> Tensor:
-        output = self.program(normalized)
-        return cast(Tensor, output[0] if isinstance(output, (tuple, list)) else output)
-
-
 def archive_kind(path: Path) -> ArchiveKind:
     """What a file is by its contents, whatever its suffix."""
     if not is_archive(path):
@@ -71,21 +62,22 @@ def archive_kind(path: Path) -> ArchiveKind:
     check_archive(path)
     with opened_archive(path) as archive:
         names = archive.namelist()
-    if any(re.search(r"(^|/)(models/\w+\.json|serialized_exported_program\.json)$", name) for name in names):
+    if any(_PROGRAM_RECORD.search(name) for name in names):
         return "exported-program"
     if any(name.endswith("/constants.pkl") for name in names):
         return "torchscript"
     return "other"
 
 
-def read_exported_program(path: Path) -> tuple[nn.Module, int | None]:
-    """The network of a .pt2 file and the image size that it was exported with, where it says.
+def read_exported_program(path: Path) -> Program:
+    """The program of a .pt2 file.
 
-    Raises ClassifierError when the archive holds anything that could run Python on loading.
+    Raises ClassifierError when the archive holds anything that could run Python on loading, or the
+    program takes something else than images.
     """
-    _check_exported_program(path)
+    source = _checked_exported_program(path)
     try:
-        program = torch.export.load(path)
+        program = torch.export.load(source)
         guards = "check_guards" in inspect.signature(program.module).parameters
         # Guards are lines of Python in the file, which torch would execute: leave them out.
         graph = program.module(check_guards=False) if guards else program.module()
@@ -95,13 +87,24 @@ def read_exported_program(path: Path) -> tuple[nn.Module, int | None]:
             hint="Export it again with the torch that is installed here. " + _EXPORT_HINT,
             details=str(error),
         ) from error
-    example = program.example_inputs
-    first = example[0][0] if example and example[0] else None
-    return ExportedNetwork(graph), int(first.shape[-1]) if isinstance(first, Tensor) else None
+    taken = taken_by(graph.graph, program.range_constraints, name=path.name)
+    net, leaves = open_exported(graph, _output_names(program.call_spec.out_spec))
+    return Program(net, leaves, taken, example_size=_example_size(program.example_inputs))
 
 
-def read_torchscript(path: Path) -> nn.Module:
-    """The network of a TorchScript file. Raises ClassifierError when it is damaged or touches files."""
+def exported_image_size(path: Path) -> int | None:
+    """The side in px of the square images that a .pt2 file asks for; None where it takes any, or is none."""
+    if archive_kind(path) != "exported-program":
+        return None
+    with opened_archive(path) as archive:
+        for name in archive.namelist():
+            if _PROGRAM_RECORD.search(name):
+                return image_size_in(archive.read(name))
+    return None
+
+
+def read_torchscript(path: Path) -> Program:
+    """The program of a TorchScript file. Raises ClassifierError when it is damaged or touches files."""
     with opened_archive(path) as archive:
         for name in archive.namelist():
             if "/code/" in name and _FILE_ACCESS_IN_SCRIPT.search(archive.read(name)):
@@ -110,7 +113,8 @@ def read_torchscript(path: Path) -> nn.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # TorchScript is deprecated; its files are still about
             load = cast(Callable[..., nn.Module], torch.jit.load)  # torch leaves it unannotated
-            return ExportedNetwork(load(str(path), map_location="cpu").eval())
+            net = load(str(path), map_location="cpu").eval()
+            return Program(net, open_script(net))
     except Exception as error:  # the TorchScript reader raises many kinds on damaged files
         raise ClassifierError(
             f"{path.name} cannot be loaded as TorchScript ({type(error).__name__}).",
@@ -119,39 +123,23 @@ def read_torchscript(path: Path) -> nn.Module:
         ) from error
 
 
-@torch.no_grad()
-def check_program(net: nn.Module, num_classes: int, image_size: int, *, name: str) -> None:
-    """Raise ClassifierError unless the program takes batches of any size and gives (N, K) logits.
-
-    Also refuses weights that are not finite, and a program exported in training mode.
-    """
-    if not all(bool(torch.isfinite(value).all()) for value in net.state_dict().values()):
-        raise ClassifierError(f"{name} holds NaN or infinity.", hint="Use another file.")
-    before = {key: value.clone() for key, value in net.state_dict().items()}
-    for batch in (2, 3):
-        try:
-            shape = tuple(net(torch.rand(batch, 3, image_size, image_size)).shape)
-        except Exception as error:  # a program fails in its own ways
-            raise ClassifierError(
-                f"{name} does not take {batch} images of {image_size} px ({type(error).__name__}).",
-                hint="Give the image size that it was exported with, and export it with a batch of any"
-                " size (dynamic_shapes={0: torch.export.Dim('batch')}).",
-                details=str(error),
-            ) from error
-        if shape != (batch, num_classes):
-            raise ClassifierError(
-                f"{name} was expected to give ({batch}, {num_classes}) logits for {batch} images and"
-                f" {num_classes} classes, but gives {shape}.",
-                hint="Give the classes that it was trained on, in its order.",
-            )
-    if any(not torch.equal(value, before[key]) for key, value in net.state_dict().items()):
-        raise ClassifierError(
-            f"{name} changes its own buffers when used: it was exported in training mode.",
-            hint="Call model.eval() and export it again.",
-        )
+def _output_names(tree: Any) -> list[str]:
+    """Of each tensor among a program's outputs: "logits", "1", "aux.0"; "output" where it is the only one."""
+    numbered = pytree.tree_unflatten(range(tree.num_leaves), tree)
+    paths, _ = pytree.tree_flatten_with_path(numbered)
+    return [".".join(str(getattr(key, "key", getattr(key, "idx", ""))) for key in keys) or "output"
+            for keys, _ in paths]  # fmt: skip
 
 
-def _check_exported_program(path: Path) -> None:
+def _example_size(example: Any) -> int | None:
+    """The image size of the example that it was exported with, where the file has that."""
+    flat = [value for value in pytree.tree_leaves(example) if isinstance(value, Tensor) and value.dim() == 4]
+    return int(flat[0].shape[2]) if flat else None
+
+
+def _checked_exported_program(path: Path) -> Path | io.BytesIO:
+    """The archive, or a copy whose outputs are described in plain containers. Raises ClassifierError."""
+    changed = {}
     with opened_archive(path) as archive:
         names = archive.namelist()
         if len(set(names)) != len(names):
@@ -163,7 +151,18 @@ def _check_exported_program(path: Path) -> None:
             if record.endswith(".pt"):
                 _check_pickle(path, record, archive.read(name))
             elif record.endswith(".json"):
-                _check_json(path, archive.read(name))
+                content = archive.read(name)
+                plain = _checked_json(path, content)
+                if plain is not None:
+                    changed[name] = plain
+        if not changed:
+            return path
+        copy = io.BytesIO()
+        with zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as target:
+            for name in names:
+                target.writestr(name, changed.get(name) or archive.read(name))
+    copy.seek(0)
+    return copy
 
 
 def _without_archive_name(name: str, names: list[str]) -> str:
@@ -180,20 +179,28 @@ def _check_pickle(path: Path, record: str, content: bytes) -> None:
         raise _refused(path, f"{record}, a pickle of more than tensors") from error
 
 
-def _check_json(path: Path, content: bytes) -> None:
+def _checked_json(path: Path, content: bytes) -> bytes | None:
+    """The same with plain containers, where it had others. Raises ClassifierError."""
     try:
-        items = list(_items(parse_json(content)))
+        value = parse_json(content)
+        plain = plain_trees(value)
+        items = list(_items(value))
     except (ValueError, RecursionError) as error:
         raise _refused(path, "damaged JSON") from error
-    for key, value in items:
-        if key == "use_pickle" and value:
-            raise _refused(path, "pickled weights")
-        if key == "path_name" and not re.fullmatch(r"(weight|tensor)_\d+", str(value)):
-            raise _refused(path, f"the object {value}")
-        if key in ("target", "as_operator") and not _KNOWN_TARGET.fullmatch(str(value)):
-            raise _refused(path, f"a call of {value}")
-        if key == "expr_str" and not _plain_expression(str(value)):
-            raise _refused(path, f"the expression {str(value)[:80]}")
+    for key, item in items:
+        _check_item(path, key, item)
+    return None if plain == value else json.dumps(plain).encode()
+
+
+def _check_item(path: Path, key: str, value: Any) -> None:
+    if key == "use_pickle" and value:
+        raise _refused(path, "pickled weights")
+    if key == "path_name" and not re.fullmatch(r"(weight|tensor)_\d+", str(value)):
+        raise _refused(path, f"the object {value}")
+    if key in ("target", "as_operator") and not _KNOWN_TARGET.fullmatch(str(value)):
+        raise _refused(path, f"a call of {value}")
+    if key == "expr_str" and not _plain_expression(str(value)):
+        raise _refused(path, f"the expression {str(value)[:80]}")
 
 
 def _items(value: Any) -> Iterator[tuple[str, Any]]:

@@ -10,12 +10,13 @@ from typing import Any
 from torch import nn
 
 from pgn_studio.core.classifiers.blackbox.access import Access
+from pgn_studio.core.classifiers.blackbox.onnx import onnx_image_size
 from pgn_studio.core.classifiers.blackbox.opening import open_black_box
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo, check_classes
 from pgn_studio.core.classifiers.exported import (
     ArchiveKind,
     archive_kind,
-    check_program,
+    exported_image_size,
     read_exported_program,
     read_torchscript,
 )
@@ -25,6 +26,7 @@ from pgn_studio.core.classifiers.networks import (
     default_normalisation,
     fitted_network,
 )
+from pgn_studio.core.classifiers.programs.probing import network_of
 from pgn_studio.core.classifiers.saved import (
     count_parameters,
     read_saved_classifier,
@@ -106,6 +108,15 @@ def is_saved_by_us(source: str) -> bool:
     return ours and bool(saved_content(path))
 
 
+def own_image_size(source: str) -> int | None:
+    """The side in px of the images that a file asks for; None where it takes any, or does not say."""
+    path = Path(source).expanduser()
+    if source.lower().endswith(".onnx"):
+        return onnx_image_size(path)
+    ours_or_weights = path.suffix == ".safetensors" or not names_file(source) or not path.is_file()
+    return None if ours_or_weights else exported_image_size(path)
+
+
 @dataclass(frozen=True)
 class _Wishes:
     """What the caller said about a classifier that cannot say it itself."""
@@ -156,12 +167,11 @@ def _from_state_dict(path: Path, arch: str | None, wishes: _Wishes) -> Classifie
 
 def _from_program(path: Path, kind: ArchiveKind, wishes: _Wishes) -> Classifier:
     classes = _needed_classes(wishes, path.name)
-    if kind == "exported-program":
-        net, exported_size = read_exported_program(path)
-    else:
-        net, exported_size = read_torchscript(path), None
-    image_size = wishes.image_size or exported_size or _PROGRAM_SIZE
-    check_program(net, len(classes), image_size, name=path.name)
+    program = read_exported_program(path) if kind == "exported-program" else read_torchscript(path)
+    image_size = wishes.image_size or program.image_size or _PROGRAM_SIZE
+    net = network_of(program, len(classes), image_size, name=path.name)
+    if net.form.takes_bytes and wishes.normalisation:
+        raise ClassifierError(f"{path.name} takes bytes: no mean, std or channel order fits there.")
     info = ClassifierInfo(
         arch=kind,
         classes=classes,
@@ -172,6 +182,8 @@ def _from_program(path: Path, kind: ArchiveKind, wishes: _Wishes) -> Classifier:
         sha256=sha256_of_file(path),
         parameters=count_parameters(net),
         channels=wishes.channels or "rgb",
+        facts=net.facts,
+        notices=net.notices,
     )
     return Classifier(net, info)
 

@@ -91,17 +91,20 @@ class ClassifiedSplit:
 def classifier_facts(classifier: Classifier) -> dict[str, str]:
     """What a classifier is, for a person."""
     info, how = classifier.info, classifier.normalisation
+    channels = "1 channel" if "Gray" in info.facts else "3 channels"
     parameters = f"{info.parameters:,}" if info.parameters else "not known: it only answers"
     return {
         "Architecture": info.arch,
         "Parameters": parameters,
         "File": info.path or "not saved",
-        "Input": f"{info.image_size} × {info.image_size} px, 3 channels, values in 0…1",
+        "Input": f"{info.image_size} × {info.image_size} px, {channels}, values in 0…1",
         "Mean": "its own: it is given 8-bit images" if how is None else _numbers(how.mean),
         "Std": "" if how is None else _numbers(how.std),
         "Channel order": "" if how is None else how.channels.upper(),
         "Classes": f"{len(info.classes):,}: {', '.join(info.classes[:_CLASSES_NAMED])}"
         + (" …" if len(info.classes) > _CLASSES_NAMED else ""),
+        **info.facts,
+        **({"Note": " ".join(info.notices)} if info.notices else {}),
     }
 
 

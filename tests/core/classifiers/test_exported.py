@@ -13,9 +13,11 @@ import torch
 from torch import nn
 
 from pgn_studio.core.classifiers import SmallCNN, load_classifier
+from pgn_studio.core.classifiers.exported import exported_image_size
 from pgn_studio.core.errors import ClassifierError
 
 CLASSES = ("red", "green", "blue")
+LEAF = {"type": None, "context": None, "children_spec": []}
 
 
 class Payload:
@@ -93,8 +95,6 @@ def test_an_exported_program_is_a_classifier(exported: tuple[nn.Module, Path]) -
     logits.sum().backward()
     assert pixels.grad is not None
     assert not any(parameter.requires_grad for parameter in classifier.parameters())
-    with pytest.raises(ClassifierError, match="features"):
-        classifier.logits_and_features(pixels)
 
 
 def test_a_torchscript_file_is_a_classifier(tmp_path: Path) -> None:
@@ -104,7 +104,6 @@ def test_a_torchscript_file_is_a_classifier(tmp_path: Path) -> None:
     classifier = load_classifier(tmp_path / "net.pt", classes=CLASSES, image_size=16, mean=half, std=half)
     pixels = torch.rand(4, 3, 16, 16)
     torch.testing.assert_close(classifier.train()(pixels), net((pixels - 0.5) / 0.5))
-    assert not classifier.has_features
 
 
 def test_torchscript_that_touches_files_is_refused(tmp_path: Path) -> None:
@@ -124,18 +123,10 @@ def test_programs_need_classes_of_their_number(exported: tuple[nn.Module, Path])
         load_classifier(exported[1], classes=CLASSES[:2])
 
 
-def test_another_image_size_is_explained(tmp_path: Path) -> None:
-    export(Tiny().eval(), tmp_path / "net.pt2")
-    with pytest.raises(ClassifierError, match="does not take 2 images of 20 px") as caught:
-        load_classifier(tmp_path / "net.pt2", classes=CLASSES, image_size=20)
-    assert "image size" in caught.value.hint
-
-
-def test_a_fixed_batch_is_explained(tmp_path: Path) -> None:
-    export(Tiny().eval(), tmp_path / "net.pt2", fixed_batch=True)
-    with pytest.raises(ClassifierError, match="does not take 3 images") as caught:
-        load_classifier(tmp_path / "net.pt2", classes=CLASSES)
-    assert "dynamic_shapes" in caught.value.hint
+def test_the_image_size_of_a_program_is_read_without_loading_it(tmp_path: Path) -> None:
+    assert exported_image_size(export(Tiny().eval(), tmp_path / "net.pt2")) == 16
+    script(Tiny().eval(), tmp_path / "net.pt")
+    assert exported_image_size(tmp_path / "net.pt") is None
 
 
 def test_a_program_exported_in_training_mode_is_refused(tmp_path: Path) -> None:
@@ -184,6 +175,13 @@ def read_a_file(program: Any) -> None:
     program["graph_module"]["graph"]["nodes"][0]["target"] = "torch.ops.aten.from_file.default"
 
 
+def import_a_module(program: Any) -> None:
+    signature = program["graph_module"]["module_call_graph"][0]["signature"]
+    enum = {"__enum__": True, "fqn": "surely_not_there:A", "name": "B"}
+    tree = {"type": "builtins.dict", "context": json.dumps([enum]), "children_spec": [LEAF]}
+    signature["out_spec"] = json.dumps([1, tree])
+
+
 def evaluate_code(program: Any) -> None:
     values = program["graph_module"]["graph"]["tensor_values"]
     values["x"]["sizes"][0]["as_expr"]["expr_str"] = "__import__('os').getcwd()"
@@ -220,6 +218,12 @@ def test_guards_in_a_program_are_not_executed(exported: tuple[nn.Module, Path], 
     path = rewrite(exported[1], tmp_path / "net.pt2", with_json(guard, "models/model.json"))
     load_classifier(path, classes=CLASSES)
     assert not mark.exists()
+
+
+def test_a_tree_of_outputs_imports_nothing(exported: tuple[nn.Module, Path], tmp_path: Path) -> None:
+    path = rewrite(exported[1], tmp_path / "net.pt2", with_json(import_a_module, "models/model.json"))
+    pixels = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(load_classifier(path, classes=CLASSES)(pixels), exported[0](pixels))
 
 
 def test_unknown_records_and_doubled_ones_are_refused(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from pgn_studio.core.classifiers.blackbox.cache import Answer
+from pgn_studio.core.classifiers.outputs import log_probabilities
 from pgn_studio.core.errors import BlackBoxError, ClassifierError
 
 _EXPECTED = "Expected a label (a number from 0, or a class's name) or a list of scores for each image."
-_SUM_SLACK = 0.01
-_SMALLEST = 1e-12  # a probability of 0 as a logit
 
 
 class AnswerReader:
@@ -78,14 +80,26 @@ class AnswerReader:
         return BlackBoxError(f"{self.name} gave {came}.", hint=_EXPECTED)
 
 
-def logits_of(answers: Sequence[Answer], num_classes: int) -> npt.NDArray[np.float32]:
-    """(N, K): one-hot for labels; scores that are probabilities as their logarithms; others as they are."""
+def logits_of(
+    answers: Sequence[Answer], num_classes: int, *, probabilities: bool
+) -> npt.NDArray[np.float32]:
+    """(N, K): one-hot for labels; scores as they are, or their logarithms where they are probabilities."""
     rows = np.zeros((len(answers), num_classes), dtype=np.float32)
     for row, answer in zip(rows, answers, strict=True):
         if isinstance(answer, int):
             row[answer] = 1.0
-        elif answer.min() >= 0 and abs(float(answer.sum(dtype=np.float64)) - 1.0) <= _SUM_SLACK:
-            row[:] = np.log(np.maximum(answer, _SMALLEST))
         else:
             row[:] = answer
-    return rows
+    return log_probabilities(torch.from_numpy(rows)).numpy() if probabilities else rows
+
+
+def scores_of(answers: Sequence[Answer]) -> Tensor:
+    """(N, K) of answers that are scores."""
+    return torch.from_numpy(np.stack([np.asarray(answer) for answer in answers]))
+
+
+def moved(answer: Answer, other: Answer) -> float:
+    """How far apart two answers about one image are, as a share of the largest score; infinite for labels."""
+    if isinstance(answer, int) or isinstance(other, int):
+        return 0.0 if answer is other or answer == other else math.inf
+    return float(np.abs(answer - other).max() / max(float(np.abs(answer).max()), 1e-12))

@@ -9,15 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pgn_studio.core.classifiers.blackbox.answers import AnswerReader, logits_of
+from pgn_studio.core.classifiers.blackbox.answers import AnswerReader, logits_of, moved, scores_of
 from pgn_studio.core.classifiers.blackbox.cache import Answer, AnswerCache, key_of
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.normalisation import Normalisation
+from pgn_studio.core.classifiers.outputs import (
+    PROBABILITIES,
+    SUM_SLACK,
+    are_probabilities,
+    look_like_sigmoids,
+)
 from pgn_studio.core.errors import BlackBoxError, ClassifierError
 from pgn_studio.core.protocols import UInt8Images
 
-_CHECK_IMAGES = 3  # one, then two in a batch where batches are taken
+CHECK_QUERIES = 3
 
 
 class Oracle(Protocol):
@@ -59,6 +65,8 @@ class BlackBoxClassifier(Classifier):
         self._cache = AnswerCache()
         self._lock = threading.RLock()  # the window's threads ask, too
         self._scores: bool | None = None
+        self._probabilities: bool | None = None  # whether its scores are; decided once
+        self.like_sigmoids = False
 
     @property
     def gives_scores(self) -> bool:
@@ -80,17 +88,40 @@ class BlackBoxClassifier(Classifier):
                 hint="There is nothing to choose here.",
             )
         oracle = self._oracle.normalised(normalisation)
-        return BlackBoxClassifier(oracle, self.info, reader=self._reader, meter=self.queries)
+        other = BlackBoxClassifier(oracle, self.info, reader=self._reader, meter=self.queries)
+        other._probabilities = self._probabilities
+        return other
 
-    def check(self, image_size: int) -> None:
-        """Ask about a few made-up images. Raises ClassifierError when the answers are of no use."""
-        shape = (_CHECK_IMAGES, image_size, image_size, 3)
-        self.answers(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    def check(self, image_size: int) -> float:
+        """Ask about a few made-up images, one of them twice: alone, and with another where batches are taken.
+
+        How far its two answers are apart (`moved`). Raises ClassifierError when the answers are of no use.
+        """
+        shape = (CHECK_QUERIES - 1, image_size, image_size, 3)
+        images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        self.queries.require(CHECK_QUERIES)
+        with self._lock:
+            alone, beside = self._ask(images[:1]), self._ask(images[[1, 0]])
+            if self._scores:
+                scores = scores_of([*alone, beside[0]])
+                self._probabilities = are_probabilities(scores)
+                self.like_sigmoids = look_like_sigmoids(scores)
+        return moved(alone[0], beside[-1])
+
+    @property
+    def output(self) -> str:
+        """What it answers with, for a person; known from its first answer on."""
+        if not self._scores:
+            return "labels"
+        return f"gives {PROBABILITIES}" if self._probabilities else "logits"
 
     def logits_normalized(self, normalized: Tensor) -> Tensor:
         """Images (N, 3, H, W) to scores as logits (N, K), or one-hot rows where it gives labels."""
-        logits = torch.from_numpy(logits_of(self.answers(to_bytes(normalized)), self.num_classes))
-        return logits.to(normalized.device)
+        answers = self.answers(to_bytes(normalized))
+        if self._scores and self._probabilities is None:
+            self._probabilities = are_probabilities(scores_of(answers))
+        logits = logits_of(answers, self.num_classes, probabilities=bool(self._probabilities))
+        return torch.from_numpy(logits).to(normalized.device)
 
     def unknown(self, images: UInt8Images) -> int:
         """How many of `images` (B, S, S, 3) would have to be asked about."""
@@ -114,13 +145,19 @@ class BlackBoxClassifier(Classifier):
         keys, answered = list(missing), dict[bytes, Answer]()
         while len(answered) < len(keys):
             part = keys[len(answered) : len(answered) + self._oracle.largest_batch]
-            chosen = images[[missing[key] for key in part]]
-            answers = self._reader.read(self._oracle.ask(chosen, self.queries), len(part))
-            self._settle_kind(answers)
-            for key, answer in zip(part, answers, strict=True):
+            for key, answer in zip(part, self._ask(images[[missing[key] for key in part]]), strict=True):
                 answered[key] = answer
                 self._cache.put(key, answer)
         return answered
+
+    def _ask(self, images: UInt8Images) -> list[Answer]:
+        """In parts that the oracle takes, whatever is in memory."""
+        answers: list[Answer] = []
+        while len(answers) < len(images):
+            part = images[len(answers) : len(answers) + self._oracle.largest_batch]
+            answers += self._reader.read(self._oracle.ask(part, self.queries), len(part))
+            self._settle_kind(answers)
+        return answers
 
     def _settle_kind(self, answers: list[Answer]) -> None:
         scores = not isinstance(answers[0], int)
@@ -128,6 +165,8 @@ class BlackBoxClassifier(Classifier):
             before, now = ("scores", "a label") if self._scores else ("labels", "scores")
             raise BlackBoxError(f"{self._oracle.name} gave {before} before and {now} now.")
         self._scores = scores
+        if self._probabilities and scores and float(scores_of(answers).min()) < -SUM_SLACK:
+            raise BlackBoxError(f"{self._oracle.name} gave probabilities before and scores below 0 now.")
 
 
 def to_bytes(pixels: Tensor) -> UInt8Images:

@@ -12,17 +12,26 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.normalisation import Normalisation
+from pgn_studio.core.classifiers.outputs import scores_among
+from pgn_studio.core.classifiers.programs.network import GRAY, LUMINANCE
 from pgn_studio.core.config import ChannelOrder
 from pgn_studio.core.errors import BlackBoxError, ClassifierError
 from pgn_studio.core.pretrained import Triple
 from pgn_studio.core.protocols import UInt8Images
 
 _BATCH = 64
-_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
-_EXPECTED = "Expected one input of 3 channels, NCHW or NHWC: floats in [0, 1] or bytes."
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
+_CHANNELS = (3, 1)
+_EXPECTED = "Expected one input of 3 channels or 1, NCHW or NHWC: floats in [0, 1] or bytes."
 _QUIET = 4  # onnxruntime's own log: fatal errors only; what fails is raised anyway
 
 
@@ -30,19 +39,29 @@ class OnnxOracle:
     """Reads layout, type, image size and, where its metadata has them, classes, mean and std."""
 
     def __init__(
-        self, path: Path, *, mean: Triple | None, std: Triple | None, channels: ChannelOrder | None = None
+        self,
+        path: Path,
+        *,
+        mean: Triple | None = None,
+        std: Triple | None = None,
+        channels: ChannelOrder | None = None,
+        num_classes: int = 0,
     ) -> None:
         """Raises ClassifierError when onnxruntime or the file is missing, damaged or of another kind."""
         self.name = path.name
         self._session = _session(path)
         inputs = self._session.get_inputs()
         shape, kind = list(inputs[0].shape) if inputs else [], inputs[0].type if inputs else "nothing"
-        self._channels_last = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
-        fits = len(shape) == 4 and (self._channels_last or not isinstance(shape[1], int) or shape[1] == 3)
-        if len(inputs) != 1 or not fits or kind not in _TYPES:
+        self._channels_last = len(shape) == 4 and shape[3] in _CHANNELS and shape[1] not in _CHANNELS
+        taken = shape[3 if self._channels_last else 1] if len(shape) == 4 else 0
+        if len(inputs) != 1 or kind not in _TYPES or (isinstance(taken, int) and taken not in _CHANNELS):
             came = f"{len(inputs)} inputs, the first {kind} of shape {shape}"
             raise ClassifierError(f"{path.name} takes {came}.", hint=_EXPECTED)
-        self._input, self._output = inputs[0].name, self._session.get_outputs()[0].name
+        self._gray = taken == 1
+        self.facts = {"Gray": GRAY} if self._gray else {}
+        self._num_classes = num_classes
+        self._input = inputs[0].name
+        self._outputs = [output.name for output in self._session.get_outputs()]
         self._type = _TYPES[kind]
         metadata = dict(self._session.get_modelmeta().custom_metadata_map or {})
         self.classes = _class_names(metadata)
@@ -73,7 +92,7 @@ class OnnxOracle:
         if self._fixed_batch and count < self._fixed_batch:  # filled up with the last one
             images = np.concatenate([images, np.repeat(images[-1:], self._fixed_batch - count, axis=0)])
         try:
-            answers = self._session.run([self._output], {self._input: self._prepared(images)})[0]
+            answers = self._session.run(self._outputs, {self._input: self._prepared(images)})
         except Exception as error:  # onnxruntime raises many kinds
             raise BlackBoxError(
                 f"{self.name} does not take {len(images)} images of {images.shape[1]} px"
@@ -81,7 +100,28 @@ class OnnxOracle:
                 hint="Give the image size that it was exported with.",
                 details=str(error),
             ) from error
-        return np.asarray(answers)[:count]
+        if len(answers) > 1:  # the first time
+            chosen = self._chosen(answers, len(images))
+            self._outputs, answers = [self._outputs[chosen]], [answers[chosen]]
+        scores = np.asarray(answers[0])[:count]
+        return scores.reshape(count, -1) if scores.ndim > 2 and set(scores.shape[2:]) == {1} else scores
+
+    def _chosen(self, answers: list[Any], count: int) -> int:
+        """Of several outputs that with the scores; the first where that holds labels and there are none.
+
+        Raises ClassifierError that names all outputs.
+        """
+        arrays = {
+            name: torch.from_numpy(answer)
+            for name, answer in zip(self._outputs, answers, strict=True)
+            if isinstance(answer, np.ndarray) and answer.dtype.kind in "fiu" and answer.ndim
+        }
+        try:
+            return self._outputs.index(scores_among(arrays, count, self._num_classes, name=self.name))
+        except ClassifierError:
+            if np.asarray(answers[0]).shape == (count,):
+                return 0
+            raise
 
     def _prepared(self, images: UInt8Images) -> npt.NDArray[Any]:
         values: npt.NDArray[Any] = images
@@ -90,13 +130,16 @@ class OnnxOracle:
             values -= np.array(self.normalisation.mean, dtype=np.float32)
             values /= np.array(self.normalisation.std, dtype=np.float32)
             values = values if self.normalisation.channels == "rgb" else values[..., ::-1]
+        if self._gray:
+            values = (values @ np.array(LUMINANCE, dtype=np.float32))[..., None]
+            values = values.round() if self._type is np.uint8 else values
         ordered = values if self._channels_last else values.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(ordered, dtype=self._type)
 
 
 def onnx_image_size(path: Path) -> int | None:
     """The image size that the file asks for; None when it takes any."""
-    return OnnxOracle(path, mean=None, std=None).image_size
+    return OnnxOracle(path).image_size
 
 
 def _session(path: Path) -> Any:

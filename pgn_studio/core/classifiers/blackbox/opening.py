@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pgn_studio.core.classifiers.blackbox.access import Access
@@ -14,12 +14,14 @@ from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.blackbox.onnx import OnnxOracle
 from pgn_studio.core.classifiers.blackbox.python_callable import CallableOracle
 from pgn_studio.core.classifiers.classifier import ClassifierInfo
+from pgn_studio.core.classifiers.outputs import IN_TRAINING_MODE, LIKE_SIGMOIDS
 from pgn_studio.core.config import HTTP_SCHEMES, PYTHON_SCHEME, ChannelOrder
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.pretrained import Triple
 
 _SIZE = 224  # where nothing says another
+_SAME_FILE, _SAME = 0.01, 0.02  # shares of the largest score: half precision; digits that a server leaves out
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class _Opened:
     sha256: str = ""
     image_size: int | None = None
     classes: tuple[str, ...] | None = None  # as the file itself names them
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def open_black_box(
@@ -47,7 +50,7 @@ def open_black_box(
     `mean`, `std` and `channels` are for ONNX files alone. Raises ClassifierError when it cannot be
     opened or its first answers are of no use, ConfigError when it is code that is not trusted.
     """
-    opened = _open(source, mean, std, channels, access)
+    opened = _open(source, mean, std, channels, access, len(classes))
     if opened.image_size and image_size and opened.image_size != image_size:
         raise ClassifierError(
             f"{opened.oracle.name} takes images of {opened.image_size} px, not of {image_size} px.",
@@ -66,18 +69,44 @@ def open_black_box(
     reader = AnswerReader(opened.oracle.name, classes, access.classes or opened.classes)
     meter = QueryMeter(access.budget, access.per_second)
     classifier = BlackBoxClassifier(opened.oracle, info, reader=reader, meter=meter)
-    classifier.check(size)
+    apart = classifier.check(size)
+    facts = {**opened.facts, "Output": classifier.output}
+    classifier.info = replace(info, facts=facts, notices=tuple(_notices(classifier, opened, apart)))
     return classifier
 
 
+def _notices(classifier: BlackBoxClassifier, opened: _Opened, apart: float) -> Iterator[str]:
+    """`apart`: how far two answers about one image are. Raises ClassifierError for a file that guesses."""
+    name = opened.oracle.name
+    if opened.kind == "onnx" and apart > _SAME_FILE:
+        raise ClassifierError(
+            f"{name} answers differently about the same image again, or when it comes with others: it was"
+            " exported in training mode.",
+            hint=IN_TRAINING_MODE,
+        )
+    if apart > _SAME:
+        yield f"{name} answers differently about the same image again: its figures depend on chance."
+    if classifier.output != "logits" and classifier.gives_scores:
+        yield f"The classifier {classifier.output}."
+    if classifier.like_sigmoids:
+        yield LIKE_SIGMOIDS
+    if "Gray" in opened.facts:
+        yield "The classifier takes one channel: it is given the luminance of each image."
+
+
 def _open(
-    source: str, mean: Triple | None, std: Triple | None, channels: ChannelOrder | None, access: Access
+    source: str,
+    mean: Triple | None,
+    std: Triple | None,
+    channels: ChannelOrder | None,
+    access: Access,
+    num_classes: int,
 ) -> _Opened:
     if not source.startswith((*HTTP_SCHEMES, PYTHON_SCHEME)):
         path = Path(source).expanduser()
-        onnx = OnnxOracle(path, mean=mean, std=std, channels=channels)
+        onnx = OnnxOracle(path, mean=mean, std=std, channels=channels, num_classes=num_classes)
         place = str(path.resolve())
-        return _Opened(onnx, "onnx", place, sha256_of_file(path), onnx.image_size, onnx.classes)
+        return _Opened(onnx, "onnx", place, sha256_of_file(path), onnx.image_size, onnx.classes, onnx.facts)
     if not (mean is None and std is None and channels is None):
         raise ClassifierError(
             f"{source} is given 8-bit images: mean, std and channel order belong to ONNX files.",

@@ -1,0 +1,85 @@
+"""What raw outputs mean, by one rule for every classifier that does not say it: decided once, on loading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from pgn_studio.core.errors import ClassifierError
+
+SUM_SLACK = 0.01  # probabilities may have been rounded to a few digits
+SMALLEST = 1e-30  # below it a probability counts as this much: float32 still has a gradient there
+PROBABILITIES = "probabilities, taken as their logarithms"
+LIKE_SIGMOIDS = (
+    "The classifier's scores lie between 0 and 1 and do not sum to 1: they are taken as logits, so its"
+    " confidences mean little."
+)
+IN_TRAINING_MODE = "Call model.eval() and export it again."
+
+
+def are_probabilities(rows: Tensor) -> bool:
+    """Whether all rows (N, K), of different images, are non-negative and sum to 1."""
+    rows = rows.detach().double()
+    sums = rows.sum(1)
+    return bool((rows >= 0).all()) and bool(((sums - 1).abs() <= SUM_SLACK).all())
+
+
+def look_like_sigmoids(rows: Tensor) -> bool:
+    """Whether all values (N, K) lie in 0...1 while the rows do not sum to 1."""
+    return bool(((rows >= 0) & (rows <= 1)).all()) and not are_probabilities(rows)
+
+
+def log_probabilities(probabilities: Tensor) -> Tensor:
+    """Logits whose softmax gives the probabilities back."""
+    return probabilities.float().clamp_min(SMALLEST).log()
+
+
+def scores_among(outputs: Mapping[str, Tensor], count: int, num_classes: int, *, name: str) -> str:
+    """Which of several outputs for `count` images holds the scores of all classes (count, num_classes).
+
+    The only one of that shape; of several the one called logits, or that whose softmax another one is.
+    Raises ClassifierError that names all outputs with their shapes.
+    """
+    fitting = {key: value for key, value in outputs.items() if _fits(value, count, num_classes)}
+    named = [key for key in fitting if key.rpartition(".")[2].lower() in ("logits", "logit")]
+    twins = [key for key in fitting if _has_softmax(key, fitting)]
+    for found in (list(fitting), named, twins):
+        if len(found) == 1:
+            return found[0]
+    shapes = ", ".join(f"{key} {tuple(value.shape)}" for key, value in outputs.items()) or "no tensor"
+    if fitting:
+        raise ClassifierError(
+            f"{name} gives several outputs that could be its scores: {shapes}.",
+            hint="Export a model that returns its logits alone, or call them logits in a dict.",
+        )
+    raise ClassifierError(
+        f"{name} was expected to give ({count}, {num_classes}) logits for {count} images and"
+        f" {num_classes} classes, but gives {shapes if len(outputs) != 1 else _only(outputs)}.",
+        hint="Give the classes that it was trained on, in its order.",
+    )
+
+
+def squeezed(scores: Tensor) -> Tensor:
+    """(N, K, 1, 1), as fully convolutional networks give it, to (N, K)."""
+    return scores.flatten(1) if scores.dim() > 2 else scores
+
+
+def _fits(value: Tensor, count: int, num_classes: int) -> bool:
+    shape = tuple(value.shape)
+    return shape[:2] == (count, num_classes) and set(shape[2:]) <= {1} and value.is_floating_point()
+
+
+def _has_softmax(key: str, outputs: Mapping[str, Tensor]) -> bool:
+    """Whether another output is this one's softmax: (logits, probabilities) is a common pair."""
+    own = outputs[key]
+    soft = squeezed(own).float().softmax(1)
+    return not are_probabilities(squeezed(own)) and any(
+        other is not own and torch.allclose(squeezed(other).float(), soft, atol=1e-3)
+        for other in outputs.values()
+    )
+
+
+def _only(outputs: Mapping[str, Tensor]) -> str:
+    return str(tuple(next(iter(outputs.values())).shape))

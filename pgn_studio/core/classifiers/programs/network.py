@@ -1,0 +1,175 @@
+"""A program as a network: given normalized color images in float32, it gives logits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from pgn_studio.core.classifiers.outputs import log_probabilities, squeezed
+from pgn_studio.core.classifiers.programs.graph import Leaf
+from pgn_studio.core.classifiers.programs.taken import Taken
+
+LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow and OpenCV turn colors gray
+GRAY = "it takes one channel: the luminance of an image's colors"
+
+
+@dataclass(frozen=True)
+class Program:
+    """As it was read. `leaves` are empty where nothing can be known of its outputs before they come."""
+
+    net: nn.Module
+    leaves: tuple[Leaf, ...]
+    taken: Taken | None = None
+    example_size: int | None = None  # px, of the image that it was exported with
+
+    @property
+    def sides(self) -> tuple[int | None, int | None] | None:
+        return None if self.taken is None else self.taken.sides
+
+    @property
+    def image_size(self) -> int | None:
+        """The side in px of the square images that it was exported for, where that is known."""
+        height, width = self.sides or (None, None)
+        return height if height is not None and height == width else self.example_size
+
+    def outputs(self, given: Tensor) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
+        """The program's own outputs by name, and all tensors that its opened graph gives."""
+        values = self.net(given)
+        if not self.leaves:
+            named = dict(_flattened(values))
+            return named, tuple(named.values())
+        flat = values if isinstance(values, tuple) else (values,)
+        return {leaf.name: flat[leaf.place] for leaf in self.leaves}, flat
+
+
+@dataclass(frozen=True)
+class ImageForm:
+    """How normalized color images (N, 3, S, S) become what a program takes."""
+
+    channels: int = 3
+    channels_last: bool = False
+    dtype: torch.dtype = torch.float32
+    smallest: int = 1
+    largest: int | None = None
+
+    @property
+    def is_fixed(self) -> bool:
+        return self.largest == self.smallest
+
+    @property
+    def takes_bytes(self) -> bool:
+        return not self.dtype.is_floating_point
+
+    def prepared(self, images: Tensor) -> Tensor:
+        if self.channels == 1:
+            weights = images.new_tensor(LUMINANCE).view(1, 3, 1, 1)
+            images = (images * weights).sum(1, keepdim=True)
+        if self.takes_bytes:
+            images = images.clamp(0, 1).mul(255).round()
+        if self.dtype is not torch.float32:
+            images = images.to(self.dtype)
+        return images.permute(0, 2, 3, 1) if self.channels_last else images
+
+    def batches(self, images: Tensor) -> list[tuple[Tensor, int]]:
+        """Parts that fit, filled up with the last image, and how many of each are wanted."""
+        count = len(images)
+        if self.smallest <= count and (self.largest is None or count <= self.largest):
+            return [(images, count)]
+        parts = images.split(self.largest or count)
+        return [(_filled(part, self.smallest), len(part)) for part in parts]
+
+    def facts(self) -> dict[str, str]:
+        found = {}
+        if self.channels == 1:
+            found["Gray"] = GRAY
+        if self.dtype is not torch.float32:
+            found["Number type"] = str(self.dtype).removeprefix("torch.")
+        if self.takes_bytes:
+            found["Number type"] += ", 0…255: no gradient flows to the image"
+        if self.channels_last:
+            found["Layout"] = "channels last (NHWC)"
+        if self.is_fixed:
+            found["Batches"] = f"of {self.largest}, as it was exported: others are divided and filled up"
+        return found
+
+
+class FeaturePoint(nn.Identity):
+    """Where features pass on their way to nobody: a hook sees them, as before a last nn.Linear."""
+
+    def __init__(self, in_features: int) -> None:
+        super().__init__()
+        self.in_features = in_features
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which of a program's tensors are its logits and features; by name where its graph is not open."""
+
+    output: str  # its name
+    logits: int = 0
+    features: int | None = None  # None: the logits
+    probabilities: bool = False  # of which logits are the logarithms
+
+
+class ExportedNetwork(nn.Module):
+    """A program, fixed in evaluation mode, since an exported graph cannot switch."""
+
+    def __init__(self, program: Program, form: ImageForm, reading: Reading) -> None:
+        super().__init__()
+        self.program = program.net
+        self._program = program
+        self.form = form
+        self.reading = reading
+        self.feature_point: FeaturePoint | None = None  # where gradients flow
+        self.facts: Mapping[str, str] = {}
+        self.notices: tuple[str, ...] = ()
+        self.training = False
+
+    def train(self, mode: bool = True) -> Self:
+        return self
+
+    def forward(self, normalized: Tensor) -> Tensor:
+        parts = [self._read(part, count) for part, count in self.form.batches(self.form.prepared(normalized))]
+        logits, features = parts[0] if len(parts) == 1 else tuple(map(torch.cat, zip(*parts, strict=True)))
+        if self.feature_point is not None:
+            self.feature_point(features)
+        return logits
+
+    def _read(self, given: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Logits and features of the first `count` images."""
+        named, flat = self._program.outputs(given)
+        reading = self.reading
+        raw = flat[reading.logits] if self._program.leaves else named[reading.output]
+        logits = squeezed(self._as_usual(raw[:count]))
+        if reading.probabilities:
+            logits = log_probabilities(logits)
+        if reading.features is None:
+            return logits, logits
+        return logits, self._as_usual(flat[reading.features][:count])
+
+    def _as_usual(self, values: Tensor) -> Tensor:
+        return values if self.form.dtype is torch.float32 else values.float()
+
+
+def _filled(part: Tensor, smallest: int) -> Tensor:
+    missing = smallest - len(part)
+    return part if missing <= 0 else torch.cat([part, part[-1:].expand(missing, *part.shape[1:])])
+
+
+def _flattened(value: Any, name: str = "") -> list[tuple[str, Tensor]]:
+    """All tensors of nested dicts, tuples and lists, with names such as "logits" or "1.0"."""
+    if isinstance(value, Tensor):
+        return [(name or "output", value)]
+    if isinstance(value, Mapping):
+        items: list[tuple[str, Any]] = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, (tuple, list)):
+        keys = getattr(value, "_fields", range(len(value)))
+        items = [(str(key), item) for key, item in zip(keys, value, strict=True)]
+    else:
+        return []
+    return [found for key, item in items for found in _flattened(item, f"{name}.{key}".lstrip("."))]
