@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier, SmallCNN
+from pgn_studio.core.classifiers.programs.network import ExportedNetwork
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.device import autocast, to_pixels
 from pgn_studio.core.errors import ConfigError
@@ -43,9 +44,11 @@ def build_players(
     backbone = _build_backbone(settings, classifier, image_size, learns=learns, named=named)
     if backbone is None:
         if not classifier.has_features:
-            hint = "Use --discriminator blackbox: it only asks for labels."
+            why = info.facts.get("Features", "none").removeprefix("none").strip(": ")
             raise ConfigError(
-                f"A shared discriminator needs the features of {info.arch}, which gives none.", hint=hint
+                f"A shared discriminator needs the features of {info.arch}, which gives none"
+                f"{f' ({why})' if why else ''}.",
+                hint="Use --discriminator blackbox: it only asks for labels.",
             )
         feature_dim = classifier.feature_dim
     else:
@@ -135,6 +138,11 @@ def _backbone_name(settings: TrainingSettings, classifier: Classifier) -> str:
     if settings.discriminator_backbone != "auto":
         return settings.discriminator_backbone
     if settings.discriminator == "known":
+        if isinstance(classifier.net, ExportedNetwork):
+            raise ConfigError(
+                "--discriminator known needs the classifier's architecture: an exported program says none.",
+                hint="Name it with --discriminator-backbone, or use --discriminator shared.",
+            )
         return classifier.info.arch
     return "resnet101" if settings.recipe == "paper" else "small"
 

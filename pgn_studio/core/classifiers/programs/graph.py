@@ -19,8 +19,8 @@ _ENDINGS = {"softmax": "softmax", "_softmax": "softmax", "sigmoid": "sigmoid"}
 _LINEAR = {"linear", "addmm", "mm", "matmul"}
 # What may stand between a program's last layer and its output.
 _CHEAP = {
-    *("view", "_unsafe_view", "reshape", "flatten", "squeeze", "squeeze_", "unsqueeze", "select", "expand"),
-    *("clone", "alias", "contiguous", "to", "_to_copy", "dropout", "dropout_", "log_softmax"),
+    *("view", "_unsafe_view", "reshape", "flatten", "squeeze", "squeeze_", "unsqueeze", "select", "slice"),
+    *("expand", "clone", "alias", "contiguous", "to", "_to_copy", "dropout", "dropout_", "log_softmax"),
     *("_log_softmax", "add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "clamp", "clamp_min"),
     *("log", *_ENDINGS),
 }

@@ -80,7 +80,7 @@ class ImageForm:
         count = len(images)
         if self.smallest <= count and (self.largest is None or count <= self.largest):
             return [(images, count)]
-        parts = images.split(self.largest or count)
+        parts = torch.split(images, self.largest or count)
         return [(_filled(part, self.smallest), len(part)) for part in parts]
 
     def facts(self) -> dict[str, str]:

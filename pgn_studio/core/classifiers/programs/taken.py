@@ -76,7 +76,7 @@ def _batches(count: Any, ranges: Mapping[Any, Any]) -> tuple[int, int | None]:
     """The smallest and the largest batch; `count` is a number, or a symbol with a range."""
     if isinstance(count, int):
         return count, count
-    known = ranges.get(count.node.expr)
+    known: Any = ranges.get(count.node.expr)
     try:
         return max(1, int(known.lower)), int(known.upper)
     except (AttributeError, TypeError, ValueError, OverflowError):  # none, or without an end

@@ -144,3 +144,69 @@ def test_without_onnxruntime_the_hint_says_how_to_get_it(
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     with pytest.raises(PgnStudioError, match=r"pip install 'pgn-studio\[onnx\]'"):
         opened(tmp_path / "m.onnx")
+
+
+def made(path: Path, nodes: list[Any], outputs: list[Any], *, shape: tuple[Any, ...], kind: int) -> Path:
+    helper = onnx.helper
+    given = helper.make_tensor_value_info("image", kind, list(shape))
+    axes = onnx.numpy_helper.from_array(np.array([2, 3]), "axes")
+    held = [axes, onnx.numpy_helper.from_array(np.array(0.5, np.float32), "half"),
+            onnx.numpy_helper.from_array(np.array(True), "on")]  # fmt: skip
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", [given], outputs, held), opset_imports=[helper.make_opsetid("", 18)]
+    )
+    model.ir_version = 9
+    onnx.save(model, path)
+    return path
+
+
+def output(name: str, kind: int = onnx.TensorProto.FLOAT) -> Any:
+    return onnx.helper.make_tensor_value_info(name, kind, None)
+
+
+def node(kind: str, given: list[str], name: str, **options: Any) -> Any:
+    return onnx.helper.make_node(kind, given, [name], **options)
+
+
+MEANS = node("ReduceMean", ["image", "axes"], "scores", keepdims=0)
+COLOR, FLOAT = ("n", 3, 8, 8), onnx.TensorProto.FLOAT
+
+
+def test_scores_are_found_among_outputs(tmp_path: Path) -> None:
+    nodes = [MEANS, node("Concat", ["scores", "scores"], "features", axis=1)]
+    path = made(tmp_path / "m.onnx", nodes, [output("features"), output("scores")], shape=COLOR, kind=FLOAT)
+    assert opened(path)(PIXELS).argmax(1).tolist() == [0, 1, 2]
+    nodes = [MEANS, node("Neg", ["scores"], "other")]
+    path = made(tmp_path / "o.onnx", nodes, [output("scores"), output("other")], shape=COLOR, kind=FLOAT)
+    with pytest.raises(PgnStudioError, match="several outputs"):
+        opened(path)
+
+
+def test_a_softmax_is_told(tmp_path: Path) -> None:
+    nodes = [MEANS, node("Softmax", ["scores"], "soft", axis=1)]
+    path = made(tmp_path / "m.onnx", nodes, [output("soft")], shape=COLOR, kind=FLOAT)
+    classifier = opened(path)
+    torch.testing.assert_close(classifier(PIXELS).softmax(1), PIXELS.mean((2, 3)).softmax(1))
+    assert any("probabilities" in notice for notice in classifier.info.notices)
+
+
+def test_dropout_left_on_is_refused(tmp_path: Path) -> None:
+    nodes = [node("Dropout", ["image", "half", "on"], "dropped", seed=3),
+             node("ReduceMean", ["dropped", "axes"], "scores", keepdims=0)]  # fmt: skip
+    path = made(tmp_path / "m.onnx", nodes, [output("scores")], shape=COLOR, kind=FLOAT)
+    with pytest.raises(PgnStudioError, match="training mode"):
+        opened(path)
+
+
+@pytest.mark.parametrize("kind", [FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.UINT8])
+def test_one_channel_is_given_the_luminance(tmp_path: Path, kind: int) -> None:
+    nodes = [node("Cast", ["image"], "values", to=FLOAT),
+             node("ReduceMean", ["values", "axes"], "mean", keepdims=0),
+             node("Concat", ["mean", "half1", "mean"], "scores", axis=1)]  # fmt: skip
+    nodes.insert(2, node("Neg", ["mean"], "half1"))
+    path = made(tmp_path / "m.onnx", nodes, [output("scores")], shape=("n", 1, 8, 8), kind=kind)
+    classifier = opened(path)
+    scale = 255 if kind == onnx.TensorProto.UINT8 else 1
+    found = classifier(PIXELS)[:, 0] / scale
+    torch.testing.assert_close(found, torch.tensor([0.299, 0.587, 0.114]), atol=0.003, rtol=0)
+    assert "Gray" in classifier.info.facts

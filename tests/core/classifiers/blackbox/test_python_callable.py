@@ -89,3 +89,43 @@ def test_what_goes_wrong(form: str, said: str) -> None:
     with pytest.raises(PgnStudioError) as caught:
         opened(form)
     assert said in str(caught.value)
+
+
+TAIL = """
+import numpy as np
+
+draws = np.random.default_rng(0)
+
+def unlike(images):  # logits, of which a dark image's happen to sum to 1
+    bright = images.mean((1, 2, 3)) / 255
+    return np.stack([1 - 4 * bright, bright], 1)
+
+def guesses(images):
+    return draws.random((len(images), 2)) * 5
+
+def sigmoids(images):
+    bright = images.mean((1, 2, 3)) / 255
+    return np.stack([0.9 + 0 * bright, bright], 1)
+"""
+
+
+@pytest.fixture
+def others(module: None, tmp_path: Path) -> Iterator[None]:
+    (tmp_path / "my_other_box.py").write_text(TAIL, encoding="utf-8")
+    yield
+    sys.modules.pop("my_other_box", None)
+
+
+@pytest.mark.usefixtures("others")
+def test_whether_scores_are_probabilities_is_decided_once() -> None:
+    classifier = opened("my_other_box:unlike")
+    torch.testing.assert_close(classifier(PIXELS[:1]), torch.tensor([[1.0, 0.0]]))
+    assert classifier.info.facts["Output"] == "logits"
+    assert not classifier.info.notices
+    assert "probabilities" in opened("my_black_box:scores").info.facts["Output"]
+
+
+@pytest.mark.usefixtures("others")
+def test_what_answers_by_chance_or_with_sigmoids_is_told() -> None:
+    assert any("chance" in notice for notice in opened("my_other_box:guesses").info.notices)
+    assert any("between 0 and 1" in notice for notice in opened("my_other_box:sigmoids").info.notices)

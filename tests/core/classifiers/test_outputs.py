@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pgn_studio.core.classifiers.outputs import (
+    are_probabilities,
+    log_probabilities,
+    look_like_sigmoids,
+    scores_among,
+    squeezed,
+)
+from pgn_studio.core.errors import ClassifierError
+
+LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0]])
+
+
+def test_probabilities_are_known_by_all_rows() -> None:
+    assert are_probabilities(LOGITS.softmax(1))
+    assert are_probabilities((LOGITS.softmax(1) * 100).round() / 100)
+    assert not are_probabilities(LOGITS)
+    assert not are_probabilities(LOGITS.log_softmax(1))
+    assert not are_probabilities(torch.stack([LOGITS.softmax(1)[0], LOGITS[1]]))
+    assert look_like_sigmoids(LOGITS.sigmoid())
+    assert not look_like_sigmoids(LOGITS.softmax(1))
+
+
+def test_logarithms_give_the_probabilities_back_and_stay_finite() -> None:
+    probabilities = torch.tensor([[1.0, 0.0], [1e-20, 1.0]], requires_grad=True)
+    logits = log_probabilities(probabilities)
+    torch.testing.assert_close(logits.softmax(1), probabilities)
+    logits.sum().backward()
+    assert probabilities.grad is not None
+    assert torch.isfinite(probabilities.grad).all()
+    assert probabilities.grad[1, 0] > 0
+
+
+def test_the_only_output_of_that_shape_is_taken() -> None:
+    outputs = {"features": torch.rand(2, 8), "maps": torch.rand(2, 3, 4, 4), "x": LOGITS[:, :, None, None]}
+    assert scores_among(outputs, 2, 3, name="f") == "x"
+    assert squeezed(outputs["x"]).shape == (2, 3)
+    assert scores_among({"a": LOGITS.softmax(1), "b": LOGITS}, 2, 3, name="f") == "b"
+    with pytest.raises(ClassifierError, match=r"gives features \(2, 8\), maps \(2, 3, 4, 4\)"):
+        scores_among({name: outputs[name] for name in ("features", "maps")}, 2, 3, name="f")
+    with pytest.raises(ClassifierError, match=r"expected to give \(2, 4\) logits.*gives \(2, 3\)"):
+        scores_among({"output": LOGITS}, 2, 4, name="f")
