@@ -32,7 +32,7 @@ def _slack(rows: Tensor) -> float:
     for digits in range(1, 5):
         whole = rows * 10**digits
         if bool(((whole - whole.round()).abs() < 1e-3).all()):
-            return min(_MOST_SLACK, max(SUM_SLACK, 0.5 * 10**-digits * rows.shape[1]))
+            return min(_MOST_SLACK, max(SUM_SLACK, rows.shape[1] * 0.5 / 10.0**digits))
     return SUM_SLACK
 
 

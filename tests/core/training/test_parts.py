@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.config import PAPER_RECIPE, TrainingSettings, augmentation
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ClassifierError, ConfigError
@@ -214,6 +216,19 @@ class TestPlayers:
         monkeypatch.setattr(Classifier, "has_features", False)
         with pytest.raises(ConfigError, match="features"):
             build_players(settings, classifier, image_size=8, device=CPU)
+
+    def test_a_program_serves_a_shared_discriminator_and_no_known_one(
+        self, settings: TrainingSettings, classifier: Classifier, tmp_path: Path
+    ) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.jit.trace(classifier.net, torch.rand(2, 3, 8, 8)).save(str(tmp_path / "f.pt"))  # type: ignore[no-untyped-call]
+        program = load_classifier(tmp_path / "f.pt", classes=classifier.info.classes, image_size=8)
+        players = build_players(settings, program, image_size=8, device=CPU)
+        assert players.backbone is None
+        assert players.discriminator.feature_dim == classifier.feature_dim
+        with pytest.raises(ConfigError, match="architecture"):
+            build_players(settings.updated(discriminator="known"), program, image_size=8, device=CPU)
 
     def test_a_missing_weights_file_is_an_error_and_no_random_encoder(
         self, settings: TrainingSettings, classifier: Classifier
