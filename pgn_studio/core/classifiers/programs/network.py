@@ -134,6 +134,12 @@ class ExportedNetwork(nn.Module):
         return self
 
     def forward(self, normalized: Tensor) -> Tensor:
+        if self.form.dtype is torch.float32:
+            return self._logits(normalized)
+        with torch.autocast(normalized.device.type, enabled=False):  # it was exported in one number type
+            return self._logits(normalized)
+
+    def _logits(self, normalized: Tensor) -> Tensor:
         parts = [self._read(part, count) for part, count in self.form.batches(self.form.prepared(normalized))]
         logits, features = parts[0] if len(parts) == 1 else tuple(map(torch.cat, zip(*parts, strict=True)))
         if self.feature_point is not None:

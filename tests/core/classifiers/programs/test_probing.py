@@ -205,6 +205,8 @@ def test_other_number_types(tmp_path: Path, suffix: str, dtype: torch.dtype) -> 
     assert logits.dtype == features.dtype == torch.float32
     torch.testing.assert_close(logits, Net().eval()(images()), atol=0.05, rtol=0.05)
     assert gradient(classifier).abs().sum() > 0
+    with torch.autocast("cpu", torch.bfloat16):  # as training may be
+        assert torch.equal(classifier(images()), logits)
     assert classifier.info.facts["Number type"] in str(dtype)
 
 
