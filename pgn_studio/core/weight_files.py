@@ -1,27 +1,28 @@
-"""Weight files, read without running code from them, and fitted into a network.
+"""Weight files, read without running code from them.
 
-Pickles are read with `weights_only=True` and refused when they hold anything but tensors and plain
-containers; every key and shape must fit the network, and every value must be finite.
+Of a training checkpoint, or a whole pickled module, the tensors are taken and the rest is left out.
 """
 
 from __future__ import annotations
 
 import pickle
+import re
+import shlex
 import struct
-import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.unpickling import attributes, load_inert, plain_items, tensors_of_module
 
 _MOST_UNPACKED, _SMALL_ARCHIVE = 4, 4 * 2**20  # torch stores weights as they are, and packs only code
 _DAMAGED_ARCHIVE = (
@@ -29,104 +30,95 @@ _DAMAGED_ARCHIVE = (
     *(RuntimeError, struct.error),  # encrypted, of an unknown method
 )
 UNREADABLE_TENSORS = (SafetensorError, OSError, ValueError, MemoryError)  # what safetensors raises
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
-_CONVERSION_HINT = (
-    "Where you trust the file, convert it to safetensors first, outside PGN Studio: python -c"
-    " \"import torch, safetensors.torch as s; m = torch.load('{name}', map_location='cpu',"
-    " weights_only=False); s.save_model(m, '{stem}.safetensors')\""
-    " (if the file holds a dict, take the model out of it first)."
+# Where training scripts put a network's weights, the likeliest first.
+_WRAPPERS = (
+    *("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "model_state"),
+    *("state", "net_state_dict", "params_ema", "student"),
+)
+_ARCH_NAMES = ("arch", "architecture", "model_name", "model", "net")
+_DEEPEST = 3
+_EMA = re.compile(r"(?:^|[^a-z])ema|averag|(?:^|[^a-z])swa(?:[^a-z]|$)", re.IGNORECASE)
+_CONVERSION = (
+    "import torch as t; d = lambda x: x.state_dict() if hasattr(x, 'state_dict') else x;"
+    " k = lambda m: {{n: w.detach().clone() for n, w in m.items() if t.is_tensor(w)}};"
+    " c = d(t.load({path!r}, map_location='cpu', weights_only=False));"
+    " t.save(k(c) or {{n: k(d(m)) for n, m in c.items() if hasattr(d(m), 'items')}}, {out!r})"
 )
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or .pth state dict, without running code from the file.
+@dataclass(frozen=True)
+class WeightsFile:
+    """The state dicts in a file, by where they lie ("" for the file itself), the likeliest first.
 
-    Wrappers such as {"state_dict": ...} are opened. Raises ClassifierError on files that are
-    missing, damaged, hold Python objects, or hold NaN or infinity.
+    `name` is what messages call it.
+    """
+
+    name: str
+    states: Mapping[str, Mapping[str, Tensor]]
+    arch: str | None = None  # the network's name, where the training script wrote it down
+    notices: tuple[str, ...] = ()
+
+
+def read_weights(path: Path) -> WeightsFile:
+    """The tensors of a .safetensors file or of what torch.save wrote, without running code from the file.
+
+    Raises ClassifierError on files that are missing or damaged, hold no tensors, or ask for code.
     """
     if not path.is_file():
         raise ClassifierError(f"There is no weights file {path}.", hint="Check the path.")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    state = _unwrapped(content, path)
-    odd = [name for name, tensor in state.items() if not _is_plain(tensor)]
-    if odd:
+    if path.suffix == ".safetensors":
+        return WeightsFile(path.name, {"": _read_safetensors(path)})
+    content = _read_pickle(path)
+    states = dict(sorted(_states(content, set()), key=lambda item: likelihood(item[0])))
+    if not states:
+        keys = plain_items(content)
+        found = some_names(map(str, keys)) if keys else type(content).__name__
         raise ClassifierError(
-            f"{path.name} holds tensors of an unusual kind (sparse, quantized, or larger than their data) in"
-            f" {some_names(odd)}.",
-            hint="Save the network's own state dict, in float32 and contiguous.",
+            f"{path.name} holds no state dict (found: {found}).",
+            hint="Save it with torch.save(model.state_dict(), ...) or as .safetensors.",
         )
-    bad = [name for name, tensor in state.items() if tensor.is_floating_point() and not _all_finite(tensor)]
-    if bad:
-        raise ClassifierError(
-            f"{path.name} holds NaN or infinity in {some_names(bad)}.",
-            hint="The training that made it diverged, or the file is damaged: use another one.",
-        )
-    return state
+    pickled = any(key == "_modules" for key in attributes(content))
+    notices = (f"{path.name} is a whole pickled module; its tensors are used, none of its code.",)
+    return WeightsFile(path.name, states, _recorded_arch(content), notices if pickled else ())
 
 
-def load_weights(
-    network: nn.Module,
-    state: Mapping[str, Tensor],
-    *,
-    origin: str,
-    ignore_head: bool = False,
-    copy: bool = True,
-) -> None:
-    """Copy `state` into `network`; every key and shape must fit, or ClassifierError says which do not.
-
-    Without `copy` nothing but the check is done.
-
-    With `ignore_head` the last layer keeps its own weights where the file's are absent or of
-    another size (fine-tuning, feature extraction).
-    """
-    expected = network.state_dict()
-    given = _without_prefixes(state, expected)
-    head = head_name(network)
-    head_keys = {key for key in expected if head and key.startswith(f"{head}.")}
-    if ignore_head:
-        given = {k: v for k, v in given.items() if k not in head_keys or v.shape == expected[k].shape}
-    else:
-        _check_head_size(given, expected, head, origin)
-    optional = head_keys if ignore_head else set()
-    missing = [k for k in expected if k not in given | dict.fromkeys(optional) and not _is_counter(k)]
-    unexpected = [key for key in given if key not in expected]
-    if missing or unexpected:
-        raise ClassifierError(
-            f"{origin} does not fit this architecture: {len(missing)} of {len(expected)} keys missing"
-            f" ({some_names(missing)}), {len(unexpected)} unexpected ({some_names(unexpected)}).",
-            hint="Name the architecture that these weights were made for.",
-        )
-    shapes = [k for k, v in given.items() if v.shape != expected[k].shape]
-    if shapes:
-        first = shapes[0]
-        raise ClassifierError(
-            f"{origin} does not fit this architecture: {len(shapes)} tensors have another shape, first"
-            f" {first}: expected {tuple(expected[first].shape)}, got {tuple(given[first].shape)}.",
-            hint="Name the architecture that these weights were made for.",
-        )
-    if copy:
-        network.load_state_dict(given, strict=False)  # only optional keys can be absent by now
+def is_average(place: str) -> bool:
+    """Whether weights that lie there are a running average of those that were trained."""
+    return _EMA.search(place) is not None
 
 
-def head_name(network: nn.Module) -> str:
-    """Name of the last nn.Linear, else of the last convolution (fully convolutional networks)."""
-    names: list[str] = []
-    for kind in (nn.Conv2d, nn.Linear):
-        names += [name for name, module in network.named_modules() if isinstance(module, kind)]
-    return names[-1] if names else ""
+def likelihood(place: str) -> tuple[bool, int]:
+    """To sort by: averaged weights first, as timm takes them, then the usual names."""
+    last = place.rpartition(".")[2]
+    return not is_average(place), _WRAPPERS.index(last) if last in _WRAPPERS else len(_WRAPPERS)
 
 
-def _check_head_size(
-    given: Mapping[str, Tensor], expected: Mapping[str, Tensor], head: str, origin: str
-) -> None:
-    key = f"{head}.weight"
-    if key in given and key in expected and given[key].shape[0] != expected[key].shape[0]:
-        raise ClassifierError(
-            f"{origin} has a last layer for {given[key].shape[0]} classes, but"
-            f" {expected[key].shape[0]} classes were given.",
-            hint="Give the classes that it was trained on, in its order.",
-        )
+def _states(
+    content: Any, seen: set[int], place: str = "", depth: int = 0
+) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Every mapping of names to tensors, at any of a few depths, and every module's tensors."""
+    if id(content) in seen:
+        return
+    seen.add(id(content))
+    items = {key: value for key, value in plain_items(content).items() if isinstance(key, str)}
+    tensors = {key: value.detach() for key, value in items.items() if isinstance(value, Tensor)}
+    tensors = tensors or tensors_of_module(content)
+    if tensors:
+        yield place, tensors
+    if depth < _DEEPEST:
+        for key, value in items.items():
+            yield from _states(value, seen, f"{place}.{key}" if place else key, depth + 1)
+
+
+def _recorded_arch(content: Any) -> str | None:
+    """As pytorch/examples ("arch") and timm ("arch", args.model) write it."""
+    top = plain_items(content)
+    for holder in (top, *(top.get(name) for name in ("args", "config", "hyper_parameters", "cfg"))):
+        named = plain_items(holder) | attributes(holder) if holder is not top else top
+        for key in _ARCH_NAMES:
+            if isinstance(named.get(key), str):
+                return str(named[key])
+    return None
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -178,17 +170,15 @@ def check_archive(path: Path) -> None:
         )
 
 
-def _read_pickle(path: Path) -> object:
+def _read_pickle(path: Path) -> Any:
     check_archive(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old pickle protocols: what cannot be read is refused below
-            return cast(object, torch.load(path, map_location="cpu", weights_only=True))
+        return load_inert(path)
     except pickle.UnpicklingError as error:
         raise ClassifierError(
             f"{path.name} is a pickle that holds more than weights; loading it could run code, so it"
             " is refused.",
-            hint=_CONVERSION_HINT.format(name=path.name, stem=path.stem),
+            hint=_conversion(path),
             details=str(error),
         ) from error
     except Exception as error:  # the unpickler raises whatever damaged bytes lead it to
@@ -199,46 +189,13 @@ def _read_pickle(path: Path) -> object:
         ) from error
 
 
-def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:
-    while isinstance(content, Mapping):
-        inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        if inner is None:
-            break
-        content = inner
-    tensors = isinstance(content, Mapping) and content and all(map(torch.is_tensor, content.values()))
-    if not tensors:
-        keys = some_names(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
-        raise ClassifierError(
-            f"{path.name} holds no state dict (found: {keys}).",
-            hint="Save it with torch.save(model.state_dict(), ...) or as .safetensors.",
-        )
-    return dict(cast(Mapping[str, Tensor], content))
-
-
-def _without_prefixes(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Strip module., model. … as DataParallel, torch.compile and Lightning add them."""
-    given = dict(state)
-    while not any(key in expected for key in given):
-        prefix = next((p for p in _PREFIXES if all(key.startswith(p) for key in given)), None)
-        if prefix is None:
-            break
-        given = {key.removeprefix(prefix): tensor for key, tensor in given.items()}
-    return given
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    """Dense numbers that lie in memory one by one; a view may claim terabytes of a single number."""
-    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-        return False
-    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
-
-
-def _all_finite(tensor: Tensor) -> bool:
-    return bool(torch.isfinite(tensor).all())
-
-
-def _is_counter(key: str) -> bool:
-    return key.endswith("num_batches_tracked")  # absent from old files, unused in evaluation
+def _conversion(path: Path) -> str:
+    out = str(path.with_name(f"{path.stem}-weights.pth"))
+    command = shlex.quote(_CONVERSION.format(path=str(path), out=out))
+    return (
+        "Save the network's state dict, or .safetensors. Where you trust the file, take its weights out,"
+        f" outside PGN Studio, where its own code is installed: python -c {command}"
+    )
 
 
 def some_names(names: Iterable[str], limit: int = 4) -> str:

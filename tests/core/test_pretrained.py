@@ -85,7 +85,7 @@ def test_a_lite_knows_a_photograph(clothing: Path, name: str, sha256: str, befor
 
     architecture = pretrained.find_architecture(name)
     net = timm.create_model(architecture.library_name)
-    net.load_state_dict(imagenet_weights(name)[0])
+    net.load_state_dict(imagenet_weights(name).states[""])
     names = pretrained.imagenet_categories(name)
     path = sorted((clothing / "test" / "t-shirt").iterdir())[0]
     size = architecture.image_size
@@ -166,11 +166,11 @@ def test_a_download_is_checked_reported_and_kept(
     content = resnet_file.read_bytes()
     digest = sha256_of_file(resnet_file)[:8]
     weights = type("Weights", (), {"name": "V1", "url": f"https://example.org/resnet18-{digest}.pth"})
-    monkeypatch.setattr(pretrained, "_torchvision_weights", lambda _name: [weights])
+    monkeypatch.setattr(pretrained, "torchvision_weights", lambda _name: [weights])
     monkeypatch.setattr(pretrained, "find_architecture", _plain_resnet18)
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_args, **_more: Reply(content))
     told: list[tuple[int, int]] = []
-    _, source = imagenet_weights("resnet18", progress=lambda *done: told.append(done))
+    source = imagenet_weights("resnet18", progress=lambda *done: told.append(done)).name
     assert told[-1] == (len(content), len(content))
     assert source.startswith(f"resnet18-{digest}.pth")
     assert [path.name for path in hub.iterdir()] == [f"resnet18-{digest}.pth"]

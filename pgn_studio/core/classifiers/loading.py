@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 from torch import nn
 
+from pgn_studio.core.architectures import architectures_called
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.onnx import onnx_image_size
 from pgn_studio.core.classifiers.blackbox.opening import open_black_box
+from pgn_studio.core.classifiers.class_columns import choose_columns
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo, check_classes
 from pgn_studio.core.classifiers.exported import (
     ArchiveKind,
@@ -20,11 +23,14 @@ from pgn_studio.core.classifiers.exported import (
     read_exported_program,
     read_torchscript,
 )
+from pgn_studio.core.classifiers.guessing import guess_architecture
 from pgn_studio.core.classifiers.networks import (
     build_network,
+    check_image_size,
     default_image_size,
     default_normalisation,
     fitted_network,
+    network_plan,
 )
 from pgn_studio.core.classifiers.programs.probing import network_of
 from pgn_studio.core.classifiers.saved import (
@@ -32,19 +38,21 @@ from pgn_studio.core.classifiers.saved import (
     read_saved_classifier,
     saved_content,
 )
+from pgn_studio.core.classifiers.small_cnn import SMALL
 from pgn_studio.core.config import ChannelOrder, is_black_box, names_file
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.pretrained import (
-    IMAGENET_CLASSES,
     Triple,
     imagenet_categories,
     imagenet_weights,
     weights_for,
 )
-from pgn_studio.core.weight_files import load_weights, read_weights
+from pgn_studio.core.weight_files import WeightsFile, read_weights
+from pgn_studio.core.weight_fitting import WrongArchitectureError, fit_weights
 
 _ARCH_SCHEME = "arch:"
+_ARCH_AND_WEIGHTS = re.compile(r"((?:(?:timm|torchvision):)?[^:]+)(:none|:pretrained)?")
 _PROGRAM_SIZE = 224  # where a program does not say the image size that it was exported with
 
 
@@ -71,7 +79,7 @@ def load_classifier(
     of such a file `mean`, `std` and `channels` replace its own. Raises ClassifierError.
     """
     text = str(source)
-    wishes = _Wishes(classes, image_size, mean, std, channels)
+    wishes = _Wishes(classes, image_size, mean, std, channels, None if access is None else access.classes)
     if text.startswith(_ARCH_SCHEME):
         return _from_name(text.removeprefix(_ARCH_SCHEME), wishes)
     if is_black_box(text):
@@ -90,6 +98,11 @@ def load_classifier(
     if path.suffix == ".safetensors":
         content = saved_content(path)
         if content:
+            if wishes.names is not None:
+                raise ClassifierError(
+                    f"{path.name} says its classes itself: --classes is for other programs' files.",
+                    hint="Leave it out.",
+                )
             classifier = read_saved_classifier(path, {**content, **wishes.normalisation})
             if classes is not None:
                 check_classes(classifier, classes)
@@ -126,6 +139,7 @@ class _Wishes:
     mean: Triple | None
     std: Triple | None
     channels: ChannelOrder | None
+    names: Sequence[str] | None  # of the classifier's outputs, in its order
 
     def __post_init__(self) -> None:
         if self.std is not None and min(self.std) <= 0:
@@ -137,7 +151,14 @@ class _Wishes:
         given = {"mean": self.mean, "std": self.std, "channels": self.channels}
         return {name: value for name, value in given.items() if value is not None}
 
-    def info(self, net: nn.Module, arch: str, classes: Sequence[str], path: Path | None) -> ClassifierInfo:
+    def info(
+        self,
+        net: nn.Module,
+        arch: str,
+        classes: Sequence[str],
+        path: Path | None,
+        notices: tuple[str, ...] = (),
+    ) -> ClassifierInfo:
         mean, std = default_normalisation(arch)
         return ClassifierInfo(
             arch=arch,
@@ -149,20 +170,55 @@ class _Wishes:
             sha256=sha256_of_file(path) if path else "",
             parameters=count_parameters(net),
             channels=self.channels or "rgb",
+            notices=notices,
         )
 
 
 def _from_state_dict(path: Path, arch: str | None, wishes: _Wishes) -> Classifier:
-    state = read_weights(path)
+    weights = read_weights(path)
     if arch is None:
         raise ClassifierError(
             f"{path.name} holds weights only, which do not say their architecture.",
-            hint="Name it (--arch resnet50, for example) and the classes in their order.",
+            hint=f"{_guess_hint(weights)}Name it (--arch resnet50, for example), and the classes in their"
+            " order.",
         )
     classes = _needed_classes(wishes, path.name)
+    names = [SMALL] if arch == SMALL else [found.name for found in architectures_called(arch)]
+    problem: WrongArchitectureError | None = None
+    for name in names:
+        said: tuple[str, ...] = ()
+        if problem is not None:
+            said = (f"These weights are for timm's {arch}; torchvision has another network of that name.",)
+        try:
+            return _with_weights(name, weights, classes, path, wishes, said)
+        except WrongArchitectureError as error:
+            problem = problem or error
+    assert problem is not None
+    raise ClassifierError(problem.message, hint=_guess_hint(weights) or problem.hint) from problem
+
+
+def _with_weights(
+    arch: str,
+    weights: WeightsFile,
+    classes: tuple[str, ...],
+    path: Path | None,
+    wishes: _Wishes,
+    said: tuple[str, ...] = (),
+) -> Classifier:
     size = wishes.image_size or default_image_size(arch)
-    net = fitted_network(arch, len(classes), weights_for(arch, state), image_size=size, origin=path.name)
-    return Classifier(net, wishes.info(net, arch, classes, path))
+    weights = weights_for(arch, weights)
+    plan = network_plan(arch, len(classes), image_size=size)
+    outputs = fit_weights(plan, weights, any_outputs=True).outputs
+    check_image_size(arch, size)
+    columns = choose_columns(outputs, classes, wishes.names, origin=weights.name)
+    net, notices = fitted_network(arch, len(classes), weights, image_size=size, columns=columns)
+    chosen = () if columns is None else (columns.notice,)
+    return Classifier(net, wishes.info(net, arch, classes, path, (*said, *notices, *chosen)))
+
+
+def _guess_hint(weights: WeightsFile) -> str:
+    guess = guess_architecture(weights)
+    return "" if guess is None else f"They fit {guess[0]}, with {guess[1]} classes. "
 
 
 def _from_program(path: Path, kind: ArchiveKind, wishes: _Wishes) -> Classifier:
@@ -189,25 +245,21 @@ def _from_program(path: Path, kind: ArchiveKind, wishes: _Wishes) -> Classifier:
 
 
 def _from_name(text: str, wishes: _Wishes) -> Classifier:
-    arch, _, weights = text.partition(":")
-    if weights not in ("", "none", "pretrained"):
+    found = _ARCH_AND_WEIGHTS.fullmatch(text)
+    if found is None:
         raise ClassifierError(
             f"Expected arch:NAME or arch:NAME:pretrained, got {_ARCH_SCHEME}{text}.",
             hint="For weights in a file, give the file and name its architecture.",
         )
-    if weights != "pretrained":
-        classes = _needed_classes(wishes, arch)
-        net = build_network(arch, len(classes), image_size=wishes.image_size or default_image_size(arch))
-        return Classifier(net, wishes.info(net, arch, classes, None))
-    classes = tuple(wishes.classes) if wishes.classes else imagenet_categories(arch)
-    if len(classes) != IMAGENET_CLASSES:
-        raise ClassifierError(
-            f"ImageNet weights know {IMAGENET_CLASSES} classes, but {len(classes)} were given.",
-            hint="Train a classifier from them: train-classifier --weights pretrained.",
-        )
-    net = build_network(arch, IMAGENET_CLASSES, image_size=default_image_size(arch))
-    state, origin = imagenet_weights(arch)
-    load_weights(net, state, origin=origin)
+    arch, pretrained = found.group(1), found.group(2) == ":pretrained"
+    if pretrained:
+        check_image_size(arch, wishes.image_size or default_image_size(arch))  # before a download
+        classes = tuple(wishes.classes) if wishes.classes else imagenet_categories(arch)
+        return _with_weights(arch, imagenet_weights(arch), classes, None, wishes)
+    classes = _needed_classes(wishes, arch)
+    size = wishes.image_size or default_image_size(arch)
+    check_image_size(arch, size)
+    net = build_network(arch, len(classes), image_size=size)
     return Classifier(net, wishes.info(net, arch, classes, None))
 
 

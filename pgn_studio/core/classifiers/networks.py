@@ -5,20 +5,22 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from pgn_studio.core.classifiers.small_cnn import MIN_SMALL_SIZE, SMALL, SmallCNN
-from pgn_studio.core.errors import ClassifierError
-from pgn_studio.core.pretrained import (
+from pgn_studio.core.architectures import (
     Triple,
+    check_size,
     create_network,
     find_architecture,
-    imagenet_weights,
-    weights_for,
+    planning,
 )
+from pgn_studio.core.classifiers.class_columns import Columns
+from pgn_studio.core.classifiers.small_cnn import MIN_SMALL_SIZE, SMALL, SmallCNN
+from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.pretrained import imagenet_weights, weights_for
 from pgn_studio.core.protocols import Progress
-from pgn_studio.core.weight_files import load_weights, read_weights
+from pgn_studio.core.weight_files import WeightsFile, read_weights
+from pgn_studio.core.weight_fitting import fit_weights, load_weights
 
 SMALL_DEFAULT_SIZE = 32
 
@@ -39,20 +41,37 @@ def build_network(arch: str, num_classes: int, *, image_size: int) -> nn.Module:
 
 
 def fitted_network(
-    arch: str, num_classes: int, state: dict[str, Tensor], *, image_size: int, origin: str
-) -> nn.Module:
-    """The named network with the weights `state` of a file called `origin`.
+    arch: str, num_classes: int, weights: WeightsFile, *, image_size: int, columns: Columns | None = None
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """The named network with the weights of a file, and what was decided on the way.
 
-    They are held against the network's plan first, so that a small file that names a huge network
-    costs no memory. Raises ClassifierError when they do not fit.
+    With `columns` the last layer gets only these rows of the file's. The weights are held against
+    the network's plan first, so that a small file that names a huge network costs no memory.
+    Raises WrongArchitectureError when they do not fit.
     """
-    with suppress(NotImplementedError, RuntimeError):  # of a few networks no plan can be made
-        with torch.device("meta"):
-            plan = build_network(arch, num_classes, image_size=image_size)
-        load_weights(plan, state, origin=origin, copy=False)
+    rows = num_classes if columns is None else columns.of
+    fitted = fit_weights(network_plan(arch, rows, image_size=image_size), weights)
     network = build_network(arch, num_classes, image_size=image_size)
-    load_weights(network, state, origin=origin)
-    return network
+    own = network.state_dict()
+    state = {
+        key: value if columns is None or value.shape == own[key].shape else value[list(columns.indices)]
+        for key, value in fitted.tensors.items()
+    }
+    network.load_state_dict(state, strict=False)  # only what may be absent is
+    return network, fitted.notices
+
+
+def network_plan(arch: str, num_classes: int, *, image_size: int) -> nn.Module:
+    """The named network without numbers; with them in the few cases that cannot be built so."""
+    with suppress(NotImplementedError, RuntimeError), planning():
+        return build_network(arch, num_classes, image_size=image_size)
+    return build_network(arch, num_classes, image_size=image_size)
+
+
+def check_image_size(arch: str, size: int) -> None:
+    """Raises ClassifierError, which names sizes that work, where the network does not take these images."""
+    if arch != SMALL:
+        check_size(arch, size)
 
 
 def start_weights(net: nn.Module, arch: str, weights: str, *, progress: Progress | None = None) -> str:
@@ -68,11 +87,11 @@ def start_weights(net: nn.Module, arch: str, weights: str, *, progress: Progress
                 "The small network has no pretrained weights.",
                 hint="Choose weights none, or another architecture.",
             )
-        state, origin = imagenet_weights(arch, progress=progress)
-    else:
-        state, origin = weights_for(arch, read_weights(Path(weights))), weights
-    load_weights(net, state, origin=origin, ignore_head=True)
-    return origin
+        published = imagenet_weights(arch, progress=progress)
+        load_weights(net, published, ignore_head=True)
+        return published.name
+    load_weights(net, weights_for(arch, read_weights(Path(weights))), ignore_head=True)
+    return weights
 
 
 def default_normalisation(arch: str) -> tuple[Triple, Triple]:

@@ -82,7 +82,7 @@ def _from_content(path: Path, content: _Content) -> Classifier:
     if min(content.std) <= 0:
         raise ClassifierError(f"{path.name} has a std that is not positive: {content.std}.")
     weights, size = read_weights(path), content.image_size
-    net = fitted_network(content.arch, len(content.classes), weights, image_size=size, origin=path.name)
+    net, _ = fitted_network(content.arch, len(content.classes), weights, image_size=size)
     info = ClassifierInfo(
         arch=content.arch,
         classes=content.classes,

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,10 +160,28 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-def test_a_whole_pickled_module_is_refused(tmp_path: Path) -> None:
-    torch.save(nn.Linear(2, 2), tmp_path / "net.pth")
-    with pytest.raises(ClassifierError, match="more than weights"):
-        load_weights_only(tmp_path / "net.pth")
+def test_the_tensors_of_a_whole_pickled_module_are_used(tmp_path: Path) -> None:
+    net = torchvision.models.shufflenet_v2_x0_5(num_classes=3)
+    for content in (net, {"model": nn.DataParallel(net), "epoch": 3}):
+        torch.save(content, tmp_path / "net.pth")
+        loaded = load_weights_only(tmp_path / "net.pth").net
+        assert all(torch.equal(value, net.state_dict()[key]) for key, value in loaded.state_dict().items())
+
+
+def test_a_pickled_module_of_an_unknown_class_is_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "their_network.py").write_text(
+        "import torchvision\nclass Net(torchvision.models.ShuffleNetV2):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(package)
+    module = importlib.import_module("their_network")
+    torch.save(module.Net([4, 8, 4], [24, 48, 96, 192, 1024], num_classes=3), tmp_path / "net.pth")
+    monkeypatch.delitem(sys.modules, "their_network")
+    (package / "their_network.py").write_text("raise AssertionError('it was run')")
+    assert load_weights_only(tmp_path / "net.pth").num_classes == 3
 
 
 def test_missing_and_unexpected_keys_are_counted_and_named(

@@ -1,0 +1,158 @@
+"""Which of a classifier's outputs are the data set's classes: by the names that are given, or ImageNet's."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
+from torch import Tensor, nn
+
+from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.pretrained import IMAGENET_CLASSES, imagenet_categories
+from pgn_studio.core.weight_files import some_names
+
+_SYNSET = re.compile(r"(n\d{8})(?:\D.*)?")
+_AMBIGUOUS = -1
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The outputs that are used, in the order of the data set's classes."""
+
+    indices: tuple[int, ...]
+    of: int  # outputs that there are
+    notice: str
+
+
+class ChosenOutputs(nn.Module):
+    """A network of which only some outputs are used, in another order."""
+
+    def __init__(self, network: nn.Module, columns: Columns) -> None:
+        super().__init__()
+        self.network = network
+        self.indices = list(columns.indices)
+
+    def forward(self, normalized: Tensor) -> Tensor:
+        outputs: Tensor = self.network(normalized)
+        return outputs[:, self.indices]
+
+
+def choose_columns(
+    outputs: int, classes: Sequence[str], names: Sequence[str] | None, *, origin: str
+) -> Columns | None:
+    """None where the outputs are the classes as they stand.
+
+    `names` are the outputs', in their order; without them those of ImageNet are tried. Raises
+    ClassifierError where some class is not among them.
+    """
+    if names is not None:
+        return _by_names(outputs, classes, names, origin)
+    known = [_imagenet_index(outputs, name) for name in classes]
+    missing = [name for name, index in zip(classes, known, strict=True) if index is None or index < 0]
+    if outputs == len(classes) and missing:
+        return None
+    if len(missing) == len(classes):
+        raise ClassifierError(
+            f"{origin} has a last layer for {outputs} classes, but {len(classes)} classes were given.",
+            hint="Load the data set that it was trained on, or name its classes in its order:"
+            " --classes FILE, one a line.",
+        )
+    if missing:
+        raise ClassifierError(
+            f"{origin} knows ImageNet's {outputs:,} classes. Of the data set's {len(classes)} classes"
+            f" {len(classes) - len(missing)} are among them, but not {_with_doubt(outputs, missing)}.",
+            hint="Name the folders by their synsets (n01440764), or leave out what ImageNet does not have.",
+        )
+    return _columns([index for index in known if index is not None], classes, outputs, "ImageNet's classes")
+
+
+def _by_names(outputs: int, classes: Sequence[str], names: Sequence[str], origin: str) -> Columns | None:
+    if len(names) != outputs:
+        raise ClassifierError(
+            f"{origin} has {outputs} outputs, but --classes names {len(names)} classes.",
+            hint="Name each output, in the order in which the classifier was trained.",
+        )
+    tables = _tables([names, map(_folded, names)])
+    known = [_look_up(name, tables) for name in classes]
+    missing = [name for name, index in zip(classes, known, strict=True) if index is None or index < 0]
+    if missing:
+        raise ClassifierError(
+            f"The classes of {origin} are not the data set's: {some_names(missing)} not among those that"
+            " --classes names.",
+            hint="Name them as the data set does, in the order in which the classifier was trained.",
+        )
+    return _columns([index for index in known if index is not None], classes, outputs, "--classes")
+
+
+def _columns(indices: list[int], classes: Sequence[str], outputs: int, by: str) -> Columns | None:
+    if len(set(indices)) < len(indices):
+        twice = next(name for name, index in zip(classes, indices, strict=True) if indices.count(index) > 1)
+        raise ClassifierError(
+            f"Two of the data set's classes are the same by {by}: {twice} and another one.",
+            hint="Put their images into one folder.",
+        )
+    if indices == list(range(outputs)):
+        return None
+    shown = some_names((f"{name} is number {index}" for name, index in zip(classes, indices, strict=True)), 3)
+    count = len(classes)
+    notice = f"Of the classifier's {outputs:,} outputs the data set's {count} are used, by {by}: {shown}."
+    return Columns(tuple(indices), outputs, notice)
+
+
+# ---------------------------------------------------------------------- names
+
+
+def _imagenet_index(outputs: int, name: str) -> int | None:
+    tables = _imagenet_tables(outputs)
+    synset = _SYNSET.fullmatch(name)
+    return _look_up(synset.group(1) if synset else name, tables)
+
+
+def _with_doubt(outputs: int, missing: Sequence[str]) -> str:
+    doubtful = [name for name in missing if _imagenet_index(outputs, name) == _AMBIGUOUS]
+    text = some_names(missing, limit=8)
+    return f"{text} (several of ImageNet's are called {some_names(doubtful)})" if doubtful else text
+
+
+def _look_up(name: str, tables: Sequence[dict[str, int]]) -> int | None:
+    for table in tables:
+        for spelling in (name, _folded(name)):
+            if spelling in table:
+                return table[spelling]
+    return None
+
+
+def _tables(levels: Iterable[Iterable[str]]) -> list[dict[str, int]]:
+    return [_numbered(enumerate(level)) for level in levels]
+
+
+def _numbered(pairs: Iterable[tuple[int, str]]) -> dict[str, int]:
+    """Each name's number; _AMBIGUOUS where it has several."""
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for number, name in pairs:
+        numbers[name].add(number)
+    return {name: own.pop() if len(own) == 1 else _AMBIGUOUS for name, own in numbers.items()}
+
+
+@lru_cache(maxsize=4)
+def _imagenet_tables(outputs: int) -> list[dict[str, int]]:
+    """Synsets, names as torchvision has them, then with other spellings, then all of WordNet's names."""
+    subset = infer_imagenet_subset({"num_classes": outputs})
+    if not subset:
+        return []
+    info = ImageNetInfo(subset)
+    numbers = range(outputs)
+    synsets = [str(info.index_to_label_name(number)) for number in numbers]
+    described = [str(info.index_to_description(number)) for number in numbers]
+    first = [names.split(",")[0].strip() for names in described]
+    usual = imagenet_categories("resnet50") if outputs == IMAGENET_CLASSES else tuple(first)
+    synonyms = [(n, _folded(part)) for n, names in enumerate(described) for part in names.split(",")]
+    return [*_tables([synsets, usual, map(_folded, usual), map(_folded, first)]), _numbered(synonyms)]
+
+
+def _folded(name: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+", name.casefold()))

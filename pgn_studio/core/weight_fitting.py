@@ -1,0 +1,436 @@
+"""Fitting the weights of a file into a network, whatever a training script wrapped around it.
+
+A rule, not a list of prefixes: the network lies where all of its keys are found after one prefix. What lies
+elsewhere in the file is left out and named. What lies inside the network and is not of it means
+another architecture, and is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.weight_files import WeightsFile, is_average, likelihood, some_names
+
+# What DataParallel, torch.compile, FSDP and checkpointing put into names, at any depth.
+_WRAPPING = re.compile(r"(?:^|(?<=\.))(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+_TEACHER = re.compile(r"teacher|momentum|target|_k$", re.IGNORECASE)
+_AUXILIARY = ("aux1", "aux2", "AuxLogits")  # heads of GoogLeNet and Inception that serve training alone
+_DERIVED = ("attn_mask", "relative_coords_table", "total_ops", "total_params")  # computed from the rest
+_BOOKKEEPING = re.compile(
+    r"crit|loss|metric|accuracy|class_?weight|pos_weight|normali[sz]|preproc|^(?:mean|std|mu|sigma)$", re.I
+)
+_CONSTANTS = ("mean", "std", "mu", "sigma", "pos_weight")  # (1, 3, 1, 1), often
+_ALIKE = 0.5  # of a network's keys, from which on a prefix is taken for that of a network
+_VALUES_SHOWN = 3
+
+
+class WrongArchitectureError(ClassifierError):
+    """The weights are for another network."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The tensors under the network's own names, and what was decided on the way."""
+
+    tensors: dict[str, Tensor]
+    outputs: int  # of the last layer in the file
+    notices: tuple[str, ...]
+
+
+def load_weights(network: nn.Module, weights: WeightsFile, *, ignore_head: bool = False) -> tuple[str, ...]:
+    """Copy the file's weights into `network`; returns what was decided on the way, for the user.
+
+    With `ignore_head` the last layer keeps its own weights where the file's are absent or of
+    another size (fine-tuning, feature extraction). Raises WrongArchitectureError, which says what
+    does not fit, and ClassifierError for values of no use.
+    """
+    fitted = fit_weights(network, weights, ignore_head=ignore_head)
+    network.load_state_dict(fitted.tensors, strict=False)  # only what may be absent is
+    return fitted.notices
+
+
+def fit_weights(
+    network: nn.Module, weights: WeightsFile, *, ignore_head: bool = False, any_outputs: bool = False
+) -> Fitted:
+    """The file's weights for `network`, which may be a plan without numbers.
+
+    With `any_outputs` the last layer may have any number of rows. Raises as `load_weights` does.
+    """
+    target = _Target.of(network, ignore_head=ignore_head, any_outputs=any_outputs)
+    attempts = [found for place, state in weights.states.items() for found in _attempts(place, state, target)]
+    fitting = [attempt for attempt in attempts if not attempt.problem]
+    if not fitting:
+        nearest = max(attempts, key=lambda attempt: attempt.found)
+        assert nearest.problem is not None
+        raise WrongArchitectureError(f"{weights.name} {nearest.problem.message}", hint=nearest.problem.hint)
+    chosen = _choose(fitting, weights.name)
+    _check_values(chosen.tensors, weights.name)
+    notices = (*weights.notices, *_chosen_from(chosen, fitting, weights.name), *chosen.notices)
+    return Fitted(chosen.tensors, chosen.outputs, notices)
+
+
+def head_name(network: nn.Module) -> str:
+    """Name of the last nn.Linear, else of the last convolution (fully convolutional networks)."""
+    names: list[str] = []
+    for kind in (nn.Conv2d, nn.Linear):
+        names += [name for name, module in network.named_modules() if isinstance(module, kind)]
+    return names[-1] if names else ""
+
+
+# ---------------------------------------------------------------------- one place in the file
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What a network needs."""
+
+    expected: Mapping[str, Tensor]
+    head: str
+    ignore_head: bool
+    any_outputs: bool
+
+    @classmethod
+    def of(cls, network: nn.Module, *, ignore_head: bool, any_outputs: bool) -> _Target:
+        return cls(network.state_dict(), head_name(network), ignore_head, any_outputs)
+
+    @property
+    def head_shapes(self) -> dict[str, torch.Size]:
+        """Of the last layer: {"weight": …, "bias": …}."""
+        start = f"{self.head}."
+        keys = [key for key in self.expected if self.head and key.startswith(start)]
+        return {key.removeprefix(start): self.expected[key].shape for key in keys}
+
+    def is_head(self, key: str) -> bool:
+        return bool(self.head) and key.startswith(f"{self.head}.")
+
+    @property
+    def needed(self) -> list[str]:
+        """The body's keys. Whole numbers are counters and indices, which the network has by itself."""
+        floats = [key for key, value in self.expected.items() if value.is_floating_point()]
+        return [key for key in floats if not self.is_head(key)]
+
+    @property
+    def roots(self) -> set[str]:
+        return {key.partition(".")[0] for key in self.expected}
+
+
+class _Problem(NamedTuple):
+    message: str  # after the file's name
+    hint: str
+
+
+@dataclass
+class _Attempt:
+    """The weights at one place, under one prefix, held against the network."""
+
+    place: str
+    prefix: str
+    found: int
+    shown_prefix: str = ""  # as the file has it
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    outputs: int = 0
+    problem: _Problem | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> str:
+        return ".".join(part for part in (self.place, self.shown_prefix.rstrip(".")) if part)
+
+
+def _attempts(place: str, state: Mapping[str, Tensor], target: _Target) -> Iterator[_Attempt]:
+    names = _unwrapped_names(state, target)
+    counts = _prefixes(names, target)
+    whole = [prefix for prefix, count in counts.items() if count >= _ALIKE * len(target.needed)]
+    prefixes = whole or [max(counts, key=lambda prefix: counts[prefix], default="")]
+    for prefix in prefixes:
+        attempt = _Attempt(place, prefix, counts.get(prefix, 0))
+        others = [other for other in whole if other != prefix and not prefix.startswith(other)]
+        _Fitting(attempt, names, state, target, others).run()
+        yield attempt
+
+
+def _unwrapped_names(state: Mapping[str, Tensor], target: _Target) -> dict[str, str]:
+    """The file's keys by their names without wrappers'; as they are where two would become one."""
+    if any(_WRAPPING.search(key) for key in target.expected):
+        return {key: key for key in state}
+    names = {_WRAPPING.sub("", key): key for key in state}
+    return names if len(names) == len(state) else {key: key for key in state}
+
+
+def _prefixes(names: Iterable[str], target: _Target) -> Counter[str]:
+    """How many of the network's keys there are behind each prefix."""
+    needed = set(target.needed)
+    counts: Counter[str] = Counter()
+    for name in names:
+        start = 0
+        while start >= 0:
+            if name[start:] in needed:
+                counts[name[:start]] += 1
+            start = name.find(".", start) + 1 or -1
+    return counts
+
+
+class _Fitting:
+    """Fills in an attempt."""
+
+    def __init__(
+        self,
+        attempt: _Attempt,
+        names: Mapping[str, str],
+        state: Mapping[str, Tensor],
+        target: _Target,
+        other_prefixes: list[str],
+    ) -> None:
+        self.attempt, self.target, self.names, self.state = attempt, target, names, state
+        self.others = tuple(other_prefixes)
+        prefix = attempt.prefix
+        self.own = {
+            name.removeprefix(prefix): state[key]
+            for name, key in names.items()
+            if name.startswith(prefix) and not (self.others and name.startswith(self.others))
+        }
+        self.outside = {
+            name: state[key] for name, key in names.items() if name.removeprefix(prefix) not in self.own
+        }
+        self.left = {name: value for name, value in self.own.items() if name not in target.expected}
+        self.head_from = ""  # where in the file the last layer lies, when it is not where the network has it
+
+    def run(self) -> None:
+        self.attempt.tensors = {name: self.own[name] for name in self.target.expected if name in self.own}
+        self._find_head()
+        self.attempt.problem = self._keys_problem() or self._outside_problem() or self._shapes_problem()
+        if not self.attempt.problem:
+            self.attempt.notices = tuple(self._notices())
+
+    def _find_head(self) -> None:
+        """The last layer under another name: fc.1 behind a dropout, or beside the backbone."""
+        shapes, tensors = self.target.head_shapes, self.attempt.tensors
+        if shapes and not any(self.target.is_head(name) for name in tensors):
+            inside = _like_head(self.left, shapes)
+            beside = [path for path in _like_head(self.outside, shapes) if self._stands_alone(path)]
+            if len(inside) + len(beside) == 1:
+                path, source = (inside or beside)[0], self.left if inside else self.outside
+                self.head_from = f"{self.attempt.prefix if inside else ''}{path}"
+                for leaf in shapes:
+                    tensors[f"{self.target.head}.{leaf}"] = source.pop(f"{path}.{leaf}")
+        if self.target.ignore_head:
+            odd = [k for k, v in tensors.items() if self.target.is_head(k) and v.shape != self._shape(k)]
+            for key in odd:
+                del tensors[key]
+        weight = tensors.get(f"{self.target.head}.weight")
+        self.attempt.outputs = 0 if weight is None or weight.ndim == 0 else weight.shape[0]
+
+    def _shape(self, key: str) -> torch.Size:
+        return self.target.expected[key].shape
+
+    def _stands_alone(self, path: str) -> bool:
+        """Whether a layer beside the backbone is all that there is under its name: not another network's."""
+        parent = self.attempt.prefix[:-1].rpartition(".")[0]
+        start = f"{parent}." if parent else ""
+        if not path.startswith(start):
+            return False
+        root = start + path.removeprefix(start).partition(".")[0]
+        return [layer for layer in _layers(self.outside) if f"{layer}.".startswith(f"{root}.")] == [path]
+
+    def _keys_problem(self) -> _Problem | None:
+        needed = self.target.needed
+        if not self.target.ignore_head:
+            needed = [*needed, *(f"{self.target.head}.{leaf}" for leaf in self.target.head_shapes)]
+        missing = [key for key in needed if key not in self.attempt.tensors]
+        layers = _layers(self.left)
+        unexpected = [name for name, value in self.left.items() if not self._may_be_left(name, value, layers)]
+        if not missing and not unexpected:
+            return None
+        return _Problem(
+            f"does not fit this architecture: {len(missing)} of {len(self.target.expected)} keys missing"
+            f" ({some_names(missing)}), {len(unexpected)} unexpected ({some_names(unexpected)}).",
+            "Name the architecture that these weights were made for.",
+        )
+
+    def _may_be_left(self, name: str, value: Tensor, layers: set[str]) -> bool:
+        """Whether what lies among the network's own keys is no part of what it computes."""
+        root, _, leaf = name.rpartition(".")
+        top = name.partition(".")[0]
+        if not value.is_floating_point() or leaf in _DERIVED or top in _AUXILIARY:
+            return True
+        if self.target.ignore_head and self.target.head.partition(".")[0] == top:
+            return True
+        return top not in self.target.roots and root not in layers and _BOOKKEEPING.search(top) is not None
+
+    def _outside_problem(self) -> _Problem | None:
+        """A layer beside the network that takes its outputs, or what its last layer is to take."""
+        layers = {path: self.outside.get(f"{path}.weight") for path in _layers(self.outside)}
+        if self.head_from and not self.head_from.startswith(self.attempt.prefix):
+            used = [path for path in layers if not path.startswith(self.others or ("\0",))]
+        else:
+            rows = self.attempt.outputs
+            used = [path for path, weight in layers.items() if _takes(weight, rows)]
+        if not used or self.target.ignore_head:
+            return None
+        return _Problem(
+            f"does not fit this architecture: beside its network ({self.attempt.prefix}…) there are layers"
+            f" that work on what it gives: {some_names(used)}.",
+            "Export the whole as a program (torch.export.save), or save the network that it ends in.",
+        )
+
+    def _shapes_problem(self) -> _Problem | None:
+        odd = [key for key, value in self.attempt.tensors.items() if not self._shape_fits(key, value)]
+        if not odd:
+            return None
+        first, expected = odd[0], self._shape(odd[0])
+        if all(self.target.is_head(key) for key in odd) and self.attempt.outputs != expected[0]:
+            return _Problem(
+                f"has a last layer for {self.attempt.outputs} classes, but {expected[0]} classes were given.",
+                "Give the classes that it was trained on, in its order.",
+            )
+        return _Problem(
+            f"does not fit this architecture: {len(odd)} tensors have another shape, first {first}:"
+            f" expected {tuple(expected)}, got {tuple(self.attempt.tensors[first].shape)}.",
+            "Name the architecture that these weights were made for.",
+        )
+
+    def _shape_fits(self, key: str, value: Tensor) -> bool:
+        expected = self._shape(key)
+        rows = self.target.head_shapes.get("weight", expected)[:1]
+        if self.target.any_outputs and value.ndim and expected[:1] == rows:
+            return value.shape in (expected, (self.attempt.outputs, *expected[1:]))
+        return value.shape == expected
+
+    def _notices(self) -> Iterator[str]:
+        some = next(iter(self.attempt.tensors), "")
+        key = self.names.get(f"{self.attempt.prefix}{some}", "")
+        if key.endswith(some) and key != some:
+            self.attempt.shown_prefix = key.removesuffix(some)
+            yield f"The weights' names begin with {self.attempt.shown_prefix!r}, which was taken off."
+        if self.head_from:
+            yield f"The last layer is called {self.head_from} in the file, {self.target.head} in the network."
+        inside = {f"{self.attempt.prefix}{name}": value for name, value in self.left.items()}
+        strays = {name: v for name, v in {**inside, **self.outside}.items() if not _is_counter(name)}
+        if strays:
+            yield f"Left out, as no part of the network: {_described(strays)}."
+
+
+def _layers(tensors: Mapping[str, Tensor]) -> set[str]:
+    """Names of what computes: weights of two dimensions or more, or a weight with a bias, or statistics."""
+    found = set()
+    for name, value in tensors.items():
+        path, _, leaf = name.rpartition(".")
+        large = value.ndim >= 2 and leaf not in _CONSTANTS
+        if value.is_floating_point() and (large or leaf in ("bias", "running_mean")):
+            found.add(path)
+    return found
+
+
+def _takes(weight: Tensor | None, inputs: int) -> bool:
+    return weight is not None and weight.ndim == 2 and weight.shape[1] == inputs
+
+
+def _like_head(tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> list[str]:
+    """Layers with the last layer's tensors and inputs; any number of outputs."""
+    groups: dict[str, dict[str, torch.Size]] = defaultdict(dict)
+    for name, value in tensors.items():
+        path, _, leaf = name.rpartition(".")
+        groups[path][leaf] = value.shape
+    found = []
+    for path, own in groups.items():
+        if path and own.keys() == shapes.keys() and all(own[leaf][1:] == shapes[leaf][1:] for leaf in own):
+            found += [path] if len({own[leaf][:1] for leaf in own}) == 1 else []
+    return found
+
+
+def _described(strays: Mapping[str, Tensor]) -> str:
+    """One by one, or many by their first name; of three numbers the values: they may be a mean."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in strays:
+        groups[name.partition(".")[0]].append(name)
+    parts = []
+    for root, names in groups.items():
+        if len(names) > _VALUES_SHOWN:
+            parts.append(f"{root}.… ({len(names)} tensors)")
+            continue
+        for name in names:
+            value = strays[name]
+            few = value.numel() == _VALUES_SHOWN and value.is_floating_point()
+            numbers = ", ".join(f"{float(number):.4g}" for number in value.flatten()) if few else ""
+            parts.append(f"{name} ({numbers})" if few else name)
+    return some_names(parts, limit=8)
+
+
+# ---------------------------------------------------------------------- among several places
+
+
+def _choose(fitting: list[_Attempt], name: str) -> _Attempt:
+    """The averaged weights, else the usual name's, else the student's. Raises ClassifierError on a tie."""
+    ranked = sorted(fitting, key=_rank)
+    first = ranked[0]
+    tied = [other for other in ranked[1:] if _rank(other) == _rank(first) and not _same(first, other)]
+    if tied:
+        places = [attempt.where for attempt in (first, *tied)]
+        raise ClassifierError(
+            f"{name} holds several networks that fit: {some_names(places)}.",
+            hint="Save the one that is meant in a file of its own: torch.save(model.state_dict(), ...).",
+        )
+    return first
+
+
+def _rank(attempt: _Attempt) -> tuple[bool, bool, int, bool]:
+    average = is_average(attempt.place) or is_average(attempt.prefix)
+    teacher = _TEACHER.search(attempt.where) is not None
+    return not average, teacher, likelihood(attempt.place)[1], attempt.prefix != ""
+
+
+def _same(one: _Attempt, other: _Attempt) -> bool:
+    both = one.tensors.keys() & other.tensors.keys()
+    return all(torch.equal(one.tensors[name], other.tensors[name]) for name in both)
+
+
+def _chosen_from(chosen: _Attempt, fitting: list[_Attempt], name: str) -> Iterator[str]:
+    others = [attempt.where or "the file itself" for attempt in fitting if attempt is not chosen]
+    place = chosen.where or "the file itself"
+    if is_average(place):
+        passed = f"; those of {some_names(others)} were passed over" if others else ""
+        yield f"{name}: the averaged weights (EMA) in {place} are used{passed}."
+    elif others:
+        yield f"{name}: the weights in {place} are used; {some_names(others)} would fit too."
+
+
+# ---------------------------------------------------------------------- values
+
+
+def _check_values(tensors: Mapping[str, Tensor], name: str) -> None:
+    odd = [key for key, tensor in tensors.items() if not _is_plain(tensor)]
+    if odd:
+        raise ClassifierError(
+            f"{name} holds tensors of an unusual kind (sparse, quantized, or larger than their data) in"
+            f" {some_names(odd)}.",
+            hint="Save the network's own state dict, in float32 and contiguous.",
+        )
+    bad = [key for key, tensor in tensors.items() if tensor.is_floating_point() and not _all_finite(tensor)]
+    if bad:
+        raise ClassifierError(
+            f"{name} holds NaN or infinity in {some_names(bad)}.",
+            hint="The training that made it diverged, or the file is damaged: use another one.",
+        )
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Dense numbers that lie in memory one by one; a view may claim terabytes of a single number."""
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
+def _all_finite(tensor: Tensor) -> bool:
+    return bool(torch.isfinite(tensor).all())
+
+
+def _is_counter(key: str) -> bool:
+    return key.endswith("num_batches_tracked")  # absent from old files, unused in evaluation
