@@ -118,6 +118,14 @@ class RunFolder:
             ) from error
 
     @property
+    def status(self) -> str:
+        """One of STATUSES, "running" only while somebody trains it; else "interrupted"."""
+        if self.holder is not None:
+            return "running"
+        status = str(self._run_json.get("status", ""))
+        return "interrupted" if status == "running" else status
+
+    @property
     def pgn_path(self) -> Path:
         """The run's result: the best or the last, as its setting `keep` says."""
         return self.path / PGN

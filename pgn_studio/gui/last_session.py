@@ -36,17 +36,17 @@ class LastSession(QObject):
         super().__init__(window)
         self._window, self._studio, self._state = window, studio, state
         self._stored: dict[str, Any] = {}
+        self._alone = False  # a run or a PGN is being opened, which brings all that it needs
 
     # ------------------------------------------------------------------ saving
 
     def save(self) -> None:
         """Write down what is open now."""
-        workspace, inspection = self._studio.workspace, self._studio.inspection
-        split = inspection.split_name
-        shows = inspection.is_about(workspace.classifier, workspace.dataset, split)
+        workspace, inspection, shown = self._studio.workspace, self._studio.inspection, self._studio.shown
+        fits = shown.now.subject == workspace.subject  # else other images or another classifier came after it
         session = {
             "page": self._pages()[self._window.tabs.currentIndex()],
-            "opened": self._studio.opened if shows else "",
+            "opened": shown.path if fits else "",
             "data": None if workspace.dataset is None else workspace.data_settings.model_dump(mode="json"),
             "classifier": None if workspace.classifier is None else _told(workspace.source),
             "settings": self._settings(),
@@ -97,10 +97,14 @@ class LastSession(QObject):
     def _open(self) -> None:
         workspace, opened = self._studio.workspace, self._stored.get("opened")
         if isinstance(opened, str) and opened:
-            if Path(opened).exists():
-                workspace.open_pgn(Path(opened))  # brings its images and its classifier
+            if Path(opened).exists():  # brings its images and its classifier
+                (workspace.open_run if Path(opened).is_dir() else workspace.open_pgn)(Path(opened))
+                self._alone = True
                 return
             self._miss(f"{opened} is gone.")
+        self._open_parts()
+
+    def _open_parts(self) -> None:
         self._open_data(_mapping(self._stored.get("data")))
         self._open_classifier(_mapping(self._stored.get("classifier")))
 
@@ -135,7 +139,12 @@ class LastSession(QObject):
 
     @Slot()
     def _advance(self) -> None:
-        if not self._studio.workspace.busy and self._studio.quiet_problems is not None:
+        if self._studio.workspace.busy or self._studio.quiet_problems is None:
+            return
+        alone, self._alone = self._alone, False
+        if alone and not self._studio.shown.path:  # it could not be opened: then at least what it needs
+            self._open_parts()
+        if not self._studio.workspace.busy:
             self._studio.workspace.task_ended.disconnect(self._advance)
             self._finish()
 

@@ -131,6 +131,7 @@ class MainWindow(QMainWindow):
         studio.workspace.task_ended.connect(self.tasks.end)
         studio.workspace.warned.connect(self._warn)
         studio.message.connect(self._say)
+        studio.shown.title_changed.connect(self.setWindowTitle)
         studio.inspect_shown.connect(self.show_inspection)
         studio.training_shown.connect(self.show_training)
         studio.run_state_changed.connect(self._run_state_changed)
@@ -198,7 +199,7 @@ class MainWindow(QMainWindow):
         actions = {
             "start": self._action(run_menu, "Start", studio.start, "Ctrl+Return"),
             "continue": self._action(
-                run_menu, "Continue the last run", studio.continue_run, "Ctrl+Shift+Return"
+                run_menu, "Continue the shown run", studio.continue_run, "Ctrl+Shift+Return"
             ),
             "pause": self._action(run_menu, "Pause or resume", self._space_pressed, "Space"),
             "stop": self._action(run_menu, "Stop and keep", studio.session.stop, "Ctrl+."),

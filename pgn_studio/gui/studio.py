@@ -10,7 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QWidget
 
-from pgn_studio.core.config import NAMED_DATASETS, TrainingSettings
+from pgn_studio.core.config import NAMED_DATASETS
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
@@ -21,6 +21,7 @@ from pgn_studio.gui.dialogs.black_box import ask_for_black_box
 from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
 from pgn_studio.gui.dialogs.skipped import list_skipped
+from pgn_studio.gui.docks.borrowed_settings import BorrowedSettings
 from pgn_studio.gui.docks.setup_panel import SetupPanel
 from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.inspection.page import InspectionPage
@@ -29,7 +30,9 @@ from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.training.continuation import Continuation
 from pgn_studio.gui.training.curves_export import CurvesExport
 from pgn_studio.gui.training.session import RunState, TrainingSession
+from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
+from pgn_studio.gui.widgets.run_header import RunHeader
 from pgn_studio.gui.workspace import MeasuredPgn, Workspace
 
 CLASSIFIER_FILES = "Classifiers (*.safetensors *.pth *.pt2 *.pt *.onnx);;All files (*)"
@@ -52,26 +55,25 @@ class Studio(QObject):
         self._state = state
         self.workspace = Workspace(self)
         self.session = TrainingSession(self, make_runner=make_runner)
+        self.shown = ShownRun(self)
         self.curves = CurvesExport(self, window)
         self.classifier_training = ClassifierTraining(self, window)
         self.setup = SetupPanel(window)
+        self.borrowed = BorrowedSettings(self.setup)
         self.training = TrainingPage(self.session.bridge, window)
+        self.training.put_above(RunHeader(self.shown, window))
         self.inspection = InspectionPage(window)
         self.messages = QPlainTextEdit(window)
         self.messages.setObjectName("messages")
         self.messages.setAccessibleName("Messages")
         self.messages.setReadOnly(True)
         self.messages.setMaximumBlockCount(2000)
-        self.opened = ""  # the PGN's file or run folder that Inspect shows
-        self.run_folder = ""  # of the run whose curves are shown
-        self.resume_folder = ""  # of the run that can be continued
         self.closing = False
-        self._lent: tuple[str, dict[str, Any]] | None = None  # a PGN's data set, the settings it brought
         self.quiet_problems: list[str] | None = None  # collected here while a session is restored
         self.error_dialog: ErrorDialog | None = None
         self.setup.data.add_recent(state.recent("datasets"))
         self.continuation = Continuation(self, state, window)
-        self.training.offer_above(self.continuation.offer)
+        self.training.put_above(self.continuation.offer)
         self._wire_setup()
         self._wire_workspace()
         self._wire_session()
@@ -100,7 +102,7 @@ class Studio(QObject):
         workspace.classifier_changed.connect(self._classifier_changed)
         workspace.accuracy_measured.connect(self.setup.classifier.show_accuracy)
         workspace.pgn_opened.connect(self._pgn_opened)
-        workspace.run_measured.connect(self._run_measured)
+        workspace.run_measured.connect(self._show)
         workspace.failed.connect(self.show_problem)
         workspace.task_started.connect(self.refresh)
         workspace.task_ended.connect(self.refresh)
@@ -110,9 +112,15 @@ class Studio(QObject):
 
     def _wire_session(self) -> None:
         bridge = self.session.bridge
+        self.session.state_changed.connect(self.shown.follow_session)
         self.session.state_changed.connect(self.refresh)
         self.session.state_changed.connect(self.training.show_state)
         self.training.samples.changed.connect(self.session.show_samples)
+        bridge.started.connect(self.shown.follow_start)
+        for end in (bridge.finished, bridge.failed):  # before what is done about it
+            end.connect(self.shown.follow_end)
+        self.shown.changed.connect(self.refresh)
+        self.shown.headline_changed.connect(self.message)
         bridge.gamma_changed.connect(self._gamma_used)
         bridge.notice.connect(self._note)
         bridge.finished.connect(self._run_finished)
@@ -133,7 +141,7 @@ class Studio(QObject):
             self.setup.data.choose(str(path))
             self.load_dataset()
         elif kind in (Kind.RUN, Kind.PGN):
-            self.workspace.open_pgn(path)
+            (self.workspace.open_run if kind is Kind.RUN else self.workspace.open_pgn)(path)
             self._state.add_recent("pgns", path)
         elif kind is Kind.IMAGE:
             self.inspection.open_image(path)
@@ -263,11 +271,10 @@ class Studio(QObject):
         self.continuation.offer.hide()
         self.workspace.device = job.settings.device
         self.workspace.precision = job.settings.precision
-        self.run_folder = self.resume_folder = ""
         self.training.set_classes(job.dataset.classes)
         self.training.prepare(history)
+        self.shown.begin(job.resume, self.workspace.subject)
         self.session.start(job)
-        self.message.emit(f"Training a PGN on {job.dataset.name}")  # what was told of another is past
         self.training_shown.emit()
 
     # ------------------------------------------------------------------ results
@@ -275,12 +282,11 @@ class Studio(QObject):
     @Slot(object)
     def _dataset_changed(self, dataset: Any) -> None:
         data = self.workspace.data_settings
-        self.resume_folder = ""
         self.setup.fill_data(data, name=f"Settings of {dataset.name}")
         self.setup.data.show_dataset(dataset)
         self.setup.classifier.forget_accuracy()
         told = f"Loaded {dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px"
-        self.message.emit(told + self._give_back(data.dataset))
+        self.message.emit(told + self.borrowed.give_back(data.dataset))
         self.training.set_classes(dataset.classes)
         self.training.samples.forget_pins()
         if data.dataset not in NAMED_DATASETS:
@@ -288,19 +294,8 @@ class Studio(QObject):
         self._write(f"{told}.")
         self.refresh()
 
-    def _give_back(self, dataset: str) -> str:
-        """Settings that came with a PGN, if nobody touched them, do not stay for other images."""
-        if self._lent is None or self._lent[0] == dataset:
-            return ""
-        (_dataset, values), self._lent = self._lent, None
-        if values != self.setup.shown():
-            return ""
-        self.setup.fill(TrainingSettings.make().model_dump(), name="Usual settings for other images")
-        return "; the settings are the usual ones again (Ctrl+Z: those of the PGN)"
-
     @Slot(object)
     def _classifier_changed(self, classifier: Any) -> None:
-        self.resume_folder = ""
         self.setup.classifier.show_classifier(classifier)
         if Path(classifier.info.path).is_file():
             self._state.add_recent("classifiers", classifier.info.path)
@@ -308,31 +303,27 @@ class Studio(QObject):
 
     @Slot(object)
     def _pgn_opened(self, opened: MeasuredPgn) -> None:
-        self.setup.fill(opened.pgn.info.settings, name=f"Settings of {_name_of(opened)}")
-        self._lent = (opened.data_settings.dataset, self.setup.shown())
         self.training.replay(opened.history)
-        self.run_folder = opened.run_folder
-        self.resume_folder = "" if opened.holder else opened.run_folder
+        if opened.run_folder:
+            self.shown.show_run(opened.run_folder, opened.status, self.workspace.subject)
+        else:
+            self.shown.show_pgn(opened.path, opened.pgn.info.name, self.workspace.subject)
+        settings = opened.settings or opened.pgn.info.settings
+        self.borrowed.bring(settings, dataset=opened.data_settings.dataset, name=self.shown.now.name)
         self._show(opened)
         (self.training_shown if opened.holder else self.inspect_shown).emit()
         if opened.holder:
             self.training.say_held(opened.holder)
             self._write(f"Open to be read only: the run is being trained by {opened.holder}.")
-        self.refresh()
 
     @Slot(object)
-    def _run_measured(self, measured: MeasuredPgn) -> None:
-        self._show(measured)
-        self._state.add_recent("pgns", measured.run_folder)
-
     def _show(self, measured: MeasuredPgn) -> None:
-        self.opened = measured.run_folder or measured.path
         metrics = measured.evaluation.metrics
         self.inspection.show_evaluation(
             measured.pgn, measured.classifier, measured.dataset, measured.split_name, measured.evaluation
         )
         text = (
-            f"{measured.evaluation.split_title}: {100 * metrics.clean_accuracy:.1f} % clean, "
+            f"{self.shown.now.name} on {measured.evaluation.split_title}: {100 * metrics.clean_accuracy:.1f} % clean, "
             f"{100 * metrics.perturbed_accuracy_8bit:.1f} % perturbed (8 bits), "
             f"{metrics.fixed} fixed, {metrics.broken} broken"
         )
@@ -341,16 +332,13 @@ class Studio(QObject):
 
     @Slot(object)
     def _run_finished(self, event: RunFinished) -> None:
-        self.run_folder = self.resume_folder = event.run_folder
         self._write(f"Run {event.reason} at step {event.step}, kept in {event.run_folder}.")
-        self.refresh()
+        self._state.add_recent("pgns", event.run_folder)
         if not self.closing:
             self.workspace.measure_run(event.pgn_path, event.run_folder)
 
     @Slot(object)
     def _run_failed(self, event: RunFailed) -> None:
-        self.run_folder = self.resume_folder = event.run_folder
-        self.refresh()
         error = PgnStudioError(event.message, hint=event.hint, details=event.details)
         if self.closing:
             self._write(str(error))
@@ -370,13 +358,15 @@ class Studio(QObject):
         """Buttons follow what is loaded and what runs."""
         reason = "Still loading." if self.workspace.busy else self.workspace.problem()
         state: RunState = self.session.state
-        resumable = not reason and bool(self.resume_folder)
-        self.setup.show_state(state, startable=not reason, resumable=resumable, reason=reason)
+        subject = self.workspace.subject
+        self.setup.show_state(
+            state,
+            startable=not reason,
+            resumable=not reason and self.shown.continuable(subject),
+            reason=reason,
+            continuing=self.shown.continuing(subject),
+        )
         self.run_state_changed.emit(state)
 
     def _write(self, line: str) -> None:
         self.messages.appendPlainText(f"{time.strftime('%H:%M:%S')}  {line}")
-
-
-def _name_of(opened: MeasuredPgn) -> str:
-    return Path(opened.run_folder).name or opened.pgn.info.name or "the PGN"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.gui.classifier_source import ClassifierSource, load_as_trained, recorded_source
 from pgn_studio.gui.operations import Operation, run_in_background
 from pgn_studio.gui.training.reopening import ReopenedRun, reopen_run
+from pgn_studio.gui.training.shown_run import Subject
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -46,6 +47,8 @@ class MeasuredPgn:
     run_folder: str = ""
     path: str = ""  # the file or folder that it was opened from
     holder: Holder | None = None  # who trains its run: it is open to be read only
+    status: str = ""  # of its run, as the RunFolder has it
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of its run; else the PGN has its own
 
 
 class Workspace(QObject):
@@ -100,6 +103,13 @@ class Workspace(QObject):
             return str(error)
         return ""
 
+    @property
+    def subject(self) -> Subject | None:
+        """What is loaded, as a run remembers with what it was trained."""
+        if self.dataset is None or self.classifier is None:
+            return None
+        return (self.dataset.fingerprint, self.dataset.image_size, self.classifier.info)
+
     @Slot()
     def cancel(self) -> None:
         """Give up what is being loaded and what waits for it."""
@@ -122,6 +132,12 @@ class Workspace(QObject):
         classes = self.dataset.classes if self.dataset else None
         work, done = partial(_load_classifier, source, classes), partial(self.use_classifier, source)
         self._enqueue(f"Loading {Path(source.path).name}", work, done)
+
+    def open_run(self, path: Path) -> None:
+        """A run's PGN, measured; a run that has none yet with its curves, so that it can go on."""
+        from pgn_studio.core.runs import PGN
+
+        (self.open_pgn if (path / PGN).is_file() else self.reopen_run)(path)
 
     def open_pgn(self, path: Path) -> None:
         """Load a PGN (file or run folder) with its data set and classifier, and measure it on test."""
@@ -390,5 +406,10 @@ def _open_and_measure(
     if run is None:
         return opened
     return replace(
-        opened, history=tuple(run.read_metrics()), run_folder=str(run.path), holder=run.holder
+        opened,
+        history=tuple(run.read_metrics()),
+        run_folder=str(run.path),
+        holder=run.holder,
+        status=run.status,
+        settings=run.settings.model_dump(mode="json"),
     )

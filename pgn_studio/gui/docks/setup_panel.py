@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,12 +71,7 @@ class SetupPanel(QWidget):
         self.main.add_fields(RUN_FIELDS)
         self.start_button = self._button("Start", "start_button", "Train a PGN (Ctrl+Return)")
         self.start_button.setProperty("role", "primary")
-        self.continue_button = self._button(
-            "Continue…",
-            "continue_button",
-            "<p>Go on with the run that is shown: where it was stopped, or with more epochs "
-            "(Ctrl+Shift+Return)</p>",
-        )
+        self.continue_button = self._button("Continue…", "continue_button", "")
         self.pause_button = self._button("Pause", "pause_button", "Pause or go on (Space)")
         self.stop_button = self._button("Stop", "stop_button", "Stop and keep what was learned (Ctrl+.)")
         self.reason = QLabel(self)
@@ -130,15 +126,25 @@ class SetupPanel(QWidget):
         self._note_usual()
 
     def show_state(
-        self, state: RunState, *, startable: bool, resumable: bool = False, reason: str = ""
+        self,
+        state: RunState,
+        *,
+        startable: bool,
+        resumable: bool = False,
+        reason: str = "",
+        continuing: str = "",
     ) -> None:
-        """Which buttons work now; `reason` says why Start does not, where everybody sees it."""
+        """Which buttons work now; `reason` says why Start does not, where everybody sees it.
+
+        `continuing` says what Continue does, or why it does not.
+        """
         idle = state is RunState.IDLE
         self.reason.setText(reason)
         self.reason.setVisible(idle and bool(reason))
         self.start_button.setEnabled(idle and startable)
         self.start_button.setToolTip(reason or "Train a PGN (Ctrl+Return)")
         self.continue_button.setEnabled(idle and resumable)
+        self.continue_button.setToolTip(f"<p>{html.escape(continuing)} (Ctrl+Shift+Return)</p>")
         self._state = state
         self.pause_button.setEnabled(state in (RunState.RUNNING, RunState.PAUSED))
         self.pause_button.setText("Resume" if state is RunState.PAUSED else "Pause")

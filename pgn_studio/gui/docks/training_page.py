@@ -35,6 +35,7 @@ from pgn_studio.gui.widgets.health_strip import HealthStrip
 from pgn_studio.gui.widgets.preview_strip import PreviewStrip
 from pgn_studio.gui.widgets.sample_bar import SampleBar
 
+NO_STEPS = "No steps yet: set things up on the left, then press Start."
 RATE_STEPS = 30  # whose images per second are averaged
 
 
@@ -57,7 +58,7 @@ class TrainingPage(QWidget):
         self.bar.setAccessibleName("Progress of the run")
         self.bar.setTextVisible(False)
         self.bar.setStyleSheet("QProgressBar { min-height: 6px; max-height: 6px; }")
-        self.position = QLabel("No run yet: set things up on the left, then press Start.", self)
+        self.position = QLabel(NO_STEPS, self)
         self.position.setObjectName("run_position")
         self.rate = QLabel(self)
         self.rate.setObjectName("run_rate")
@@ -84,9 +85,9 @@ class TrainingPage(QWidget):
         self.samples.changed.connect(self._mark_pins)
         self._listen(bridge)
 
-    def offer_above(self, offer: QWidget) -> None:
-        """Put an offer on top of the page."""
-        self._column.insertWidget(0, offer)
+    def put_above(self, widget: QWidget) -> None:
+        """On top of the page."""
+        self._column.insertWidget(0, widget)
 
     def set_classes(self, classes: Sequence[str]) -> None:
         self.strip.set_classes(classes)
@@ -102,8 +103,8 @@ class TrainingPage(QWidget):
         self._clear()
         self.history.replay(lines)
         steps = self.history.steps.column("step")
+        self.position.setText(f"A run from disk, {int(steps[-1]):,} steps" if len(steps) else NO_STEPS)
         if len(steps):
-            self.position.setText(f"A run from disk, {int(steps[-1]):,} steps")
             self.plots.refresh()
             self._show_health()
 

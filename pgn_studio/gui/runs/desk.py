@@ -32,12 +32,20 @@ class RunsDesk(QObject):
         self.page.open_wanted.connect(self._open)
         self.page.compare_wanted.connect(self._compare)
         self.page.failed.connect(studio.show_problem)
+        self.page.annotated.connect(studio.shown.reread)
+        self.page.deleted.connect(self._deleted)
         studio.session.bridge.started.connect(self._run_started)
         studio.session.state_changed.connect(self._state_changed)
 
     @Slot(object)
     def _open(self, path: Path) -> None:
         self._studio.open_path(path)
+
+    @Slot(list)
+    def _deleted(self, paths: list[Path]) -> None:
+        if self._studio.shown.folder in map(str, paths):
+            self._studio.training.replay(())
+            self._studio.shown.clear()
 
     @Slot(list)
     def _compare(self, records: list[RunRecord]) -> None:

@@ -42,6 +42,8 @@ class RunsPage(QWidget):
     open_wanted = Signal(object)  # Path
     compare_wanted = Signal(list)  # list[RunRecord]
     failed = Signal(str, object)  # title, exception
+    annotated = Signal()
+    deleted = Signal(list)  # list[Path]
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -211,7 +213,7 @@ class RunsPage(QWidget):
         self.count.setText(f"{len(shown)} of {total} runs" if len(shown) != total else f"{total} runs")
         for name, action in self.actions_of_runs.items():
             action.setEnabled(bool(chosen) if name in ("compare", "folder", "delete") else one is not None)
-        self.actions_of_runs["open"].setEnabled(one is not None and one.summary.has_pgn)
+        self.actions_of_runs["open"].setEnabled(one is not None and not one.summary.damage)
 
     # ------------------------------------------------------------------ what can be done with runs
 
@@ -222,13 +224,10 @@ class RunsPage(QWidget):
 
     @Slot(object)
     def _open_record(self, record: RunRecord) -> None:
-        if record.summary.has_pgn:
-            self.open_wanted.emit(record.path)
+        if record.summary.damage:
+            self.failed.emit("This run cannot be opened", RunError(record.summary.damage))
         else:
-            error = RunError(
-                f"{record.name} has kept no PGN.", hint=record.summary.damage or "No epoch of it has ended."
-            )
-            self.failed.emit("This run cannot be opened", error)
+            self.open_wanted.emit(record.path)
 
     @Slot()
     def _compare(self) -> None:
@@ -263,9 +262,11 @@ class RunsPage(QWidget):
         box.open()
 
     def _delete(self, paths: Sequence[Path]) -> None:
-        run_in_background(self, partial(_move_to_trash, paths), self._deleted, self._deleting_failed)
+        gone = partial(self._deleted, paths)
+        run_in_background(self, partial(_move_to_trash, paths), gone, self._deleting_failed)
 
-    def _deleted(self, _none: None) -> None:
+    def _deleted(self, paths: Sequence[Path], _none: None) -> None:
+        self.deleted.emit(list(paths))
         self.refresh()
 
     def _deleting_failed(self, error: Exception) -> None:
@@ -278,6 +279,7 @@ class RunsPage(QWidget):
             write_annotations(path, annotations)
         except PgnStudioError as error:
             self.failed.emit("The notes could not be saved", error)
+        self.annotated.emit()
         self.refresh()
 
     @Slot()

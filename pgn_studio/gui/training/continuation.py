@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Continuation(QObject):
-    """Of the run that the studio says can be continued; offers an interrupted one at the start."""
+    """Of the run that is shown; offers an interrupted one at the start."""
 
     def __init__(self, studio: Studio, state: SessionState, window: QWidget) -> None:
         super().__init__(studio)
@@ -43,6 +43,7 @@ class Continuation(QObject):
         self.offer.declined.connect(self._decline)
         studio.workspace.run_reopened.connect(self._reopened)
         studio.workspace.failed.connect(self._give_up)
+        studio.shown.changed.connect(self._withdraw)
 
     # ------------------------------------------------------------------ the run that is open
 
@@ -50,12 +51,12 @@ class Continuation(QObject):
     def ask(self) -> None:
         """Go on; a run that has done its epochs asks how many more, unless the set-up says so."""
         studio = self._studio
-        if studio.session.active or not studio.resume_folder or studio.workspace.problem():
+        if studio.session.active or not self._possible() or studio.workspace.problem():
             return
         from pgn_studio.core.runs import RunFolder
 
         try:
-            run = RunFolder.open(Path(studio.resume_folder))
+            run = RunFolder.open(Path(studio.shown.folder))
             done = run.settings.epochs or 0
             completed = run.run_json.get("status") == "completed"
         except PgnStudioError as error:
@@ -74,22 +75,32 @@ class Continuation(QObject):
         """Up to `epochs`, or to what the run or the set-up says if that is more."""
         studio = self._studio
         dataset, classifier = studio.workspace.dataset, studio.workspace.classifier
-        if studio.session.active or not studio.resume_folder or dataset is None or classifier is None:
+        if studio.session.active or not self._possible() or dataset is None or classifier is None:
             return
         from pgn_studio.core.runs import RunFolder
 
         try:
-            run = RunFolder.open(Path(studio.resume_folder))
+            run = RunFolder.open(Path(studio.shown.folder))
             run.check_free()
             settings, history = run.settings, run.read_metrics()
             wished = max(settings.epochs or 0, self._wished_epochs(), epochs) or None
             run.check_unfinished(wished)
             settings = settings.updated(epochs=wished)
         except PgnStudioError as error:
+            studio.shown.reread()  # another process may have it by now
             studio.show_problem("The run cannot be continued", error)
             return
         control = TrainingControl(gamma=settings.gamma, samples=studio.training.samples.choice)
+        self._show_settings({**settings.model_dump(mode="json"), "gamma": control.live.gamma})
         studio.begin(TrainingJob(settings, dataset, classifier, control, resume=str(run.path)), history)
+
+    def _show_settings(self, settings: dict[str, Any]) -> None:
+        """The set-up shows what is trained; what it showed before is a step of undo."""
+        name = self._studio.shown.now.name
+        self._studio.borrowed.bring(settings, dataset=str(settings["dataset"]), name=name)
+
+    def _possible(self) -> bool:
+        return self._studio.shown.continuable(self._studio.workspace.subject)
 
     def _wished_epochs(self) -> int:
         return int(self._studio.setup.main.values()["epochs"] or 0)
@@ -104,6 +115,13 @@ class Continuation(QObject):
     def _found(self, run: RunSummary | None) -> None:
         if run is not None and not self._studio.session.active:
             self.offer.show_run(run)
+            self._withdraw()
+
+    @Slot()
+    def _withdraw(self) -> None:
+        """The run that is shown needs no offer: Continue goes on with it."""
+        if self.offer.run is not None and str(self.offer.run.path) == self._studio.shown.folder:
+            self.offer.hide()
 
     def _not_found(self, error: Exception) -> None:
         log.warning("The runs could not be looked through: %s", error)  # no reason to disturb anybody
@@ -122,10 +140,10 @@ class Continuation(QObject):
         if run is None or self._studio.session.active:
             return
         self._wanted = str(run.path) if go_on else ""
-        if run.has_pgn and not go_on:
-            self._studio.open_path(run.path)
-        else:
+        if go_on:
             self._studio.workspace.reopen_run(run.path)
+        else:
+            self._studio.open_path(run.path)
 
     @Slot()
     def _decline(self) -> None:
@@ -136,10 +154,9 @@ class Continuation(QObject):
     @Slot(object)
     def _reopened(self, run: ReopenedRun) -> None:
         studio = self._studio
-        studio.setup.fill(run.settings.model_dump(mode="json"))
         studio.training.replay(run.history)
-        studio.run_folder = studio.resume_folder = run.folder
-        studio.refresh()
+        studio.shown.show_run(run.folder, run.status, studio.workspace.subject)
+        self._show_settings(run.settings.model_dump(mode="json"))
         studio.training_shown.emit()
         wanted, self._wanted = self._wanted, ""
         if wanted == run.folder:

@@ -36,24 +36,25 @@ class CurvesExport(QObject):
 
     def save(self, path: Path) -> None:
         """PNG, SVG, PDF or CSV by the suffix."""
-        work = partial(_export, path, Path(self._studio.run_folder))
+        work = partial(_export, path, Path(self._studio.shown.folder))
         run_in_background(self, work, self._saved, self._failed)
 
     @Slot()
     def copy_command(self) -> None:
         """The command line's twin, to the clipboard."""
         if self._there_is_a_run():
-            words = ["pgn-studio", "export", self._studio.run_folder, "--what", "curves", "--out", FILE_NAME]
+            folder = self._studio.shown.folder
+            words = ["pgn-studio", "export", folder, "--what", "curves", "--out", FILE_NAME]
             QGuiApplication.clipboard().setText(shlex.join(words))
             self._studio.message.emit("The command is copied.")
 
     def _there_is_a_run(self) -> bool:
-        if not self._studio.run_folder:
+        if not self._studio.shown.folder:
             error = RunError(
                 "There is no run whose curves could be saved.", hint="Train, or open a run folder."
             )
             self._studio.show_problem("Export curves", error)
-        return bool(self._studio.run_folder)
+        return bool(self._studio.shown.folder)
 
     def _saved(self, path: Path) -> None:
         self._studio.message.emit(f"Saved {path}")

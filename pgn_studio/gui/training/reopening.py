@@ -25,6 +25,7 @@ class ReopenedRun:
     source: ClassifierSource
     classifier: Classifier
     history: tuple[dict[str, Any], ...]  # metrics.jsonl
+    status: str  # as its RunFolder has it
     warning: str = ""  # where its images are others now
 
 
@@ -70,4 +71,6 @@ def reopen_run(
         learned = run_learned(run, dataset, "val")
         told = "The data set is not the same as when this run was started."
         warning = told if learned is None else learned.sentence("val")
-    return ReopenedRun(str(run.path), settings, data_settings, dataset, source, classifier, history, warning)
+    return ReopenedRun(
+        str(run.path), settings, data_settings, dataset, source, classifier, history, run.status, warning
+    )

@@ -115,7 +115,7 @@ def test_the_copied_curves_run_as_they_are(
     assert studio.error_dialog is not None
     studio.error_dialog.close()
     assert QGuiApplication.clipboard().text() == "nothing"
-    studio.run_folder = str(run.path)
+    studio.shown.show_run(str(run.path), "stopped", None)
     action.trigger()
     run_copied(tmp_path, monkeypatch)
     assert (tmp_path / "curves.png").is_file()

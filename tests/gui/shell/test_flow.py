@@ -58,7 +58,7 @@ def test_from_the_demo_to_a_figure(qtbot: QtBot, demo_window: MainWindow, tmp_pa
         [studio.session.bridge.finished, studio.workspace.run_measured], timeout=PATIENCE_MS
     ):
         child(demo_window, QAbstractButton, "stop_button").click()
-    run = Path(studio.run_folder)
+    run = Path(studio.shown.folder)
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
     assert (run / "pgn.safetensors").is_file()
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -75,7 +75,7 @@ def test_from_the_demo_to_a_figure(qtbot: QtBot, demo_window: MainWindow, tmp_pa
     qtbot.waitUntil(figure.is_file, timeout=PATIENCE_MS)
 
     curves = tmp_path / "curves.csv"
-    studio.run_folder = str(run)
+    studio.shown.show_run(str(run), "stopped", None)
     studio.curves.save(curves)
     qtbot.waitUntil(curves.is_file, timeout=PATIENCE_MS)
 
@@ -97,7 +97,7 @@ def test_closing_while_it_trains_keeps_a_run_that_goes_on(qtbot: QtBot, demo_win
     qtbot.waitUntil(lambda: studio.training.history.steps.column("step")[-1] > reached, timeout=PATIENCE_MS)
     with qtbot.waitSignal(studio.workspace.run_measured, timeout=PATIENCE_MS):
         studio.session.stop()
-    assert Path(studio.run_folder).is_dir()
+    assert Path(studio.shown.folder).is_dir()
 
 
 def test_without_its_files_the_demo_says_what_to_do(

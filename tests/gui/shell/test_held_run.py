@@ -59,9 +59,9 @@ def test_it_is_opened_to_be_read_only(
     assert studio.training.banner.isVisible()
     banner = studio.training.findChild(QLabel, "banner_text").text()
     assert f"read only: this run is being trained by {held.holder}" in banner
-    assert not window.findChild(QAction, "action_continue_the_last_run").isEnabled()
+    assert not window.findChild(QAction, "action_continue_the_shown_run").isEnabled()
     assert studio.inspection.isEnabled()
-    assert studio.run_folder == str(held.path)  # its curves can be exported
+    assert studio.shown.folder == str(held.path)  # its curves can be exported
     assert sorted(path.name for path in held.path.iterdir()) == before
 
 
@@ -72,7 +72,7 @@ def test_a_free_run_can_be_continued(
     studio = open_run(qtbot, window, run)
     assert window.tabs.currentWidget() is studio.inspection
     assert not studio.training.banner.isVisible()
-    assert window.findChild(QAction, "action_continue_the_last_run").isEnabled()
+    assert window.findChild(QAction, "action_continue_the_shown_run").isEnabled()
 
 
 def test_what_was_taken_meanwhile_is_not_continued(

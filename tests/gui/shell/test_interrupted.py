@@ -31,7 +31,7 @@ def interrupt(run_folder: str, *, epochs: int = 3) -> RunFolder:
 @pytest.fixture
 def interrupted(qtbot: QtBot, real: MainWindow) -> RunFolder:
     train(qtbot, real)
-    run = interrupt(studio_of(real).run_folder)
+    run = interrupt(studio_of(real).shown.folder)
     real.close()
     return run
 

@@ -76,7 +76,7 @@ def test_pgn_image_filter_zoom_and_sizes_come_back(
     restore(second, qtbot)
     studio = studio_of(second)
     gallery = studio.inspection.gallery
-    assert studio.opened == str(tmp_path / "pgn.safetensors")
+    assert studio.shown.path == str(tmp_path / "pgn.safetensors")
     assert second.tabs.currentWidget() is studio.inspection
     assert gallery.filters.selection == chosen
     assert studio.inspection.chosen == image

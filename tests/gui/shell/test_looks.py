@@ -158,7 +158,7 @@ def test_a_new_run_ends_what_was_told_of_another(window: MainWindow, qtbot: QtBo
     studio.message.emit("test: 93.6 % clean")
     with qtbot.waitSignal(studio.session.bridge.finished, timeout=20_000):
         studio.start()
-        assert window.statusBar().currentMessage() == "Training a PGN on digits"
+        assert window.statusBar().currentMessage() == "New run · Starting"
 
 
 def test_the_classifier_s_dialog_offers_architectures_and_devices(window: MainWindow) -> None:

@@ -246,14 +246,14 @@ def test_the_frontier_shows_like_runs_and_its_points_open(
     assert opened.args == [folder / "b"]
 
 
-def test_a_run_without_a_pgn_says_why_it_does_not_open(qtbot: QtBot, page: RunsPage, folder: Path) -> None:
-    (folder / "b" / "pgn.safetensors").unlink()
+def test_a_damaged_run_says_why_it_does_not_open(qtbot: QtBot, page: RunsPage, folder: Path) -> None:
+    (folder / "b" / "run.json").write_text("{")
     page.refresh()
     settled(qtbot, page)
     record = next(item for item in page.model.records if item.name == "b")
     with qtbot.waitSignal(page.failed) as failed:
         page.frontier.opened.emit(record)
-    assert "has kept no PGN" in str(failed.args[1])
+    assert "is damaged" in str(failed.args[1])
 
 
 def test_chosen_runs_are_drawn_in_train(

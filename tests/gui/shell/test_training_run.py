@@ -79,7 +79,7 @@ def test_out_of_memory_is_a_message_and_half_the_batch(
     assert any("at 64 images a step" in said.item(row).text() for row in range(said.rowCount()))
     qtbot.waitUntil(lambda: studio.session.state is RunState.IDLE, timeout=PATIENCE_MS)
     assert studio.error_dialog is None
-    run = RunFolder.open(Path(studio.run_folder))
+    run = RunFolder.open(Path(studio.shown.folder))
     assert run.run_json["status"] == "completed"
     assert run.settings.batch_size == BATCH // 2
     steps = studio.training.history.steps
@@ -205,7 +205,7 @@ def test_a_completed_run_asks_how_many_more_epochs_and_trains_them(qtbot: QtBot,
     studio = studio_of(real)
     assert not child(real, QPushButton, "continue_button").isEnabled()
     train(qtbot, real)
-    folder, steps = studio.run_folder, len(studio.training.history.steps)
+    folder, steps = studio.shown.folder, len(studio.training.history.steps)
     press(qtbot, real, "continue_button")
     dialog = studio.continuation.dialog
     assert dialog is not None
@@ -214,7 +214,7 @@ def test_a_completed_run_asks_how_many_more_epochs_and_trains_them(qtbot: QtBot,
     assert "3 in all" in dialog.total.text()
     with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS) as end:
         qtbot.mouseClick(dialog.go_on, Qt.MouseButton.LeftButton)
-    assert studio.run_folder == folder
+    assert studio.shown.folder == folder
     assert end.args[0].epoch == 3
     assert len(studio.training.history.steps) == steps * 3 // 2
     assert RunFolder.open(Path(folder)).settings.epochs == 3
@@ -225,6 +225,6 @@ def test_more_epochs_in_the_set_up_need_no_question(qtbot: QtBot, real: MainWind
     train(qtbot, real)
     studio.setup.fill({"epochs": 3})
     with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS) as end:
-        child(real, QAction, "action_continue_the_last_run").trigger()
+        child(real, QAction, "action_continue_the_shown_run").trigger()
     assert studio.continuation.dialog is None
     assert end.args[0].epoch == 3
