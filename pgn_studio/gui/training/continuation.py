@@ -91,7 +91,8 @@ class Continuation(QObject):
             studio.show_problem("The run cannot be continued", error)
             return
         control = TrainingControl(gamma=settings.gamma, samples=studio.training.samples.choice)
-        self._show_settings({**settings.model_dump(mode="json"), "gamma": control.live.gamma})
+        gamma = _last_gamma(history, settings.gamma)  # the trainer goes on with it
+        self._show_settings({**settings.model_dump(mode="json"), "gamma": gamma})
         studio.begin(TrainingJob(settings, dataset, classifier, control, resume=str(run.path)), history)
 
     def _show_settings(self, settings: dict[str, Any]) -> None:
@@ -165,6 +166,11 @@ class Continuation(QObject):
     @Slot()
     def _give_up(self) -> None:
         self._wanted = ""
+
+
+def _last_gamma(history: Sequence[dict[str, Any]], first: float) -> float:
+    used = (line.get("gamma") for line in reversed(history) if line.get("event") == "StepCompleted")
+    return next((gamma for gamma in used if isinstance(gamma, int | float)), first)
 
 
 def key_of(run: RunSummary) -> str:

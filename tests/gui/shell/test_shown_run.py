@@ -151,6 +151,22 @@ def test_a_run_that_has_ended_goes_on_with_more_epochs(qtbot: QtBot, real: MainW
     agree(real, run, "Finished", continues=True)
 
 
+def test_the_set_up_shows_the_gamma_with_which_a_run_goes_on(qtbot: QtBot, real: MainWindow) -> None:
+    studio = studio_of(real)
+    studio.setup.fill({"epochs": 200, "gamma": 3.0})
+    press(qtbot, real, "start_button")
+    until_step(qtbot, studio, 1)
+    studio.setup.gamma.user_set(7.0)
+    used = studio.training.history.steps
+    qtbot.waitUntil(lambda: used.column("gamma")[-1] == 7.0, timeout=PATIENCE_MS)
+    stop(qtbot, real)
+    studio.setup.gamma.user_set(1.0)
+    with qtbot.waitSignal(studio.session.bridge.steps, timeout=PATIENCE_MS) as steps:
+        press(qtbot, real, "continue_button")
+    assert studio.setup.gamma.value == steps.args[0][0].gamma == 7.0
+    stop(qtbot, real)
+
+
 def test_a_run_that_fails(qtbot: QtBot, real: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     from pgn_studio.core.training.step import TrainStep
 
