@@ -44,6 +44,7 @@ class ClassifierDesk(QObject):
         super().__init__(parent)
         self._studio = studio
         self.page = ClassifierPage(parent)
+        self.page.put_above(studio.classifier_training.strip)
         workspace = studio.workspace
         workspace.dataset_changed.connect(self._follow)
         workspace.classifier_changed.connect(self._follow)

@@ -86,6 +86,10 @@ class ClassifierPage(QWidget):
 
     # ------------------------------------------------------------------ what is shown
 
+    def put_above(self, widget: QWidget) -> None:
+        """On top of the page."""
+        self._column.insertWidget(0, widget)
+
     def show_subject(
         self,
         classifier: Classifier | None,
@@ -178,7 +182,7 @@ class ClassifierPage(QWidget):
         whole.addWidget(self.trials)
         whole.setSizes([460, 240])
         whole.setChildrenCollapsible(False)
-        layout = QVBoxLayout(self)
+        layout = self._column = QVBoxLayout(self)
         layout.setContentsMargins(10, 8, 10, 8)
         layout.addWidget(self.banner)
         layout.addWidget(whole, 1)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.gui.classifier.training_strip import TrainingStrip
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 
 if TYPE_CHECKING:
     from pgn_studio.gui.studio import Studio
+
+
+KEPT_APART = " The run goes on with its own classifier; the new one is in File, Recent."
 
 
 class ClassifierTraining(QObject):
@@ -26,6 +29,10 @@ class ClassifierTraining(QObject):
         self._studio = studio
         self._window = window
         self.dialog: TrainClassifierDialog | None = None
+        self._apart = False  # a run is under way, which has its own
+        self.strip = TrainingStrip(window)
+        self.strip.show_wanted.connect(self.open)
+        self.strip.stop_wanted.connect(self.stop_and_keep)
 
     @property
     def active(self) -> bool:
@@ -47,7 +54,8 @@ class ClassifierTraining(QObject):
         self.dialog = TrainClassifierDialog(workspace.dataset, workspace.data_settings, self._window)
         self.dialog.trained.connect(self._trained)
         self.dialog.put_aside.connect(self._say_where)
-        self.dialog.ended.connect(self.ended)
+        self.dialog.progressed.connect(self.strip.show_progress)
+        self.dialog.ended.connect(self._end)
         self.dialog.finished.connect(self._closed)
         self._show(self.dialog)
 
@@ -69,7 +77,18 @@ class ClassifierTraining(QObject):
 
     @Slot()
     def _say_where(self) -> None:
-        self._studio.message.emit("The classifier is trained further: Run, Train a classifier… shows it.")
+        self._studio.message.emit(
+            "The classifier is trained further: the Classifier page shows how far it is, and Run, Train a "
+            "classifier… brings its dialog back."
+        )
+
+    @Slot(str)
+    def _end(self, outcome: str) -> None:
+        """Whatever was said of it while it was trained is past."""
+        self.strip.hide()
+        self._studio.message.emit(outcome + (KEPT_APART if self._apart else ""))
+        self._apart = False
+        self.ended.emit()
 
     @Slot(str)
     def _trained(self, path: str) -> None:
@@ -77,9 +96,6 @@ class ClassifierTraining(QObject):
             return
         if self._studio.session.active:
             self._studio.remember_classifier(path)
-            self._studio.message.emit(
-                f"{Path(path).name} is trained and saved. The run goes on with its own classifier; the new "
-                "one is in File, Recent."
-            )
+            self._apart = True
         else:
             self._studio.workspace.load_classifier(ClassifierSource(path))

@@ -17,6 +17,7 @@ class ClosingDialog(QMessageBox):
         self.setInformativeText("Stopping keeps what was learned; the run can be continued later.")
         self.stop_button: QPushButton = self.addButton("Stop and keep", QMessageBox.ButtonRole.AcceptRole)
         self.stop_button.setObjectName("stop_and_keep_button")
+        self.stop_button.setAutoDefault(False)  # Return never ends a run
         self.continue_button: QPushButton = self.addButton(
             "Continue training", QMessageBox.ButtonRole.RejectRole
         )

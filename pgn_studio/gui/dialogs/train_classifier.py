@@ -41,14 +41,15 @@ REPORT_S = 0.1
 
 
 class TrainClassifierDialog(QDialog):
-    """`trained` carries the new classifier's file. Stopping keeps what there is, Cancel does not.
+    """`trained` carries the new classifier's file. Stopping keeps what there is, Discard does not.
 
-    Closing it while it trains (Esc, or the title bar) puts it aside; the training goes on.
+    Closing it while it trains (Return, Esc, or the title bar) puts it aside; the training goes on.
     """
 
     trained = Signal(str)
     put_aside = Signal()
-    ended = Signal()  # the training, whatever came of it
+    progressed = Signal(int, int, str)  # step, of how many (0: unknown), in words
+    ended = Signal(str)  # the training, and what came of it
     _progressed = Signal(object)  # from the worker's thread
 
     def __init__(self, dataset: ImageDataset, data: DataSettings, parent: QWidget | None = None) -> None:
@@ -59,6 +60,8 @@ class TrainClassifierDialog(QDialog):
         self._dataset, self._data = dataset, data
         self._operation: Operation | None = None
         self._stopping = threading.Event()
+        self._running = self._ending = False
+        self._outcome = ""
         self._last_report = 0.0
         counts = f"{len(dataset.split('train')):,} training images"
         heading = QLabel(
@@ -94,8 +97,13 @@ class TrainClassifierDialog(QDialog):
         self.train_button.setObjectName("train_button")
         self.stop_button = buttons.addButton("Stop and keep", QDialogButtonBox.ButtonRole.ActionRole)
         self.stop_button.setObjectName("stop_classifier_button")
-        cancel = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
-        cancel.setObjectName("cancel_classifier_button")
+        self.aside_button = buttons.addButton("Put aside", QDialogButtonBox.ButtonRole.ActionRole)
+        self.aside_button.setObjectName("put_aside_button")
+        self.aside_button.setToolTip("Train on; the Classifier page shows how far it is")
+        self.cancel_button = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        self.cancel_button.setObjectName("cancel_classifier_button")
+        for button in (self.stop_button, self.cancel_button):
+            button.setAutoDefault(False)  # Return never ends a training
         layout = QVBoxLayout(self)
         layout.addWidget(heading)
         layout.addWidget(self.form)
@@ -105,6 +113,7 @@ class TrainClassifierDialog(QDialog):
         browse.clicked.connect(self._browse)
         self.train_button.clicked.connect(self._train)
         self.stop_button.clicked.connect(self.stop)
+        self.aside_button.clicked.connect(self.reject)
         buttons.rejected.connect(self._cancel)
         self._progressed.connect(self._show_progress)
         self._set_running(False)
@@ -128,7 +137,7 @@ class TrainClassifierDialog(QDialog):
             super().reject()
             return
         self._operation.cancel()  # and no stop: a worker that saw it first would save what there is
-        self.told.setText("Cancelling …")
+        self._say_ending("Discarding …")
 
     @Slot()
     def _train(self) -> None:
@@ -143,6 +152,7 @@ class TrainClassifierDialog(QDialog):
         settings = settings_as_loaded(settings, self._dataset)
         work = partial(self._work, settings, Path(self.out.text()))
         self._set_running(True)
+        self.progressed.emit(0, 0, self.told.text())
         self._operation = run_in_background(self, work, self._succeed, self._fail)
         self._operation.finished.connect(self._ended)
 
@@ -171,40 +181,67 @@ class TrainClassifierDialog(QDialog):
 
     @Slot(object)
     def _show_progress(self, event: ClassifierProgress) -> None:
+        if self._ending:
+            return  # what was asked for last stays to be read
         self.bar.setRange(0, event.total_steps)
         self.bar.setValue(event.step)
         text = f"Epoch {event.epoch}, loss {event.loss:.3f}, {event.images_per_second:,.0f} images/s"
         if event.val_accuracy is not None:
             text += f", validation {100 * event.val_accuracy:.1f} %"
         self.told.setText(text)
+        self.progressed.emit(event.step, event.total_steps, text)
 
     @Slot()
     def stop(self) -> None:
         """Keep what there is at the next step."""
         self._stopping.set()
-        self.told.setText("Stopping …")
+        self._say_ending("Stopping …")
+
+    def _say_ending(self, text: str) -> None:
+        self._ending = True
+        self.told.setText(text)
+        self.progressed.emit(self.bar.value(), self.bar.maximum(), text)
+        self._enable()
 
     def _succeed(self, classifier: Any) -> None:
+        self._outcome = f"{Path(classifier.info.path).name} is trained and saved."
         self.trained.emit(classifier.info.path)
         self.accept()
 
     def _fail(self, error: Exception) -> None:
+        self._outcome = "The classifier could not be trained."
+        self.show()  # where it was put aside: there the settings can be mended
         show_error(self, "The classifier could not be trained", error)
 
     @Slot()
     def _ended(self) -> None:
-        cancelled = self._operation is not None and self._operation.cancelled
+        discarded = not self._outcome  # it neither succeeded nor failed
         self._operation = None
         self._set_running(False)
-        self.ended.emit()
-        if cancelled:
+        self.ended.emit(self._outcome or "The training of the classifier was given up; nothing is kept.")
+        if discarded:
             super().reject()
 
     def _set_running(self, running: bool) -> None:
-        self.form.setEnabled(not running)
-        self.train_button.setEnabled(not running)
-        self.stop_button.setEnabled(running)
+        self._running, self._ending = running, False
+        if running:
+            self._outcome = ""
+            self.bar.setRange(0, 0)
+            self.aside_button.setVisible(True)
+            self.aside_button.setEnabled(True)
+            self.aside_button.setFocus()  # before Train, which has it, is disabled: Qt would choose Stop
+        self._enable()
+        (self.aside_button if running else self.train_button).setDefault(True)
+        self.aside_button.setVisible(running)
+        self.cancel_button.setText("Discard" if running else "Cancel")
+        self.told.setText("Preparing …" if running else "")
         self.bar.setVisible(running)
+
+    def _enable(self) -> None:
+        self.form.setEnabled(not self._running)
+        self.train_button.setEnabled(not self._running)
+        for button in (self.stop_button, self.cancel_button):
+            button.setEnabled(not self._ending and (self._running or button is self.cancel_button))
 
     @Slot()
     def _browse(self) -> None:

@@ -138,7 +138,7 @@ class SetupPanel(QWidget):
 
         `continuing` says what Continue does, or why it does not.
         """
-        idle = state is RunState.IDLE
+        idle, keyboard = state is RunState.IDLE, self.window().focusWidget()
         self.reason.setText(reason)
         self.reason.setVisible(idle and bool(reason))
         self.start_button.setEnabled(idle and startable)
@@ -155,6 +155,10 @@ class SetupPanel(QWidget):
         for name in (*METHOD_FIELDS, *RUN_FIELDS):  # γ, which stands among them, stays alive
             self.main.editor(name).setEnabled(idle)
         self._set_icons()
+        buttons = (self.start_button, self.continue_button, self.pause_button, self.stop_button)
+        if keyboard is self or (keyboard in buttons and not keyboard.isEnabled()):
+            # Else Qt hands it to whatever comes next, where Space means something.
+            (self.pause_button if self.pause_button.isEnabled() else self).setFocus()
 
     def sizeHint(self) -> QSize:
         return QSize(330, 640)

@@ -256,6 +256,7 @@ class RunsPage(QWidget):
         box.setInformativeText("The folder goes there whole: PGNs, checkpoint, curves and notes.")
         move = box.addButton("Move to trash", QMessageBox.ButtonRole.DestructiveRole)
         move.setObjectName("move_to_trash_button")
+        move.setAutoDefault(False)  # Return never deletes
         box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
         move.clicked.connect(partial(self._delete, [record.path for record in chosen]))
         box.finished.connect(box.deleteLater)

@@ -30,6 +30,7 @@ from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.dialogs.closing import ClosingDialog
 from pgn_studio.gui.dialogs.error import ErrorDialog
 from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
+from pgn_studio.gui.dialogs.more_epochs import MoreEpochsDialog
 from pgn_studio.gui.dialogs.palette import CommandPalette
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.inspection.export_dialog import ExportDialog, Offered
@@ -82,6 +83,7 @@ def dialogs(window: MainWindow) -> list[QDialog]:
         ShortcutsDialog(commands, window),
         AboutDialog(window),
         CommandPalette(commands, window),
+        MoreEpochsDialog(3, window),
         TrainClassifierDialog(workspace.dataset, workspace.data_settings, window),
         ExportDialog(Offered(subject, (0,), Selection(), 1), window),
     ]
