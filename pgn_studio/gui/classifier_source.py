@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,10 @@ class ClassifierSource:
     std: Triple | None = None
     channels: ChannelOrder | None = None
     access: Access | None = None  # of a black box
+    classes: tuple[str, ...] | None = None  # once it is loaded: those it was given
 
     def load(self, classes: tuple[str, ...] | None) -> Classifier:
-        """`classes` are only used for foreign files, which do not name theirs."""
+        """`classes`, those of the data set, are only used for foreign files that were never loaded before."""
         from pgn_studio.core.classifiers import load_classifier
 
         if not self.foreign:
@@ -37,7 +39,7 @@ class ClassifierSource:
         return load_classifier(
             self.path,
             arch=self.arch,
-            classes=classes,
+            classes=self.classes or classes,
             image_size=self.image_size,
             mean=self.mean,
             std=self.std,
@@ -55,6 +57,32 @@ class ClassifierSource:
         how = normalisation
         return replace(self, foreign=True, mean=how.mean, std=how.std, channels=how.channels)
 
+    def as_loaded(self, classifier: Classifier) -> ClassifierSource:
+        """With the classes that it was given, so that it can be loaded again without its data set."""
+        return replace(self, classes=tuple(classifier.info.classes)) if self.foreign else self
+
+    def to_json(self) -> dict[str, Any]:
+        """Without `access`: a header may be a secret."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "access"}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> ClassifierSource | None:
+        """None where there is no path; whatever else is not understood is left out."""
+        path, arch, size = told.get("path"), told.get("arch"), told.get("image_size")
+        channels = told.get("channels")
+        if not isinstance(path, str) or not path:
+            return None
+        return cls(
+            path,
+            foreign=told.get("foreign") is True,
+            arch=arch if isinstance(arch, str) else None,
+            image_size=size if isinstance(size, int) else None,
+            mean=_triple(told.get("mean")),
+            std=_triple(told.get("std")),
+            channels=channels if channels in ("rgb", "bgr") else None,
+            classes=_names(told.get("classes")),
+        )
+
     def facts(self) -> dict[str, Any]:
         """What run.json says about a foreign file, as the command line writes it."""
         if not self.foreign:
@@ -68,6 +96,18 @@ class ClassifierSource:
         if self.access is not None:
             facts["access"] = self.access.to_json()
         return {"foreign_classifier": facts}
+
+
+def _triple(value: Any) -> tuple[float, float, float] | None:
+    if isinstance(value, list) and len(value) == 3 and all(isinstance(item, int | float) for item in value):
+        return float(value[0]), float(value[1]), float(value[2])
+    return None
+
+
+def _names(value: Any) -> tuple[str, ...] | None:
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    return None
 
 
 def load_as_trained(
@@ -84,13 +124,16 @@ def load_as_trained(
     return source, source.load(classes)
 
 
-def recorded_source(pgn: Pgn, path: Path, run: RunFolder | None) -> ClassifierSource:
-    """The classifier's file with what the run knows about it, if it is a foreign one."""
+def recorded_source(
+    pgn: Pgn, path: Path, run: RunFolder | None, known: Mapping[str, ClassifierSource]
+) -> ClassifierSource:
+    """The classifier's file with what the run knows about it, else what is known of the file."""
     from pgn_studio.core.paths import trained_folder
     from pgn_studio.core.perturbation.pgn import find_classifier
 
     found = str(find_classifier(pgn.info, beside=path if run else path.parent, trained=trained_folder()))
-    return _with_facts(found, run, pgn.info.image_size)
+    source = _with_facts(found, run, pgn.info.image_size)
+    return source if source.foreign else known.get(found, source)
 
 
 def source_of_run(run: RunFolder) -> ClassifierSource:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +47,7 @@ class LastSession(QObject):
             "page": self._pages()[self._window.tabs.currentIndex()],
             "opened": shown.path if fits else "",
             "data": None if workspace.dataset is None else workspace.data_settings.model_dump(mode="json"),
-            "classifier": None if workspace.classifier is None else _told(workspace.source),
+            "classifier": None if workspace.classifier is None else workspace.source.to_json(),
             "settings": self._settings(),
             "image": inspection.chosen,
             "filter": _plain(inspection.gallery.filters.selection),
@@ -123,7 +122,7 @@ class LastSession(QObject):
         self._studio.workspace.load_dataset(settings.updated(download=False))
 
     def _open_classifier(self, told: Mapping[str, Any]) -> None:
-        source = _source(told)
+        source = ClassifierSource.from_json(told)
         if source is None:
             return
         if not names_file(source.path):  # an address or code: a file alone must not start it
@@ -185,33 +184,6 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _are_sizes(sizes: list[Any], count: int) -> bool:
     return len(sizes) == count and all(isinstance(size, int) for size in sizes)
-
-
-def _told(source: ClassifierSource) -> dict[str, Any]:
-    """Without `access`: a header may be a secret."""
-    return {name: value for name, value in asdict(source).items() if name != "access"}
-
-
-def _source(told: Mapping[str, Any]) -> ClassifierSource | None:
-    path, arch, size = told.get("path"), told.get("arch"), told.get("image_size")
-    channels = told.get("channels")
-    if not isinstance(path, str) or not path:
-        return None
-    return ClassifierSource(
-        path,
-        foreign=told.get("foreign") is True,
-        arch=arch if isinstance(arch, str) else None,
-        image_size=size if isinstance(size, int) else None,
-        mean=_triple(told.get("mean")),
-        std=_triple(told.get("std")),
-        channels=channels if channels in ("rgb", "bgr") else None,
-    )
-
-
-def _triple(value: Any) -> tuple[float, float, float] | None:
-    if isinstance(value, list) and len(value) == 3 and all(isinstance(item, int | float) for item in value):
-        return float(value[0]), float(value[1]), float(value[2])
-    return None
 
 
 def _plain(selection: Selection) -> dict[str, Any]:

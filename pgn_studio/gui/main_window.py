@@ -293,7 +293,7 @@ class MainWindow(QMainWindow):
                 self._recent.addSection(title)
             for path in paths:
                 action = self._recent.addAction(path)
-                action.triggered.connect(partial(self._open_path, path))
+                action.triggered.connect(partial(self._open_recent, path))
         if self._recent.isEmpty():
             self._recent.addAction("Nothing yet").setEnabled(False)
 
@@ -301,6 +301,10 @@ class MainWindow(QMainWindow):
     def _open_path(self, path: str) -> None:
         if self.studio is not None:
             self.studio.open_path(Path(path))
+
+    def _open_recent(self, path: str) -> None:
+        if self.studio is not None:
+            self.studio.open_recent(path)
 
     @Slot(QAction)
     def _theme_chosen(self, action: QAction) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -12,6 +13,8 @@ from typing import Literal
 from PySide6.QtCore import QByteArray, QSettings
 from PySide6.QtWidgets import QMainWindow
 
+from pgn_studio.core.files import parse_json
+from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.theme import THEMES, ThemeName
 
 log = logging.getLogger(__name__)
@@ -85,6 +88,24 @@ class SessionState:
         entry = str(Path(path).absolute())
         others = [other for other in self._stored(kind) if other != entry]
         self._settings.setValue(f"recent/{kind}", [entry, *others][:RECENT_LENGTH])
+
+    def remember_source(self, source: ClassifierSource) -> None:
+        """A classifier's file, with what was said of it that it does not say itself."""
+        self.add_recent("classifiers", source.path)
+        path = str(Path(source.path).absolute())
+        recent, known = self._stored("classifiers"), {**self.sources(), path: source}
+        kept = {name: item.to_json() for name, item in known.items() if name in recent}
+        self._settings.setValue("sources", json.dumps(kept))
+
+    def sources(self) -> dict[str, ClassifierSource]:
+        """Of the recent classifiers, by their paths."""
+        try:
+            stored = parse_json(str(self._settings.value("sources", "{}")))
+        except ValueError:
+            return {}
+        told = stored.items() if isinstance(stored, dict) else ()
+        found = {path: ClassifierSource.from_json(facts) for path, facts in told if isinstance(facts, dict)}
+        return {path: source for path, source in found.items() if source is not None}
 
     @property
     def declined_runs(self) -> list[str]:

@@ -15,10 +15,9 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
+from pgn_studio.gui.classifier.opening import ClassifierOpening
 from pgn_studio.gui.classifier.training import ClassifierTraining
-from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.black_box import ask_for_black_box
-from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
 from pgn_studio.gui.dialogs.skipped import list_skipped
 from pgn_studio.gui.docks.borrowed_settings import BorrowedSettings
@@ -54,6 +53,7 @@ class Studio(QObject):
         self._window = window
         self._state = state
         self.workspace = Workspace(self)
+        self.classifiers = ClassifierOpening(self.workspace, state, window)
         self.session = TrainingSession(self, make_runner=make_runner)
         self.shown = ShownRun(self)
         self.curves = CurvesExport(self, window)
@@ -148,7 +148,12 @@ class Studio(QObject):
             if self.inspection.split_name:  # else there is nothing to be seen there
                 self.inspect_shown.emit()
         else:
-            self._open_classifier(path, kind)
+            self.classifiers.open(path, kind)
+
+    def open_recent(self, path: str) -> None:
+        """A classifier as it was opened before; anything else as if it were dropped."""
+        if self._free() and not self.classifiers.open_as_before(path):
+            self.open_path(Path(path))
 
     def open_demo(self) -> None:
         self.workspace.open_demo()
@@ -242,21 +247,6 @@ class Studio(QObject):
         if name:
             self.open_path(Path(name))
 
-    def _open_classifier(self, path: Path, kind: Kind) -> None:
-        size = self.workspace.dataset.image_size if self.workspace.dataset else 224
-        source = ClassifierSource(str(path), foreign=kind is Kind.PROGRAM)  # a program knows its size
-        if kind is Kind.WEIGHTS:
-            dialog = ClassifierSourceDialog(str(path), size, self._window)
-            dialog.chosen.connect(self.workspace.load_classifier)
-            dialog.finished.connect(dialog.deleteLater)
-            dialog.open()
-            return
-        self.workspace.load_classifier(source)
-
-    def remember_classifier(self, path: str) -> None:
-        """For the list of recent ones."""
-        self._state.add_recent("classifiers", path)
-
     @Slot()
     def _settings_restored(self) -> None:
         self._set_device("device")
@@ -297,8 +287,10 @@ class Studio(QObject):
     @Slot(object)
     def _classifier_changed(self, classifier: Any) -> None:
         self.setup.classifier.show_classifier(classifier)
-        if Path(classifier.info.path).is_file():
-            self._state.add_recent("classifiers", classifier.info.path)
+        self.classifiers.remember(self.workspace.source)
+        info = classifier.info
+        name = Path(info.path).name or info.arch
+        self.message.emit(f"Loaded {name}: {len(info.classes)} classes, {info.image_size} px")
         self.refresh()
 
     @Slot(object)
@@ -323,7 +315,8 @@ class Studio(QObject):
             measured.pgn, measured.classifier, measured.dataset, measured.split_name, measured.evaluation
         )
         text = (
-            f"{self.shown.now.name} on {measured.evaluation.split_title}: {100 * metrics.clean_accuracy:.1f} % clean, "
+            f"{self.shown.now.name} on {measured.evaluation.split_title}: "
+            f"{100 * metrics.clean_accuracy:.1f} % clean, "
             f"{100 * metrics.perturbed_accuracy_8bit:.1f} % perturbed (8 bits), "
             f"{metrics.fixed} fixed, {metrics.broken} broken"
         )

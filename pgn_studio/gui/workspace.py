@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, Signal
 
 from pgn_studio.core.config import DataSettings, TrainingSettings, data_part, names_file
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.gui.classifier_source import ClassifierSource, load_as_trained, recorded_source
-from pgn_studio.gui.operations import Operation, run_in_background
+from pgn_studio.gui.task_queue import TaskQueue
 from pgn_studio.gui.training.reopening import ReopenedRun, reopen_run
 from pgn_studio.gui.training.shown_run import Subject
 
@@ -51,7 +50,7 @@ class MeasuredPgn:
     settings: Mapping[str, Any] = field(default_factory=dict)  # of its run; else the PGN has its own
 
 
-class Workspace(QObject):
+class Workspace(TaskQueue):
     """Loads one thing after another; every signal comes on the GUI thread."""
 
     dataset_changed = Signal(object)  # ImageDataset
@@ -62,28 +61,18 @@ class Workspace(QObject):
     run_reopened = Signal(object)  # ReopenedRun, which is to go on
     run_measured = Signal(object)  # MeasuredPgn, of the run that has just ended
     warned = Signal(str, str)  # what the figures are not worth: in a few words, and in whole
-    task_started = Signal(str)
-    task_progress = Signal(int, int)
-    task_ended = Signal()
-    failed = Signal(str, object)  # what was tried, the exception
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.dataset: ImageDataset | None = None
         self.classifier: Classifier | None = None
         self.source = ClassifierSource("")
+        self.known: Callable[[], Mapping[str, ClassifierSource]] = dict  # of files that were opened before
         self.data_settings = DataSettings()
         self.device = "auto"
         self.precision = "auto"
-        self._waiting: deque[tuple[str, Callable[[Progress], Any], Callable[[Any], None]]] = deque()
-        self._operation: Operation | None = None
-        self._title = ""
 
     # ------------------------------------------------------------------ state
-
-    @property
-    def busy(self) -> bool:
-        return self._operation is not None
 
     def machine(self) -> tuple[str, str]:
         """Device and precision to compute with, as the set-up says them."""
@@ -110,13 +99,6 @@ class Workspace(QObject):
             return None
         return (self.dataset.fingerprint, self.dataset.image_size, self.classifier.info)
 
-    @Slot()
-    def cancel(self) -> None:
-        """Give up what is being loaded and what waits for it."""
-        self._waiting.clear()
-        if self._operation is not None:
-            self._operation.cancel()
-
     # ------------------------------------------------------------------ requests
 
     def load_dataset(self, settings: DataSettings) -> None:
@@ -129,9 +111,12 @@ class Workspace(QObject):
         )
 
     def load_classifier(self, source: ClassifierSource) -> None:
-        classes = self.dataset.classes if self.dataset else None
-        work, done = partial(_load_classifier, source, classes), partial(self.use_classifier, source)
+        work, done = partial(_load_classifier, source, self._classes), partial(self.use_classifier, source)
         self._enqueue(f"Loading {Path(source.path).name}", work, done)
+
+    def _classes(self) -> tuple[str, ...] | None:
+        """Of the data set that is there when they are asked for: it may have been waiting to be loaded."""
+        return self.dataset.classes if self.dataset else None
 
     def open_run(self, path: Path) -> None:
         """A run's PGN, measured; a run that has none yet with its curves, so that it can go on."""
@@ -142,7 +127,7 @@ class Workspace(QObject):
     def open_pgn(self, path: Path) -> None:
         """Load a PGN (file or run folder) with its data set and classifier, and measure it on test."""
         loaded = None if self.classifier is None else (self.source, self.classifier)
-        work = partial(_open_and_measure, path, self._measuring(), self.dataset, loaded)
+        work = partial(_open_and_measure, path, self._measuring(), self.dataset, loaded, self.known())
         self._enqueue(f"Opening {path.name}", work, self._set_opened)
 
     def reopen_run(self, path: Path) -> None:
@@ -185,7 +170,7 @@ class Workspace(QObject):
     def use_classifier(self, source: ClassifierSource, classifier: Classifier) -> None:
         """Take a classifier that is loaded; reads the images anew if they have another size."""
         self.classifier = classifier
-        self.source = source
+        self.source = source.as_loaded(classifier)
         if self.dataset is not None and (divided := self._divided(self.dataset)) is not self.dataset:
             self.dataset = divided
             self.dataset_changed.emit(divided)
@@ -223,7 +208,7 @@ class Workspace(QObject):
             self.dataset = opened.dataset
             self.dataset_changed.emit(opened.dataset)
         self.classifier = opened.classifier
-        self.source = opened.source
+        self.source = opened.source.as_loaded(opened.classifier)
         self.classifier_changed.emit(opened.classifier)
 
     def _set_opened(self, opened: MeasuredPgn) -> None:
@@ -233,33 +218,6 @@ class Workspace(QObject):
         leakage = opened.evaluation.leakage
         if leakage is not None and (told := leakage.sentences(opened.split_name)):
             self.warned.emit(OTHER_DATA, " ".join(told))
-
-    # ------------------------------------------------------------------ one thing after another
-
-    def _enqueue(self, title: str, work: Callable[[Progress], Any], done: Callable[[Any], None]) -> None:
-        self._waiting.append((title, work, done))
-        self._next()
-
-    def _next(self) -> None:
-        if self._operation is not None or not self._waiting:
-            return
-        self._title, work, done = self._waiting.popleft()
-        self.task_started.emit(self._title)
-        self._operation = run_in_background(self, work, done, self._fail, on_progress=self._advance)
-        self._operation.finished.connect(self._ended)
-
-    def _advance(self, done: int, total: int) -> None:
-        self.task_progress.emit(done, total)
-
-    def _fail(self, error: Exception) -> None:
-        self._waiting.clear()  # what waits builds on what failed
-        self.failed.emit(self._title, error)
-
-    @Slot()
-    def _ended(self) -> None:
-        self._operation = None
-        self.task_ended.emit()
-        self._next()
 
 
 # ---------------------------------------------------------------------- what runs in the background
@@ -298,9 +256,9 @@ def _load_dataset(settings: DataSettings, progress: Progress) -> ImageDataset:
 
 
 def _load_classifier(
-    source: ClassifierSource, classes: tuple[str, ...] | None, _progress: Progress
+    source: ClassifierSource, classes: Callable[[], tuple[str, ...] | None], _progress: Progress
 ) -> Classifier:
-    return source.load(classes)
+    return source.load(classes())
 
 
 def _classify(
@@ -357,7 +315,7 @@ def _open_demo(measuring: _Measuring, progress: Progress) -> MeasuredPgn:
             f"The demo's PGN is missing: expected {path}.",
             hint="Install PGN Studio again, or make the demo's files anew: `make demo-models`.",
         )
-    return _open_and_measure(path, measuring, None, None, progress)
+    return _open_and_measure(path, measuring, None, None, {}, progress)
 
 
 def _open_and_measure(
@@ -365,6 +323,7 @@ def _open_and_measure(
     measuring: _Measuring,
     current: ImageDataset | None,
     loaded: tuple[ClassifierSource, Classifier] | None,
+    known: Mapping[str, ClassifierSource],
     progress: Progress,
 ) -> MeasuredPgn:
     """A PGN file or run folder with its classifier and data set, measured on test.
@@ -395,7 +354,9 @@ def _open_and_measure(
     else:
         dataset = _load_dataset(data_settings.updated(image_size=pgn.info.image_size), progress)
     if loaded is None:
-        source, classifier = load_as_trained(recorded_source(pgn, path, run), pgn, dataset.classes)
+        source, classifier = load_as_trained(
+            recorded_source(pgn, path, run, known), pgn, dataset.classes
+        )
     else:
         source, classifier = loaded
     check_classes(classifier, dataset.classes)

@@ -95,7 +95,7 @@ class ClassifierTraining(QObject):
         if self._studio.closing:
             return
         if self._studio.session.active:
-            self._studio.remember_classifier(path)
+            self._studio.classifiers.remember(ClassifierSource(path))
             self._apart = True
         else:
             self._studio.workspace.load_classifier(ClassifierSource(path))

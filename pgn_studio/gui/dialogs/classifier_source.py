@@ -1,18 +1,32 @@
-"""Weights that do not say their architecture: the user does."""
+"""Weights that do not say their architecture: it is guessed, and the user has the last word."""
 
 from __future__ import annotations
 
+import logging
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QComboBox, QDialog, QFormLayout, QSpinBox, QWidget
+from PySide6.QtWidgets import QComboBox, QDialog, QFormLayout, QLabel, QSpinBox, QWidget
 
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.form import fill_dialog
+from pgn_studio.gui.operations import run_in_background
+from pgn_studio.gui.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pgn_studio.core.protocols import Progress
+
+log = logging.getLogger(__name__)
 
 NOTE = (
     "This file holds weights only. Name the torchvision or timm architecture they are for. "
     "The classes, in their order, are taken from the data set that is loaded."
 )
 SUGGESTIONS = ("resnet50", "resnet18", "resnet101", "vgg16", "densenet169", "efficientnet_b0", "small")
+USUAL_SIZE = 224
+Guess = tuple[str, int]  # architecture, number of classes
 
 
 class ClassifierSourceDialog(QDialog):
@@ -20,11 +34,15 @@ class ClassifierSourceDialog(QDialog):
 
     chosen = Signal(object)  # ClassifierSource
 
-    def __init__(self, path: str, image_size: int, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, path: str, image_size: int, parent: QWidget | None = None, *, classes: int | None = None
+    ) -> None:
+        """`classes`: how many the loaded data set has."""
         super().__init__(parent)
         self.setObjectName("classifier_source_dialog")
         self.setWindowTitle("Whose weights are these?")
-        self._path = path
+        self._path, self._classes = path, classes
+        self._answered = False  # by the user, or by what is known of the file
         self.arch = QComboBox(self)
         self.arch.setObjectName("arch_combo")
         self.arch.setToolTip("<p>Any name that torchvision or timm knows</p>")
@@ -36,10 +54,49 @@ class ClassifierSourceDialog(QDialog):
         self.image_size.setRange(8, 1024)
         self.image_size.setSuffix(" px")
         self.image_size.setValue(image_size)
+        self.found = QLabel(self)
+        self.found.setObjectName("weights_found")
+        self.found.setProperty("role", "muted")
+        self.found.setWordWrap(True)
         form = QFormLayout()
         form.addRow("Architecture", self.arch)
         form.addRow("Image size", self.image_size)
+        form.addRow("", self.found)
         fill_dialog(self, NOTE, form).accepted.connect(self._open)
+        self.arch.activated.connect(self._answer)
+        self.arch.editTextChanged.connect(self._answer)
+
+    def answer(self, known: ClassifierSource) -> None:
+        """As the file was opened before."""
+        if known.arch:
+            self.arch.setCurrentText(known.arch)
+        if known.image_size:
+            self.image_size.setValue(known.image_size)
+
+    def look(self) -> None:
+        """Guess from the weights, in the background."""
+        self.found.setText("Looking at the weights …")
+        run_in_background(self, partial(_guess, Path(self._path)), self.show_guess, self._not_read)
+
+    def show_guess(self, guess: Guess | None) -> None:
+        if guess is None:
+            self.found.setText("No usual architecture fits these weights.")
+            return
+        arch, classes = guess
+        if not self._answered:
+            self.arch.setCurrentText(arch)
+        others = "no data set is loaded" if self._classes is None else f"the data set has {self._classes:,}"
+        told = f"The weights are those of {arch} with {classes:,} classes"
+        self.found.setText(f"{told}." if classes == self._classes else f"{told}; {others}.")
+
+    @Slot()
+    def _answer(self, *_: object) -> None:
+        self._answered = True
+
+    def _not_read(self, error: Exception) -> None:
+        """Opening it tells what is wrong."""
+        log.info("The weights could not be looked at: %s", error)
+        self.found.clear()
 
     @Slot()
     def _open(self) -> None:
@@ -49,3 +106,25 @@ class ClassifierSourceDialog(QDialog):
     def source(self) -> ClassifierSource:
         arch, size = self.arch.currentText().strip(), self.image_size.value()
         return ClassifierSource(self._path, foreign=True, arch=arch, image_size=size)
+
+
+def ask_whose_weights(
+    path: Path, workspace: Workspace, known: ClassifierSource | None, parent: QWidget
+) -> None:
+    """Open the dialog; the workspace loads what is chosen."""
+    dataset = workspace.dataset
+    size, classes = (USUAL_SIZE, None) if dataset is None else (dataset.image_size, len(dataset.classes))
+    dialog = ClassifierSourceDialog(str(path), size, parent, classes=classes)
+    if known is not None:
+        dialog.answer(known)
+    dialog.chosen.connect(workspace.load_classifier)
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.open()
+    dialog.look()
+
+
+def _guess(path: Path, _progress: Progress) -> Guess | None:
+    from pgn_studio.core.classifiers.guessing import guess_architecture
+    from pgn_studio.core.weight_files import read_weights
+
+    return guess_architecture(read_weights(path))

@@ -99,6 +99,7 @@ class TrainClassifierDialog(QDialog):
         self.stop_button.setObjectName("stop_classifier_button")
         self.aside_button = buttons.addButton("Put aside", QDialogButtonBox.ButtonRole.ActionRole)
         self.aside_button.setObjectName("put_aside_button")
+        self.aside_button.setProperty("role", "primary")
         self.aside_button.setToolTip("Train on; the Classifier page shows how far it is")
         self.cancel_button = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         self.cancel_button.setObjectName("cancel_classifier_button")
