@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ class ClassifierSource:
     std: Triple | None = None
     channels: ChannelOrder | None = None
     access: Access | None = None  # of a black box
-    classes: tuple[str, ...] | None = None  # once it is loaded: those it was given
+    classes: tuple[str, ...] | None = field(default=None, compare=False)  # once loaded: those it was given
 
     def load(self, classes: tuple[str, ...] | None) -> Classifier:
         """`classes`, those of the data set, are only used for foreign files that were never loaded before."""

@@ -61,7 +61,7 @@ def test_every_control_of_every_page_lets_files_through(
 
 
 PAGES = ("Train", "Inspect", "Data", "Classifier", "Runs")
-ASKED = {"folder": "load_dataset", "run": "open_pgn", "pgn": "open_pgn", "classifier": "load_classifier"}
+ASKED = {"folder": "load_dataset", "run": "open_run", "pgn": "open_pgn", "classifier": "load_classifier"}
 ASKED |= {"program": "load_classifier"}
 
 
