@@ -28,7 +28,7 @@ def runs(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """List the runs, newest first: data set, problem, status, epochs and accuracy after 8 bits."""
+    """List the runs, newest first: data set, problem, status, epochs; the kept PGN's epoch, γ, figures."""
     from pgn_studio.core.paths import runs_folder
     from pgn_studio.core.run_list import list_runs
     from pgn_studio.core.run_records import record_of
@@ -92,8 +92,9 @@ def _row(record: RunRecord) -> dict[str, Any]:
         "problem": summary.problem,
         "discriminator": summary.discriminator,
         "encoder": summary.encoder,
-        "gamma": record.settings.get("gamma"),
+        "gamma": record.gamma,
         "epochs": results.get("epoch"),
+        "kept_epoch": record.figures.get("epoch"),
         "clean_accuracy": results.get("clean_accuracy"),
         "perturbed_accuracy_8bit": results.get("perturbed_accuracy_8bit"),
         "rms": record.figures.get("rms_mean"),
@@ -110,6 +111,9 @@ def _table(rows: list[dict[str, Any]], place: Path) -> Table:
     for heading in ("date", "data set", "problem", "status"):
         table.add_column(heading)
     table.add_column("epochs", justify="right")
+    table.add_column("kept", justify="right")
+    table.add_column("γ", justify="right")
+    table.add_column("RMS", justify="right")
     table.add_column("validation, 8 bits", justify="right")
     for row in rows:
         when = datetime.fromisoformat(row["created"]).astimezone()
@@ -123,6 +127,9 @@ def _table(rows: list[dict[str, Any]], place: Path) -> Table:
             row["problem"],
             row["damage"] or row["status"],
             str(row["epochs"] or ""),
+            str(row["kept_epoch"] or ""),
+            "" if row["gamma"] is None else f"{row['gamma']:g}",
+            "" if row["rms"] is None else f"{row['rms']:.4f}",
             figures,
         )
     return table

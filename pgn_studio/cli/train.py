@@ -289,5 +289,7 @@ def print_result(finished: RunFinished) -> None:
         f"{terminal.percent(finished.perturbed_accuracy)}, "
         f"after 8 bits {terminal.percent(finished.perturbed_accuracy_8bit)}"
     )
+    if finished.kept is not None:
+        terminal.result(f"Kept: {finished.describe_kept()}")
     terminal.result(f"PGN: {finished.pgn_path}")
     terminal.result(f"Run: {finished.run_folder}")

@@ -19,7 +19,7 @@ _EPOCH = '"EpochCompleted"'
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run. `figures` are of the validation split, of the epoch whose PGN the run kept.
+    """One run. `figures` are of the validation split, of the PGN that the run kept, and with which γ.
 
     They are empty before the first epoch has ended; see FIGURES for their names.
     """
@@ -38,12 +38,19 @@ class RunRecord:
         """The one that somebody gave, else the folder's."""
         return self.annotations.name or self.summary.name
 
+    @property
+    def gamma(self) -> float | None:
+        """With which the kept PGN was trained; before the first epoch's end the run's first."""
+        gamma: float | None = self.figures.get("gamma", self.settings.get("gamma"))
+        return gamma
+
     def matches(self, query: str) -> bool:
         """Whether each word of `query` is found: in names, tags, notes, or as setting=value ("gamma=10")."""
         words = query.lower().split()
         if not words:
             return True
         known = {f"{name}={_plain(value)}" for name, value in self.settings.items()}
+        known |= {f"gamma={_plain(self.gamma)}"}  # it may have been moved since the start
         known |= {f"tag={tag.lower()}" for tag in self.annotations.tags} | {f"status={self.summary.status}"}
         text = " ".join(
             (
@@ -57,11 +64,12 @@ class RunRecord:
 
 FIGURES = (
     "epoch",
+    "gamma",
     "clean_accuracy",
     "perturbed_accuracy",
     "perturbed_accuracy_8bit",
-    "fixed",
-    "broken",
+    "fixed_8bit",
+    "broken_8bit",
     "l2_mean",
     "rms_mean",
 )
@@ -85,7 +93,8 @@ def record_of(summary: RunSummary) -> RunRecord:
     except RunError:  # gone since it was listed
         return RunRecord(summary, annotations)
     epochs = list(_epochs(summary.path / METRICS))
-    return RunRecord(summary, annotations, settings, _kept(epochs, str(settings.get("keep", "best"))))
+    figures = _stopped_with(summary) or _kept(epochs, str(settings.get("keep", "best")))
+    return RunRecord(summary, annotations, settings, figures)
 
 
 def frontier(records: Sequence[RunRecord], *, lower: bool = False) -> list[RunRecord]:
@@ -127,6 +136,14 @@ def _epochs(metrics: Path) -> Iterator[dict[str, Any]]:
                         yield value
     except OSError:
         return
+
+
+def _stopped_with(summary: RunSummary) -> dict[str, Any]:
+    """The figures that an ended run says of its result, which may be of no whole epoch."""
+    kept = summary.results.get("kept")
+    if summary.status not in ("completed", "stopped") or not isinstance(kept, Mapping):
+        return {}
+    return {name: kept.get(name, summary.results.get(name)) for name in FIGURES}
 
 
 def _kept(epochs: Sequence[Mapping[str, Any]], keep: str) -> dict[str, Any]:

@@ -325,7 +325,8 @@ class Studio(QObject):
 
     @Slot(object)
     def _run_finished(self, event: RunFinished) -> None:
-        self._write(f"Run {event.reason} at step {event.step}, kept in {event.run_folder}.")
+        kept = event.describe_kept()
+        self._write(f"Run {event.reason} at step {event.step}, kept in {event.run_folder}: {kept}.")
         self._state.add_recent("pgns", event.run_folder)
         if not self.closing:
             self.workspace.measure_run(event.pgn_path, event.run_folder)

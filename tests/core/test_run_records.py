@@ -146,5 +146,5 @@ def test_the_list_reads_no_step_lines(tmp_path: Path, monkeypatch: pytest.Monkey
     parsed: list[str] = []
     loads = json.loads
     monkeypatch.setattr("json.loads", lambda text, **more: parsed.append(text) or loads(text, **more))
-    assert only(tmp_path).figures["fixed"] == 3
+    assert only(tmp_path).figures["epoch"] == 1
     assert not [text for text in parsed if "StepCompleted" in str(text)]

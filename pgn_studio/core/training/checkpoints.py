@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pgn_studio.core.errors import PgnFileError
 from pgn_studio.core.files import parse_json, replacing, write_json
-from pgn_studio.core.training.events import StepCompleted
+from pgn_studio.core.training.events import Kept, StepCompleted
 from pgn_studio.core.training.pace import Pace
 from pgn_studio.core.training.step import TrainStep
 from pgn_studio.core.weight_files import UNREADABLE_TENSORS
@@ -42,8 +42,10 @@ class Position:
     blend: float  # the share in force
     last_accuracy: float = 0.0  # of the newest epoch
     last_accuracy_8bit: float = 0.0
-    top_accuracy_8bit: float | None = None  # the highest (attacks: lowest) of any epoch; None: not known
+    top_accuracy_8bit: float | None = None  # the highest (attacks: lowest) at this γ; None: not known
     pace: Pace | None = None  # None in checkpoints from before a batch could shrink
+    best: Kept | None = None  # the best epoch's PGN and the newest's; None in earlier versions' checkpoints
+    last: Kept | None = None
 
     @classmethod
     def start(cls, *, gamma: float) -> Position:
@@ -119,8 +121,9 @@ def _position(metadata: dict[str, str]) -> Position:
     values = parse_json(metadata["position"])
     if not isinstance(values, dict):
         raise TypeError("the position is no mapping")
-    if values.get("pace") is not None:
-        values["pace"] = Pace(**values["pace"])
+    for name, kind in (("pace", Pace), ("best", Kept), ("last", Kept)):
+        if values.get(name) is not None:
+            values[name] = kind(**values[name])
     known = [item.name for item in fields(Position) if item.default is MISSING or item.name in values]
     return Position(**{name: values[name] for name in known})
 

@@ -80,9 +80,11 @@ class EpochCompleted:
     train_loss_g: float  # means over the epoch's steps
     train_loss_d: float
     seconds: float
-    best: bool  # by perturbed_accuracy_8bit no epoch so far can be told to be better
+    best: bool  # by perturbed_accuracy_8bit no epoch so far at this γ can be told to be better
     queries: int | None = None
     validation_seconds: float | None = None  # comes on top of `seconds`
+    fixed_8bit: int | None = None  # None in metrics of earlier versions
+    broken_8bit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,23 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """The PGN that a run keeps: where it comes from and what it does on the validation split.
+
+    What is None was not recorded: the run's best epoch is of an earlier version.
+    """
+
+    epoch: int  # 1-based, also where the run was stopped inside it; 0: before the first step
+    gamma: float  # in force at its end
+    perturbed_accuracy: float
+    perturbed_accuracy_8bit: float
+    rms_mean: float | None = None
+    l2_mean: float | None = None
+    fixed_8bit: int | None = None
+    broken_8bit: int | None = None
+
+
+@dataclass(frozen=True)
 class RunFinished:
     reason: Literal["completed", "stopped"]
     step: int
@@ -150,8 +169,17 @@ class RunFinished:
     clean_accuracy: float  # on validation, of the PGN that was kept
     perturbed_accuracy: float
     perturbed_accuracy_8bit: float
-    seconds: float
+    seconds: float  # without pauses
     queries: int | None = None
+    kept: Kept | None = None
+
+    def describe_kept(self) -> str:
+        """Where the kept PGN comes from: "epoch 4, γ 3, RMS 0.0412"."""
+        if self.kept is None or not self.kept.epoch:
+            return "as it was before the first step" if self.kept else ""
+        inside = " (not finished)" if self.kept.epoch > self.epoch else ""
+        rms = "" if self.kept.rms_mean is None else f", RMS {self.kept.rms_mean:.4f}"
+        return f"epoch {self.kept.epoch}{inside}, γ {self.kept.gamma:g}{rms}"
 
 
 @dataclass(frozen=True)

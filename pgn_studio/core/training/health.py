@@ -9,7 +9,7 @@ import torch
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.training.checkpoints import parts
-from pgn_studio.core.training.events import Notice
+from pgn_studio.core.training.events import Notice, RunFinished
 from pgn_studio.core.training.step import TrainStep
 
 _NEARLY_ALL = 0.98
@@ -41,8 +41,9 @@ def few_failures(
     )
 
 
-def below_clean(step: int, *, clean: float, kept: float, settings: TrainingSettings) -> Notice | None:
-    """When the PGN that is kept, with accuracy `kept` after 8 bits, is worse than no PGN."""
+def below_clean(ending: RunFinished, settings: TrainingSettings) -> Notice | None:
+    """When the PGN that is kept is, by accuracy after 8 bits, worse than no PGN."""
+    step, clean, kept = ending.step, ending.clean_accuracy, ending.perturbed_accuracy_8bit
     if settings.problem == "enhance" and kept < clean:
         return Notice(
             step,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import asdict
+from typing import Literal
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.evaluate import Metrics
@@ -14,6 +15,7 @@ from pgn_studio.core.training.events import (
     EpochCompleted,
     Event,
     EventSink,
+    Kept,
     Notice,
     Preparing,
     PreviewReady,
@@ -118,4 +120,32 @@ def epoch_completed(
         best=best,
         queries=queries,
         validation_seconds=validation_seconds,
+        fixed_8bit=metrics.fixed_8bit,
+        broken_8bit=metrics.broken_8bit,
+    )
+
+
+def run_finished(
+    kept: Kept,
+    position: Position,
+    *,
+    reason: Literal["completed", "stopped"],
+    epoch: int,
+    run: RunFolder,
+    seconds: float,
+    queries: int | None,
+) -> RunFinished:
+    """The end of a run that keeps `kept`; `epoch` counts those that are whole."""
+    return RunFinished(
+        reason=reason,
+        step=position.step,
+        epoch=epoch,
+        run_folder=str(run.path),
+        pgn_path=str(run.pgn_path),
+        clean_accuracy=position.clean_accuracy,
+        perturbed_accuracy=kept.perturbed_accuracy,
+        perturbed_accuracy_8bit=kept.perturbed_accuracy_8bit,
+        seconds=seconds,
+        queries=queries,
+        kept=kept,
     )

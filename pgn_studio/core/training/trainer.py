@@ -38,7 +38,7 @@ from pgn_studio.core.training.health import (
     few_failures,
     not_finite,
 )
-from pgn_studio.core.training.keeping import is_best, keep_epoch, keep_stopped, restore_result, result_figures
+from pgn_studio.core.training.keeping import keep_epoch, keep_stopped, recalled, restore_result, result_of
 from pgn_studio.core.training.live_view import LiveView
 from pgn_studio.core.training.monitor import Monitor
 from pgn_studio.core.training.pace import Pace
@@ -57,7 +57,7 @@ from pgn_studio.core.training.shrinking import (
     shrinking,
 )
 from pgn_studio.core.training.step import TrainStep
-from pgn_studio.core.training.telling import Teller, epoch_completed, step_completed
+from pgn_studio.core.training.telling import Teller, epoch_completed, run_finished, step_completed
 from pgn_studio.core.training.validation import BATCH, Validation
 
 
@@ -84,8 +84,9 @@ class Trainer:
         self._teller = Teller(run, sink)
         self._emit = self._teller.tell
         self._position = Position.start(gamma=settings.gamma)
-        self._began = time.monotonic()
-        self._since = 0.0  # when the last step was told, less pauses
+        self._paused = 0.0  # seconds so far
+        self._began = self._clock()
+        self._since = 0.0  # when the last step was told
         self._saved_step = 0  # where the checkpoint stands
         self._shrinking: Shrinking | None = None  # since memory ran out, until an epoch has gone through
 
@@ -103,10 +104,8 @@ class Trainer:
                 self._queries.keep(self._step, self._position, self.run_folder, self._info(None))
             ending = self._teller.fail(self._position.step, error.message, error.hint, error.details)
         except Exception as error:  # noqa: BLE001 - a run ends with an event whatever happened
-            folder, batch = self.run_folder.path, self.settings.batch_size
-            ending = self._teller.fail(
-                self._position.step, *explained(error, folder=folder, batch_size=batch)
-            )
+            told = explained(error, folder=self.run_folder.path, batch_size=self.settings.batch_size)
+            ending = self._teller.fail(self._position.step, *told)
         self._teller.tell_end(ending)
         return ending
 
@@ -131,7 +130,6 @@ class Trainer:
 
     def _attempt(self) -> RunFinished:
         """From where the run stands to its end, as long as memory suffices."""
-        control = self.control
         completed = self.run_folder.run_json.get("status") == "completed"
         told = self._prepare()
         total = self._pace.first_step(self._epochs)
@@ -140,12 +138,12 @@ class Trainer:
             raise RunError(f"This run has done its {self._epochs} epochs.", hint=hint)
         self._announce(total, told)
         del told  # of a long run they are large
-        while self._position.step < total and not control.stopping:
+        while self._position.step < total and not self.control.stopping:
             epoch, done_in_epoch = self._pace.place(self._position.step)
-            epoch_began = time.monotonic()
+            epoch_began = self._clock()
             self._train_epoch(epoch, done_in_epoch)
             if self._position.step == self._pace.first_step(epoch + 1):
-                self._finish_epoch(epoch, seconds=time.monotonic() - epoch_began)
+                self._finish_epoch(epoch, seconds=self._clock() - epoch_began)
         return self._finish()
 
     def _train_epoch(self, epoch: int, done_in_epoch: int) -> None:
@@ -153,12 +151,12 @@ class Trainer:
         control = self.control
         step = self._position.step
         self._step.players.train(True)
-        self._since = time.perf_counter()
+        self._since = self._clock()
         # A black box's answers come to the host anyway, and its failure must find the last step told.
         late = self._machine.device.type == "cuda" and not self._queries.is_needed
         with StepReader(self._report, late=late) as reader:
             for batch in self._feed.epoch(epoch, done=done_in_epoch):
-                self._since += self._view.pause(step)
+                self._paused += self._view.pause(step)
                 if control.stopping:
                     return
                 if not self._queries.allows_step():
@@ -202,6 +200,7 @@ class Trainer:
             self._saved_step = self._position.step
             self.run_folder.truncate_metrics(self._position.step)
             told = self.run_folder.read_metrics()
+            self._position = recalled(self._position, told)
             self._monitor.replay(told)
             restore_result(self.run_folder, self._position, settings)
             if self._shrinking is None:  # else the γ of the moment is the user's latest wish
@@ -296,7 +295,7 @@ class Trainer:
         completed = step_completed(
             values,
             taken,
-            seconds=max(time.perf_counter() - self._since, taken.seconds),
+            seconds=max(self._clock() - self._since, taken.seconds),
             queries=self._queries.used,
         )
         check_losses(step, loss_g=completed.loss_g, loss_d=completed.loss_d, l2=completed.l2)
@@ -305,24 +304,15 @@ class Trainer:
         for notice in self._monitor.step(completed):
             self._emit(notice)
         self._view.step_done(step)
-        self._since = time.perf_counter()
+        self._since = self._clock()
 
     def _finish_epoch(self, index: int, *, seconds: float) -> None:
         """Validate and save; `index` is the 0-based epoch's."""
         position, epoch = self._position, index + 1
         check_weights(self._step, position.step)
-        began = time.monotonic()
+        began = self._clock()
         metrics = self._validation.measure(self._pgn)
-        completed = epoch_completed(
-            metrics,
-            position,
-            epoch=epoch,
-            steps=self._pace.steps_in(index),
-            seconds=seconds,
-            validation_seconds=time.monotonic() - began,
-            best=is_best(metrics, position, self.settings),
-            queries=self._queries.used,
-        )
+        measured = self._clock() - began
         kept = keep_epoch(
             self.run_folder,
             self._step.result,
@@ -331,6 +321,16 @@ class Trainer:
             epoch=epoch,
             position=position,
             settings=self.settings,
+        )
+        completed = epoch_completed(
+            metrics,
+            position,
+            epoch=epoch,
+            steps=self._pace.steps_in(index),
+            seconds=seconds,
+            validation_seconds=measured,
+            best=kept.best_epoch == epoch,
+            queries=self._queries.used,
         )
         self._position = replace(kept, loss_g_sum=0.0, loss_d_sum=0.0)
         self._emit(completed)
@@ -354,7 +354,7 @@ class Trainer:
     def _finish(self) -> RunFinished:
         position = self._position
         epochs, within = self._pace.place(position.step)
-        kept = result_figures(position, self.settings)
+        kept = result_of(position, self.settings)
         if within or position.best_epoch == 0:  # stopped inside an epoch: what was learned counts too
             check_weights(self._step, position.step)
             metrics = self._validation.measure(self._pgn)
@@ -365,27 +365,29 @@ class Trainer:
                 self._step.result,
                 self._info(metrics),
                 metrics,
+                epoch=epochs + bool(within),
                 position=position,
                 settings=self.settings,
             )
-        harm = below_clean(position.step, clean=position.clean_accuracy, kept=kept[1], settings=self.settings)
-        for notice in (harm, self._queries.spent(position.step)):
-            if notice is not None:
-                self._emit(notice)
-        return RunFinished(
+        ending = run_finished(
+            kept,
+            position,
             reason="completed" if epochs >= self._epochs else "stopped",
-            step=position.step,
             epoch=epochs,
-            run_folder=str(self.run_folder.path),
-            pgn_path=str(self.run_folder.pgn_path),
-            clean_accuracy=position.clean_accuracy,
-            perturbed_accuracy=kept[0],
-            perturbed_accuracy_8bit=kept[1],
-            seconds=time.monotonic() - self._began,
+            run=self.run_folder,
+            seconds=self._clock() - self._began,
             queries=self._queries.used,
         )
+        for notice in (below_clean(ending, self.settings), self._queries.spent(position.step)):
+            if notice is not None:
+                self._emit(notice)
+        return ending
 
     # ------------------------------------------------------------------ helpers
+
+    def _clock(self) -> float:
+        """Seconds by a clock that stands while the run pauses."""
+        return time.perf_counter() - self._paused
 
     def _info(self, metrics: Metrics | None) -> PgnInfo:
         return pgn_info(

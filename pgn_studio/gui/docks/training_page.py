@@ -287,7 +287,8 @@ class TrainingPage(QWidget):
             hint=(
                 f"Validation: {100 * event.clean_accuracy:.1f} % clean, "
                 f"{100 * event.perturbed_accuracy:.1f} % perturbed, "
-                f"{100 * event.perturbed_accuracy_8bit:.1f} % after 8 bits."
+                f"{100 * event.perturbed_accuracy_8bit:.1f} % after 8 bits. "
+                f"Kept: {event.describe_kept()}."
             ),
             action="Inspect",
         )

@@ -120,7 +120,7 @@ class FrontierPlot(QFrame):
                     "pen": pg.mkPen(colors.background, width=1),
                 }
             )
-            gamma = record.settings.get("gamma")
+            gamma = record.gamma
             if gamma is not None and len(self.records) <= MOST_LABELS:
                 label = pg.TextItem(f"γ {gamma:g}", color=colors.muted, anchor=(-0.15, 0.9))
                 label.setPos(place)
@@ -149,7 +149,8 @@ class FrontierPlot(QFrame):
         record: RunRecord = points[0].data()
         figures = record.figures
         self.plot.setToolTip(
-            f"<p>{record.name}<br>γ {record.settings.get('gamma')}, RMS {figures['rms_mean']:.4f}, "
+            f"<p>{record.name}<br>Epoch {figures.get('epoch')}, γ {record.gamma}, "
+            f"RMS {figures['rms_mean']:.4f}, "
             f"{100 * figures['perturbed_accuracy_8bit']:.1f} % after 8 bits on validation</p>"
         )
 

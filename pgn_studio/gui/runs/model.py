@@ -77,11 +77,12 @@ def _percent(value: float) -> str:
 
 
 _KEPT = "on validation, of the PGN that the run kept"
+_ROUNDED = f"after 8-bit rounding, {_KEPT}; empty where an earlier version did not record it"
 COLUMNS = (
     Column("Name", lambda record: record.name),
     Column("Created", lambda record: record.summary.created, _date),
     Column("Status", lambda record: record.summary.status),
-    Column("γ", _setting("gamma"), _short, "Weight of the L2 term at the start", number=True),
+    Column("γ", lambda record: record.gamma, _short, "Weight of the kept PGN's L2 term", number=True),
     Column(
         "8 bits %",
         _figure("perturbed_accuracy_8bit"),
@@ -92,8 +93,8 @@ COLUMNS = (
     Column("Change", _change, _points, "8 bits minus clean, in points", number=True),
     Column("Clean %", _figure("clean_accuracy"), _percent, f"Without perturbation, {_KEPT}", number=True),
     Column("RMS", _figure("rms_mean"), _rms, f"Root mean square {_KEPT}", number=True),
-    Column("Fixed", _figure("fixed"), tip=f"False → correct {_KEPT}", number=True),
-    Column("Broken", _figure("broken"), tip=f"Correct → false {_KEPT}", number=True),
+    Column("Fixed", _figure("fixed_8bit"), tip=f"False → correct, {_ROUNDED}", number=True),
+    Column("Broken", _figure("broken_8bit"), tip=f"Correct → false, {_ROUNDED}", number=True),
     Column("Epoch", _figure("epoch"), tip="The epoch whose PGN was kept", number=True),
     Column("Tags", lambda record: ", ".join(record.annotations.tags)),
     Column("Data set", _setting("dataset"), _file_name),

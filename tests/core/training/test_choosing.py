@@ -9,7 +9,8 @@ import pytest
 from pgn_studio.core.config import Problem, TrainingSettings
 from pgn_studio.core.training.checkpoints import Position
 from pgn_studio.core.training.choosing import as_good, higher, standard_error
-from pgn_studio.core.training.keeping import is_best
+from pgn_studio.core.training.events import Kept
+from pgn_studio.core.training.keeping import is_best, recalled
 
 
 def chosen(problem: Problem, accuracies: list[float], *, images: int) -> int:
@@ -66,3 +67,31 @@ def test_a_checkpoint_without_the_top_goes_by_the_best_that_it_knows() -> None:
     metrics: Any = SimpleNamespace(perturbed_accuracy_8bit=0.895, n=500)
     assert is_best(metrics, old, settings)
     assert not is_best(metrics, new, settings)
+
+
+def test_epochs_compete_only_at_the_gamma_in_force() -> None:
+    """Of a run that was made milder on the way, the milder PGN is kept."""
+    settings = TrainingSettings()
+    before = replace(
+        Position.start(gamma=1.0), best_epoch=2, best_accuracy_8bit=0.9, best=Kept(2, 1.0, 0.9, 0.9),
+        top_accuracy_8bit=0.9,
+    )  # fmt: skip
+    worse: Any = SimpleNamespace(perturbed_accuracy_8bit=0.7, n=500)
+    assert not is_best(worse, before, settings)
+    assert is_best(worse, replace(before, gamma=30.0), settings)
+
+
+def test_a_position_of_an_earlier_version_learns_its_gamma_from_the_metrics() -> None:
+    old = replace(Position.start(gamma=30.0), best_epoch=2, best_accuracy_8bit=0.9, last_accuracy_8bit=0.8)
+    told = [
+        {"event": "EpochCompleted", "epoch": number, "gamma": gamma, "rms_mean": 0.1 * number}
+        for number, gamma in ((1, 1.0), (2, 1.0), (3, 30.0))
+    ]
+    found = recalled(old, told)
+    assert found.best is not None
+    assert found.last is not None
+    assert (found.best.epoch, found.best.gamma, found.best.rms_mean) == (2, 1.0, pytest.approx(0.2))
+    assert (found.last.epoch, found.last.gamma) == (3, 30.0)
+    worse: Any = SimpleNamespace(perturbed_accuracy_8bit=0.7, n=500)
+    assert is_best(worse, found, settings=TrainingSettings())
+    assert recalled(old, []).best == Kept(2, 30.0, 0.0, 0.9)  # metrics that are gone stop nothing

@@ -17,6 +17,7 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.perturbation.pgn import build_generator, load_pgn
+from pgn_studio.core.run_records import list_records
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import (
@@ -97,6 +98,43 @@ def test_gamma_is_used_logged_and_remembered(train: Train, settings: TrainingSet
     logged = [record for record in folder.read_metrics() if record["event"] == "GammaChanged"]
     assert [(record["step"], record["gamma"]) for record in logged] == [(4, 7.5)]
     assert load_pgn(folder.last_pgn_path).info.gamma == 7.5
+
+
+MILDER = 1000.0
+
+
+@pytest.mark.parametrize("at", [8, 9, 12])  # epochs have nine steps
+def test_the_pgn_of_a_gamma_that_was_moved_is_kept(
+    train: Train, settings: TrainingSettings, at: int
+) -> None:
+    """It is less accurate than what came before: that is what γ is moved for."""
+    folder, events = train(settings.updated(epochs=3, gamma=0.01), at={at: lambda c: c.set(gamma=MILDER)})
+    epochs: list[EpochCompleted] = of(events, EpochCompleted)
+    first = next(event for event in epochs if event.gamma == MILDER)
+    assert first.best
+    kept = events[-1].kept
+    assert kept.gamma == MILDER
+    assert kept.epoch >= first.epoch
+    of_kept = epochs[kept.epoch - 1]
+    assert (kept.rms_mean, kept.fixed_8bit) == (of_kept.rms_mean, of_kept.fixed_8bit)
+    assert load_pgn(folder.pgn_path).info.gamma == MILDER
+    assert folder.run_json["results"]["kept"]["gamma"] == MILDER
+    assert list_records(folder.path.parent)[0].figures["rms_mean"] == kept.rms_mean
+
+
+def test_a_run_that_is_stopped_while_gamma_is_another_keeps_what_it_has(
+    train: Train, settings: TrainingSettings
+) -> None:
+    """It has no whole epoch with this γ, and still the table of runs says its epoch, γ and size."""
+    moves = {10: lambda c: c.set(gamma=MILDER), 12: lambda c: c.stop()}  # inside the second epoch
+    folder, events = train(settings.updated(epochs=3), at=moves)
+    kept = events[-1].kept
+    assert kept.gamma == MILDER
+    assert kept.epoch == events[-1].epoch + 1
+    assert load_pgn(folder.pgn_path).info.gamma == MILDER
+    record = list_records(folder.path.parent)[0]
+    assert (record.gamma, record.figures["epoch"]) == (MILDER, kept.epoch)
+    assert record.figures["rms_mean"] == kept.rms_mean
 
 
 def test_a_large_gamma_makes_smaller_perturbations(train: Train, settings: TrainingSettings) -> None:

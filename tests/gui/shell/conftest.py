@@ -19,6 +19,7 @@ from pgn_studio.core.training.events import (
     EpochCompleted,
     EventSink,
     GammaChanged,
+    Kept,
     Notice,
     PreviewReady,
     RunFailed,
@@ -86,7 +87,9 @@ class FakeTrainer:
             time.sleep(self.step_seconds)
         reason = "completed" if step == self.steps else "stopped"
         if not self.silent_end:
-            self.sink(RunFinished(reason, step, step // STEPS_PER_EPOCH, "run", "pgn", 0.9, 0.95, 0.94, 1.0))
+            epoch = step // STEPS_PER_EPOCH
+            kept = Kept(epoch, gamma, 0.95, 0.94, 0.0321)
+            self.sink(RunFinished(reason, step, epoch, "run", "pgn", 0.9, 0.95, 0.94, 1.0, kept=kept))
 
 
 def step_event(step: int, gamma: float) -> StepCompleted:
