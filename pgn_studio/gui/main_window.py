@@ -47,6 +47,7 @@ from pgn_studio.gui.training.worker import RunnerFactory, make_trainer
 from pgn_studio.gui.widgets.banner import Banner
 from pgn_studio.gui.widgets.start_page import StartPage
 from pgn_studio.gui.widgets.task_indicator import TaskIndicator
+from pgn_studio.gui.widgets.wheel import WheelGuard
 
 if TYPE_CHECKING:
     from pgn_studio.gui.studio import Studio
@@ -143,6 +144,7 @@ class MainWindow(QMainWindow):
         self.drops.ready = True
         self.last_session = LastSession(self, studio, self._state)
         self.tour = Tour(self, self._state)
+        WheelGuard(self)
         for field in (*self.findChildren(QLineEdit), *self.findChildren(QPlainTextEdit)):
             inner = field.viewport() if isinstance(field, QPlainTextEdit) else field
             inner.setAcceptDrops(False)  # a file is for the window, not its path for a text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QVBoxLayout
 
+from pgn_studio.gui.widgets.wheel import WheelGuard
+
 
 def fill_dialog(dialog: QDialog, note: str, form: QFormLayout) -> QDialogButtonBox:
     """Lay the dialog out; Cancel rejects it, what Open does is for the caller to connect."""
@@ -16,4 +18,5 @@ def fill_dialog(dialog: QDialog, note: str, form: QFormLayout) -> QDialogButtonB
     layout.addLayout(form)
     layout.addWidget(buttons)
     buttons.rejected.connect(dialog.reject)
+    WheelGuard(dialog)
     return buttons

@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
+from pgn_studio.gui.widgets.wheel import WheelGuard
+
 MOST_EPOCHS = 10_000
 
 
@@ -38,6 +40,7 @@ class MoreEpochsDialog(QDialog):
         layout.addWidget(text)
         layout.addLayout(form)
         layout.addWidget(buttons)
+        WheelGuard(self)
         self.more.valueChanged.connect(self._show_total)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)

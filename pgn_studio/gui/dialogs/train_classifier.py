@@ -29,6 +29,7 @@ from pgn_studio.core.paths import runs_folder
 from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.operations import Operation, run_in_background
 from pgn_studio.gui.widgets.settings_form import SettingsForm
+from pgn_studio.gui.widgets.wheel import WheelGuard
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers.training import ClassifierProgress
@@ -117,6 +118,7 @@ class TrainClassifierDialog(QDialog):
         buttons.rejected.connect(self._cancel)
         self._progressed.connect(self._show_progress)
         self._set_running(False)
+        WheelGuard(self)
 
     @property
     def training(self) -> bool:

@@ -25,6 +25,7 @@ from pgn_studio.core.evaluation.selection import Selection
 from pgn_studio.gui.inspection.command import DEFAULT_DPI, ExportChoice, export_command
 from pgn_studio.gui.inspection.subject import Subject
 from pgn_studio.gui.widgets.row_table import percent
+from pgn_studio.gui.widgets.wheel import WheelGuard
 
 WHATS = {
     "figure": ("Figure: original | perturbation | perturbed", "figure.png"),
@@ -98,6 +99,7 @@ class ExportDialog(QDialog):
         self._hint.setMinimumHeight(2 * self._hint.fontMetrics().lineSpacing())
         self._build()
         self._refresh()
+        WheelGuard(self)
 
     @property
     def choice(self) -> ExportChoice:

@@ -80,6 +80,7 @@ def dialogs(window: MainWindow) -> list[QDialog]:
         BlackBoxDialog(16, window),
         ClassifierSourceDialog("file.pth", 16, window),
         ClosingDialog(window),
+        MoreEpochsDialog(3, window),
         ShortcutsDialog(commands, window),
         AboutDialog(window),
         CommandPalette(commands, window),
