@@ -148,7 +148,6 @@ class Trainer:
 
     def _train_epoch(self, epoch: int, done_in_epoch: int) -> None:
         """The epoch's remaining steps; returns early, at a step boundary, when asked to stop."""
-        control = self.control
         step = self._position.step
         self._step.players.train(True)
         self._since = self._clock()
@@ -157,13 +156,13 @@ class Trainer:
         with StepReader(self._report, late=late) as reader:
             for batch in self._feed.epoch(epoch, done=done_in_epoch):
                 self._paused += self._view.pause(step)
-                if control.stopping:
+                if self.control.stopping:
                     return
                 if not self._queries.allows_step():
                     self._emit(self._queries.exhausted(step))
-                    control.stop()
+                    self.control.stop()
                     return
-                gamma = control.live.gamma  # one read of the live settings
+                gamma = self.control.live.gamma  # one read of the live settings
                 began = time.perf_counter()
                 result = self._step(batch, gamma=gamma, noise=generator_for(self.settings.seed, step, NOISE))
                 seconds = time.perf_counter() - began

@@ -6,7 +6,7 @@ from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QHelpEvent,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from pgn_studio.gui.gallery.pictures import to_qimage
 from pgn_studio.gui.inspection.perturbation_picture import diverging
+from pgn_studio.gui.theme import current_theme
 
 Counts = npt.NDArray[np.int64]  # (K, K): rows are true classes, columns predicted ones
 TEXT_CELL_PX = 26  # smaller cells show no number
@@ -52,12 +53,21 @@ class ConfusionView(QWidget):
         self.setAccessibleName("Confusion matrix: true classes down, predicted classes across")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        current_theme().changed.connect(self._color)
 
     def show_counts(self, counts: Counts, classes: tuple[str, ...], side: Side) -> None:
         """`counts` (K, K): images, or for Change how many more there are after."""
         self._counts, self._classes, self._side = counts, classes, side
         self._cell = None
-        self._picture = QImage() if counts.size == 0 else to_qimage(_colours(counts, side))
+        self._color()
+
+    @Slot()
+    def _color(self) -> None:
+        """An empty cell has the color of the theme's ground."""
+        none = QColor(current_theme().colors.background)
+        zero = np.array((none.red(), none.green(), none.blue()), dtype=np.float32)
+        empty = self._counts.size == 0
+        self._picture = QImage() if empty else to_qimage(_colours(self._counts, self._side, zero))
         self.update()
 
     def clear(self) -> None:
@@ -184,7 +194,7 @@ class ConfusionView(QWidget):
             painter.drawText(self.cell_rect((row, column)), Qt.AlignmentFlag.AlignCenter, text)
 
 
-def _colours(counts: Counts, side: Side) -> npt.NDArray[np.uint8]:
+def _colours(counts: Counts, side: Side, zero: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     """(K, K, 3): shares of each true class's images, blue where right and vermilion where wrong.
 
     A change is good, and blue, where there is more on the diagonal or less beside it.
@@ -195,4 +205,4 @@ def _colours(counts: Counts, side: Side) -> npt.NDArray[np.uint8]:
         images = counts.sum(axis=1, keepdims=True)
         share = np.asarray(counts / np.maximum(images, 1), dtype=np.float32)
     good = np.where(np.eye(len(counts), dtype=bool), -1, 1).astype(np.float32)
-    return diverging(np.sqrt(np.abs(share)) * np.sign(share) * good)  # the root: few are seen too
+    return diverging(np.sqrt(np.abs(share)) * np.sign(share) * good, zero)  # the root: few are seen too

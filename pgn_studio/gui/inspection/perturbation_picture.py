@@ -52,8 +52,10 @@ def perturbation_picture(
     return np.asarray(np.rint(picture), dtype=np.uint8)
 
 
-def diverging(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Values of any shape, clipped to −1…1, to colours with a last axis of 3."""
+def diverging(
+    values: npt.NDArray[np.float32], zero: npt.NDArray[np.float32] = _ZERO
+) -> npt.NDArray[np.uint8]:
+    """Values of any shape, clipped to −1…1, to colors with a last axis of 3; `zero` is that of 0."""
     share = np.clip(values, -1.0, 1.0)[..., None]
     end = np.where(share < 0, _LOW, _HIGH)
-    return np.asarray(np.rint(_ZERO + np.abs(share) * (end - _ZERO)), dtype=np.uint8)
+    return np.asarray(np.rint(zero + np.abs(share) * (end - zero)), dtype=np.uint8)

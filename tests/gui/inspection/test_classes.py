@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QComboBox, QTableView
 from pgn_studio.gui.inspection.classes_panel import FIELDS, HEADS, ClassesPanel
 from pgn_studio.gui.inspection.confusion import ConfusionView, Side
 from pgn_studio.gui.inspection.page import InspectionPage
+from pgn_studio.gui.theme import current_theme
 from tests.gui.inspection.studies import CLASSES, Study
 
 if TYPE_CHECKING:
@@ -115,3 +116,15 @@ def test_a_thousand_classes_and_none(qtbot: QtBot) -> None:
     view.clear()
     assert not view.grab().isNull()
     assert view.cell_at(QPoint(200, 200)) is None
+
+
+def test_empty_cells_have_the_ground_of_the_theme(
+    panel: ClassesPanel, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(lambda: current_theme().apply("light"))
+    panel.confusion.show_counts(np.diag([9, 9]).astype(np.int64), ("a", "b"), Side.BEFORE)
+    for name in ("dark", "light"):
+        current_theme().apply(name)
+        empty = panel.confusion.cell_rect((0, 1)).center().toPoint()
+        seen = panel.confusion.grab().toImage().pixelColor(empty)
+        assert seen.name() == current_theme().colors.background
