@@ -7,11 +7,12 @@ symbols (tick, cross) say the same again without colour.
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPalette, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFontMetrics, QFontMetricsF, QImage, QPainter, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from pgn_studio.core.evaluation.selection import Outcome
 from pgn_studio.gui.gallery.model import THUMBNAIL_PX, Role
+from pgn_studio.gui.widgets.elided_label import elided_change
 
 RIGHT_COLOUR = QColor(0x00, 0x72, 0xB2)
 WRONG_COLOUR = QColor(0xD5, 0x5E, 0x00)
@@ -78,7 +79,7 @@ class GalleryDelegate(QStyledItemDelegate):
     ) -> None:
         centre = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
         painter.setPen(colour)
-        caption = metrics.elidedText(index.data(Role.CAPTION), Qt.TextElideMode.ElideMiddle, area.width())
+        caption = elided_change(QFontMetricsF(metrics), "", index.data(Role.CAPTION), area.width())
         painter.drawText(area, centre, caption)
         area.setTop(area.top() + metrics.lineSpacing())
         faint = QColor(colour)

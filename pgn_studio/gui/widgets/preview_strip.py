@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
     QFontMetricsF,
+    QHelpEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -17,14 +19,15 @@ from PySide6.QtGui import (
     QPalette,
     QPen,
 )
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.preview import PreviewImages, Triptych
+from pgn_studio.gui.widgets.elided_label import ARROW, elided_change
 
 ROWS = ("original", "perturbation", "perturbed")
 GAP = 4.0
-CAPTION_HEIGHT = 18.0
+CAPTION_HEIGHT = 18.0  # at the usual text size; larger texts have more
 PIN = "◆"
 MARKS = {"fixed": "✓", "broken": "✗", "both right": "", "both wrong": ""}
 
@@ -71,10 +74,36 @@ class PreviewStrip(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(600, int(3 * 50 + 2 * GAP + CAPTION_HEIGHT + 4))
+        return QSize(600, int(3 * 50 + 2 * GAP + self._caption_height() + 4))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(240, self.sizeHint().height())
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.FontChange:
+            self.updateGeometry()
+
+    def event(self, event: QEvent) -> bool:
+        """The column under the pointer in full; elsewhere the tooltip of the whole."""
+        if isinstance(event, QHelpEvent):
+            for column, cell in enumerate(self.cells()):
+                if cell.left() <= event.pos().x() <= cell.right():
+                    QToolTip.showText(event.globalPos(), self.tip(column), self)
+                    return True
+        return super().event(event)
+
+    def tip(self, column: int) -> str:
+        return f"<p>{html.escape(self._spoken(column))}</p><p>{html.escape(self.toolTip())}</p>"
+
+    def shown_caption(self, column: int) -> str:
+        """As it is painted."""
+        assert self._preview is not None
+        triptych = self._preview.triptychs[column]
+        pin = f"{PIN} " if triptych.index in self._pinned else ""
+        mark = f"{MARKS[triptych.outcome]} " if MARKS[triptych.outcome] else ""
+        room = self.cells()[column].width()
+        return elided_change(QFontMetricsF(self.font()), pin + mark, self._change(triptych), room)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -89,7 +118,7 @@ class PreviewStrip(QWidget):
             box = QRectF(0, row * (side + GAP), left - 8, side)
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
         for column, cell in enumerate(self.cells()):
-            self._paint_column(painter, self._preview.triptychs[column], cell)
+            self._paint_column(painter, column, cell)
             if self.hasFocus() and column == self._current:
                 painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Highlight), 1))
                 painter.drawRect(QRectF(cell.x(), 0, cell.width() - 1, self.height() - 1))
@@ -139,7 +168,7 @@ class PreviewStrip(QWidget):
             return ""
         triptych = self._preview.triptychs[column]
         pinned = ", pinned" if triptych.index in self._pinned else ""
-        return f"{self._name(triptych.label)}: {self._caption(triptych)}, {triptych.outcome}{pinned}"
+        return f"{self._name(triptych.label)}: {self._change(triptych)}, {triptych.outcome}{pinned}"
 
     def _left(self) -> float:
         """Where the first column begins: right of the rows' names."""
@@ -147,19 +176,22 @@ class PreviewStrip(QWidget):
         return max(metrics.horizontalAdvance(row) for row in ROWS) + 12
 
     def _side(self) -> float:
-        return (self.height() - CAPTION_HEIGHT - 2 * GAP - 4) / 3
+        return (self.height() - self._caption_height() - 2 * GAP - 4) / 3
 
-    def _caption(self, triptych: Triptych) -> str:
+    def _caption_height(self) -> float:
+        return max(CAPTION_HEIGHT, QFontMetricsF(self.font()).height() + 2)
+
+    def _change(self, triptych: Triptych) -> str:
         before, after = self._name(triptych.clean_prediction), self._name(triptych.perturbed_prediction)
-        change = before if before == after else f"{before} → {after}"
-        return f"{MARKS[triptych.outcome]} {change}".strip()
+        return before if before == after else f"{before}{ARROW}{after}"
 
     def _name(self, index: int) -> str:
         return self._classes[index] if 0 <= index < len(self._classes) else str(index)
 
-    def _paint_column(self, painter: QPainter, triptych: Triptych, cell: QRectF) -> None:
+    def _paint_column(self, painter: QPainter, column: int, cell: QRectF) -> None:
         """`cell` is the column's width and one image's height."""
-        side = cell.height()
+        assert self._preview is not None
+        triptych, side = self._preview.triptychs[column], cell.height()
         colors = current_theme().colors
         outlines = {"fixed": colors.good, "broken": colors.bad}
         color = QColor(outlines.get(triptych.outcome, colors.muted))
@@ -172,9 +204,6 @@ class PreviewStrip(QWidget):
             if row == 2 and triptych.outcome in outlines:
                 painter.setPen(QPen(color, 2))
                 painter.drawRect(target)
-        caption = QRectF(cell.x(), 3 * side + 2 * GAP + 2, cell.width(), CAPTION_HEIGHT)
+        caption = QRectF(cell.x(), 3 * side + 2 * GAP + 2, cell.width(), self._caption_height())
         painter.setPen(color)
-        metrics = QFontMetricsF(self.font())
-        pin = f"{PIN} " if triptych.index in self._pinned else ""
-        text = metrics.elidedText(pin + self._caption(triptych), Qt.TextElideMode.ElideRight, cell.width())
-        painter.drawText(caption, Qt.AlignmentFlag.AlignCenter, text)
+        painter.drawText(caption, Qt.AlignmentFlag.AlignCenter, self.shown_caption(column))

@@ -10,9 +10,11 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.config import PAPER_RECIPE, ClassifierSettings, DataSettings, Settings, TrainingSettings
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.gui.docks.setup_panel import SetupPanel
-from pgn_studio.gui.training.preview import to_qimage
+from pgn_studio.gui.training.preview import preview_images, to_qimage
 from pgn_studio.gui.widgets.gamma_control import LAST_POSITION, GammaControl, gamma_at, position_of
+from pgn_studio.gui.widgets.preview_strip import PreviewStrip
 from pgn_studio.gui.widgets.settings_form import SettingsForm
+from tests.gui.shell.conftest import preview_event
 
 
 def test_gamma_runs_from_zero_over_seven_decades() -> None:
@@ -94,3 +96,23 @@ def test_images_whose_rows_are_no_multiple_of_four_bytes_stay_straight(qtbot: Qt
     pixels[:] = 0  # the image owns its memory
     shown = [[image.pixelColor(x, y).getRgb()[:3] for x in range(5)] for y in range(7)]
     assert np.array_equal(np.array(shown), expected)
+
+
+LONG = ("great white shark", "black swan", "redshank", "spotted salamander")
+
+
+@pytest.mark.parametrize("width", [1600, 700, 420])
+def test_a_preview_s_label_keeps_the_class_that_an_image_has_become(qtbot: QtBot, width: int) -> None:
+    strip = PreviewStrip()
+    qtbot.addWidget(strip)
+    strip.set_classes(LONG)
+    strip.resize(width, 180)
+    strip.show_preview(preview_images(preview_event(1)))  # 1 → 0, 1 → 0, 2 → 2, 0 → 1
+    room = strip.cells()[0].width()
+    for column, (before, after) in enumerate([(1, 0), (1, 0), (2, 2), (0, 1)][: len(strip.cells())]):
+        shown = strip.shown_caption(column)
+        assert strip.fontMetrics().horizontalAdvance(shown) <= room + 1
+        if before != after and room > strip.fontMetrics().horizontalAdvance(f"✓ → {LONG[after]}"):
+            assert shown.endswith(f"→ {LONG[after]}")
+        for name in (LONG[before], LONG[after]):
+            assert name in strip.tip(column)
