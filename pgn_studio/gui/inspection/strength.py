@@ -22,6 +22,7 @@ from pgn_studio.gui.gallery.delegate import RIGHT_COLOUR, WRONG_COLOUR
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.strength import StrengthCurve
 
+UNKNOWN_COLOR = QColor(0x56, 0x60, 0x70)  # where nobody has said what is right
 LARGEST = 3.0
 STEP = 0.05  # of the slider, and of the curve that is asked for: every position is answered exactly
 STEPS = round(LARGEST / STEP)
@@ -120,7 +121,10 @@ class StrengthControl(QWidget):
 
 
 class ClassStrip(QWidget):
-    """Below the slider's groove: what the classifier says at each α, blue where it is right."""
+    """Below the slider's groove: what the classifier says at each α, blue where it is right.
+
+    Neither right nor wrong where the true class is not known.
+    """
 
     def __init__(self, slider: QSlider, parent: QWidget) -> None:
         super().__init__(parent)
@@ -147,6 +151,12 @@ class ClassStrip(QWidget):
         labels = [int(self._curve.row(0.0).argmax()), *(flip.after for flip in self._curve.flips)]
         return list(zip(edges[:-1], edges[1:], labels, strict=True))
 
+    def look_of(self, label: int) -> tuple[str, QColor]:
+        """The mark and the color of a class."""
+        if self._truth < 0:
+            return "", UNKNOWN_COLOR
+        return ("✓", RIGHT_COLOUR) if label == self._truth else ("✗", WRONG_COLOUR)
+
     def sizeHint(self) -> QSize:
         return QSize(100, max(HEIGHT_PX, self.fontMetrics().height()))
 
@@ -164,9 +174,9 @@ class ClassStrip(QWidget):
         painter.drawLine(int(here), 0, int(here), self.height())
 
     def _paint_span(self, painter: QPainter, area: QRectF, label: int) -> None:
-        right = label == self._truth
-        painter.fillRect(area.adjusted(0, 0, -1, 0), QColor(RIGHT_COLOUR if right else WRONG_COLOUR))
-        text = f"{'✓' if right else '✗'} {self._classes[label]}"
+        mark, color = self.look_of(label)
+        painter.fillRect(area.adjusted(0, 0, -1, 0), color)
+        text = f"{mark} {self._classes[label]}".lstrip()
         font = painter.font()
         font.setPixelSize(self.height() - 5)
         painter.setFont(font)

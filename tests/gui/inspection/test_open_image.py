@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 from PySide6.QtWidgets import QLabel, QPushButton
 
+from pgn_studio.gui.gallery.delegate import RIGHT_COLOUR, WRONG_COLOUR
 from pgn_studio.gui.inspection.page import InspectionPage
+from pgn_studio.gui.inspection.strength import UNKNOWN_COLOR
 from tests.gui.inspection.studies import CLASSES, Study
 
 if TYPE_CHECKING:
@@ -43,6 +45,22 @@ def test_an_image_file_is_perturbed_and_shown(qtbot: QtBot, page: InspectionPage
     assert float(page.findChild(QLabel, "size-linf").text()) == pytest.approx(0.15)
     qtbot.waitUntil(lambda: "red → green" in page.findChild(QLabel, "strength-flips").text())
     assert not page.findChild(QPushButton, "copy-figure").isEnabled()  # it is none of the split
+
+
+def test_an_image_whose_class_nobody_knows_is_neither_right_nor_wrong(
+    qtbot: QtBot, page: InspectionPage, picture: Path
+) -> None:
+    with qtbot.waitSignal(page.sample_shown):
+        page.open_image(picture)
+    strip = page.detail.strength.strip
+    qtbot.waitUntil(lambda: bool(strip.spans()))
+    assert all(strip.look_of(label) == ("", UNKNOWN_COLOR) for _, _, label in strip.spans())
+    assert "not known" in page.findChild(QLabel, "image-title").text()
+    shown = strip.grab().toImage()
+    seen = {shown.pixelColor(x, 2).name() for x in range(shown.width())}
+    assert not seen & {RIGHT_COLOUR.name(), WRONG_COLOUR.name()}
+    assert UNKNOWN_COLOR.name() in seen
+    assert not {"✓", "✗"} & set("".join(caption.text() for caption in page.detail.views._captions.values()))
 
 
 def test_the_gallery_takes_over_again(
