@@ -163,7 +163,8 @@ def _table(rows: Sequence[Row], title: str) -> Table:
     percent = terminal.percent
     table = Table(title=title, title_justify="left")
     table.add_column("")
-    for heading in ("clean", "perturbed", "8 bits", "fixed", "broken", "McNemar's p", "fooling rate", "RMS"):
+    rounded = ("8 bits", "fixed, 8 bits", "broken, 8 bits", "McNemar's p, 8 bits")
+    for heading in ("clean", "perturbed", *rounded, "fooling rate", "RMS"):
         table.add_column(heading, justify="right")
     for name, _, evaluation in rows:
         metrics = evaluation.metrics
@@ -172,9 +173,9 @@ def _table(rows: Sequence[Row], title: str) -> Table:
             percent(metrics.clean_accuracy),
             percent(metrics.perturbed_accuracy),
             percent(metrics.perturbed_accuracy_8bit),
-            str(metrics.fixed),
-            str(metrics.broken),
-            f"{metrics.mcnemar_p:.3g}",
+            str(metrics.fixed_8bit),
+            str(metrics.broken_8bit),
+            f"{metrics.mcnemar_p_8bit:.3g}",
             percent(metrics.fooling_rate),
             f"{metrics.rms_mean:.4g}",
         )

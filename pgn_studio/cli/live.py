@@ -108,10 +108,13 @@ def step_figures(steps: list[StepCompleted]) -> str:
 
 def epoch_line(event: EpochCompleted, total_epochs: int) -> str:
     """An epoch's figures on the validation images."""
+    known = event.fixed_8bit is not None
+    flips = f"fixed {event.fixed_8bit}  broken {event.broken_8bit}" if known else ""
     return (
         f"epoch {event.epoch}/{total_epochs}  validation {percent(event.clean_accuracy)} -> "
-        f"{percent(event.perturbed_accuracy)} (8 bits {percent(event.perturbed_accuracy_8bit)})  "
-        f"fixed {event.fixed}  broken {event.broken}  L2 norm {event.l2_mean:.3g}  RMS {event.rms_mean:.3f}  "
+        f"{percent(event.perturbed_accuracy_8bit)} after 8-bit rounding "
+        f"(before {percent(event.perturbed_accuracy)})  {flips}  "
+        f"L2 norm {event.l2_mean:.3g}  RMS {event.rms_mean:.3f}  "
         f"L_G {event.train_loss_g:.3f}  L_D {event.train_loss_d:.3f}  {duration(event.seconds)}"
         f"{'' if event.queries is None else f'  queries {event.queries:,}'}"
         f"{'  kept as best' if event.best else ''}"

@@ -317,8 +317,8 @@ class Studio(QObject):
         text = (
             f"{self.shown.now.name} on {measured.evaluation.split_title}: "
             f"{100 * metrics.clean_accuracy:.1f} % clean, "
-            f"{100 * metrics.perturbed_accuracy_8bit:.1f} % perturbed (8 bits), "
-            f"{metrics.fixed} fixed, {metrics.broken} broken"
+            f"{100 * metrics.perturbed_accuracy_8bit:.1f} % perturbed, {metrics.fixed_8bit} fixed, "
+            f"{metrics.broken_8bit} broken (after 8-bit rounding); RMS {metrics.rms_mean:.4f}"
         )
         self.message.emit(text)
         self._write(text)

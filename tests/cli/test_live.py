@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pgn_studio.cli import terminal
@@ -31,7 +33,8 @@ def test_a_run_as_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
         report(step(5))
         report(step(6, fixed=3))
         report(GammaChanged(7, 3.0))
-        report(EpochCompleted(1, 8, 3.0, 0.6, 0.7, 0.69, 9, 2, 1.5, 0.04, 0.5, 0.2, 61.0, True))
+        epoch = EpochCompleted(1, 8, 3.0, 0.6, 0.7, 0.69, 9, 2, 1.5, 0.04, 0.5, 0.2, 61.0, True)
+        report(replace(epoch, fixed_8bit=8, broken_8bit=3))
         report(Notice(8, "below-clean", "Accuracy fell.", "Raise --gamma."))
         report(CheckpointSaved(8, 1, "run"))
     out, err = capsys.readouterr()
@@ -44,7 +47,7 @@ def test_a_run_as_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     assert lines[2].startswith("epoch 1/2  step 5/8  L_G 0.500  L_D 0.200")
     assert "fixed 5  broken 2  accuracy 50.0 % -> 75.0 %  100 images/s" in lines[3]
     assert lines[4] == "gamma is 3 from step 7 on"
-    assert "validation 60.0 % -> 70.0 % (8 bits 69.0 %)  fixed 9  broken 2" in lines[5]
+    assert "validation 60.0 % -> 69.0 % after 8-bit rounding (before 70.0 %)  fixed 8  broken 3" in lines[5]
     assert lines[5].endswith("1:01  kept as best")
     assert lines[6] == "warning, step 8: Accuracy fell. Raise --gamma."
     assert len(lines) == 7
