@@ -16,6 +16,9 @@ from pgn_studio.gui.theme import current_theme
 
 LOG_FROM = 20.0  # an axis that spans more than this ratio is logarithmic
 MOST_LABELS = 40  # of γ beside points: more would hide each other
+_ROOM, _ALONE = 0.12, 0.5  # beside the points: of their span; of the RMS of a single one
+_LEAST_POINTS = 10.0  # of accuracy that the axis spans before that
+_EDGE = 1.0  # points beyond 0 and 100 %, for half of a dot
 _POINT_PX = 10
 _CHOSEN_PX = 15
 
@@ -104,7 +107,18 @@ class FrontierPlot(QFrame):
         self.clean.setPen(pg.mkPen(colors.muted, width=1, style=Qt.PenStyle.DashLine))
         self.clean.setPos(100 * float(model.figures.get("clean_accuracy") or 0.0))
         self.clean.show()
-        self.plot.autoRange(padding=0.12)
+        self._fit([*sizes], [100 * record.figures["perturbed_accuracy_8bit"] for record in self.records])
+
+    def _fit(self, sizes: list[float], accuracies: list[float]) -> None:
+        """All points with room around them, also one alone; no RMS below 0, no accuracy beyond 100 %."""
+        low, high = (np.log10([min(sizes), max(sizes)]) if self._logarithmic else (min(sizes), max(sizes)))
+        room = _ROOM * (high - low) or _ALONE * high
+        self.plot.setLimits(xMin=None if self._logarithmic else 0.0, yMin=-_EDGE, yMax=100 + _EDGE)
+        self.plot.setXRange(low - room if self._logarithmic else max(0.0, low - room), high + room, padding=0)
+        levels = [*accuracies, float(self.clean.value())]
+        room = _ROOM * max(max(levels) - min(levels), _LEAST_POINTS)
+        bottom, top = max(-_EDGE, min(levels) - room), min(100 + _EDGE, max(levels) + room)
+        self.plot.setYRange(bottom, top, padding=0)
 
     def _draw_points(self, chosen: RunRecord | None) -> None:
         colors = current_theme().colors
