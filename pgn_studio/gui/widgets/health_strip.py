@@ -50,6 +50,7 @@ class HealthStrip(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("health_strip")
+        self._past = False
         self._given: list[Notice] = []
         self._notices: list[Notice] = []  # the same, in the window's words
         self._icon = QLabel(self)
@@ -95,8 +96,12 @@ class HealthStrip(QFrame):
         levels = {notice.level for notice in holding(self._notices)}
         return "severe" if "severe" in levels else "warning" if "warning" in levels else "passed"
 
-    def show_notices(self, notices: Sequence[Notice]) -> None:
-        """The notices of a run so far, in their order; shows itself. Costs what is new."""
+    def show_notices(self, notices: Sequence[Notice], *, past: bool = False) -> None:
+        """The notices of a run so far, in their order; shows itself. Costs what is new.
+
+        `past`: of a run that is over, so that nothing of it asks for anything now.
+        """
+        self._past = past
         given = list(notices)
         grown = self._given == given[: len(self._given)]
         known = len(self._given) if grown else 0
@@ -122,19 +127,24 @@ class HealthStrip(QFrame):
         level = self.level
         worst = [notice for notice in holding(self._notices) if notice.level == level]
         word = WORDS[level] if worst else "Healthy"
-        shown = f"<b>{word}</b>"
+        when = "Recorded in this run: " if self._past else ""
+        shown = f"<b>{when}{word}</b>"
         if worst:
             newest = worst[-1]
             more = len(holding(self._notices)) - 1
             others = f" <i>And {more} more.</i>" if more else ""
             where = f"Step {newest.step:,}: " if newest.step else ""
-            shown += f"&nbsp;&nbsp;{where}{html.escape(newest.message)} {html.escape(newest.hint)}{others}"
+            hint = "" if self._past else f" {html.escape(newest.hint)}"
+            shown += f"&nbsp;&nbsp;{where}{html.escape(newest.message)}{hint}{others}"
         self._text.setText(shown)
-        self._icon.setPixmap(_icon(level).pixmap(_ICON_PX, _ICON_PX))
-        spoken = f"{word}. {worst[-1].message} {worst[-1].hint}" if worst else word
+        icon = colored_icon(_SHAPES[level], current_theme().colors.muted) if self._past else _icon(level)
+        self._icon.setPixmap(icon.pixmap(_ICON_PX, _ICON_PX))
+        spoken = f"{when}{word}"
+        if worst:
+            spoken += f". {worst[-1].message} {'' if self._past else worst[-1].hint}"
         self.setAccessibleName(f"Health of the run: {spoken}")
         self._text.setAccessibleName(self.accessibleName())
-        self.setProperty("level", level)
+        self.setProperty("level", "past" if self._past else level)
         self.style().unpolish(self)  # style sheets look at properties only when polishing
         self.style().polish(self)
 

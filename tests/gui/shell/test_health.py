@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QPoint, QPointF, Qt
 from PySide6.QtWidgets import QLabel, QListView
 from pytestqt.qtbot import QtBot
 
-from pgn_studio.core.training.events import Notice, NoticeLevel
+from pgn_studio.core.training.events import Notice, NoticeLevel, RunStarted
 from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.plots.live_plots import LivePlots
@@ -19,6 +19,7 @@ from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.bridge import TrainingBridge
 from pgn_studio.gui.training.history import RunHistory, holding
 from pgn_studio.gui.widgets.health_strip import HealthStrip
+from tests.gui.shell.driving import studio_of
 
 if TYPE_CHECKING:
     from conftest import FakeTrainer
@@ -272,3 +273,26 @@ def test_a_live_run_shows_them_as_they_come(
         return bool(page.plots.losses._cursor.value() == 20)
 
     qtbot.waitUntil(first_points_to_its_step)
+
+
+def test_what_is_recorded_in_a_run_from_disk_reads_as_past(strip: HealthStrip) -> None:
+    strip.show_notices([INFO, SEVERE], past=True)
+    assert "Recorded in this run: Problem" in text_of(strip)
+    assert "Step 8: G outran D" in text_of(strip)
+    assert "Raise γ" not in text_of(strip)  # there is nothing to be raised now
+    assert strip.property("level") == "past"
+    assert "Recorded" in strip.accessibleName()
+    strip.show_notices([INFO, SEVERE])
+    assert strip.property("level") == "severe"
+
+
+def test_a_reopened_run_s_warning_is_past_until_it_goes_on(window: MainWindow) -> None:
+    page = studio_of(window).training
+    told = {"event": "Notice", "step": 8, "code": "g-outran-d", "message": "G outran D.", "level": "severe"}
+    page.replay([{"event": "StepCompleted", "step": 9, "epoch": 1, "gamma": 1.0}, told])
+    assert page.health.property("level") == "past"
+    page.history.add_notice(SEVERE)
+    studio_of(window).session.bridge.started.emit(
+        RunStarted("run", 9, 40, 10, 4, "cpu", "fp32", 640, 100, 0.9, 0.95)
+    )
+    assert page.health.property("level") == "severe"
