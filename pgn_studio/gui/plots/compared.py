@@ -24,6 +24,7 @@ class ComparedRun:
     folder: str
     history: RunHistory
     dashes: Dashes = field(default=DASHES[0])
+    dataset: str = ""  # as its settings name it
 
 
 def dashed(line: Line, dashes: Dashes) -> tuple[Line, npt.NDArray[np.uint8]]:

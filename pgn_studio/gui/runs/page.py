@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class RunsPage(QWidget):
         self.setObjectName("runs_page")
         self.folder = runs_folder()
         self.active_folder = ""  # of the run that is under way: it cannot be deleted
+        self.active_status = ""  # what this window knows of it beyond its run.json: "paused"
         self._reading = False
         self._again = False  # asked for while it was being read
         self.model = RunsModel(self)
@@ -175,6 +177,7 @@ class RunsPage(QWidget):
     def _show(self, records: list[RunRecord]) -> None:
         self.details.save()
         kept = [record.path for record in self.chosen()]
+        records = [self._as_it_is(record) for record in records]
         first = not self.model.records
         self.model.show_records(records)
         selection = self.table.selectionModel()
@@ -186,6 +189,12 @@ class RunsPage(QWidget):
         if first:
             self.table.resizeColumnsToContents()
         self._selected()
+
+    def _as_it_is(self, record: RunRecord) -> RunRecord:
+        """run.json does not say that its run is paused."""
+        if self.active_status and str(record.path) == self.active_folder:
+            return replace(record, summary=replace(record.summary, status=self.active_status))
+        return record
 
     def _reading_failed(self, error: Exception) -> None:
         self.failed.emit("The runs cannot be listed", error)

@@ -15,13 +15,14 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QMessageBox, QPlainTextEdit, QP
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.annotations import Annotations, read_annotations
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.events import EpochCompleted, StepCompleted
+from pgn_studio.core.training.events import EpochCompleted, RunStarted, StepCompleted
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.runs.model import COLUMNS
 from pgn_studio.gui.runs.page import RunsPage
 from pgn_studio.gui.theme import current_theme
+from pgn_studio.gui.training.session import RunState
 
 # name: γ, accuracy after 8 bits, RMS
 RUNS = {"a": (1.0, 0.8, 0.2), "b": (10.0, 0.75, 0.1), "c": (30.0, 0.6, 0.05), "d": (3.0, 0.7, 0.3)}
@@ -295,3 +296,70 @@ def test_runs_are_open_by_keyboard(qtbot: QtBot, page: RunsPage, folder: Path) -
     with qtbot.waitSignal(page.open_wanted) as opened:
         qtbot.keyClick(table, Qt.Key.Key_Return)
     assert opened.args == [folder / "d"]
+
+
+@pytest.mark.parametrize(("accuracy", "rms"), [(0.6, 0.02), (1.0, 2e-4), (0.0, 3.0)])
+def test_the_frontier_of_one_run_has_no_impossible_axis(
+    qtbot: QtBot, page: RunsPage, folder: Path, accuracy: float, rms: float
+) -> None:
+    make_run(folder / "alone", 3.0, accuracy, rms, problem="adversarial")
+    page.refresh()
+    settled(qtbot, page)
+    page.select(folder / "alone")
+    assert [record.name for record in page.frontier.records] == ["alone"]
+    (left, right), (bottom, top) = page.frontier.plot.getPlotItem().vb.viewRange()
+    assert 0 <= left < rms < right
+    assert -1.5 <= bottom <= 100 * accuracy <= top <= 101.5
+    assert bottom <= 55 <= top  # the clean accuracy is in sight, too
+
+
+def listed(qtbot: QtBot, make_window: Callable[..., MainWindow], folder: Path, count: int) -> MainWindow:
+    window = make_window()
+    window.runs.page.folder = folder
+    window.tabs.setCurrentWidget(window.runs.page)
+    qtbot.waitUntil(lambda: len(window.runs.page.model.records) == count)
+    return window
+
+
+def test_a_paused_run_is_listed_as_paused(
+    qtbot: QtBot, make_window: Callable[..., MainWindow], folder: Path
+) -> None:
+    window = listed(qtbot, make_window, folder, len(RUNS))
+    page = window.runs.page
+    RunFolder.open(folder / "b").update(status="running")
+    page.active_folder = str(folder / "b")
+
+    def status() -> str:
+        return next(str(r.summary.status) for r in page.model.records if r.name == "b")
+
+    for state, shown in ((RunState.PAUSED, {"paused"}), (RunState.RUNNING, {"running", "interrupted"})):
+        window.runs._state_changed(state)
+        qtbot.waitUntil(lambda shown=shown: status() in shown)
+
+
+def test_a_comparison_goes_with_its_data_set_and_never_has_the_shown_run(
+    qtbot: QtBot, make_window: Callable[..., MainWindow], folder: Path, digits: Any, tmp_path: Path
+) -> None:
+    make_run(folder / "elsewhere", 3.0, 0.8, 0.2)
+    RunFolder.open(folder / "elsewhere").update(
+        settings=TrainingSettings.make(dataset=str(tmp_path), classifier="c").model_dump(mode="json")
+    )
+    window = listed(qtbot, make_window, folder, len(RUNS) + 1)
+    studio, page = window.studio, window.runs.page
+    assert studio is not None
+    studio.workspace._set_dataset(DataSettings(), digits)
+    studio.run_folder = str(folder / "a")
+    page.table.selectAll()
+    with qtbot.waitSignal(studio.message) as told:
+        press(qtbot, page, "run_compare_button")
+    assert "elsewhere" in told.args[0]
+    compared = [run.name for run in studio.training.compared]
+    assert sorted(compared) == ["b", "c", "d"]
+    event = RunStarted(str(folder / "b"), 0, 1, 1, 1, "cpu", "fp32", 9, 9, 0.5, 0.5)
+    studio.session.bridge.started.emit(event)
+    assert sorted(run.name for run in studio.training.compared) == ["c", "d"]
+    studio.workspace._set_dataset(DataSettings(), digits)  # read anew
+    assert len(studio.training.compared) == 2
+    studio.workspace._set_dataset(DataSettings(dataset=str(tmp_path)), digits)
+    assert studio.training.compared == ()
+    assert studio.training.compared_bar.isHidden()
