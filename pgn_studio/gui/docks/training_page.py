@@ -72,6 +72,8 @@ class TrainingPage(QWidget):
         self.memory.setProperty("role", "muted")
         self.memory.setToolTip("Memory of this process and, of a GPU, what its tensors take and torch holds")
         self._started: RunStarted | None = None
+        self._past = False  # what is shown is a run from disk
+        self._paused = False
         self._rates: deque[float] = deque(maxlen=RATE_STEPS)
         self.left = QLabel(self)
         self.left.setObjectName("run_left")
@@ -102,13 +104,18 @@ class TrainingPage(QWidget):
         """Show the curves of a run that lies on disk."""
         self._clear()
         self.history.replay(lines)
+        self._past = True
         steps = self.history.steps.column("step")
         self.position.setText(f"A run from disk, {int(steps[-1]):,} steps" if len(steps) else NO_STEPS)
         if len(steps):
             self.plots.refresh()
             self._show_health()
 
-    def compare(self, name: str, folder: str, lines: Sequence[dict[str, Any]]) -> bool:
+    @property
+    def compared(self) -> tuple[ComparedRun, ...]:
+        return tuple(self._compared)
+
+    def compare(self, name: str, folder: str, lines: Sequence[dict[str, Any]], dataset: str = "") -> bool:
         """Draw a run from disk beside the shown one; False when there are as many as can be told apart."""
         used = {run.dashes for run in self._compared if run.folder != folder}
         free = [dashes for dashes in DASHES if dashes not in used]
@@ -117,7 +124,7 @@ class TrainingPage(QWidget):
         history = RunHistory()
         history.replay(lines)
         others = [run for run in self._compared if run.folder != folder]
-        self._set_compared([*others, ComparedRun(name, folder, history, free[0])])
+        self._set_compared([*others, ComparedRun(name, folder, history, free[0], dataset)])
         return True
 
     @Slot(str)
@@ -139,13 +146,29 @@ class TrainingPage(QWidget):
 
     @Slot(object)
     def show_state(self, state: RunState) -> None:
-        if state is RunState.PAUSED:
-            self.rate.setText("paused")
-        elif state is RunState.STOPPING:
+        paused = state is RunState.PAUSED
+        if paused or self._paused:
+            self._show_pause(paused)
+        if state is RunState.STOPPING:
             self.rate.setText("stopping at the next step …")
+
+    def _show_pause(self, paused: bool) -> None:
+        """Nothing moves meanwhile: it must not look as if the program hung."""
+        self._paused = paused
+        self.bar.setEnabled(not paused)
+        self.rate.setText("paused" if paused else "")
+        self.left.setVisible(not paused and bool(self.left.text()))
+        if paused:
+            self.banner.show_message(
+                "Paused.", hint="Resume goes on where it stands (Space); the pause counts for no time.",
+                kind="warning",
+            )  # fmt: skip
+        else:
+            self.banner.hide()
 
     def _clear(self) -> None:
         self._started = None
+        self._past = False
         self.history.clear()
         self.strip.clear()
         self.banner.hide()
@@ -217,7 +240,7 @@ class TrainingPage(QWidget):
 
     @Slot(object)
     def _start(self, event: RunStarted) -> None:
-        self._started = event
+        self._started, self._past = event, False
         self.history.keep_until(event.first_step)
         self.history.describe(images=event.train_images, steps=event.steps_per_epoch, val=event.val_images)
         self._show_health()
@@ -245,7 +268,8 @@ class TrainingPage(QWidget):
 
     @Slot(object)
     def _show_vitals(self, vitals: Vitals) -> None:
-        self._show_beside_bar(self._left.say(vitals.seconds_left), str(vitals.memory))
+        left = "" if self._paused else self._left.say(vitals.seconds_left)
+        self._show_beside_bar(left, str(vitals.memory))
 
     def _show_beside_bar(self, left: str, memory: str) -> None:
         """What is empty takes no room: the bar ends where the plots end."""
@@ -272,7 +296,7 @@ class TrainingPage(QWidget):
         self._show_health()
 
     def _show_health(self) -> None:
-        self.health.show_notices(self.history.notices)
+        self.health.show_notices(self.history.notices, past=self._past)
         self.plots.mark_notices()
 
     @Slot(object)

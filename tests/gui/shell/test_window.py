@@ -207,6 +207,29 @@ def drop(window: MainWindow, path: Path) -> None:
     QApplication.sendEvent(window, QDropEvent(QPointF(5, 5), *rest))
 
 
+def test_a_pause_is_said_across_the_page(
+    qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
+) -> None:
+    trainer.steps = FOREVER
+    studio = studio_of(window)
+    page = studio.training
+    with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
+        press(qtbot, window, "start_button")
+    press(qtbot, window, "pause_button")
+    assert page.banner.isVisible()
+    assert "Paused" in child(page, QLabel, "banner_text").text()
+    assert not page.bar.isEnabled()
+    press(qtbot, window, "pause_button")
+    assert page.banner.isHidden()
+    assert page.bar.isEnabled()
+    press(qtbot, window, "pause_button")
+    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
+        press(qtbot, window, "stop_button")
+    assert "Stopped and kept" in child(page, QLabel, "banner_text").text()
+    assert "epoch" in child(page, QLabel, "banner_text").text()
+    assert page.bar.isEnabled()
+
+
 def test_a_dropped_folder_without_images_is_an_error_in_a_dialog(
     qtbot: QtBot, window: MainWindow, tmp_path: Path
 ) -> None:
