@@ -276,11 +276,13 @@ class MainWindow(QMainWindow):
     def _run_state_changed(self, state: RunState) -> None:
         if self.studio is None:
             return
-        setup = self.studio.setup
+        studio, setup = self.studio, self.studio.setup
         self._run_actions["start"].setEnabled(setup.start_button.isEnabled())
         self._run_actions["pause"].setEnabled(setup.pause_button.isEnabled())
         self._run_actions["stop"].setEnabled(setup.stop_button.isEnabled())
         self._run_actions["continue"].setEnabled(setup.continue_button.isEnabled())
+        asks = "…" if studio.continuation.asks else ""
+        self._run_actions["continue"].setText(self._run_actions["continue"].text().rstrip("…") + asks)
 
     @Slot(str)
     def _say(self, text: str) -> None:

@@ -95,6 +95,7 @@ class Studio(QObject):
         setup.pause_wanted.connect(self.session.toggle_pause)
         setup.stop_wanted.connect(self.session.stop)
         setup.gamma_changed.connect(self.session.set_gamma)
+        setup.refused.connect(self.message)
 
     def _wire_workspace(self) -> None:
         workspace = self.workspace
@@ -250,11 +251,14 @@ class Studio(QObject):
     @Slot()
     def _settings_restored(self) -> None:
         self._set_device("device")
+        self._set_device("epochs")
 
     @Slot(str)
     def _set_device(self, field: str) -> None:
         if field == "device":
             self.workspace.device = str(self.setup.main.values()["device"])
+        elif field == "epochs":  # whether Continue asks for more
+            self.refresh()
 
     def begin(self, job: TrainingJob, history: Sequence[dict[str, Any]] = ()) -> None:
         """Train; `history` is what a run that goes on has told before."""
@@ -360,6 +364,7 @@ class Studio(QObject):
             reason=reason,
             continuing=self.shown.continuing(subject),
         )
+        self.setup.name_continue(asks=self.continuation.asks)
         self.run_state_changed.emit(state)
 
     def _write(self, line: str) -> None:

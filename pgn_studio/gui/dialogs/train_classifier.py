@@ -111,6 +111,7 @@ class TrainClassifierDialog(QDialog):
         layout.addWidget(self.bar)
         layout.addWidget(self.told)
         layout.addWidget(buttons)
+        self.form.refused.connect(self.told.setText)
         browse.clicked.connect(self._browse)
         self.train_button.clicked.connect(self._train)
         self.stop_button.clicked.connect(self.stop)

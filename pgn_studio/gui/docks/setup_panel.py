@@ -54,6 +54,7 @@ class SetupPanel(QWidget):
     pause_wanted = Signal()
     stop_wanted = Signal()
     gamma_changed = Signal(float)
+    refused = Signal(str)  # a field put back what was typed
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,7 +72,7 @@ class SetupPanel(QWidget):
         self.main.add_fields(RUN_FIELDS)
         self.start_button = self._button("Start", "start_button", "Train a PGN (Ctrl+Return)")
         self.start_button.setProperty("role", "primary")
-        self.continue_button = self._button("Continue…", "continue_button", "")
+        self.continue_button = self._button("Continue", "continue_button", "")
         self.pause_button = self._button("Pause", "pause_button", "Pause or go on (Space)")
         self.stop_button = self._button("Stop", "stop_button", "Stop and keep what was learned (Ctrl+.)")
         self.reason = QLabel(self)
@@ -87,6 +88,8 @@ class SetupPanel(QWidget):
         self.undo = SettingsUndo(forms, self.gamma, self)  # after those whose fields join a choice's step
         self.undo.restored.connect(self._note_usual)
         self.gamma.changed.connect(self.gamma_changed)
+        for part in (self.data.form, self.main, self.advanced, self.gamma):
+            part.refused.connect(self.refused)
         self.start_button.clicked.connect(self.start_wanted)
         self.continue_button.clicked.connect(self.continue_wanted)
         self.pause_button.clicked.connect(self.pause_wanted)
@@ -159,6 +162,10 @@ class SetupPanel(QWidget):
         if keyboard is self or (keyboard in buttons and not keyboard.isEnabled()):
             # Else Qt hands it to whatever comes next, where Space means something.
             (self.pause_button if self.pause_button.isEnabled() else self).setFocus()
+
+    def name_continue(self, *, asks: bool) -> None:
+        """An ellipsis where a dialog comes first."""
+        self.continue_button.setText("Continue…" if asks else "Continue")
 
     def sizeHint(self) -> QSize:
         return QSize(330, 640)

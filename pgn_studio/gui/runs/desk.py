@@ -71,7 +71,7 @@ class RunsDesk(QObject):
 
     def _in_the_way(self, record: RunRecord) -> str:
         """Why a run cannot be compared with the one that is shown."""
-        if str(record.path) in (self.page.active_folder, self._studio.run_folder):
+        if str(record.path) in (self.page.active_folder, self._studio.shown.folder):
             return "it is the run that is shown"
         if self._studio.workspace.dataset is not None and not self._is_loaded(_dataset_of(record)):
             return "it is of another data set"

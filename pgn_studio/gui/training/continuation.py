@@ -53,22 +53,36 @@ class Continuation(QObject):
         studio = self._studio
         if studio.session.active or not self._possible() or studio.workspace.problem():
             return
-        from pgn_studio.core.runs import RunFolder
-
         try:
-            run = RunFolder.open(Path(studio.shown.folder))
-            done = run.settings.epochs or 0
-            completed = run.run_json.get("status") == "completed"
+            done = self._epochs_done()
         except PgnStudioError as error:
             studio.show_problem("The run cannot be continued", error)
             return
-        if not completed or self._wished_epochs() > done:
+        if done is None or self._wished_epochs() > done:
             self.go_on()
             return
         self.dialog = MoreEpochsDialog(done, self._window)
         self.dialog.chosen.connect(self.go_on)
         self.dialog.finished.connect(self.dialog.deleteLater)
         self.dialog.open()
+
+    @property
+    def asks(self) -> bool:
+        """Whether `ask` opens a dialog."""
+        if not self._possible():
+            return False
+        try:
+            done = self._epochs_done()
+        except PgnStudioError:  # told when it is tried
+            return False
+        return done is not None and self._wished_epochs() <= done
+
+    def _epochs_done(self) -> int | None:
+        """Of a run that has done all of its epochs. Raises PgnStudioError."""
+        from pgn_studio.core.runs import RunFolder
+
+        run = RunFolder.open(Path(self._studio.shown.folder))
+        return (run.settings.epochs or 0) if run.run_json.get("status") == "completed" else None
 
     @Slot(int)
     def go_on(self, epochs: int = 0) -> None:

@@ -37,6 +37,7 @@ class GammaControl(QWidget):
 
     changed = Signal(float)  # by the user
     seized = Signal()  # the slider's handle, for a drag
+    refused = Signal(str)  # what was typed was put back, and what had been expected
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,6 +62,7 @@ class GammaControl(QWidget):
         self._slider.valueChanged.connect(self._slid)
         self._slider.sliderPressed.connect(self.seized)
         self._number.value_edited.connect(self._typed)
+        self._number.refused.connect(self._tell_refused)
 
     @property
     def value(self) -> float:
@@ -82,6 +84,10 @@ class GammaControl(QWidget):
         gamma = gamma_at(position)
         self._number.set_value(gamma)
         self.changed.emit(gamma)
+
+    @Slot(str)
+    def _tell_refused(self, expected: str) -> None:
+        self.refused.emit(f"γ: {expected}")
 
     @Slot(float)
     def _typed(self, gamma: float) -> None:

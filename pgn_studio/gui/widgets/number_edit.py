@@ -1,26 +1,25 @@
-"""A line edit for a number over many orders of magnitude (0.0003, 2e-3, 1000)."""
+"""Editors for numbers that say what they expected when they put something back."""
 
 from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QLocale, Signal, Slot
-from PySide6.QtGui import QDoubleValidator
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtCore import QPoint, Signal, Slot
+from PySide6.QtGui import QValidator
+from PySide6.QtWidgets import QLineEdit, QSpinBox, QToolTip, QWidget
+
+TOLD_MS = 8000
 
 
 class NumberEdit(QLineEdit):
-    """Shows the shortest form of a float; a text that is no number in range is put back."""
+    """A number over many orders of magnitude (0.0003, 2e-3, 1000), in its shortest form."""
 
     value_edited = Signal(float)  # by the user only
+    refused = Signal(str)  # what was expected, after a text that is no number in range was put back
 
     def __init__(self, value: float, *, low: float, high: float, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._low, self._high = low, high
-        validator = QDoubleValidator(self)
-        validator.setLocale(QLocale.c())  # a point, whatever the country: the files say it so too
-        validator.setNotation(QDoubleValidator.Notation.ScientificNotation)
-        self.setValidator(validator)
         self._value = value
         self.set_value(value)
         self.editingFinished.connect(self._accept)
@@ -41,9 +40,43 @@ class NumberEdit(QLineEdit):
         except ValueError:
             entered = math.nan
         if not self._low <= entered <= self._high:
+            told = expected("a number", self._low, self._high, self.text(), f"{self._value:g}")
             self.set_value(self._value)
+            tell(self, told)
+            self.refused.emit(told)
             return
         if f"{entered:g}" != f"{self._value:g}":
             self._value = entered
             self.value_edited.emit(entered)
         self.set_value(self._value)
+
+
+class IntegerEdit(QSpinBox):
+    """A spin box that says why it puts a number out of its range back."""
+
+    refused = Signal(str)
+
+    def fixup(self, text: str) -> str:
+        """Called when the keyboard leaves a text that cannot stay."""
+        lowest = self.minimum() + bool(self.specialValueText())  # that one stands for nothing given
+        told = expected("a whole number", lowest, self.maximum(), text, self.text_of(self.value()))
+        if self.validate(text, 0)[0] is not QValidator.State.Acceptable:  # type: ignore[index]
+            tell(self, told)
+            self.refused.emit(told)
+        return super().fixup(text)
+
+    def text_of(self, value: int) -> str:
+        special = self.specialValueText()
+        return special if special and value == self.minimum() else self.textFromValue(value)
+
+
+def expected(kind: str, low: float, high: float, came: str, stays: str) -> str:
+    """What to say of a text that was put back."""
+    most = f" to {high:g}" if high < 2**31 - 1 else " on"
+    point = " Write a point, not a comma." if "," in came else ""
+    return f"Expected {kind} from {low:g}{most}, got “{came}”: {stays} stays.{point}"
+
+
+def tell(widget: QWidget, text: str) -> None:
+    """Right below the field, for a while."""
+    QToolTip.showText(widget.mapToGlobal(QPoint(0, widget.height())), text, widget, widget.rect(), TOLD_MS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -13,13 +14,12 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QLineEdit,
-    QSpinBox,
     QWidget,
 )
 
 from pgn_studio.core.config import Settings
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.gui.widgets.number_edit import NumberEdit
+from pgn_studio.gui.widgets.number_edit import IntegerEdit, NumberEdit
 
 # What people read instead of the file's words.
 LABELS: dict[str, str] = {
@@ -73,6 +73,7 @@ class SettingsForm(QWidget):
     """Labelled editors for some fields of a settings class; tooltips are the fields' descriptions."""
 
     edited = Signal(str)  # the field the user changed
+    refused = Signal(str)  # which field put a text back, and what it had expected
 
     def __init__(
         self,
@@ -153,8 +154,13 @@ class SettingsForm(QWidget):
         editor.widget.setToolTip(f"<p>{field.description}</p>")  # a paragraph wraps
         editor.widget.setProperty("field", name)
         editor.edited.connect(self._tell)
+        if isinstance(editor.widget, NumberEdit | IntegerEdit):
+            editor.widget.refused.connect(partial(self._tell_refused, label_of(name)))
         self._editors[name] = editor
         self._layout.addRow(label_of(name), editor.widget)
+
+    def _tell_refused(self, label: str, expected: str) -> None:
+        self.refused.emit(f"{label}: {expected}")
 
     @Slot()
     def _tell(self) -> None:
@@ -213,7 +219,7 @@ def _suggested(texts: Sequence[str]) -> Editor:
 
 
 def _integer(low: int, high: int, *, optional: bool) -> Editor:
-    box = QSpinBox()
+    box = IntegerEdit()
     empty = low - 1  # one below the range stands for "not given"
     box.setRange(empty if optional else low, min(high, INTEGER_MAX))
     box.setGroupSeparatorShown(False)

@@ -196,6 +196,7 @@ def test_paused_resumed_and_stopped_by_the_buttons(qtbot: QtBot, real: MainWindo
     assert Path(end.args[0].pgn_path).is_file()
 
     goes_on = end.args[0].step
+    assert child(real, QPushButton, "continue_button").text() == "Continue"
     with qtbot.waitSignal(studio.session.bridge.started, timeout=PATIENCE_MS) as start:
         press(qtbot, real, "continue_button")
     assert start.args[0].first_step == goes_on
@@ -223,8 +224,14 @@ def test_a_completed_run_asks_how_many_more_epochs_and_trains_them(qtbot: QtBot,
 def test_more_epochs_in_the_set_up_need_no_question(qtbot: QtBot, real: MainWindow) -> None:
     studio = studio_of(real)
     train(qtbot, real)
-    studio.setup.fill({"epochs": 3})
+    button, action = (
+        child(real, QPushButton, "continue_button"),
+        child(real, QAction, "action_continue_the_shown_run"),
+    )
+    assert [button.text()[-1], action.text()[-1]] == ["…", "…"]  # a dialog would come
+    child(real, QSpinBox, "epochs_field").setValue(3)
+    assert "…" not in button.text() + action.text()
     with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS) as end:
-        child(real, QAction, "action_continue_the_shown_run").trigger()
+        action.trigger()
     assert studio.continuation.dialog is None
     assert end.args[0].epoch == 3

@@ -30,6 +30,7 @@ from pgn_studio.gui.plots.series_plot import SeriesPlot
 from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.widgets.collapsible import Collapsible
 from tests.gui.shell.driving import child, studio_of
 
 if TYPE_CHECKING:
@@ -205,6 +206,38 @@ def drop(window: MainWindow, path: Path) -> None:
     QApplication.sendEvent(window, enter)
     assert enter.isAccepted()
     QApplication.sendEvent(window, QDropEvent(QPointF(5, 5), *rest))
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "expected"),
+    [
+        ("gamma_number", "abc", "got “abc”"),
+        ("gamma_number", "-3", "from 0"),
+        ("gamma_number", "0,5", "Write a point"),
+        ("gamma_number", "nan", "got “nan”"),
+        ("gamma_number", "", "got “”"),
+        ("learning_rate_g_field", "1e99x", "Learning rate G"),
+        ("batch_size_field", "1", "got “1”"),
+        ("val_fraction_field", "7", "got “7”"),
+    ],
+)
+def test_what_a_field_puts_back_is_said(
+    qtbot: QtBot, shown: MainWindow, name: str, typed: str, expected: str
+) -> None:
+    for part in shown.findChildren(Collapsible):
+        part.toggle.setChecked(True)
+    field = child(shown, QWidget, name)
+    field.setFocus()
+    qtbot.waitUntil(field.hasFocus)
+    before = field.text()
+    field.selectAll()
+    qtbot.keyClick(field, Qt.Key.Key_Backspace)
+    qtbot.keyClicks(field, typed)
+    with qtbot.waitSignal(studio_of(shown).message) as told:
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert expected in told.args[0]
+    assert field.text() == before
+    assert expected.split()[-1] in shown.statusBar().currentMessage()
 
 
 def test_a_pause_is_said_across_the_page(
