@@ -86,6 +86,7 @@ class Studio(QObject):
         setup.data.requested.connect(self.load_dataset)
         setup.data.folder_wanted.connect(self.choose_dataset)
         setup.data.skipped_wanted.connect(self.show_skipped)
+        setup.data.own_size_wanted.connect(self.workspace.read_at_own_size)
         setup.classifier.open_wanted.connect(self.choose_classifier)
         setup.classifier.train_wanted.connect(self.classifier_training.open)
         setup.main.edited.connect(self._set_device)
@@ -107,6 +108,7 @@ class Studio(QObject):
         workspace.failed.connect(self.show_problem)
         workspace.task_started.connect(self.refresh)
         workspace.task_ended.connect(self.refresh)
+        workspace.task_ended.connect(self._show_loaded)
         self.inspection.status.connect(self.message)
         self.inspection.failed.connect(self.show_problem)
         self.training.inspect_wanted.connect(self.inspect_shown)
@@ -278,8 +280,11 @@ class Studio(QObject):
         data = self.workspace.data_settings
         self.setup.fill_data(data, name=f"Settings of {dataset.name}")
         self.setup.data.show_dataset(dataset)
+        self.setup.data.show_reduced(dataset.image_size, self.workspace.reduced_from)
         self.setup.classifier.forget_accuracy()
         told = f"Loaded {dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px"
+        if self.workspace.reduced_from is not None:
+            told += f" (the open classifier's; their own is {self.workspace.reduced_from} px)"
         self.message.emit(told + self.borrowed.give_back(data.dataset))
         self.training.set_classes(dataset.classes)
         self.training.samples.forget_pins()
@@ -287,6 +292,12 @@ class Studio(QObject):
             self._state.add_recent("datasets", data.dataset)
         self._write(f"{told}.")
         self.refresh()
+
+    @Slot()
+    def _show_loaded(self) -> None:
+        """A data set that could not be loaded, or was given up, does not stay chosen."""
+        if self.workspace.dataset is not None and not self.workspace.busy:
+            self.setup.data.choose(self.workspace.data_settings.dataset)
 
     @Slot(object)
     def _classifier_changed(self, classifier: Any) -> None:

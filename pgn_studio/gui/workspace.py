@@ -69,6 +69,7 @@ class Workspace(TaskQueue):
         self.source = ClassifierSource("")
         self.known: Callable[[], Mapping[str, ClassifierSource]] = dict  # of files that were opened before
         self.data_settings = DataSettings()
+        self.reduced_from: int | None = None  # the images' own size, where the classifier's is smaller
         self.device = "auto"
         self.precision = "auto"
 
@@ -104,11 +105,16 @@ class Workspace(TaskQueue):
     def load_dataset(self, settings: DataSettings) -> None:
         """Read a data set; without an image size, at the classifier's if there is one."""
         size = self.classifier.info.image_size if self.classifier else None
-        resolved = settings if settings.image_size else settings.updated(image_size=size)
-        name = Path(settings.dataset).name
-        self._enqueue(
-            f"Loading {name}", partial(_load_dataset, resolved), partial(self._set_dataset, settings)
-        )
+        work = partial(_load_whole, settings)
+        if settings.image_size is None and size is not None:
+            work = partial(_load_reduced, settings.updated(image_size=size))
+        self._enqueue(f"Loading {Path(settings.dataset).name}", work, partial(self._set_loaded, settings))
+
+    @Slot()
+    def read_at_own_size(self) -> None:
+        """The images that were reduced to the classifier's size."""
+        if self.reduced_from is not None:
+            self.load_dataset(self.data_settings.updated(image_size=self.reduced_from))
 
     def load_classifier(self, source: ClassifierSource) -> None:
         work, done = partial(_load_classifier, source, self._classes), partial(self.use_classifier, source)
@@ -153,8 +159,15 @@ class Workspace(TaskQueue):
 
     # ------------------------------------------------------------------ results
 
-    def _set_dataset(self, settings: DataSettings, dataset: ImageDataset) -> None:
+    def _set_loaded(self, settings: DataSettings, loaded: tuple[ImageDataset, int | None]) -> None:
+        dataset, own = loaded
+        self._set_dataset(settings, dataset, reduced_from=own)
+
+    def _set_dataset(
+        self, settings: DataSettings, dataset: ImageDataset, *, reduced_from: int | None = None
+    ) -> None:
         self.data_settings = settings
+        self.reduced_from = reduced_from
         self.dataset = self._divided(dataset)
         self.dataset_changed.emit(self.dataset)
         self._measure_accuracy()
@@ -204,6 +217,7 @@ class Workspace(TaskQueue):
     def _take(self, opened: MeasuredPgn | ReopenedRun) -> None:
         """The data set and the classifier."""
         self.data_settings = opened.data_settings
+        self.reduced_from = None
         if opened.dataset is not self.dataset:
             self.dataset = opened.dataset
             self.dataset_changed.emit(opened.dataset)
@@ -253,6 +267,19 @@ def _load_dataset(settings: DataSettings, progress: Progress) -> ImageDataset:
     from pgn_studio.core.data.sources import load_dataset
 
     return load_dataset(settings, progress=progress)
+
+
+def _load_whole(settings: DataSettings, progress: Progress) -> tuple[ImageDataset, None]:
+    return _load_dataset(settings, progress), None
+
+
+def _load_reduced(settings: DataSettings, progress: Progress) -> tuple[ImageDataset, int | None]:
+    """At the classifier's size; with the images' own where that is larger."""
+    from pgn_studio.core.data.folder import own_size
+
+    dataset = _load_dataset(settings, progress)
+    own = own_size(dataset)
+    return dataset, own if own is not None and own > dataset.image_size else None
 
 
 def _load_classifier(

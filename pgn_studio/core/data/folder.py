@@ -121,13 +121,24 @@ def load_folder(
     )
 
 
+def own_size(dataset: ImageDataset) -> int | None:
+    """At which size the files of a data set would be read by themselves; None where it has no files."""
+    train = dataset.split("train")
+    paths = [train.path(index) for index in range(0, len(train), max(1, len(train) // _SIZE_SAMPLE))]
+    files = [path for path in paths if path is not None]
+    return _typical_size(files) if files else None
+
+
 def _own_size(root: Path, files: Sequence[FoundFile]) -> int:
-    """The typical shorter side of the images, from some headers, between 8 and 224 pixels."""
-    step = max(1, len(files) // _SIZE_SAMPLE)
+    return _typical_size([root / file.name for file in files[:: max(1, len(files) // _SIZE_SAMPLE)]])
+
+
+def _typical_size(files: Sequence[Path]) -> int:
+    """The typical shorter side of the images, from their headers, between 8 and 224 pixels."""
     sides = []
-    for file in files[::step]:
+    for file in files:
         try:
-            with Image.open(root / file.name, formats=image_formats()) as image:
+            with Image.open(file, formats=image_formats()) as image:
                 sides.append(min(image.size))
         except Exception:  # noqa: BLE001 - verification will say what is wrong with it
             continue

@@ -76,6 +76,7 @@ class DataCard(QGroupBox):
     requested = Signal()
     folder_wanted = Signal()
     skipped_wanted = Signal()
+    own_size_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Data set", parent)
@@ -100,6 +101,14 @@ class DataCard(QGroupBox):
         self.skipped.setToolTip("List these files, each with the reason")
         self.skipped.setFlat(True)
         self.skipped.hide()
+        self.reduced = QLabel(self)
+        self.reduced.setObjectName("reduced_note")
+        self.reduced.setWordWrap(True)
+        self.reduced.hide()
+        self.own_size = QPushButton(self)
+        self.own_size.setObjectName("own_size_button")
+        self.own_size.setToolTip("<p>Read the images anew; a classifier for that size is then needed</p>")
+        self.own_size.hide()
         self.form = SettingsForm(DataSettings, MORE_DATA_FIELDS)
         row = QHBoxLayout()
         row.addWidget(self.combo, 1)
@@ -109,11 +118,14 @@ class DataCard(QGroupBox):
         layout.addLayout(row)
         layout.addWidget(self.summary)
         layout.addWidget(self.skipped)
+        layout.addWidget(self.reduced)
+        layout.addWidget(self.own_size)
         layout.addWidget(Collapsible("Size, classes, split", self.form, self))
         self.combo.activated.connect(self._request)
         self.load_button.clicked.connect(self._request)
         self.open_button.clicked.connect(self.folder_wanted)
         self.skipped.clicked.connect(self.skipped_wanted)
+        self.own_size.clicked.connect(self.own_size_wanted)
 
     def settings(self) -> DataSettings:
         """Raises ConfigError for what cannot be."""
@@ -149,6 +161,14 @@ class DataCard(QGroupBox):
         count = len(dataset.skipped)
         self.skipped.setText(f"{count:,} unreadable {'file' if count == 1 else 'files'} skipped: show")
         self.skipped.setVisible(count > 0)
+
+    def show_reduced(self, size: int, own: int | None) -> None:
+        """Where the images were reduced because of the classifier, `own` is the size that they have."""
+        note = f"Reduced to {size} px because the open classifier takes {size} px."
+        self.reduced.setText("" if own is None else note)
+        self.own_size.setText("" if own is None else f"Read at their own {own} px")
+        for widget in (self.reduced, self.own_size):
+            widget.setVisible(own is not None)
 
     @Slot()
     def _request(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import (
@@ -274,9 +275,39 @@ def test_a_dropped_folder_without_images_is_an_error_in_a_dialog(
     assert studio.error_dialog.hint.text()
     studio.error_dialog.close()
     assert studio.workspace.dataset is not None  # what was loaded stays, and is named
-    assert studio.setup.data.combo.currentText() == "empty"  # kept for another try
+    combo = studio.setup.data.combo
+    qtbot.waitUntil(lambda: combo.currentText() == "Digits (bundled)")
+    assert combo.findText("empty") >= 0  # kept for another try
     assert child(window, QLabel, "dataset_summary").text().startswith("<b>Digits (bundled)</b>")
     qtbot.waitUntil(lambda: not studio.workspace.busy)
+
+
+def test_photographs_are_not_reduced_to_the_classifier_s_size_without_a_word(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    for name, shade in (("dark", 20), ("light", 220)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(6):
+            picture = Image.new("RGB", (64, 48), (shade, number, shade))
+            picture.save(tmp_path / "photos" / name / f"{number}.png")
+    studio = studio_of(window)
+    data = studio.setup.data
+    assert data.reduced.isHidden()
+    with qtbot.waitSignal(studio.workspace.dataset_changed, timeout=20_000):
+        drop(window, tmp_path / "photos")
+    assert studio.workspace.dataset is not None
+    assert studio.workspace.dataset.image_size == 16  # the digits' classifier is still open
+    assert "16 px" in data.reduced.text()
+    assert not data.reduced.isHidden()
+    assert "48 px" in window.statusBar().currentMessage()
+    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=20_000)
+    with qtbot.waitSignal(studio.workspace.dataset_changed, timeout=20_000):
+        press(qtbot, window, "own_size_button")
+    assert studio.workspace.dataset.image_size == 48
+    assert data.reduced.isHidden()
+    assert data.own_size.isHidden()
+    assert data.combo.currentText() == "photos"
+    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=20_000)
 
 
 def test_a_dropped_classifier_is_loaded_and_remembered(
