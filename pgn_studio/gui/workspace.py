@@ -269,7 +269,7 @@ def _load_dataset(settings: DataSettings, progress: Progress) -> ImageDataset:
     return load_dataset(settings, progress=progress)
 
 
-def _load_whole(settings: DataSettings, progress: Progress) -> tuple[ImageDataset, None]:
+def _load_whole(settings: DataSettings, progress: Progress) -> tuple[ImageDataset, int | None]:
     return _load_dataset(settings, progress), None
 
 

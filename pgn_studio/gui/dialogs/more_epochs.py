@@ -25,7 +25,7 @@ class MoreEpochsDialog(QDialog):
         self.more = QSpinBox(self)
         self.more.setObjectName("more_epochs")
         self.more.setAccessibleName("More epochs")
-        self.more.setToolTip("On top of those that the run has done")
+        self.more.setToolTip("How many the run trains beyond those that it has done")
         self.more.setRange(1, max(1, MOST_EPOCHS - done))
         self.more.setValue(min(done, self.more.maximum()) if done else 10)
         self.total = QLabel(self)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from pgn_studio.core.annotations import LONGEST_NAME, Annotations, parse_tags
 from pgn_studio.core.run_records import RunRecord
+from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.widgets.settings_form import LABELS, label_of
 
 SAVE_AFTER_MS = 800  # of quiet while notes are typed
@@ -58,7 +59,6 @@ class RunDetails(QWidget):
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setShowGrid(False)
-        table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + 8)
         table.horizontalHeader().hide()
         table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         table.horizontalHeader().setStretchLastSection(True)
@@ -72,6 +72,9 @@ class RunDetails(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.damage)
         layout.addWidget(table, 1)
+        self._table = table
+        current_theme().changed.connect(self._fit)
+        self._fit()
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(SAVE_AFTER_MS)
@@ -81,6 +84,13 @@ class RunDetails(QWidget):
         self.name.editingFinished.connect(self.save)
         self.tags.editingFinished.connect(self.save)
         self.show_record(None)
+
+    @Slot()
+    def _fit(self) -> None:
+        """Rows and notes have room for the texts, whatever their size."""
+        line = self._table.fontMetrics().height()
+        self._table.verticalHeader().setDefaultSectionSize(line + 8)
+        self.notes.setFixedHeight(max(_NOTES_HEIGHT_PX, 3 * line + 24))
 
     def show_record(self, record: RunRecord | None) -> None:
         """Show a run; what was typed for the one before is saved first."""

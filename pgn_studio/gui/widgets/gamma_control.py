@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
 
 from pgn_studio.core.config import TrainingSettings
+from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.widgets.number_edit import NumberEdit
 
 LOWEST, HIGHEST = 1e-4, 1e3
@@ -51,7 +52,6 @@ class GammaControl(QWidget):
         self._number.setObjectName("gamma_number")
         self._number.setAccessibleName("Gamma as a number")
         self._number.setToolTip(TIP)
-        self._number.setFixedWidth(72)
         self._number.setAlignment(Qt.AlignmentFlag.AlignRight)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -59,6 +59,8 @@ class GammaControl(QWidget):
         layout.addWidget(self._number)
         self.setFocusProxy(self._slider)
         self.set_value(DEFAULT)
+        current_theme().changed.connect(self._fit)
+        self._fit()
         self._slider.valueChanged.connect(self._slid)
         self._slider.sliderPressed.connect(self.seized)
         self._number.value_edited.connect(self._typed)
@@ -84,6 +86,12 @@ class GammaControl(QWidget):
         gamma = gamma_at(position)
         self._number.set_value(gamma)
         self.changed.emit(gamma)
+
+    @Slot()
+    def _fit(self) -> None:
+        """Wide enough for the longest of the slider's numbers."""
+        widest = self._number.fontMetrics().horizontalAdvance("0.000126")
+        self._number.setFixedWidth(max(72, widest + 18))
 
     @Slot(str)
     def _tell_refused(self, expected: str) -> None:

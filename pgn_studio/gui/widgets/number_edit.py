@@ -60,7 +60,7 @@ class IntegerEdit(QSpinBox):
         """Called when the keyboard leaves a text that cannot stay."""
         lowest = self.minimum() + bool(self.specialValueText())  # that one stands for nothing given
         told = expected("a whole number", lowest, self.maximum(), text, self.text_of(self.value()))
-        if self.validate(text, 0)[0] is not QValidator.State.Acceptable:  # type: ignore[index]
+        if self.validate(text, 0)[0] is not QValidator.State.Acceptable:
             tell(self, told)
             self.refused.emit(told)
         return super().fixup(text)

@@ -13,8 +13,11 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QSortFilterProxyModel,
     Qt,
+    Slot,
 )
 from PySide6.QtWidgets import QAbstractItemView, QTableView, QWidget
+
+from pgn_studio.gui.theme import current_theme
 
 SORT_ROLE = Qt.ItemDataRole.UserRole + 1
 AnyIndex = QModelIndex | QPersistentModelIndex
@@ -52,7 +55,8 @@ class RowModel(QAbstractTableModel):
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
-        shown = role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal
+        said = role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
+        shown = said and orientation == Qt.Orientation.Horizontal
         return self.columns[section].head if shown else None
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -84,7 +88,23 @@ class RowTable(QTableView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setTabKeyNavigation(False)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
+        self.horizontalHeader().setTextElideMode(Qt.TextElideMode.ElideRight)  # its tooltip has all of it
+        self._whole = 0
+        current_theme().changed.connect(self._fit)
+        self._fit()
+
+    def show_whole(self, rows: int) -> None:
+        """As high as so many rows, whatever the size of texts."""
+        self._whole = rows
+        self._fit()
+
+    @Slot()
+    def _fit(self) -> None:
+        height = self.fontMetrics().height() + 8
+        self.verticalHeader().setDefaultSectionSize(height)
+        if self._whole:
+            header = self.horizontalHeader().sizeHint().height()
+            self.setFixedHeight(self._whole * height + header + 2 * self.frameWidth() + 2)
 
     def row_of(self, index: QModelIndex) -> Row:
         """The row behind a cell of the view."""

@@ -33,6 +33,7 @@ from pgn_studio.core.training.events import (
     RunStarted,
     StepCompleted,
 )
+from pgn_studio.core.training.live_view import LiveView
 from tests.core.training.conftest import Train
 
 
@@ -288,6 +289,18 @@ def test_pause_holds_the_run_until_resume(train: Train, settings: TrainingSettin
     timers[0].join()
     assert paused == [True]
     assert events[-1].reason == "completed"
+
+
+def test_a_pause_counts_for_no_duration(
+    train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that says it took an hour and did not: what it took is left out of what passed."""
+    monkeypatch.setattr(LiveView, "pause", lambda _self, step: 3600.0 if step == 2 else 0.0)
+    _, events = train(settings)
+    first, second = of(events, EpochCompleted)
+    assert first.seconds < 0 < second.seconds
+    assert events[-1].seconds < 0
+    assert all(event.images_per_second > 0 for event in of(events, StepCompleted))
 
 
 def test_the_classifier_stays_frozen(

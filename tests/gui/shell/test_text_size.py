@@ -11,8 +11,10 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QLabel,
+    QLineEdit,
     QScrollArea,
     QTabBar,
+    QTableView,
     QToolButton,
     QWidget,
 )
@@ -21,6 +23,7 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.theme import TEXT_SIZES, current_theme, system_font
+from pgn_studio.gui.widgets.preview_strip import PreviewStrip
 from tests.gui.shell.driving import child
 from tests.gui.shell.walking import dialogs, fill, pages, place
 
@@ -150,3 +153,30 @@ def test_nothing_is_cut_off(
         assert dialog.width() <= width, dialog.objectName()
         dialog.hide()
     assert {name: items for name, items in found.items() if items} == {}
+
+
+@pytest.mark.parametrize("percent", [110, 125, 150, 200])
+def test_no_row_is_cut_where_texts_grow_in_an_open_window(
+    window: MainWindow, qtbot: QtBot, percent: int
+) -> None:
+    """What is as high as its texts when it is made must follow them later."""
+    fill(window, qtbot)
+    current_theme().set_text_size(percent)
+    seen = 0
+    for _page in pages(window):
+        QApplication.processEvents()
+        for table in window.findChildren(QTableView):
+            line = table.fontMetrics().height()
+            assert table.verticalHeader().defaultSectionSize() >= line, place(table)
+            seen += 1
+    splits = window.classifier.page.splits
+    window.tabs.setCurrentWidget(window.classifier.page)
+    qtbot.waitUntil(splits.isVisible)
+    QApplication.processEvents()
+    assert splits.model().rowCount() == 3
+    assert splits.verticalScrollBar().maximum() == 0
+    gamma = child(window, QLineEdit, "gamma_number")
+    assert gamma.width() >= gamma.fontMetrics().horizontalAdvance("0.000126") + 8
+    strip = child(window, PreviewStrip, "preview_strip")
+    assert strip._caption_height() >= strip.fontMetrics().height()
+    assert seen >= 5
