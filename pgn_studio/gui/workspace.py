@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, Slot
 
 from pgn_studio.core.config import DataSettings, TrainingSettings, data_part, names_file
 from pgn_studio.core.errors import PgnStudioError

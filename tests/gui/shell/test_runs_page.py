@@ -348,7 +348,7 @@ def test_a_comparison_goes_with_its_data_set_and_never_has_the_shown_run(
     studio, page = window.studio, window.runs.page
     assert studio is not None
     studio.workspace._set_dataset(DataSettings(), digits)
-    studio.run_folder = str(folder / "a")
+    studio.shown.show_run(str(folder / "a"), "stopped", None)
     page.table.selectAll()
     with qtbot.waitSignal(studio.message) as told:
         press(qtbot, page, "run_compare_button")
