@@ -39,6 +39,7 @@ class FrontierPlot(QFrame):
         self.caption = QLabel(self)
         self.caption.setObjectName("frontier_caption")
         self.caption.setTextFormat(Qt.TextFormat.RichText)
+        self.caption.setWordWrap(True)
         self.plot = pg.PlotWidget(self)
         self.plot.setFrameShape(QFrame.Shape.NoFrame)
         self.plot.setAcceptDrops(False)
