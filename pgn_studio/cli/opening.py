@@ -44,6 +44,7 @@ from pgn_studio.core.runs import RunFolder
 log = logging.getLogger(__name__)
 
 _SKIPPED_SHOWN = 5
+_CLASSES_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def open_dataset(settings: DataSettings, stop: Interruption) -> ImageDataset:
     terminal.note(
         f"Data: {dataset.name}, {len(dataset.classes)} classes at {dataset.image_size} px: {sizes} images."
     )
+    terminal.note(_classes_line(dataset))
     _note_each(dataset.notices)
     if dataset.skipped:
         terminal.note(f"{len(dataset.skipped)} files cannot be read and were left out:")
@@ -108,6 +110,23 @@ def open_dataset(settings: DataSettings, stop: Interruption) -> ImageDataset:
 def _note_each(notices: Iterable[str]) -> None:
     for notice in notices:
         terminal.note(f"note: {notice}")
+
+
+def _classes_line(dataset: ImageDataset) -> str:
+    """Every class with its images in each split; of many the first, the smallest and the largest."""
+    counts = dataset.class_counts()
+    lines = [
+        f"{name if name.isprintable() else ascii(name)} {'/'.join(map(str, row))}"
+        for name, row in zip(dataset.classes, counts.tolist(), strict=True)
+    ]
+    head = f"Data: images of each class ({'/'.join(dataset.splits)}): "
+    if len(lines) <= _CLASSES_SHOWN:
+        return f"{head}{', '.join(lines)}."
+    shown = ", ".join(lines[: _CLASSES_SHOWN // 2])
+    total = counts.sum(axis=1)
+    smallest, largest = lines[int(total.argmin())], lines[int(total.argmax())]
+    more = len(lines) - _CLASSES_SHOWN // 2
+    return f"{head}{shown} and {more:,} more; smallest {smallest}, largest {largest}."
 
 
 def absolute_dataset(given: Mapping[str, Any]) -> dict[str, Any]:

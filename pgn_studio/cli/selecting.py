@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pgn_studio.core.class_names import composed
 from pgn_studio.core.errors import ConfigError, DataError
 from pgn_studio.core.evaluation.selection import (
     MEASURES,
@@ -176,7 +177,8 @@ def _existing(indices: Sequence[int], number: int, split: str) -> npt.NDArray[np
 def _label(name: str | None, classes: Sequence[str], option: str) -> int | None:
     if name is None:
         return None
-    if name not in classes:
+    composed_names = [composed(own) for own in classes]
+    if composed(name) not in composed_names:
         shown = ", ".join(classes[:20]) + (" …" if len(classes) > 20 else "")
         raise ConfigError(f"{option}: there is no class {name!r}.", hint=f"The classes are {shown}.")
-    return list(classes).index(name)
+    return composed_names.index(composed(name))

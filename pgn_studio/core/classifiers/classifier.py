@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from pgn_studio.core.class_names import composed, same_class, same_classes
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.normalisation import Normalisation, in_order
 from pgn_studio.core.classifiers.programs.network import ExportedNetwork, FeaturePoint
@@ -153,7 +154,7 @@ def recorded_data_range(classifier: Classifier) -> float | None:
 def check_classes(classifier: Classifier, classes: Sequence[str]) -> None:
     """Raise ClassifierError unless `classes` are the classifier's, in its order."""
     own = classifier.info.classes
-    if tuple(classes) == own:
+    if same_classes(own, classes):
         return
     if len(classes) != len(own):
         raise ClassifierError(
@@ -161,9 +162,9 @@ def check_classes(classifier: Classifier, classes: Sequence[str]) -> None:
             hint="Load the data set that it was trained on, or train a classifier for this one.",
         )
     index, (ours, theirs) = next(
-        (index, pair) for index, pair in enumerate(zip(own, classes, strict=True)) if pair[0] != pair[1]
+        (index, pair) for index, pair in enumerate(zip(own, classes, strict=True)) if not same_class(*pair)
     )
-    same_set = set(own) == set(classes)
+    same_set = set(map(composed, own)) == set(map(composed, classes))
     raise ClassifierError(
         f"The classes differ{' in order' if same_set else ''}: number {index} is {ours!r} for the"
         f" classifier, {theirs!r} in the data set.",

@@ -114,6 +114,13 @@ class ImageDataset:
             return self
         return self.parts.assembled(division)
 
+    def class_counts(self) -> npt.NDArray[np.int64]:
+        """Images of each class in each split, (number of classes, number of splits)."""
+        classes = len(self.classes)
+        counts = [np.bincount(split.labels, minlength=classes) for split in self.splits.values()]
+        return np.stack(counts, axis=1)
+
+
 
 def settings_as_loaded(settings: AnySettings, dataset: ImageDataset) -> AnySettings:
     """`settings` that give the same images again: with what was decided while `dataset` was loaded."""

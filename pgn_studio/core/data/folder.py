@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pgn_studio.core.config import DataSettings
+from pgn_studio.core.data.class_folders import class_folders, printable, some
 from pgn_studio.core.data.dataset import ImageDataset, SkippedFile, assemble
 from pgn_studio.core.data.images import (
     Examined,
@@ -23,7 +24,8 @@ from pgn_studio.core.data.images import (
     image_formats,
     read_image,
 )
-from pgn_studio.core.data.layout import Listing, find_layout, list_files, printable, skipped_lines, some
+from pgn_studio.core.data.layout import find_layout
+from pgn_studio.core.data.listing import Listing, list_files, skipped_lines
 from pgn_studio.core.data.scanning import FolderScan, FoundFile
 from pgn_studio.core.data.splitting import choose_classes
 from pgn_studio.core.data.store import ImageStore, Rows, in_threads
@@ -91,10 +93,10 @@ def load_folder(
     root = root.absolute()
     scan = FolderScan(root)
     layout = find_layout(scan, val_is_test=val_is_test)
-    train_classes = scan.folders(layout["train"])
-    folders = choose_classes(train_classes, settings)
+    train_classes = class_folders(scan, layout.folders["train"])
+    folders = choose_classes(list(train_classes), settings)
     listing = list_files(
-        scan, layout, train_classes=train_classes, chosen=folders, step=lambda: progress(0, 0)
+        scan, layout.folders, train_classes=train_classes, chosen=folders, step=lambda: progress(0, 0)
     )
     size = settings.image_size or _own_size(root, listing.files)
     source = FileSource(root, listing.files, size)
@@ -105,7 +107,7 @@ def load_folder(
     bad = _bad(listing.files, source.verdicts)
     rows = {split: members[~bad.mask[members]] for split, members in listing.rows.items()}
     _check_readable(rows, listing, folders, bad)
-    classes = [printable((titles or {}).get(folder, folder)) for folder in folders]
+    classes = [(titles or {}).get(folder, folder) for folder in folders]
     return assemble(
         name=name or root.name,
         root=str(root),
@@ -116,8 +118,8 @@ def load_folder(
         settings=settings,
         divides_by_name=True,
         data_range=source.data_range,
-        notices=_brightness(wide, source),
         skipped=[SkippedFile(printable(item.path), item.reason) for item in (*scan.skipped, *bad.files)],
+        notices=(*layout.notices, *listing.notices, *_brightness(wide, source)),
     )
 
 

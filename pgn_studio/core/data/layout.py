@@ -1,144 +1,204 @@
-"""How an image folder is arranged: which folders are splits and classes, which files belong to them."""
+"""How an image folder is arranged: which of its folders are splits, and which are classes.
+
+Nothing is left out without a word: what is clear is told in a notice, what is not is refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
 
-import numpy as np
-
-from pgn_studio.core.data.dataset import SPLIT_ALIASES, SkippedFile
-from pgn_studio.core.data.scanning import FolderScan, FoundFile
-from pgn_studio.core.data.store import Rows
+from pgn_studio.core.data.class_folders import class_folders, class_name, some
+from pgn_studio.core.data.scanning import FolderScan
+from pgn_studio.core.data.split_names import lies_aside, splits_by_name
 from pgn_studio.core.errors import DataError
-from pgn_studio.core.protocols import Labels
 
-_NAMED_IN_ERRORS = 5
+SPLITS = ("train", "val", "test")
+_DEEPEST_WRAPPER = 8
+_CLASS_FOLDERS = "Put each class's images into a folder of its own: train/class/…."
+_SORT_OUT = (
+    "Call splits train, val and test. Move what does not belong to the data set out of its folder. "
+    "Put the images of a class directly into its folder."
+)
 
 
 @dataclass(frozen=True)
-class Listing:
-    """The image files of the chosen classes, not yet opened."""
-
-    files: list[FoundFile]
-    labels: Labels  # (len(files),)
-    rows: dict[str, Rows]  # split -> its rows in files; class/… is all "train"
+class Layout:
+    folders: Mapping[str, str]  # split -> its folder; {"train": ""} where the classes lie in the root
+    notices: tuple[str, ...] = ()
 
 
-def find_layout(scan: FolderScan, *, val_is_test: bool) -> dict[str, str]:
-    """Map split to folder; {"train": ""} where the classes lie directly in the root.
+@dataclass
+class _Top:
+    """The folders in the root, by what they seem to be."""
 
-    A folder with a split's name counts as one when it holds folders itself; so classes called
-    "train" or "test" among other classes stay classes. Raises DataError.
+    splits: dict[str, list[str]] = field(default_factory=dict)  # split -> folders that hold class folders
+    flat: list[str] = field(default_factory=list)  # called like a split, without class folders
+    others: list[str] = field(default_factory=list)
+
+
+def find_layout(scan: FolderScan, *, val_is_test: bool) -> Layout:
+    """Which folder is which split. Raises DataError where that is unclear.
+
+    A folder counts as a split when it is called like one and holds folders itself; so classes called
+    "train" or "test" among other classes stay classes.
     """
-    top = scan.folders()
-    layout: dict[str, str] = {}
-    for folder in top:
-        split = SPLIT_ALIASES.get(folder.lower())
-        if split is None or not scan.folders(folder):
-            continue
-        if split in layout:
+    top = _sorted_out(scan)
+    if "train" not in top.splits:
+        return _class_layout(scan, top)
+    for split, folders in top.splits.items():
+        if len(folders) > 1:
             raise DataError(
-                f"Folders {layout[split]!r} and {folder!r} in {scan.root} both mean the {split} split.",
-                hint="Keep one of them, or put their images together.",
+                f"Folders {some(folders)} in {scan.root} both mean the {split} split.",
+                hint="Keep one of them, put their images together, or call each train, val or test.",
             )
-        layout[split] = folder
-    if "train" not in layout:
-        _check_class_layout(scan, top)
-        return {"train": ""}
-    if val_is_test and "test" not in layout and "val" in layout:
-        layout["test"] = layout.pop("val")
-    return {split: layout[split] for split in ("train", "val", "test") if split in layout}
+    found = {split: folders[0] for split, folders in top.splits.items()}
+    left_out = [folder for folder in top.others if scan.holds_images(folder)]
+    if len(found) == 1:
+        _check_aside(scan, found["train"], left_out)
+    if val_is_test and "test" not in found and "val" in found:
+        found["test"] = found.pop("val")
+    folders = {split: found[split] for split in SPLITS if split in found}
+    return Layout(folders, tuple(_split_notices(folders, top.flat, left_out)))
 
 
-def _check_class_layout(scan: FolderScan, top: Sequence[str]) -> None:
-    where = f"in {scan.root}"
-    if not top:
-        found = "images that lie in no class folder" if scan.has_images() else "no folders"
+def _sorted_out(scan: FolderScan) -> _Top:
+    top = _Top()
+    named = splits_by_name(scan.folders())
+    for folder in scan.folders():
+        place = _unwrapped(scan, folder)
+        if folder not in named:
+            top.others.append(folder)
+        elif scan.folders(place):
+            top.splits.setdefault(named[folder], []).append(place)
+        else:
+            top.flat.append(folder)
+    if len(top.splits.get("train", [])) == 1:
+        _move_unsorted(scan, top)
+    return top
+
+
+def _unwrapped(scan: FolderScan, folder: str) -> str:
+    """The folder in `folder` that holds the rest, as in seg_train/seg_train/class; mostly itself."""
+    place = folder
+    for _ in range(_DEEPEST_WRAPPER):
+        inside = _inside(scan, place)
+        if len(inside) != 1:
+            return place if inside else folder
+        place = f"{place}/{inside[0]}"
+    return folder
+
+
+def _inside(scan: FolderScan, folder: str) -> list[str]:
+    try:
+        return scan.folders(folder)
+    except DataError:  # it may be of no concern
+        return []
+
+
+def _move_unsorted(scan: FolderScan, top: _Top) -> None:
+    """A val or test whose images all lie in one folder that is no class of train is as good as flat."""
+    classes = class_folders(scan, top.splits["train"][0])
+    for split in ("val", "test"):
+        for place in top.splits.pop(split, []):
+            inside = scan.folders(place)
+            if len(inside) == 1 and class_name(inside[0]) not in classes:
+                top.flat.append(place)
+            else:
+                top.splits.setdefault(split, []).append(place)
+
+
+def _check_aside(scan: FolderScan, train: str, left_out: Sequence[str]) -> None:
+    """With train alone, images beside it may be another split, or train a class like they."""
+    unclear = [folder for folder in left_out if not lies_aside(folder)]
+    if unclear:
         raise DataError(
-            f"Expected class folders {where}, found {found}.",
+            f"Unclear folders in {scan.root}: {some([train])} holds class folders, but there are images "
+            f"in {some(unclear)} beside it too.",
+            hint=_SORT_OUT,
+        )
+
+
+def _split_notices(folders: Mapping[str, str], flat: Sequence[str], left_out: Sequence[str]) -> list[str]:
+    notices = []
+    if any(folder.lower() != split for split, folder in folders.items()):
+        taken = ", ".join(f"{some([folder])} as {split}" for split, folder in folders.items())
+        notices.append(f"Folders taken as splits: {taken}.")
+    if flat:
+        instead = "" if "test" in folders else _instead("val" in folders)
+        notices.append(f"No class folders in {some(flat)}: left out{instead}.")
+    if left_out:
+        notices.append(f"Images in {some(left_out)} belong to no split: left out.")
+    return notices
+
+
+def _instead(has_val: bool) -> str:
+    return ", and val is halved into val and test" if has_val else ", and test images are taken out of train"
+
+
+def _class_layout(scan: FolderScan, top: _Top) -> Layout:
+    """Classes directly in the root, unless something speaks against it. Raises DataError."""
+    folders = scan.folders()
+    if not folders:
+        found = "images that lie in no class folder" if scan.loose_images() else "no folders"
+        raise DataError(
+            f"Expected class folders in {scan.root}, found {found}.",
             hint="Arrange the images as class/… or train|val|test/class/….",
         )
-    if all(folder.lower() in SPLIT_ALIASES for folder in top):
+    _check_not_nested(scan, folders)
+    has_classes = any(not lies_aside(folder) and scan.holds_images(folder) for folder in top.others)
+    if top.splits or (top.flat and not has_classes):
         raise DataError(
-            f"Expected a folder 'train' with class folders {where}, found {some(top)}.",
-            hint="Put each class's images into a folder of its own: train/class/….",
+            f"Expected a folder 'train' with class folders in {scan.root}, found {_described(top)}.",
+            hint=_SORT_OUT if top.others else _CLASS_FOLDERS,
         )
-    if len(top) == 1 and "train" in map(str.lower, scan.folders(top[0])):
+    _check_not_alike(scan, folders)
+    if doubtful := [folder for folder in folders if folder in top.flat or lies_aside(folder)]:
+        return Layout({"train": ""}, (f"Taken as classes like the others: {some(doubtful)}.",))
+    return Layout({"train": ""})
+
+
+def _described(top: _Top) -> str:
+    splits = [folder for folders in top.splits.values() for folder in folders]
+    parts = [
+        f"{some(names)}{what}"
+        for names, what in ((splits, ""), (top.flat, " without class folders"), (top.others, ""))
+        if names
+    ]
+    return ", ".join(parts)
+
+
+def _check_not_nested(scan: FolderScan, folders: Sequence[str]) -> None:
+    """The data set may lie deeper, or its splits inside the classes."""
+    places = {folder: _unwrapped(scan, folder) for folder in folders}
+    named = {place: splits_by_name(_inside(scan, place)) for place in places.values()}
+    divided = [place for place, splits in named.items() if len(set(splits.values())) > 1]
+    nested = [place for place in divided if any(_inside(scan, f"{place}/{name}") for name in named[place])]
+    if len(folders) == 1 and len(_inside(scan, places[folders[0]])) > 1:
+        nested = [places[folders[0]]] if not splits_by_name(folders) else []
+    if nested:
         raise DataError(
-            f"Expected class folders {where}, found a data set in {top[0]!r}.",
-            hint=f"Choose {scan.root / top[0]}.",
+            f"Expected class folders in {scan.root}, found a data set in {some(nested)}.",
+            hint=f"Choose {' or '.join(str(scan.root / place) for place in nested[:2])}.",
         )
-
-
-def list_files(
-    scan: FolderScan,
-    layout: Mapping[str, str],
-    *,
-    train_classes: Sequence[str],
-    chosen: Sequence[str],
-    step: Callable[[], None],
-) -> Listing:
-    """All image files of the `chosen` among `train_classes` in every split.
-
-    Raises DataError for a class that is missing from a split, is in no train folder, or is empty.
-    """
-    files: list[FoundFile] = []
-    labels: list[int] = []
-    rows: dict[str, Rows] = {}
-    for split, folder in layout.items():
-        if split != "train":
-            _check_classes(scan, split, folder, train_classes=train_classes, chosen=chosen)
-        begin = len(files)
-        for label, name in enumerate(chosen):
-            step()
-            found = scan.images(f"{folder}/{name}".lstrip("/"))
-            files += found
-            labels += [label] * len(found)
-        _check_none_empty(scan, folder, chosen, labels[begin:])
-        rows[split] = np.arange(begin, len(files), dtype=np.int64)
-    return Listing(files, np.array(labels, dtype=np.int64), rows)
-
-
-def _check_classes(
-    scan: FolderScan, split: str, folder: str, *, train_classes: Sequence[str], chosen: Sequence[str]
-) -> None:
-    there = scan.folders(folder)
-    problem = ""
-    if missing := [name for name in chosen if name not in there]:
-        problem = f"lacks {some(missing)}"
-    elif extra := [name for name in there if name not in train_classes]:
-        problem = f"has {some(extra)}, which train has not"
-    if problem:
+    if divided:
+        inside = [f"{divided[0]}/{name}" for name in named[divided[0]]]
         raise DataError(
-            f"Expected the classes of train in the {split} split too, but {scan.root / folder} {problem}.",
-            hint="Give every split the same class folders.",
+            f"The splits in {scan.root} lie inside the classes: {some(inside)}.",
+            hint="Arrange the images as train|val|test/class/….",
         )
 
 
-def _check_none_empty(scan: FolderScan, folder: str, classes: Sequence[str], labels: Sequence[int]) -> None:
-    full = set(labels)
-    empty = [name for label, name in enumerate(classes) if label not in full]
-    if empty:
-        raise DataError(
-            f"No image file in class {some(empty)} of {scan.root / folder}.",
-            hint="Add images, or remove the empty folders.",
-            details=skipped_lines(scan.skipped),
-        )
-
-
-def printable(name: str) -> str:
-    """A file's name as text: bytes that are no UTF-8 become the replacement character."""
-    return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def some(names: Sequence[str]) -> str:
-    """The first few of `names`, quoted, and how many more there are."""
-    quoted = ", ".join(repr(printable(name)) for name in names[:_NAMED_IN_ERRORS])
-    more = len(names) - _NAMED_IN_ERRORS
-    return f"{quoted} and {more} more" if more > 0 else quoted
-
-
-def skipped_lines(skipped: Sequence[SkippedFile]) -> str:
-    """One line a file, for an error's details."""
-    return "\n".join(f"{printable(item.path)}: {item.reason}" for item in skipped)
+def _check_not_alike(scan: FolderScan, folders: Sequence[str]) -> None:
+    """Classes do not hold the same folders; splits, variants and images with masks do."""
+    inside = {folder: set(map(class_name, _inside(scan, _unwrapped(scan, folder)))) for folder in folders}
+    several = {folder: names for folder, names in inside.items() if len(names) > 1}
+    for one, other in combinations(several, 2):
+        shared = several[one] & several[other]
+        if len(shared) > 1 and 2 * len(shared) > min(len(several[one]), len(several[other])):
+            raise DataError(
+                f"Expected classes or splits in {scan.root}, found {some([one, other])}, which hold "
+                f"the same folders: {some(sorted(shared))}.",
+                hint=f"{_SORT_OUT} Of several versions of the images choose one's folder.",
+            )

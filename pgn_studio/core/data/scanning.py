@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import stat
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +15,17 @@ from pgn_studio.core.errors import DataError
 
 _Inode = tuple[int, int]  # device, number
 _DEEPEST = 100  # folders in each other; Python's own recursion ends at some hundreds
-_SYSTEM_FOLDERS = frozenset({"__MACOSX", "$RECYCLE.BIN", "System Volume Information"})
+_LOOKED_INTO = 1000  # folders, to find whether images lie below one
+# What systems and programs leave beside people's files, in lower case; hidden names need no list.
+_SYSTEM_FOLDERS = frozenset(
+    ("@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot", "~snapshot")
+    + ("$recycle.bin", "system volume information", "lost+found", "__macosx", "network trash folder")
+    + ("temporary items", "thevolumesettingsfolder", "__pycache__", "_vti_cnf")
+)
+_RESCUED = re.compile(r"found\.\d{3}")  # what Windows saves of a damaged disk
+_THUMBNAILS = frozenset(("thumbs", "_thumbs", "thumbnails", "_thumbnails"))
+
+logger = logging.getLogger(__name__)
 
 
 class FoundFile(NamedTuple):
@@ -25,23 +37,46 @@ class FoundFile(NamedTuple):
 class FolderScan:
     """Lists what lies below `root`; hidden entries and files that are no images are passed over.
 
-    What looks like an image or a folder and cannot be had goes to `skipped`.
+    What looks like an image or a folder and cannot be had goes to `skipped`; hidden folders, and those
+    of systems and programs, go to `passed_over` where images lie in them.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.skipped: list[SkippedFile] = []
+        self.passed_over: list[str] = []
+        self._judged: set[str] = set()  # folders that are passed over, with images or without
+        self._skipped: dict[str, str] = {}
+        self._listed: dict[str, tuple[list[str], int]] = {}
+
+    @property
+    def skipped(self) -> list[SkippedFile]:
+        return [SkippedFile(path, reason) for path, reason in self._skipped.items()]
 
     def folders(self, relative: str = "") -> list[str]:
         """Names of the visible folders directly in `relative`, sorted. Raises DataError if it can't."""
-        try:
-            with os.scandir(self.root / relative) as entries:
-                return sorted(entry.name for entry in entries if self._is_folder(entry, relative))
-        except OSError as error:
-            raise DataError(
-                f"Folder {self.root / relative} cannot be listed: {error.strerror or error}.",
-                hint="Check the folder's permissions.",
-            ) from error
+        return self._list(relative)[0]
+
+    def loose_images(self, relative: str = "") -> int:
+        """How many image files lie directly in `relative`. Raises DataError if it cannot be listed."""
+        return self._list(relative)[1]
+
+    def holds_images(self, relative: str) -> bool:
+        """Whether an image is found below `relative`, in a bounded search."""
+        waiting = [relative]
+        for _ in range(_LOOKED_INTO):
+            if not waiting:
+                break
+            folder = waiting.pop()
+            try:
+                with os.scandir(self.root / folder) as entries:
+                    for entry in entries:
+                        if _is_own_folder(entry):
+                            waiting.append(f"{folder}/{entry.name}")
+                        elif _looks_like_image(entry.name) and entry.is_file():
+                            return True
+            except OSError:
+                continue
+        return False
 
     def images(self, relative: str) -> list[FoundFile]:
         """All image files below `relative`, at any depth, in the order of their names."""
@@ -50,13 +85,21 @@ class FolderScan:
         self._collect(relative, found, tuple((status.st_dev, status.st_ino) for status in around[1:]), set())
         return found
 
-    def has_images(self, relative: str = "") -> bool:
-        """Whether image files lie directly in `relative`."""
-        try:
-            with os.scandir(self.root / relative) as entries:
-                return any(_looks_like_image(entry.name) for entry in entries)
-        except OSError:
-            return False
+    def _list(self, relative: str) -> tuple[list[str], int]:
+        """The folders directly in `relative`, and the number of images there; read once."""
+        if relative not in self._listed:
+            try:
+                with os.scandir(self.root / relative) as listing:
+                    entries = list(listing)
+            except OSError as error:
+                raise DataError(
+                    f"Folder {self.root / relative} cannot be listed: {error.strerror or error}.",
+                    hint="Check the folder's permissions.",
+                ) from error
+            folders = sorted(entry.name for entry in entries if self._is_folder(entry, relative))
+            images = {entry.name for entry in entries if _looks_like_image(entry.name)}
+            self._listed[relative] = folders, len(images.difference(folders))
+        return self._listed[relative]
 
     def _collect(
         self, relative: str, found: list[FoundFile], above: tuple[_Inode, ...], seen: set[_Inode]
@@ -67,7 +110,7 @@ class FolderScan:
             inode = (status.st_dev, status.st_ino)
             reason = self._reason_to_stay_out(relative, inode, above, seen)
             if reason:
-                self.skipped.append(SkippedFile(relative, reason))
+                self._skipped[relative] = reason
                 return
             seen.add(inode)
             with os.scandir(self.root / relative) as listing:
@@ -75,8 +118,11 @@ class FolderScan:
         except OSError as error:
             self._skip(relative, error)
             return
+        has_images = any(_looks_like_image(entry.name) for entry in entries)
         for entry in entries:
-            if self._is_folder(entry, relative):
+            if has_images and entry.name.casefold() in _THUMBNAILS:  # of the images beside it
+                self._pass_over(f"{relative}/{entry.name}")
+            elif self._is_folder(entry, relative):
                 self._collect(f"{relative}/{entry.name}", found, (*above, inode), seen)
             elif _looks_like_image(entry.name):
                 self._add(entry, f"{relative}/{entry.name}", found)
@@ -99,24 +145,44 @@ class FolderScan:
             self._skip(name, error)
             return
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            self.skipped.append(SkippedFile(name, "not a regular file"))
+            self._skipped[name] = "not a regular file"
         elif status.st_size == 0:
-            self.skipped.append(SkippedFile(name, "empty file"))
+            self._skipped[name] = "empty file"
         else:
             found.append(FoundFile(name, status.st_size, status.st_mtime_ns))
 
     def _is_folder(self, entry: os.DirEntry[str], relative: str) -> bool:
-        if entry.name.startswith(".") or entry.name in _SYSTEM_FOLDERS:
-            return False
         try:
-            return entry.is_dir()
+            if not entry.is_dir():
+                return False
         except OSError as error:  # a link to itself
-            if not _looks_like_image(entry.name):
+            if not _looks_like_image(entry.name) and not _is_of_a_system(entry.name):
                 self._skip(f"{relative}/{entry.name}".lstrip("/"), error)
             return False
+        if _is_of_a_system(entry.name):
+            self._pass_over(f"{relative}/{entry.name}".lstrip("/"))
+            return False
+        return True
+
+    def _pass_over(self, path: str) -> None:
+        if path in self._judged:
+            return
+        self._judged.add(path)
+        if self.holds_images(path):
+            self.passed_over.append(path)
+            logger.info("passed over %s", self.root / path)
 
     def _skip(self, relative: str, error: OSError) -> None:
-        self.skipped.append(SkippedFile(relative, error.strerror or str(error)))
+        self._skipped[relative] = error.strerror or str(error)
+
+
+def _is_of_a_system(name: str) -> bool:
+    lower = name.casefold()
+    return name.startswith(".") or lower in _SYSTEM_FOLDERS or bool(_RESCUED.fullmatch(lower))
+
+
+def _is_own_folder(entry: os.DirEntry[str]) -> bool:
+    return not _is_of_a_system(entry.name) and entry.is_dir()
 
 
 def _looks_like_image(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from pgn_studio.core.config import NAMED_DATASETS, DataSettings
@@ -23,11 +24,11 @@ def load_dataset(settings: DataSettings, *, progress: Progress | None = None) ->
     """
     report = progress or _no_report
     wish = settings.dataset.strip()
-    if wish in NAMED_DATASETS:  # a folder of that name is reached as ./digits
-        return load_named(wish, settings, report)
+    if wish in NAMED_DATASETS:
+        return _told(load_named(wish, settings, report), _namesakes(wish))
     folder = Path(wish).expanduser()
     if wish and os.path.isdir(folder):
-        return load_folder(folder, settings, report)
+        return _told(load_folder(folder, settings, report), _named_like(wish))
     if wish and os.path.exists(folder):
         raise DataError(
             f"Expected a folder of images, found a file: {folder}.",
@@ -35,8 +36,33 @@ def load_dataset(settings: DataSettings, *, progress: Progress | None = None) ->
         )
     spelled_otherwise = {_letters(name): name for name in NAMED_DATASETS}.get(_letters(wish))
     if spelled_otherwise:
-        return load_named(spelled_otherwise, settings, report)
+        return _told(load_named(spelled_otherwise, settings, report), _namesakes(spelled_otherwise))
     raise _unknown(wish, folder)
+
+
+def _told(dataset: ImageDataset, notice: str) -> ImageDataset:
+    return replace(dataset, notices=(notice, *dataset.notices)) if notice else dataset
+
+
+def _namesakes(name: str) -> str:
+    """What to say of folders that could have been meant instead of the named data set."""
+    try:
+        with os.scandir() as entries:
+            folders = sorted(e.name for e in entries if _letters(e.name) == _letters(name) and e.is_dir())
+    except OSError:
+        return ""
+    if not folders:
+        return ""
+    paths = " or ".join(f"./{folder}" for folder in folders)
+    return f"{name} is the data set that PGN Studio knows by this name; for the folder say {paths}."
+
+
+def _named_like(wish: str) -> str:
+    """The same the other way round; who writes a path means the folder."""
+    name = {_letters(name): name for name in NAMED_DATASETS}.get(_letters(wish))
+    if name is None or Path(wish).name != wish:
+        return ""
+    return f"{wish} is the folder ./{wish}; for the data set that PGN Studio knows by this name say {name}."
 
 
 def _no_report(done: int, total: int) -> None:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pgn_studio.core.class_names import same_classes
 from pgn_studio.core.classifiers import Classifier, check_classes
 from pgn_studio.core.device import autocast, resolve_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, DataError, PgnFileError
@@ -78,7 +79,7 @@ def check_partners(pgns: Sequence[tuple[str, Pgn]], classifiers: Sequence[tuple[
     """Raise where a PGN or classifier does not fit the first of its kind."""
     own, first = pgns[0][1].info, classifiers[0][1].info
     for name, pgn in pgns[1:]:
-        if pgn.info.image_size != own.image_size or tuple(pgn.info.classes) != tuple(own.classes):
+        if pgn.info.image_size != own.image_size or not same_classes(pgn.info.classes, own.classes):
             raise PgnFileError(
                 f"{name} perturbs {len(pgn.info.classes)} classes at {pgn.info.image_size} px; expected the "
                 f"{len(own.classes)} classes of the report's PGN at {own.image_size} px.",

@@ -14,6 +14,7 @@ from pgn_studio.core.baselines import BASELINES, BaselineContext, make_baseline
 from pgn_studio.core.baselines.matching import mean_rms
 from pgn_studio.core.baselines.noise import RandomSigns
 from pgn_studio.core.baselines.steps import SignStep
+from pgn_studio.core.class_names import same_classes
 from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier
 from pgn_studio.core.config import Problem, TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
@@ -129,7 +130,7 @@ def trained_baseline(
 
 def check_fits(pgn: Pgn, other: Pgn) -> None:
     """Raises PgnFileError for a PGN of other classes or another image size."""
-    if other.info.image_size != pgn.info.image_size or other.info.classes != pgn.info.classes:
+    if other.info.image_size != pgn.info.image_size or not same_classes(other.info.classes, pgn.info.classes):
         raise PgnFileError(
             f"The PGN {other.info.name} is for {len(other.info.classes)} classes at "
             f"{other.info.image_size} px; "

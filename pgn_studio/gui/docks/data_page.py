@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from pgn_studio.gui.operations import Operation, run_in_background
 from pgn_studio.gui.plots.plot_widget import QuietPlot
 from pgn_studio.gui.theme import current_theme
+from pgn_studio.gui.widgets.row_table import Column, RowTable, count
 
 if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import ImageDataset, Split
@@ -34,6 +35,11 @@ MOST_NAMES = 30  # class names under the bars: more would run into each other
 MOST_SKIPPED = 5000
 _SPLITS = (("train", "first"), ("val", "good"), ("test", "second"))
 _BAR = 0.27
+COLUMNS = (
+    Column("Class", "class"),
+    *(Column(name.capitalize(), name, count) for name, _ in _SPLITS),
+    Column("All", "all", count),
+)
 
 
 class DataPage(QWidget):
@@ -55,6 +61,13 @@ class DataPage(QWidget):
         self.split.setAccessibleName("Split of the samples")
         self.split.setToolTip("Which images the samples below are drawn from")
         self.split.addItems([name for name, _ in _SPLITS])
+        self.notices = QLabel(self)
+        self.notices.setObjectName("data_notices")
+        self.notices.setAccessibleName("What was decided while loading")
+        self.notices.setTextFormat(Qt.TextFormat.PlainText)
+        self.notices.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.notices.setWordWrap(True)
+        self.notices.hide()
         self.key = QLabel(self)
         self.plot = QuietPlot(self)
         self.plot.setAccessibleName("Images of each class, by split")
@@ -63,6 +76,11 @@ class DataPage(QWidget):
             self.plot.addItem(bars)
         self.plot.setLimits(yMin=0)  # bars stand on the axis
         self.plot.reset_wanted.connect(self._show_all)
+        self.classes = RowTable(COLUMNS, self)
+        self.classes.setObjectName("class_counts")
+        self.classes.setAccessibleName("Images of each class, by split, as a table")
+        self.classes.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.classes.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._images = QStandardItemModel(self)
         self.samples = QListView(self)
         self.samples.setObjectName("sample_grid")
@@ -102,6 +120,8 @@ class DataPage(QWidget):
             f"{len(dataset.skipped):,} files skipped"
         )
         self.summary.setToolTip(dataset.root)
+        self.notices.setText("\n".join(dataset.notices))
+        self.notices.setVisible(bool(dataset.notices))
         self._draw_counts(dataset)
         self._files.setRowCount(0)
         for item in dataset.skipped[:MOST_SKIPPED]:
@@ -118,16 +138,26 @@ class DataPage(QWidget):
         row.addWidget(self.split)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 8, 10, 8)
+        counts = QHBoxLayout()
+        counts.addWidget(self.plot, 5)
+        counts.addWidget(self.classes, 3)
         layout.addLayout(row)
-        layout.addWidget(self.plot, 2)
+        layout.addWidget(self.notices)
+        layout.addLayout(counts, 2)
         layout.addWidget(self.samples, 3)
         layout.addWidget(self.skipped)
 
     def _draw_counts(self, dataset: ImageDataset) -> None:
         classes = len(dataset.classes)
-        for offset, (bars, (name, _)) in enumerate(zip(self.bars, _SPLITS, strict=True)):
-            counts = np.bincount(dataset.split(name).labels, minlength=classes)
-            bars.setOpts(x=np.arange(classes) + (offset - 1) * _BAR, height=counts)
+        counts = dataset.class_counts()
+        for offset, bars in enumerate(self.bars):
+            bars.setOpts(x=np.arange(classes) + (offset - 1) * _BAR, height=counts[:, offset])
+        self.classes.rows.show_rows(
+            [
+                {"class": name, "train": train, "val": val, "test": test, "all": train + val + test}
+                for name, (train, val, test) in zip(dataset.classes, counts.tolist(), strict=True)
+            ]
+        )
         few = classes <= MOST_NAMES
         names = [(number, dataset.classes[number][:14]) for number in range(classes)] if few else None
         self.plot.getAxis("bottom").setTicks([names] if names else None)

@@ -129,7 +129,7 @@ def test_names_that_are_no_text(make_folder: MakeFolder, load: Load) -> None:
     root = make_folder()
     os.rename(root / "test" / "cat" / "0.png", os.fsencode(root / "test" / "cat") + b"/0\xff\xe9.png")
     test = load(root, image_size=8).split("test")
-    assert test.names[0] == "test/cat/0\ufffd\ufffd.png"
+    assert test.names[0] == r"test/cat/0\xff\xe9.png"
     assert test.path(0).is_file()  # type: ignore[union-attr]
     assert load(root, image_size=8).split("test").names == test.names
 

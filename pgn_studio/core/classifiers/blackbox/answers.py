@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pgn_studio.core.class_names import composed
 from pgn_studio.core.classifiers.blackbox.cache import Answer
 from pgn_studio.core.classifiers.outputs import log_probabilities
 from pgn_studio.core.errors import BlackBoxError, ClassifierError
@@ -26,17 +27,18 @@ class AnswerReader:
     """
 
     def __init__(self, name: str, classes: Sequence[str], own_classes: Sequence[str] | None) -> None:
-        own = tuple(own_classes) if own_classes else tuple(classes)
-        if set(own) != set(classes):
-            odd = sorted(set(own) ^ set(classes))[0]
+        ours = [composed(label) for label in classes]
+        own = [composed(label) for label in own_classes] if own_classes else ours
+        if set(own) != set(ours):
+            odd = sorted(set(own) ^ set(ours))[0]
             raise ClassifierError(
                 f"The classes of {name} are not the data set's: {odd!r} is in only one of them.",
                 hint="Name them with --classes in the order that the classifier was trained with.",
             )
         self.name = name
         self.classes = tuple(classes)
-        self._number_of = {label: number for number, label in enumerate(classes)}
-        self._columns = np.array([own.index(label) for label in classes])
+        self._number_of = {label: number for number, label in enumerate(ours)}
+        self._columns = np.array([own.index(label) for label in ours])
         self._ours = np.array([self._number_of[label] for label in own])
 
     def read(self, raw: Any, count: int) -> list[Answer]:
@@ -56,10 +58,11 @@ class AnswerReader:
 
     def _labels(self, array: npt.NDArray[Any]) -> list[Answer]:
         if array.dtype.kind == "U":
-            unknown = [str(name) for name in array if str(name) not in self._number_of]
+            named = [composed(str(name)) for name in array]
+            unknown = [name for name in named if name not in self._number_of]
             if unknown:
                 raise self._wrong(f"the class {unknown[0][:60]!r}, which is none of {len(self.classes)}")
-            return [self._number_of[str(name)] for name in array]
+            return [self._number_of[name] for name in named]
         lowest, highest = int(array.min()), int(array.max())
         if lowest < 0 or highest >= len(self.classes):
             bad = lowest if lowest < 0 else highest

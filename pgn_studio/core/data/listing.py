@@ -1,0 +1,153 @@
+"""The image files of the chosen classes in every split, and what was noticed while listing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from pgn_studio.core.data.class_folders import (
+    ClassFolders,
+    class_folders,
+    printable,
+    quoted,
+    some,
+    spelled_alike,
+)
+from pgn_studio.core.data.dataset import SkippedFile
+from pgn_studio.core.data.scanning import FolderScan, FoundFile
+from pgn_studio.core.data.split_names import lies_aside
+from pgn_studio.core.data.store import Rows
+from pgn_studio.core.errors import DataError
+from pgn_studio.core.protocols import Labels
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The image files of the chosen classes, not yet opened."""
+
+    files: list[FoundFile]
+    labels: Labels  # (len(files),)
+    rows: dict[str, Rows]  # split -> its rows in files; class/… is all "train"
+    notices: tuple[str, ...]
+
+
+def list_files(
+    scan: FolderScan,
+    layout: Mapping[str, str],
+    *,
+    train_classes: ClassFolders,
+    chosen: Sequence[str],
+    step: Callable[[], None],
+) -> Listing:
+    """All image files of the `chosen` among `train_classes` in every split of `layout`.
+
+    Raises DataError for a class that is missing from a split, is in no train folder, or is empty.
+    """
+    files: list[FoundFile] = []
+    labels: list[int] = []
+    rows: dict[str, Rows] = {}
+    notices: list[str] = []
+    for split, folder in layout.items():
+        there = train_classes if split == "train" else class_folders(scan, folder)
+        _check_classes(scan, split, folder, there, train_classes=train_classes, chosen=chosen)
+        begin = len(files)
+        for label, name in enumerate(chosen):
+            step()
+            found = [file for own in there[name] for file in scan.images(f"{folder}/{own}".lstrip("/"))]
+            files += found
+            labels += [label] * len(found)
+        _check_none_empty(scan, folder, chosen, labels[begin:])
+        rows[split] = np.arange(begin, len(files), dtype=np.int64)
+        notices += _merged(scan, folder, there, chosen)
+    notices += [*_doubtful(layout["train"], chosen), *_loose(scan, layout), *_passed_over(scan)]
+    return Listing(files, np.array(labels, dtype=np.int64), rows, tuple(notices))
+
+
+def _check_classes(
+    scan: FolderScan,
+    split: str,
+    folder: str,
+    there: ClassFolders,
+    *,
+    train_classes: ClassFolders,
+    chosen: Sequence[str],
+) -> None:
+    missing = [name for name in chosen if name not in there]
+    extra = [name for name in there if name not in train_classes]
+    if not missing and not extra:
+        return
+    hint = "Give every split the same class folders."
+    if alike := spelled_alike(missing or train_classes, extra):
+        problem = "spells " + ", ".join(f"{quoted(ours)} as {quoted(theirs)}" for ours, theirs in alike[:3])
+        hint = "Call a class's folder the same in every split."
+    elif missing:
+        problem = f"lacks {some(missing)}"
+    else:
+        problem = f"has {some(extra)}, which train has not"
+    raise DataError(
+        f"Expected the classes of train in the {split} split too, but {scan.root / folder} {problem}.",
+        hint=hint,
+    )
+
+
+def _check_none_empty(scan: FolderScan, folder: str, classes: Sequence[str], labels: Sequence[int]) -> None:
+    full = set(labels)
+    empty = [name for label, name in enumerate(classes) if label not in full]
+    if empty:
+        hidden = " Hidden folders and those of the system do not count." if scan.passed_over else ""
+        raise DataError(
+            f"No image file in class {some(empty)} of {scan.root / folder}.",
+            hint=f"Add images, or remove the empty folders.{hidden}",
+            details=skipped_lines(scan.skipped),
+        )
+
+
+def _merged(scan: FolderScan, folder: str, there: ClassFolders, chosen: Sequence[str]) -> list[str]:
+    twice = [name for name in chosen if len(there[name]) > 1]
+    if not twice:
+        return []
+    where = scan.root / folder
+    return [f"Class {some(twice)} has two folders in {where}, in two Unicode forms: taken together."]
+
+
+def _doubtful(train: str, chosen: Sequence[str]) -> list[str]:
+    """Classes that may be none, or the same."""
+    notices = []
+    if alike := spelled_alike(chosen, chosen):
+        pairs = ", ".join(f"{quoted(one)} and {quoted(other)}" for one, other in alike[:3])
+        notices.append(f"Almost the same names are taken as different classes: {pairs}.")
+    aside = [name for name in chosen if lies_aside(name)] if train else []
+    if aside:
+        notices.append(f"Taken as classes like the others: {some(aside)}.")
+    return notices
+
+
+def _loose(scan: FolderScan, layout: Mapping[str, str]) -> list[str]:
+    """Images beside the class folders."""
+    around = {""}
+    for folder in filter(None, layout.values()):
+        around |= {folder, *map(str, PurePosixPath(folder).parents)} - {"."}
+    counts = {folder or scan.root.name: scan.loose_images(folder) for folder in sorted(around)}
+    loose = {folder: count for folder, count in counts.items() if count}
+    if not loose:
+        return []
+    total = sum(loose.values())
+    files = "1 image file lies" if total == 1 else f"{total:,} image files lie"
+    return [f"{files} in no class folder, but directly in {some(list(loose))}: left out."]
+
+
+def _passed_over(scan: FolderScan) -> list[str]:
+    count = len(scan.passed_over)
+    if not count:
+        return []
+    parents = dict.fromkeys(path.rpartition("/")[0] or scan.root.name for path in scan.passed_over)
+    folders = "1 hidden or system folder" if count == 1 else f"{count:,} hidden or system folders"
+    return [f"Passed over: {folders} with images, in {some(list(parents))}."]
+
+
+def skipped_lines(skipped: Sequence[SkippedFile]) -> str:
+    """One line a file, for an error's details."""
+    return "\n".join(f"{printable(item.path)}: {item.reason}" for item in skipped)
