@@ -12,7 +12,7 @@ def composed(name: str) -> str:
 
 
 def same_class(one: str, other: str) -> bool:
-    r"""Whether both are one name. Bytes that are no text, now \xff, were replacement characters in old files."""
+    r"""Whether both are one name. Bytes that are no text are \xff; in old files they were replaced."""
     one, other = composed(one), composed(other)
     if one == other:
         return True

@@ -111,6 +111,7 @@ class MainWindow(QMainWindow):
         self.data = DataPage(self)
         studio.workspace.dataset_changed.connect(self.data.show_dataset)
         self.data.failed.connect(studio.show_problem)
+        studio.setup.data.notices_wanted.connect(partial(self.tabs.setCurrentWidget, self.data))
         self.tabs.addTab(self.data, "&Data")
         self.classifier = ClassifierDesk(studio, self)
         self.tabs.addTab(self.classifier.page, "&Classifier")

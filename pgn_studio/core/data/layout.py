@@ -14,13 +14,8 @@ from pgn_studio.core.data.scanning import FolderScan
 from pgn_studio.core.data.split_names import lies_aside, splits_by_name
 from pgn_studio.core.errors import DataError
 
-SPLITS = ("train", "val", "test")
+_SPLITS = ("train", "val", "test")
 _DEEPEST_WRAPPER = 8
-_CLASS_FOLDERS = "Put each class's images into a folder of its own: train/class/…."
-_SORT_OUT = (
-    "Call splits train, val and test. Move what does not belong to the data set out of its folder. "
-    "Put the images of a class directly into its folder."
-)
 
 
 @dataclass(frozen=True)
@@ -47,19 +42,19 @@ def find_layout(scan: FolderScan, *, val_is_test: bool) -> Layout:
     top = _sorted_out(scan)
     if "train" not in top.splits:
         return _class_layout(scan, top)
-    for split, folders in top.splits.items():
-        if len(folders) > 1:
+    for split, places in top.splits.items():
+        if len(places) > 1:
             raise DataError(
-                f"Folders {some(folders)} in {scan.root} both mean the {split} split.",
+                f"Folders {some(places)} in {scan.root} both mean the {split} split.",
                 hint="Keep one of them, put their images together, or call each train, val or test.",
             )
-    found = {split: folders[0] for split, folders in top.splits.items()}
+    found = {split: places[0] for split, places in top.splits.items()}
     left_out = [folder for folder in top.others if scan.holds_images(folder)]
     if len(found) == 1:
         _check_aside(scan, found["train"], left_out)
     if val_is_test and "test" not in found and "val" in found:
         found["test"] = found.pop("val")
-    folders = {split: found[split] for split in SPLITS if split in found}
+    folders = {split: found[split] for split in _SPLITS if split in found}
     return Layout(folders, tuple(_split_notices(folders, top.flat, left_out)))
 
 
@@ -116,7 +111,11 @@ def _check_aside(scan: FolderScan, train: str, left_out: Sequence[str]) -> None:
         raise DataError(
             f"Unclear folders in {scan.root}: {some([train])} holds class folders, but there are images "
             f"in {some(unclear)} beside it too.",
-            hint=_SORT_OUT,
+            hint=(
+                "If they are a split, call it val or test. If they do not belong to the data set, move "
+                f"them out of its folder. If {some([train])} is a class like them, put its images directly "
+                "into it."
+            ),
         )
 
 
@@ -126,15 +125,17 @@ def _split_notices(folders: Mapping[str, str], flat: Sequence[str], left_out: Se
         taken = ", ".join(f"{some([folder])} as {split}" for split, folder in folders.items())
         notices.append(f"Folders taken as splits: {taken}.")
     if flat:
-        instead = "" if "test" in folders else _instead("val" in folders)
-        notices.append(f"No class folders in {some(flat)}: left out{instead}.")
+        notices.append(f"No class folders in {some(flat)}: left out{_instead(folders)}.")
     if left_out:
         notices.append(f"Images in {some(left_out)} belong to no split: left out.")
     return notices
 
 
-def _instead(has_val: bool) -> str:
-    return ", and val is halved into val and test" if has_val else ", and test images are taken out of train"
+def _instead(folders: Mapping[str, str]) -> str:
+    missing = [split for split in _SPLITS if split not in folders]
+    if missing == ["test"]:
+        return ", and val is halved into val and test"
+    return f", and {' and '.join(missing)} images are taken out of train" if missing else ""
 
 
 def _class_layout(scan: FolderScan, top: _Top) -> Layout:
@@ -151,7 +152,11 @@ def _class_layout(scan: FolderScan, top: _Top) -> Layout:
     if top.splits or (top.flat and not has_classes):
         raise DataError(
             f"Expected a folder 'train' with class folders in {scan.root}, found {_described(top)}.",
-            hint=_SORT_OUT if top.others else _CLASS_FOLDERS,
+            hint=(
+                "Call the folder of the training images train, or put the class folders into one."
+                if top.splits
+                else "Put each class's images into a folder of its own: train/class/…."
+            ),
         )
     _check_not_alike(scan, folders)
     if doubtful := [folder for folder in folders if folder in top.flat or lies_aside(folder)]:
@@ -166,7 +171,7 @@ def _described(top: _Top) -> str:
         for names, what in ((splits, ""), (top.flat, " without class folders"), (top.others, ""))
         if names
     ]
-    return ", ".join(parts)
+    return " and ".join(parts)
 
 
 def _check_not_nested(scan: FolderScan, folders: Sequence[str]) -> None:
@@ -200,5 +205,9 @@ def _check_not_alike(scan: FolderScan, folders: Sequence[str]) -> None:
             raise DataError(
                 f"Expected classes or splits in {scan.root}, found {some([one, other])}, which hold "
                 f"the same folders: {some(sorted(shared))}.",
-                hint=f"{_SORT_OUT} Of several versions of the images choose one's folder.",
+                hint=(
+                    "If they are splits, call them train, val and test. If they are versions of the same "
+                    "images, choose one of them. If they are classes, put each one's images directly into "
+                    "its folder."
+                ),
             )

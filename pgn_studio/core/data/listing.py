@@ -85,6 +85,8 @@ def _check_classes(
         hint = "Call a class's folder the same in every split."
     elif missing:
         problem = f"lacks {some(missing)}"
+        if aside := [name for name in missing if lies_aside(name)]:
+            hint = f"Move {some(aside)} out of train if it is no class."
     else:
         problem = f"has {some(extra)}, which train has not"
     raise DataError(

@@ -75,6 +75,7 @@ class DataCard(QGroupBox):
 
     requested = Signal()
     folder_wanted = Signal()
+    notices_wanted = Signal()
     skipped_wanted = Signal()
     own_size_wanted = Signal()
 
@@ -96,6 +97,11 @@ class DataCard(QGroupBox):
         self.open_button.setToolTip("<p>Open a folder: train|val|test/class/… or class/… (Ctrl+O)</p>")
         self.summary = _summary("dataset_summary", self)
         self.summary.setText("None loaded")
+        self.notices = QPushButton(self)
+        self.notices.setObjectName("notices_button")
+        self.notices.setToolTip("Read on the Data page what was decided while loading")
+        self.notices.setFlat(True)
+        self.notices.hide()
         self.skipped = QPushButton(self)
         self.skipped.setObjectName("skipped_button")
         self.skipped.setToolTip("List these files, each with the reason")
@@ -117,6 +123,7 @@ class DataCard(QGroupBox):
         layout = card_layout(self)
         layout.addLayout(row)
         layout.addWidget(self.summary)
+        layout.addWidget(self.notices)
         layout.addWidget(self.skipped)
         layout.addWidget(self.reduced)
         layout.addWidget(self.own_size)
@@ -124,6 +131,7 @@ class DataCard(QGroupBox):
         self.combo.activated.connect(self._request)
         self.load_button.clicked.connect(self._request)
         self.open_button.clicked.connect(self.folder_wanted)
+        self.notices.clicked.connect(self.notices_wanted)
         self.skipped.clicked.connect(self.skipped_wanted)
         self.own_size.clicked.connect(self.own_size_wanted)
 
@@ -157,7 +165,11 @@ class DataCard(QGroupBox):
             f"<b>{name}</b><br>{len(dataset.classes)} classes, {dataset.image_size} px<br>"
             f"{counts} train / val / test"
         )
-        self.summary.setToolTip(f"<p>{dataset.root}<br>{', '.join(dataset.classes[:40])}</p>")
+        classes = html.escape(", ".join(dataset.classes[:40]))
+        self.summary.setToolTip(f"<p>{html.escape(dataset.root)}<br>{classes}</p>")
+        notes = len(dataset.notices)
+        self.notices.setText(f"{notes:,} {'note' if notes == 1 else 'notes'} on how it was read: show")
+        self.notices.setVisible(notes > 0)
         count = len(dataset.skipped)
         self.skipped.setText(f"{count:,} unreadable {'file' if count == 1 else 'files'} skipped: show")
         self.skipped.setVisible(count > 0)

@@ -16,11 +16,13 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QLabel,
     QListView,
+    QSplitter,
     QTableView,
     QVBoxLayout,
     QWidget,
 )
 
+from pgn_studio.gui.docks.cards import shortened
 from pgn_studio.gui.operations import Operation, run_in_background
 from pgn_studio.gui.plots.plot_widget import QuietPlot
 from pgn_studio.gui.theme import current_theme
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 
 SAMPLES = 60
 TILE_PX = 72
-MOST_NAMES = 30  # class names under the bars: more would run into each other
+MOST_NAMES = 30  # class names under the bars, in so many letters: more would run into each other
+MOST_LETTERS = 50
+LEAST_LETTERS = 5  # of a name that is cut
 MOST_SKIPPED = 5000
 _SPLITS = (("train", "first"), ("val", "good"), ("test", "second"))
 _BAR = 0.27
@@ -80,6 +84,8 @@ class DataPage(QWidget):
         self.classes.setObjectName("class_counts")
         self.classes.setAccessibleName("Images of each class, by split, as a table")
         self.classes.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.classes.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names often differ at their ends
+        self.classes.setWordWrap(False)  # would cut them at the end after all
         self.classes.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._images = QStandardItemModel(self)
         self.samples = QListView(self)
@@ -138,12 +144,14 @@ class DataPage(QWidget):
         row.addWidget(self.split)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 8, 10, 8)
-        counts = QHBoxLayout()
-        counts.addWidget(self.plot, 5)
-        counts.addWidget(self.classes, 3)
+        counts = QSplitter(self)
+        counts.setChildrenCollapsible(False)
+        counts.addWidget(self.plot)
+        counts.addWidget(self.classes)
+        counts.setSizes([3000, 2000])  # shares
         layout.addLayout(row)
         layout.addWidget(self.notices)
-        layout.addLayout(counts, 2)
+        layout.addWidget(counts, 2)
         layout.addWidget(self.samples, 3)
         layout.addWidget(self.skipped)
 
@@ -158,9 +166,10 @@ class DataPage(QWidget):
                 for name, (train, val, test) in zip(dataset.classes, counts.tolist(), strict=True)
             ]
         )
-        few = classes <= MOST_NAMES
-        names = [(number, dataset.classes[number][:14]) for number in range(classes)] if few else None
-        self.plot.getAxis("bottom").setTicks([names] if names else None)
+        letters = MOST_LETTERS // classes
+        fit = letters >= LEAST_LETTERS or max(map(len, dataset.classes)) <= letters
+        names = [(number, shortened(name, letters)) for number, name in enumerate(dataset.classes)]
+        self.plot.getAxis("bottom").setTicks([names] if fit and classes <= MOST_NAMES else None)
         self._show_all()
 
     @Slot()

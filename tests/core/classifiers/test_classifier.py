@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+import unicodedata
+from dataclasses import replace
 
 import pytest
 import torch
@@ -116,6 +118,15 @@ def test_other_classes_are_named(given: tuple[str, ...], match: str) -> None:
 
 def test_the_same_classes_pass() -> None:
     check_classes(make(), list(CLASSES))
+
+
+def test_the_unicode_form_of_a_class_does_not_matter() -> None:
+    classifier = make()
+    names = ("red", "vert foncé", "blue")
+    for kept, given in (("NFC", "NFD"), ("NFD", "NFC")):
+        own = tuple(unicodedata.normalize(kept, name) for name in names)
+        classifier.info = replace(classifier.info, classes=own)
+        check_classes(classifier, [unicodedata.normalize(given, name) for name in names])
 
 
 @pytest.mark.parametrize("size", [8, 11, 32, 96, 224])

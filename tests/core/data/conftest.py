@@ -14,6 +14,7 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.sources import load_dataset
 
 MakeFolder = Callable[..., Path]
+MakeTree = Callable[..., Path]
 Load = Callable[..., ImageDataset]
 
 
@@ -51,6 +52,22 @@ def make_folder(tmp_path: Path) -> MakeFolder:
                 for index in range(count):
                     write_image(root / split / title / f"{index}.png", number)
                     number += 1
+        return root
+
+    return make
+
+
+@pytest.fixture
+def make_tree(tmp_path: Path) -> MakeTree:
+    """make_tree("train/cat", "docs:0") -> the root; six images in each folder, or as many as it says."""
+
+    def make(*folders: str) -> Path:
+        root = tmp_path / "photos"
+        for number, folder in enumerate(folders):
+            path, _, count = folder.partition(":")
+            (root / path).mkdir(parents=True, exist_ok=True)
+            for index in range(int(count or 6)):
+                write_image(root / path / f"{index}.png", 16 * number + index)
         return root
 
     return make

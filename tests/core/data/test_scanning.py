@@ -107,3 +107,42 @@ def test_folders_are_sorted_and_visible(root: Path) -> None:
     (root / ".git").mkdir()
     put(root / "file")
     assert FolderScan(root).folders() == ["ant", "cat"]
+
+
+SYSTEM_FOLDERS = [
+    *("@eaDir", "@EADIR", "@tmp", "@Recycle", "@Recently-Snapshot", "#recycle", "#snapshot", "~snapshot"),
+    *("$RECYCLE.BIN", "System Volume Information", "FOUND.001", "lost+found", "__MACOSX", "__macosx"),
+    *(".Trash-1000", ".git", ".AppleDouble", ".ipynb_checkpoints", "__pycache__", "Network Trash Folder"),
+]
+
+
+@pytest.mark.parametrize("name", SYSTEM_FOLDERS)
+def test_folders_of_systems_are_passed_over_at_any_depth(root: Path, name: str) -> None:
+    around = [root / name / "one", root / "cat" / name, root / "cat" / "deep" / name / "b.jpg"]
+    for number, folder in enumerate(around):
+        folder.mkdir(parents=True)
+        put(folder / f"{number}.jpg")
+    (root / "cat" / "deep" / "deeper" / name).mkdir()  # without images: nothing is lost
+    scan = FolderScan(root)
+    assert scan.folders() == ["cat"]
+    assert found(scan) == []
+    assert sorted(scan.passed_over) == sorted([name, f"cat/{name}", f"cat/deep/{name}"])
+    assert scan.skipped == []
+
+
+def test_thumbnails_are_those_beside_their_images(root: Path) -> None:
+    for name in ("a.jpg", "thumbs/a.jpg", "deep/Thumbnails/b.jpg"):
+        (root / "cat" / name).parent.mkdir(exist_ok=True)
+        put(root / "cat" / name)
+    scan = FolderScan(root)
+    assert found(scan) == ["cat/a.jpg", "cat/deep/Thumbnails/b.jpg"]
+    assert scan.passed_over == ["cat/thumbs"]
+
+
+def test_loose_images_are_counted(root: Path) -> None:
+    (root / "folder.jpg").mkdir()
+    for name in ("a.jpg", "b.PNG", "._a.jpg", "Thumbs.db", "notes.txt"):
+        put(root / name)
+    scan = FolderScan(root)
+    assert scan.loose_images() == 2
+    assert scan.folders() == ["cat", "folder.jpg"]

@@ -35,13 +35,40 @@ def test_a_name_wins_over_a_folder_of_that_name(
     make_folder: MakeFolder, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(make_folder(name="digits").parent)
-    assert len(load("digits").classes) == 10
-    assert load("./digits", image_size=8).classes == ("cat", "dog")
+    taken = load("digits")
+    assert len(taken.classes) == 10
+    assert "./digits" in taken.notices[0]
+    other = load("./digits", image_size=8)
+    assert other.classes == ("cat", "dog")
+    assert other.notices == ()
 
 
 @pytest.mark.parametrize("spelling", ["Digits", " digits ", "DIGITS"])
 def test_names_in_other_spellings(load: Load, spelling: str) -> None:
     assert load(spelling).name == "digits"
+
+
+@pytest.mark.parametrize(
+    ("folder", "typed"), [("Digits", "digits"), ("digits", "DIGITS"), ("digits", " digits")]
+)
+def test_a_folder_spelled_otherwise_is_told(
+    make_folder: MakeFolder, load: Load, monkeypatch: pytest.MonkeyPatch, folder: str, typed: str
+) -> None:
+    monkeypatch.chdir(make_folder(name=folder).parent)
+    dataset = load(typed)
+    assert dataset.name == "digits"
+    assert f"./{folder}" in dataset.notices[0]
+
+
+def test_a_folder_that_wins_over_a_name_is_told(
+    make_folder: MakeFolder, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_folder(name="STL-10")
+    monkeypatch.chdir(root.parent)
+    dataset = load("STL-10", image_size=8)
+    assert dataset.root == str(root)
+    assert "stl10" in dataset.notices[0]
+    assert load(root, image_size=8).notices == ()
 
 
 @pytest.mark.parametrize(

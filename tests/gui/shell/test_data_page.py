@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import DataSettings
@@ -90,3 +91,36 @@ def test_a_file_that_goes_bad_is_said(
 
 def test_it_follows_what_the_window_loads(window: MainWindow) -> None:
     assert "10 classes, 16 px" in window.data.summary.text()
+
+
+def test_every_class_can_be_read_with_its_counts(page: DataPage, digits: ImageDataset) -> None:
+    many = tuple(f"a class with a rather long name, number {number}" for number in range(1000))
+    page.show_dataset(replace(digits, classes=many))
+    table = page.classes.model()
+    assert table.rowCount() == 1000
+    row = [table.index(7, column).data() for column in range(table.columnCount())]
+    counts = digits.class_counts()[7].tolist()
+    assert row == [many[7], *map(str, counts), str(sum(counts))]
+    assert page.classes.isVisible()
+    page.classes.sortByColumn(4, Qt.SortOrder.AscendingOrder)
+    assert table.index(0, 4).data() == "0"
+    assert table.index(0, 0).data(Qt.ItemDataRole.ToolTipRole) in many
+
+
+def test_what_was_decided_while_loading_is_shown(page: DataPage, digits: ImageDataset) -> None:
+    page.show_dataset(digits)
+    assert not page.notices.isVisible()
+    page.show_dataset(replace(digits, notices=("Folder 'a<b>' was left out.", "Another.")))
+    assert page.notices.isVisible()
+    assert page.notices.text().splitlines() == ["Folder 'a<b>' was left out.", "Another."]
+
+
+def test_the_setup_leads_to_what_was_decided(window: MainWindow, digits: ImageDataset) -> None:
+    card = window.studio.setup.data
+    assert not card.notices.isVisibleTo(card)
+    window.studio.workspace.dataset_changed.emit(replace(digits, notices=("Left out.",)))
+    assert card.notices.isVisibleTo(card)
+    assert "1 note " in card.notices.text()
+    card.notices.click()
+    assert window.tabs.currentWidget() is window.data
+    assert window.data.notices.isVisible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def labels(images):
 
 def scores(images):
     return np.stack([1 - images.mean((1, 2, 3)) / 255, images.mean((1, 2, 3)) / 255], 1)
+
+def names(images):
+    return ["caf\\u00e9" if bright else "the\\u0301" for bright in labels(images)]
 
 def fails(images):
     raise KeyError("lost")
@@ -53,6 +57,17 @@ def opened(form: str, *, trust: bool = True) -> Classifier:
 
 
 PIXELS = torch.tensor([0.0, 1.0, 0.2]).view(3, 1, 1, 1).expand(3, 3, 8, 8)
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_in_any_unicode_form(form: str) -> None:
+    """The data set's, the black box's answers, and those given in its own order."""
+    ours = tuple(unicodedata.normalize(form, name) for name in ("thé", "café"))
+    theirs = tuple(unicodedata.normalize("NFD", name) for name in ("café", "thé"))
+    access = Access(trust_code=True, classes=theirs)
+    classifier = load_classifier("python:my_black_box:names", classes=ours, image_size=8, access=access)
+    assert classifier(PIXELS).argmax(1).tolist() == [0, 1, 0]
 
 
 @pytest.mark.usefixtures("module")
