@@ -81,38 +81,44 @@ class Divisible:
             splits["val"], splits["test"] = self._held_out(splits["val"], 0.5, division, purpose="test")
         if "test" not in splits:
             share = division.test_fraction
-            splits["train"], splits["test"] = self._held_out(splits["train"], share, division, purpose="test")
+            splits["train"], splits["test"] = self._held_out(
+                splits["train"], share, division, purpose="test", left=2
+            )
         if "val" not in splits:
             share = division.val_fraction
             splits["train"], splits["val"] = self._held_out(splits["train"], share, division, purpose="val")
         return {name: splits[name] for name in ("train", "val", "test")}
 
-    def _held_out(self, rows: Rows, share: float, division: Division, *, purpose: str) -> tuple[Rows, Rows]:
-        """(kept, held out) of `rows`: of each class about `share`, but one at least, is held out."""
+    def _held_out(
+        self, rows: Rows, share: float, division: Division, *, purpose: str, left: int = 1
+    ) -> tuple[Rows, Rows]:
+        """(kept, held out) of `rows`: of each class about `share`, one at least and `left` less at most."""
         _check_divisible(rows, self.labels, self.classes, purpose)
         seed = division.split_seed + (purpose == "val")
         if division.split_method == "permutation" or not self.names:
             return permuted_split(rows, self.labels, share, seed, classes=len(self.classes))
-        return hashed_split(rows, self.labels, self.names, share, f"{division.split_seed} {purpose}")
+        salt = f"{division.split_seed} {purpose}"
+        return hashed_split(rows, self.labels, self.names, share, salt, left=left)
 
 
 def hashed_split(
-    rows: Rows, labels: Labels, names: Sequence[str], fraction: float, salt: str
+    rows: Rows, labels: Labels, names: Sequence[str], fraction: float, salt: str, *, left: int = 1
 ) -> tuple[Rows, Rows]:
     """Divide `rows` into (kept, held out) by a hash of each image's name: nothing else decides.
 
     So files that come or go move no other file to another side. About `fraction` of each class is
-    held out; where chance leaves a class with nothing on one side, its nearest image goes there.
+    held out; where chance leaves a small class with none of it held out, or fewer than `left` kept,
+    the nearest images change sides.
     """
     chance = np.array([_chance(names[row], salt) for row in rows.tolist()])
     held = chance < fraction
     own_labels = labels[rows]
     for label in np.unique(own_labels):
         members = np.flatnonzero(own_labels == label)
-        if not held[members].any():
-            held[members[chance[members].argmin()]] = True
-        elif held[members].all():
-            held[members[chance[members].argmax()]] = False
+        nearest = members[np.argsort(chance[members])]
+        most = max(1, len(members) - left)
+        count = min(max(1, int(held[members].sum())), most)
+        held[nearest[:count]], held[nearest[count:]] = True, False
     return rows[~held], rows[held]
 
 

@@ -73,6 +73,14 @@ def test_at_least_one_image_goes_to_either_side(method: SplitMethod, fraction: f
     assert set(parts.labels[splits["val"]]) == set(parts.labels[splits["test"]]) == {0, 1}
 
 
+def test_three_images_of_a_class_suffice_for_three_splits() -> None:
+    for seed in range(20):
+        names = [f"{title}/{seed}-{number}" for title in PETS for number in range(3)]
+        parts = Divisible({"train": np.arange(6)}, np.repeat([0, 1], 3), names, PETS)
+        splits = parts.divided(Division(split_seed=seed, test_fraction=0.8, val_fraction=0.8))
+        assert all(np.bincount(parts.labels[rows]).tolist() == [1, 1] for rows in splits.values())
+
+
 def test_a_class_with_one_image_cannot_be_split() -> None:
     with pytest.raises(DataError, match="'dog' has too few images"):
         Divisible({"train": np.arange(3)}, np.array([0, 0, 1]), ["a", "b", "c"], PETS).divided(Division())
