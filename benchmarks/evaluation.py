@@ -28,7 +28,7 @@ from turns import CLOCKS, ratio, timed
 from pgn_studio.core.classifiers import Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.networks import build_network
 from pgn_studio.core.config import TrainingSettings
-from pgn_studio.core.device import autocast, resolve_precision, to_pixels
+from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.evaluation.batch import to_8bit
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, build_generator
@@ -75,11 +75,10 @@ def evaluated(pgn: Pgn, classifier: Classifier, split: MadeOnTheFly) -> Any:
 @torch.inference_mode()
 def bare(pgn: Pgn, classifier: Classifier, split: MadeOnTheFly) -> None:
     device = classifier.mean.device
-    precision = resolve_precision("auto", device)
     for start in range(0, len(split), BATCH):
         rows = np.arange(start, min(start + BATCH, len(split)))
         pixels = to_pixels(split.images(rows), device)
-        with autocast(precision, device):
+        with full_precision(device):
             perturbed = pixels + pgn.generator(pixels)
             for images in (pixels, perturbed, to_8bit(perturbed)):
                 classifier(images).argmax(1).cpu()

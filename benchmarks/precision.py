@@ -80,9 +80,7 @@ def accuracy(precision: str, seed: int, epochs: int) -> float:
         if not isinstance(ending, RunFinished):
             raise SystemExit(f"{ending.message} {ending.details}")
         pgn, test = load_pgn(run.pgn_path), dataset.split("test")
-        found = evaluate(
-            pgn, load_classifier(path), test, split_name="test", dataset_name="digits", precision="fp32"
-        )
+        found = evaluate(pgn, load_classifier(path), test, split_name="test", dataset_name="digits")
     return found.metrics.perturbed_accuracy_8bit
 
 

@@ -121,9 +121,7 @@ def _make_classifier(stop: Interruption) -> str:
     lines = [f"## {CLASSIFIER_FILE}", "", "Accuracy of the classifier alone:", ""]
     for name in ("train", "val", "test"):
         split = dataset.split(name)
-        accuracy = measure_accuracy(
-            classifier, split, device=pick_device(settings.device), precision=settings.precision
-        )
+        accuracy = measure_accuracy(classifier, split, device=pick_device(settings.device))
         lines.append(f"- {name}: {terminal.percent(accuracy)} of {len(split)} images")
     return "\n".join([*lines, "", *_command_lines("train-classifier", CLASSIFIER, CLASSIFIER_FILE), ""])
 

@@ -114,6 +114,5 @@ class RunJob:
                 split_name="test",
                 dataset_name=dataset.name,
                 device=pick_device(self.settings.device),
-                precision=self.settings.precision,
                 progress=report,
             )

@@ -95,9 +95,7 @@ def _print_accuracies(
     for name in ("train", "val", "test"):
         split = dataset.split(name)
         with terminal.progress(f"Measuring on {name}", stop) as report:
-            accuracy = measure_accuracy(
-                classifier, split, device=device, precision=settings.precision, progress=report
-            )
+            accuracy = measure_accuracy(classifier, split, device=device, progress=report)
         terminal.result(f"{name:<5} accuracy {terminal.percent(accuracy):>7} ({len(split)} images)")
 
 

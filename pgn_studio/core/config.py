@@ -147,7 +147,7 @@ class ClassifierSettings(DataSettings):
     train_limit: int | None = setting(None, "Use only this many training images (class-balanced, by seed): makes a deliberately weak classifier.", group="Training", advanced=True, ge=2)
     seed: int = setting(0, "Seed of weights, order and augmentation.", group="Training", ge=0)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
-    precision: Precision = setting("auto", "Arithmetic: auto, fp32, bf16 or fp16.", group="Machine", advanced=True)
+    precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)
 
 
 class TrainingSettings(DataSettings):
@@ -191,7 +191,7 @@ class TrainingSettings(DataSettings):
     seed: int = setting(0, "One seed reproduces a CPU run bit for bit.", group="Training", ge=0)
     keep: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", advanced=True)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
-    precision: Precision = setting("auto", "Arithmetic: auto, fp32, bf16 or fp16.", group="Machine", advanced=True)
+    precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from contextlib import AbstractContextManager, nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -89,6 +91,48 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
         return nullcontext()
     dtype = torch.bfloat16 if precision == "bf16" else torch.float16
     return torch.autocast(device.type, dtype=dtype)
+
+
+class _Tf32:
+    """NVIDIA's shortened float32: a switch of the whole process, off while any thread measures."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._measuring = 0
+        self._found = (False, False)
+
+    def leave_out(self) -> None:
+        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        with self._lock:
+            if self._measuring == 0:
+                self._found = (matmul.allow_tf32, cudnn.allow_tf32)
+                matmul.allow_tf32 = cudnn.allow_tf32 = False
+            self._measuring += 1
+
+    def take_back(self) -> None:
+        with self._lock:
+            self._measuring -= 1
+            if self._measuring == 0:
+                torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = self._found
+
+
+_TF32 = _Tf32()
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Float32 throughout, whatever training computes in: every figure that is told is made in here.
+
+    Neither the processor nor a setting of training then decides which images count as right.
+    """
+    if device.type == "cuda":
+        _TF32.leave_out()
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        if device.type == "cuda":
+            _TF32.take_back()
 
 
 def usable_cores() -> int:

@@ -266,7 +266,6 @@ class Studio(QObject):
         """Train; `history` is what a run that goes on has told before."""
         self.continuation.offer.hide()
         self.workspace.device = job.settings.device
-        self.workspace.precision = job.settings.precision
         self.training.set_classes(job.dataset.classes)
         self.training.prepare(history)
         self.shown.begin(job.resume, self.workspace.subject)

@@ -71,13 +71,12 @@ class Workspace(TaskQueue):
         self.data_settings = DataSettings()
         self.reduced_from: int | None = None  # the images' own size, where the classifier's is smaller
         self.device = "auto"
-        self.precision = "auto"
 
     # ------------------------------------------------------------------ state
 
-    def machine(self) -> tuple[str, str]:
-        """Device and precision to compute with, as the set-up says them."""
-        return self.device, self.precision
+    def chosen_device(self) -> str:
+        """As the set-up says it."""
+        return self.device
 
     def problem(self) -> str:
         """Why a run cannot start now; empty when it can."""
@@ -155,7 +154,7 @@ class Workspace(TaskQueue):
         self._enqueue("Measuring the PGN on test", work, self.run_measured.emit)
 
     def _measuring(self) -> _Measuring:
-        return _Measuring(self.device, self.precision)
+        return _Measuring(self.device)
 
     # ------------------------------------------------------------------ results
 
@@ -240,7 +239,6 @@ class Workspace(TaskQueue):
 @dataclass(frozen=True)
 class _Measuring:
     device: str
-    precision: str
 
     def evaluate(
         self, pgn: Pgn, classifier: Classifier, dataset: ImageDataset, progress: Progress
@@ -256,7 +254,6 @@ class _Measuring:
             split_name=HEADLINE_SPLIT,
             dataset_name=dataset.name,
             device=pick_device(self.device),
-            precision=self.precision,
             progress=progress,
         )
         leakage = find_leakage(pgn, classifier, dataset, HEADLINE_SPLIT)
@@ -300,7 +297,6 @@ def _classify(
         dataset.split(HEADLINE_SPLIT),
         split_name=HEADLINE_SPLIT,
         device=pick_device(measuring.device),
-        precision=measuring.precision,
         progress=progress,
     )
     return replace(found, learned=classifier_learned(classifier, dataset, HEADLINE_SPLIT))

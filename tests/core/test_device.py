@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
-from pgn_studio.core.device import training_machine, usable_cores, use_cpu_threads
+import pgn_studio
+from pgn_studio.core.device import full_precision, training_machine, usable_cores, use_cpu_threads
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +54,31 @@ def test_a_machines_facts_say_what_the_last_bits_depend_on() -> None:
     facts = training_machine("cpu", "fp32").facts()
     assert (facts["device"], facts["precision"], facts["threads"]) == ("cpu", "fp32", 1)
     assert isinstance(facts["instructions"], str)
+
+
+def test_full_precision_leaves_out_tf32_while_anybody_measures() -> None:
+    matmul, cudnn, gpu = torch.backends.cuda.matmul, torch.backends.cudnn, torch.device("cuda")
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    try:
+        matmul.allow_tf32 = cudnn.allow_tf32 = True
+        with full_precision(gpu):
+            assert (matmul.allow_tf32, cudnn.allow_tf32) == (False, False)
+            with pytest.raises(RuntimeError, match="inner"), full_precision(gpu):
+                raise RuntimeError("inner")
+            assert (matmul.allow_tf32, cudnn.allow_tf32) == (False, False)
+        assert (matmul.allow_tf32, cudnn.allow_tf32) == (True, True)
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+def test_only_training_computes_in_half_precision() -> None:
+    """What measures takes no precision: nobody can hand it the wrong one."""
+    root = Path(pgn_studio.__file__).parent
+    users = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if re.search(r"import .*\b(autocast|resolve_precision)\b|torch\.autocast", path.read_text("utf-8"))
+    }
+    training = {f"core/training/{name}.py" for name in ("feed", "setup", "step")}
+    training |= {f"core/baselines/{name}.py" for name in ("direct", "fine_tune")}
+    assert users <= {"core/device.py", "core/classifiers/training.py", *training}

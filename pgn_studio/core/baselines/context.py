@@ -41,7 +41,7 @@ class BaselineContext:
     settings: TrainingSettings  # the PGN's
     seed: int
     device: torch.device
-    precision: str
+    precision: str  # of training: direct, fine-tune
 
     @classmethod
     def of(

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pgn_studio.core.baselines.gradients import check_differentiable, exact_gradients, logits_of, own_answers
 from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.device import full_precision
 from pgn_studio.core.perturbation.input_space import InputSpace
 
 _MOST_STEPS = 50
@@ -29,7 +30,7 @@ def deepfool(
     Nothing is clamped. Raises ClassifierError for a classifier that gives no gradients.
     """
     values = values.detach().float()
-    with torch.no_grad(), torch.autocast(values.device.type, enabled=False):
+    with torch.no_grad(), full_precision(values.device):
         logits = logits_of(classifier, space, values)
     classes = logits.topk(min(candidates, logits.shape[1]), dim=1).indices  # (N, C), f's answer first
     moved = torch.zeros_like(values)

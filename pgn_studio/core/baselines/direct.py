@@ -153,9 +153,7 @@ class _Run:
         self.result.eval()
         perturber, _ = matched(Generated(self.result, context.space), context, enlarge=False)
         if self._clean is None:
-            self._clean = clean_scores(
-                context.classifier, context.val, batch_size=BATCH, precision=self.precision
-            )
+            self._clean = clean_scores(context.classifier, context.val, batch_size=BATCH)
         accuracy = evaluate_perturber(
             perturber,
             context.classifier,
@@ -164,7 +162,6 @@ class _Run:
             dataset_name="",
             space=context.space,
             batch_size=BATCH,
-            precision=self.precision,
             clean=self._clean,
         ).metrics.perturbed_accuracy_8bit
         self._top = higher(context.problem, accuracy, self._top)
@@ -198,7 +195,7 @@ def _at_most(perturbation: Tensor, rms: float) -> Tensor:
 
 def _blend(context: BaselineContext) -> float:
     """The share that the trainer would choose."""
-    wanted = measure_accuracy(context.classifier, context.val, device=context.device, precision="fp32")
+    wanted = measure_accuracy(context.classifier, context.val, device=context.device)
     return chosen_share(context.settings, context.classifier, context.train, wanted=wanted)
 
 

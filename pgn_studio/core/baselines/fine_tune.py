@@ -104,7 +104,7 @@ class _Run:
 
     def accuracy(self) -> float:
         context = self.context
-        return measure_accuracy(self.tuned, context.val, device=context.device, precision=self.precision)
+        return measure_accuracy(self.tuned, context.val, device=context.device)
 
 
 def _copy(classifier: Classifier) -> Classifier:

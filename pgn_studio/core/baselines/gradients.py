@@ -10,14 +10,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.device import full_precision
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.perturbation.input_space import InputSpace
 
 
 @contextmanager
 def exact_gradients(device: torch.device) -> Iterator[None]:
-    """Gradients on and autocast off: half precision loses the signs of small gradients."""
-    with torch.autocast(device.type, enabled=False), torch.enable_grad():
+    """Gradients on, in float32: half precision loses the signs of small gradients."""
+    with full_precision(device), torch.enable_grad():
         yield
 
 
@@ -55,5 +56,5 @@ def cross_entropy_gradient(
 @torch.no_grad()
 def own_answers(classifier: Classifier, space: InputSpace, values: Tensor) -> Tensor:
     """f's labels (N,) for images in `space`, in float32."""
-    with torch.autocast(values.device.type, enabled=False):
+    with full_precision(values.device):
         return logits_of(classifier, space, values.float()).argmax(1)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pgn_studio.core.baselines.context import BaselineContext
-from pgn_studio.core.device import autocast, resolve_precision, to_pixels
+from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.evaluation.batch import perturbation_sizes
 from pgn_studio.core.evaluation.perturber import Perturber, Scaled
@@ -18,12 +18,12 @@ BATCH = 64
 def mean_rms(perturber: Perturber, context: BaselineContext, progress: Progress | None = None) -> float:
     """Mean over the validation images of the RMS per value of p."""
     val, device = context.val, context.device
-    precision, labels = resolve_precision(context.precision, device), np.asarray(val.labels)
+    labels = np.asarray(val.labels)
     total = 0.0
     for start in range(0, len(val), BATCH):
         chosen = np.arange(start, min(start + BATCH, len(val)))
         pixels = to_pixels(val.images(chosen), device)
-        with autocast(precision, device):
+        with full_precision(device):
             result = perturber.perturb(pixels, torch.from_numpy(labels[chosen]).to(device))
         total += float(perturbation_sizes(result.perturbation.float())[1].sum(dtype=np.float64))
         if progress is not None:

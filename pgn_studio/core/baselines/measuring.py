@@ -31,7 +31,6 @@ def measure_baseline(
         space=context.space,
         batch_size=batch_size,
         device=context.device,
-        precision=context.precision,
         progress=progress,
         clean_classifier=context.classifier,
         facts=facts,

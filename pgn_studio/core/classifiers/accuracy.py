@@ -1,4 +1,4 @@
-"""Share of images that a network classifies rightly."""
+"""Share of images that a network classifies rightly, always in float32."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pgn_studio.core.classifiers.classifier import Classifier
-from pgn_studio.core.device import autocast, pick_device, resolve_precision, to_pixels
+from pgn_studio.core.device import full_precision, pick_device, to_pixels
 from pgn_studio.core.protocols import LabelledImages, Labels, Progress
 
 Indices = npt.NDArray[np.int64]
@@ -22,7 +22,6 @@ def measure_accuracy(
     *,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
-    precision: str = "auto",
     progress: Progress | None = None,
 ) -> float:
     """Share (0…1) of the split's images that the classifier gets right; moves it to `device`.
@@ -36,7 +35,6 @@ def measure_accuracy(
         np.arange(len(split)),
         batch_size=batch_size,
         device=target,
-        precision=resolve_precision(precision, target),
         progress=progress,
     )
 
@@ -48,18 +46,11 @@ def accuracy_of(
     *,
     batch_size: int,
     device: torch.device,
-    precision: str,
     progress: Progress | None = None,
 ) -> float:
     """As `measure_accuracy`, for any function of pixels (N, 3, H, W) in [0, 1] and chosen images."""
     predicted = predictions_of(
-        logits_of,
-        split,
-        indices,
-        batch_size=batch_size,
-        device=device,
-        precision=precision,
-        progress=progress,
+        logits_of, split, indices, batch_size=batch_size, device=device, progress=progress
     )
     return int((predicted == split.labels[indices]).sum()) / max(1, len(indices))
 
@@ -72,14 +63,13 @@ def predictions_of(
     *,
     batch_size: int,
     device: torch.device,
-    precision: str,
     progress: Progress | None = None,
 ) -> Labels:
     """The predicted class of each of the chosen images (N,)."""
     parts = [np.empty(0, dtype=np.int64)]
     for start in range(0, len(indices), batch_size):
         batch = indices[start : start + batch_size]
-        with autocast(precision, device):
+        with full_precision(device):
             logits = logits_of(to_pixels(split.images(batch), device))
         parts.append(logits.argmax(dim=1).cpu().numpy().astype(np.int64))
         if progress is not None:

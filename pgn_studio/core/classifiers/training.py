@@ -167,9 +167,7 @@ class _Run:
     def accuracy(self, images: LabelledImages, indices: Indices) -> float:
         """On images as they are, without augmentation, in evaluation mode."""
         self.net.eval()
-        return accuracy_of(
-            self.logits, images, indices, batch_size=256, device=self.device, precision=self.precision
-        )
+        return accuracy_of(self.logits, images, indices, batch_size=256, device=self.device)
 
     def val_accuracy(self, val: LabelledImages) -> float | None:
         return self.accuracy(val, np.arange(len(val))) if len(val) else None

@@ -1,4 +1,4 @@
-"""One batch perturbed, and what the classifier says of it: clean, perturbed, and at 8 bits."""
+"""One batch perturbed, and what the classifier says of it: clean, perturbed, and at 8 bits; in float32."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import autocast
+from pgn_studio.core.device import full_precision
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Perturbation, Pgn
 from pgn_studio.core.protocols import UInt8Images
@@ -44,31 +44,31 @@ class ClassifiedBatch:
 
 
 def classify_batch(
-    pgn: Pgn, classifier: Classifier, pixels: Tensor, precision: str, *, clean: Tensor | None = None
+    pgn: Pgn, classifier: Classifier, pixels: Tensor, *, clean: Tensor | None = None
 ) -> ClassifiedBatch:
     """Perturb `pixels` (B, 3, H, W) and classify them clean (unless known), perturbed, and at 8 bits."""
-    with torch.inference_mode(), autocast(precision, pixels.device):
+    with torch.inference_mode(), full_precision(pixels.device):
         result = pgn.perturb(pixels)
-    before = answers(classifier, pixels, precision) if clean is None else clean
-    return classified(result, pgn.space, classifier, before, precision)
+    before = answers(classifier, pixels) if clean is None else clean
+    return classified(result, pgn.space, classifier, before)
 
 
 @torch.inference_mode()
-def answers(classifier: Classifier, pixels: Tensor, precision: str) -> Tensor:
-    with autocast(precision, pixels.device):
+def answers(classifier: Classifier, pixels: Tensor) -> Tensor:
+    with full_precision(pixels.device):
         return _probabilities(classifier(pixels), classifier)
 
 
 @torch.inference_mode()
 def classified(
-    result: Perturbation, space: InputSpace, classifier: Classifier, clean: Tensor, precision: str
+    result: Perturbation, space: InputSpace, classifier: Classifier, clean: Tensor
 ) -> ClassifiedBatch:
     """Classify what came of a batch; `clean` are the probabilities of the images as they were.
 
     Three passes of one batch shape rather than one long pass: kernels are chosen by shape, and a
-    perturbation of zero must give exactly the clean logits, in bf16 too.
+    perturbation of zero must give exactly the clean logits.
     """
-    with autocast(precision, result.pixels.device):
+    with full_precision(result.pixels.device):
         pixels_8bit = to_8bit(result.pixels)
         return ClassifiedBatch(
             perturbation=result.perturbation.float(),

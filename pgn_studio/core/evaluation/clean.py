@@ -13,7 +13,6 @@ from scipy.stats import binomtest
 
 from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier
 from pgn_studio.core.classifiers.accuracy import predictions_of
-from pgn_studio.core.device import resolve_precision
 from pgn_studio.core.errors import ClassifierError, DataError
 from pgn_studio.core.evaluation.bootstrap import Interval
 from pgn_studio.core.evaluation.leakage import Learned
@@ -154,7 +153,6 @@ def classify_split(
     split_name: str,
     batch_size: int = 256,
     device: torch.device,
-    precision: str = "auto",
     progress: Progress | None = None,
 ) -> ClassifiedSplit:
     """Ask the classifier about every image; moves it to `device`.
@@ -176,7 +174,6 @@ def classify_split(
         np.arange(count),
         batch_size=batch_size,
         device=device,
-        precision=resolve_precision(precision, device),
         progress=progress,
     )
     return ClassifiedSplit(split_name, labels, predictions, classes, time.perf_counter() - started)

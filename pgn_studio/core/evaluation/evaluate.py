@@ -1,4 +1,7 @@
-"""Measure a PGN, or whatever perturbs, on one split: what it fixed, what it broke, how large its p are."""
+"""Measure a PGN, or whatever perturbs, on one split: what it fixed, what it broke, how large its p are.
+
+Always in float32 (`full_precision`): a figure must not depend on the processor, nor on how training computed.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import autocast, resolve_precision, to_pixels
+from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnFileError
 from pgn_studio.core.evaluation import metrics as measures
 from pgn_studio.core.evaluation.batch import ClassifiedBatch, answers, classified, perturbation_sizes
@@ -195,7 +198,6 @@ def evaluate(
     dataset_name: str,
     batch_size: int = 64,
     device: torch.device | None = None,
-    precision: str = "auto",
     progress: Progress | None = None,
     clean: Scores | None = None,
 ) -> Evaluation:
@@ -213,7 +215,6 @@ def evaluate(
         space=pgn.space,
         batch_size=batch_size,
         device=device,
-        precision=precision,
         progress=progress,
         clean=clean,
         facts=_facts(pgn),
@@ -230,7 +231,6 @@ def evaluate_perturber(
     space: InputSpace,
     batch_size: int = 64,
     device: torch.device | None = None,
-    precision: str = "auto",
     progress: Progress | None = None,
     clean_classifier: Classifier | None = None,
     clean: Scores | None = None,
@@ -240,7 +240,7 @@ def evaluate_perturber(
 
     `space` is where the perturber's p lives. `clean_classifier` answers for the clean images where
     that is not `classifier` (a fine-tuned one against the one it came from). `clean`: what
-    `clean_scores` gave for the same split, batch size and precision: f never changes, so it need
+    `clean_scores` gave for the same split and batch size: f never changes, so it need
     not be asked again. `device` None computes where the classifier is; classifiers and space come
     to `device` and stay there. `progress(images done, images)` comes once per batch; its Cancelled
     passes through. `facts` are added to the evaluation's.
@@ -254,7 +254,6 @@ def evaluate_perturber(
     device = classifier.mean.device if device is None else device
     for module in (classifier, asked, space):
         module.to(device)
-    precision = resolve_precision(precision, device)
     _check_queries(classifier, split, batch_size)
     found = _Found(labels, classes=len(classes))
     starts = range(0, len(labels), batch_size)
@@ -262,12 +261,12 @@ def evaluate_perturber(
     with closing(prefetched(split, rows, pin=device.type == "cuda")) as ahead:
         for start, (images, truth) in zip(starts, ahead, strict=True):
             pixels = to_pixels(images, device)  # (B, 3, H, W)
-            with autocast(precision, device):
+            with full_precision(device):
                 result = perturber.perturb(pixels, truth.to(device, non_blocking=True))
             stop = start + len(images)
             known = None if clean is None else torch.from_numpy(clean[start:stop])
-            before = answers(asked, pixels, precision) if known is None else known
-            found.add(classified(result, space, classifier, before, precision), start)
+            before = answers(asked, pixels) if known is None else known
+            found.add(classified(result, space, classifier, before), start)
             if progress is not None:
                 progress(stop, len(labels))
     per_image = found.per_image
@@ -283,23 +282,20 @@ def evaluate_perturber(
             **({} if classifier.queries is None else {"queries": classifier.queries.used}),
             **(facts or {}),
             "device": str(device),
-            "precision": precision,
+            "precision": "fp32",
             "versions": versions(),
         },
     )
 
 
-def clean_scores(
-    classifier: Classifier, split: LabelledImages, *, batch_size: int = 64, precision: str = "auto"
-) -> Scores:
+def clean_scores(classifier: Classifier, split: LabelledImages, *, batch_size: int = 64) -> Scores:
     """Class probabilities (N, K) of the clean images, as `evaluate` computes them."""
     device = classifier.mean.device
-    precision = resolve_precision(precision, device)
     parts = []
     for start in range(0, len(split), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(split)))
         pixels = to_pixels(split.images(chosen), device)
-        parts.append(answers(classifier, pixels, precision).cpu().numpy())
+        parts.append(answers(classifier, pixels).cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, len(classifier.info.classes)), np.float32)
 
 
@@ -398,11 +394,11 @@ def _check_finite(sizes: npt.NDArray[np.float32], clean: Scores, perturbed: Scor
     if not np.isfinite(clean).all():
         raise ClassifierError(
             "The classifier gives outputs that are not finite on clean images.",
-            hint="Check its mean, std and weights, or compute with --precision fp32.",
+            hint="Check its mean, std and weights.",
         )
     if not (np.isfinite(sizes).all() and np.isfinite(perturbed).all()):
         raise PgnFileError(
             "There are perturbations, or the classifier's outputs on perturbed images, that are not finite.",
-            hint="The training of the PGN diverged: train with a larger gamma or smaller learning rates; "
-            "or compute with --precision fp32.",
+            hint="The training of the PGN diverged: train with a larger gamma, smaller learning rates, or "
+            "--precision fp32.",
         )

@@ -19,7 +19,6 @@ from torch import Tensor
 from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier, Normalisation
 from pgn_studio.core.classifiers.accuracy import predictions_of
 from pgn_studio.core.config import ChannelOrder
-from pgn_studio.core.device import resolve_precision
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.evaluation.bootstrap import Interval
 from pgn_studio.core.evaluation.clean import check_labels, is_poor, largest_share, share
@@ -121,7 +120,6 @@ def try_normalisations(
     seed: int = 0,
     batch_size: int = 64,
     device: torch.device,
-    precision: str = "auto",
     progress: Progress | None = None,
 ) -> Diagnosis:
     """Ask the classifier about `count` images of `split`, drawn by `seed`, under every usual normalisation.
@@ -149,7 +147,6 @@ def try_normalisations(
             chosen,
             batch_size=batch_size,
             device=device,
-            precision=resolve_precision(precision, device),
             progress=_part_of(progress, number * len(chosen), total),
         )
         trials.append(Trial(title, normalisation, predictions == labels[chosen], own=number == 0))

@@ -17,7 +17,7 @@ class Perturber(Protocol):
     def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
         """Images (N, 3, H, W) in [0, 1] and their true labels (N,) int64, on one device.
 
-        Only oracles look at the labels. No graph comes back. Called inside autocast.
+        Only oracles look at the labels. No graph comes back. Called in `full_precision`.
         """
 
 

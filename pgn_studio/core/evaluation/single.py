@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.data.images import UnreadableImage, read_image
-from pgn_studio.core.device import resolve_precision, to_pixels
+from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.evaluation.batch import answers, classify_batch, perturbation_sizes
 from pgn_studio.core.evaluation.evaluate import place
@@ -50,8 +50,7 @@ def perturb_file(pgn: Pgn, classifier: Classifier, path: Path, *, strength: floa
     except UnreadableImage as reason:
         raise DataError(f"{path.name} is no readable image: {reason}.", hint="Choose another file.") from None
     device = place(pgn, classifier, None)
-    precision = resolve_precision("auto", device)
-    batch = classify_batch(pgn, classifier, to_pixels(original[None], device), precision)
+    batch = classify_batch(pgn, classifier, to_pixels(original[None], device))
     perturbation = batch.perturbation_pixels[0].permute(1, 2, 0).cpu().numpy()
     perturbed = perturbed_at(original, perturbation, strength)
     l2, rms, linf = perturbation_sizes(batch.perturbation)[:, 0].tolist()
@@ -61,7 +60,7 @@ def perturb_file(pgn: Pgn, classifier: Classifier, path: Path, *, strength: floa
         perturbed=perturbed,
         before=batch.clean[0].cpu().numpy(),
         after=batch.perturbed[0].cpu().numpy(),
-        saved=answers(classifier, to_pixels(perturbed[None], device), precision)[0].cpu().numpy(),
+        saved=answers(classifier, to_pixels(perturbed[None], device))[0].cpu().numpy(),
         sizes=(l2, rms, linf),
         has_probabilities=batch.has_probabilities,
     )

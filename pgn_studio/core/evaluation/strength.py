@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import autocast, resolve_precision, to_pixels
+from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.evaluation.batch import ClassifiedBatch, classify_batch
 from pgn_studio.core.evaluation.evaluate import place
 from pgn_studio.core.perturbation.pgn import Pgn
@@ -53,7 +53,6 @@ def strength_curve(
     *,
     alphas: Sequence[float] | Floats,
     refine: bool = True,
-    precision: str = "auto",
     progress: Progress | None = None,
 ) -> StrengthCurve:
     """Ask the classifier about x + αp for one image (H, W, 3), before 8 bits.
@@ -63,10 +62,9 @@ def strength_curve(
     the first grid point behind it. `progress(strengths done, strengths)`; its Cancelled passes through.
     """
     device = place(pgn, classifier, None)
-    precision = resolve_precision(precision, device)
     pixels = to_pixels(image[None], device)  # (1, 3, H, W)
-    batch = classify_batch(pgn, classifier, pixels, precision)
-    line = _Line(pgn, classifier, pixels, batch, precision)
+    batch = classify_batch(pgn, classifier, pixels)
+    line = _Line(pgn, classifier, pixels, batch)
     grid = np.asarray(alphas, dtype=np.float64)
     parts = []
     for start in range(0, len(grid), _BATCH):
@@ -80,10 +78,8 @@ def strength_curve(
 class _Line:
     """The straight line from x through x + p in the PGN's input space."""
 
-    def __init__(
-        self, pgn: Pgn, classifier: Classifier, pixels: Tensor, batch: ClassifiedBatch, precision: str
-    ) -> None:
-        self._pgn, self._classifier, self._batch, self._precision = pgn, classifier, batch, precision
+    def __init__(self, pgn: Pgn, classifier: Classifier, pixels: Tensor, batch: ClassifiedBatch) -> None:
+        self._pgn, self._classifier, self._batch = pgn, classifier, batch
         self._entered = pgn.space.enter(pixels)
 
     @torch.inference_mode()
@@ -97,7 +93,7 @@ class _Line:
         asked = [number for number, alpha in enumerate(alphas.tolist()) if alpha not in known]
         if asked:
             factors = torch.from_numpy(alphas[asked]).to(self._entered).view(-1, 1, 1, 1)
-            with autocast(self._precision, self._entered.device):
+            with full_precision(self._entered.device):
                 perturbed = self._entered + factors * self._batch.perturbation
                 logits = self._pgn.logits(self._classifier, perturbed).float()
             scores = torch.softmax(logits, dim=1) if self._batch.has_probabilities else logits

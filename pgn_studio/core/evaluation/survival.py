@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import autocast, resolve_precision, to_pixels
+from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.evaluation.batch import ClassifiedBatch, classify_batch, to_8bit, to_uint8
 from pgn_studio.core.evaluation.evaluate import place
@@ -53,7 +53,6 @@ def measure_variants(
     qualities: Sequence[int] = JPEG_QUALITIES,
     batch_size: int = 64,
     device: torch.device | None = None,
-    precision: str = "auto",
     progress: Progress | None = None,
 ) -> Variants:
     """Ask the classifier about every image of `split` at all strengths and as JPEG.
@@ -65,14 +64,13 @@ def measure_variants(
     if len(split) == 0:
         raise DataError("The split has no images.", hint="Choose another split.")
     device = place(pgn, classifier, device)
-    precision = resolve_precision(precision, device)
     parts = []
     for start in range(0, len(split), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(split)))
         originals = split.images(chosen)
         pixels = to_pixels(originals, device)  # (B, 3, H, W)
-        batch = classify_batch(pgn, classifier, pixels, precision)
-        with torch.inference_mode(), autocast(precision, device):
+        batch = classify_batch(pgn, classifier, pixels)
+        with torch.inference_mode(), full_precision(device):
             parts.append(_batch(pgn, classifier, originals, pixels, batch, alphas, qualities))
         if progress is not None:
             progress(int(chosen[-1]) + 1, len(split))

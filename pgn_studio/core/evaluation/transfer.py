@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pgn_studio.core.class_names import same_classes
 from pgn_studio.core.classifiers import Classifier, check_classes
-from pgn_studio.core.device import autocast, resolve_precision, to_pixels
+from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, DataError, PgnFileError
 from pgn_studio.core.evaluation.batch import to_8bit
 from pgn_studio.core.perturbation.pgn import Pgn
@@ -40,7 +40,6 @@ def measure_transfer(
     *,
     batch_size: int = 64,
     device: torch.device,
-    precision: str = "auto",
     progress: Progress | None = None,
 ) -> Transfer:
     """Show every image of `split`, perturbed by each PGN, to each classifier, in one pass.
@@ -52,14 +51,13 @@ def measure_transfer(
     if len(split) == 0:
         raise DataError("The split has no images.", hint="Choose another split.")
     check_partners(pgns, classifiers)
-    precision = resolve_precision(precision, device)
     for network in (*(pgn for _, pgn in pgns), *(classifier for _, classifier in classifiers)):
         network.to(device)
     clean, perturbed = [], []
     for start in range(0, len(split), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(split)))
         pixels = to_pixels(split.images(chosen), device)  # (B, 3, H, W)
-        with torch.inference_mode(), autocast(precision, device):
+        with torch.inference_mode(), full_precision(device):
             files = [to_8bit(pgn.perturb(pixels).pixels) for _, pgn in pgns]
             clean.append([_predicted(classifier, pixels) for _, classifier in classifiers])
             perturbed.append(

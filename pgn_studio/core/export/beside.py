@@ -18,7 +18,7 @@ from pgn_studio.core.class_names import same_classes
 from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier
 from pgn_studio.core.config import Problem, TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.device import autocast, resolve_precision, to_pixels
+from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import PgnFileError
 from pgn_studio.core.evaluation.batch import (
     ClassifiedBatch,
@@ -76,8 +76,7 @@ def columns_beside(
     device = place(pgn, classifier, None)
     image = split.images([index])
     pixels, label = to_pixels(image, device), torch.tensor([int(split.labels[index])], device=device)
-    precision = resolve_precision("auto", device)
-    clean = answers(classifier, pixels, precision)
+    clean = answers(classifier, pixels)
     ordered = sorted((pgn, *others), key=lambda one: one.info.gamma)
     made: list[tuple[str, Pgn, Perturber]] = [
         (_title(one, pgn, beside.against), one, PgnPerturber(one)) for one in ordered
@@ -86,7 +85,7 @@ def columns_beside(
     columns: Columns = []
     for number, (title, owner, perturber) in enumerate(made, start=1):
         owner.to(device)
-        with autocast(precision, device):
+        with full_precision(device):
             result = perturber.perturb(pixels, label)
             if not isinstance(perturber, PgnPerturber):  # of another size so far: bring it to the PGN's
                 own, size = (
@@ -95,7 +94,7 @@ def columns_beside(
                 )
                 ratio = own / size if size > 0 else 0.0  # no gradient, no step
                 result = Scaled(perturber, pgn.space, ratio).perturb(pixels, label)
-        batch = classified(result, owner.space, classifier, clean, precision)
+        batch = classified(result, owner.space, classifier, clean)
         row = _row(batch, classifier.info.classes, image[0], split.names[index], int(split.labels[index]))
         columns.append((title, row))
         if number == len(ordered) and beside.against is not None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import resolve_precision, to_pixels
+from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.batch import ClassifiedBatch, classify_batch, perturbation_sizes, to_uint8
 from pgn_studio.core.evaluation.evaluate import place
@@ -51,7 +51,6 @@ def export_images(
     split: LabelledImages,
     *,
     batch_size: int = 64,
-    precision: str = "auto",
     progress: Progress | None = None,
 ) -> None:
     """Write class/name.png for every image of `split`, and manifest.csv, into `folder`.
@@ -67,7 +66,7 @@ def export_images(
     rows: list[Row] = []
     try:
         _write_manifest(folder, earlier)  # from now on the folder is known as ours
-        _write_all(folder, pgn, classifier, split, names, rows, batch_size, precision, progress)
+        _write_all(folder, pgn, classifier, split, names, rows, batch_size, progress)
     except OSError as error:
         raise unwritable(folder, error) from error
     finally:
@@ -83,18 +82,16 @@ def _write_all(
     names: Sequence[str],
     rows: list[Row],
     batch_size: int,
-    precision: str,
     progress: Progress | None,
 ) -> None:
     """Fill `rows` batch by batch, each batch after its files are written."""
     device = place(pgn, classifier, None)
-    precision = resolve_precision(precision, device)
     for parent in {(folder / name).parent for name in names}:
         parent.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(_WRITERS) as pool:
         for start in range(0, len(split), batch_size):
             chosen = np.arange(start, min(start + batch_size, len(split)))
-            batch = classify_batch(pgn, classifier, to_pixels(split.images(chosen), device), precision)
+            batch = classify_batch(pgn, classifier, to_pixels(split.images(chosen), device))
             paths = [folder / names[int(index)] for index in chosen]
             list(pool.map(_write_png, paths, to_uint8(batch.pixels_8bit)))
             rows += _manifest_rows(batch, chosen, names, split, classifier.info.classes)

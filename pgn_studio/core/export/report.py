@@ -85,7 +85,6 @@ def make_report(
     seed: int = 0,
     batch_size: int = 64,
     device: torch.device | None = None,
-    precision: str = "auto",
     progress: Progress | None = None,
 ) -> Report:
     """Measure all that the report says.
@@ -106,19 +105,19 @@ def make_report(
     if evaluation is None:
         evaluation = evaluate(
             pgn, classifier, split, split_name=split_name, dataset_name=dataset.name,
-            batch_size=batch_size, device=device, precision=precision, progress=steps.part(n),
+            batch_size=batch_size, device=device, progress=steps.part(n),
         )  # fmt: skip
     else:
         steps.part(n)(1, 1)
     variants = measure_variants(
-        pgn, classifier, split, batch_size=batch_size, device=device, precision=precision,
+        pgn, classifier, split, batch_size=batch_size, device=device,
         progress=steps.part(_VARIANTS * n),
     )  # fmt: skip
     bootstrap = Bootstrap(n, resamples, seed)
     transfer: list[TransferRow] = []
     if transferring:
         measured = measure_transfer(
-            pgns, classifiers, split, batch_size=batch_size, device=device, precision=precision,
+            pgns, classifiers, split, batch_size=batch_size, device=device,
             progress=steps.part(shown * n),
         )  # fmt: skip
         transfer = transfer_rows(measured, evaluation.per_image.labels, bootstrap)
@@ -133,7 +132,7 @@ def make_report(
         for outcome in ("fixed", "broken")
     ]
     examples = [
-        triptych_rows(pgn, classifier, split, indices, precision=precision, rounded=True)
+        triptych_rows(pgn, classifier, split, indices, rounded=True)
         for indices in chosen
     ]
     steps.part(n)(1, 1)

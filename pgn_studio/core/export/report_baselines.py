@@ -57,7 +57,6 @@ def measure_baselines(
     rms: float,
     batch_size: int,
     device: torch.device,
-    precision: str = "auto",
     progress: Progress | None = None,
 ) -> list[BaselineResult]:
     """Make each baseline at the RMS given, and measure it on the split."""
@@ -69,7 +68,6 @@ def measure_baselines(
         dataset=dataset,
         rms=rms,
         device=device,
-        precision=precision,
     )
     found = []
     for name in names:

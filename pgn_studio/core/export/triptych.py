@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import resolve_precision, to_pixels
+from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.batch import classify_batch, to_uint8
 from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, place
@@ -51,7 +51,6 @@ def triptych_rows(
     split: LabelledImages,
     indices: Sequence[int] | npt.NDArray[np.int64],
     *,
-    precision: str = "auto",
     rounded: bool = False,
 ) -> list[TriptychRow]:
     """A row for each of `indices`, in that order; computes where the classifier is, in batches.
@@ -61,12 +60,11 @@ def triptych_rows(
     chosen = np.asarray(indices, dtype=np.int64)
     classes: Sequence[str] = classifier.info.classes
     device = place(pgn, classifier, None)
-    precision = resolve_precision(precision, device)
     rows = []
     for start in range(0, len(chosen), _BATCH):
         part = chosen[start : start + _BATCH]
         originals = split.images(part)
-        batch = classify_batch(pgn, classifier, to_pixels(originals, device), precision)
+        batch = classify_batch(pgn, classifier, to_pixels(originals, device))
         perturbations = batch.perturbation_pixels.permute(0, 2, 3, 1).cpu().numpy()
         pictures = to_uint8(batch.pixels_8bit)
         said = batch.perturbed_8bit if rounded else batch.perturbed

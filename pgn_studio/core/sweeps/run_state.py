@@ -73,12 +73,15 @@ def telling_image(outcomes: Sequence[str], *, letter: str) -> int:
 
 
 def read_figures(path: Path) -> dict[str, Any] | None:
-    """A JSON object of figures; None where there is no such file, or it is damaged: it is made again."""
+    """A JSON object of figures; None where they are to be measured (again).
+
+    There is no such file, it is damaged, or an earlier version measured in the precision of training.
+    """
     try:
         value = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and value.get("precision") == "fp32" else None
 
 
 def check_classifier_unchanged(folder: Path, sha256: str) -> None:

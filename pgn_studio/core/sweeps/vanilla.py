@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import autocast, resolve_precision, to_pixels
+from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.evaluation.metrics import accuracy, macro_average_precision
 from pgn_studio.core.protocols import LabelledImages, Progress
 from pgn_studio.core.sweeps.jobs import Figures
@@ -20,16 +20,14 @@ def measure_vanilla(
     split: LabelledImages,
     *,
     device: torch.device,
-    precision: str = "auto",
     progress: Progress | None = None,
 ) -> Figures:
     """clean_accuracy and map_clean of images as they are; brings the classifier to `device`."""
     classifier.to(device)
-    precision = resolve_precision(precision, device)
     scores = []
     for start in range(0, len(split), _BATCH):
         chosen = np.arange(start, min(start + _BATCH, len(split)))
-        with autocast(precision, device):
+        with full_precision(device):
             logits = classifier(to_pixels(split.images(chosen), device))
         scores.append(torch.softmax(logits.float(), dim=1).cpu().numpy())
         if progress is not None:
@@ -37,6 +35,7 @@ def measure_vanilla(
     whole = np.concatenate(scores)
     labels = np.asarray(split.labels, dtype=np.int64)
     return {
+        "precision": "fp32",
         "n": len(labels),
         "clean_accuracy": accuracy(whole.argmax(1), labels),
         "map_clean": macro_average_precision(whole, labels),

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pgn_studio.core.device import Machine
+import torch
+
 from pgn_studio.core.memory import memory_use
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import Event, Vitals
@@ -26,14 +27,14 @@ class LiveView:
         control: TrainingControl,
         tell: Callable[[Event], None],
         *,
-        machine: Machine,
+        device: torch.device,
         sparing: bool,
     ) -> None:
         """`sparing`: f is a black box, asked once an epoch about images that it was just measured on."""
         self._preview = preview
         self._control = control
         self._tell = tell
-        self._machine = machine
+        self._device = device
         self._sparing = sparing
         self._time_left = TimeLeft()
         self._last_vitals = 0.0
@@ -68,7 +69,7 @@ class LiveView:
         steps = self._pace.first_step(self._epochs) - step
         epochs = self._epochs - self._pace.place(step - 1)[0]  # whose end is still to come
         left = self._time_left.left(steps=steps, epochs=epochs)
-        self._tell(Vitals(step, left, memory_use(self._machine.device)))
+        self._tell(Vitals(step, left, memory_use(self._device)))
 
     def epoch_done(self) -> None:
         """Its validation and checkpoint are done, too."""
@@ -76,7 +77,7 @@ class LiveView:
 
     def show(self, step: int) -> None:
         """Make a preview now."""
-        self._tell(self._preview.make(step, device=self._machine.device, precision=self._machine.precision))
+        self._tell(self._preview.make(step, device=self._device))
 
     def _follow(self, step: int) -> None:
         samples = self._control.live.samples

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import autocast, to_pixels
+from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabelledImages, UInt8Images
 from pgn_studio.core.training.events import PreviewReady
@@ -55,12 +55,12 @@ class Preview:
         self._features: torch.Tensor | None = None  # of a frozen encoder, from the first time on
 
     @torch.no_grad()
-    def make(self, step: int, *, device: torch.device, precision: str) -> PreviewReady:
+    def make(self, step: int, *, device: torch.device) -> PreviewReady:
         """Leaves G in the mode that it was in."""
         pixels = to_pixels(self._images, device)
         was_training = self._pgn.generator.training
         self._pgn.generator.eval()
-        with autocast(precision, device):
+        with full_precision(device):
             features = self._pgn.generator.encode(pixels) if self._features is None else self._features
             result = self._pgn.perturb_encoded(pixels, features)
             clean = self._classifier(pixels).argmax(1).tolist()

@@ -227,14 +227,12 @@ class Trainer:
             train,
             batch_size=measuring_batch(self.run_folder, 2 * BATCH),
             device=self._machine.device,
-            precision="fp32",
         )
         self._validation = Validation(  # measures f here, once: it never changes
             self.dataset,
             self.classifier,
-            encode=self._step.encode,
+            generator=self._step.result,
             most_bytes=self.settings.cache_mb * 2**20,
-            precision=self._machine.precision,
             batch_size=measuring_batch(self.run_folder, BATCH),
         )
         self._position = replace(self._position, clean_accuracy=self._validation.clean_accuracy)
@@ -256,7 +254,7 @@ class Trainer:
             Preview(val, self._validation.right, self._pgn, self.classifier),
             self.control,
             self._emit,
-            machine=self._machine,
+            device=self._machine.device,
             sparing=self._queries.is_needed,
         )
         self._emit(

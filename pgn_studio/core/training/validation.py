@@ -1,8 +1,6 @@
-"""The validation split, measured at the end of every epoch."""
+"""The validation split, measured at the end of every epoch; as any figure, in float32."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +10,7 @@ from torch import Tensor
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Metrics, clean_scores, evaluate_perturber
+from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import Perturbation, Pgn
 from pgn_studio.core.training.remembered import Remembered
 
@@ -26,20 +25,22 @@ class Validation:
         dataset: ImageDataset,
         classifier: Classifier,
         *,
-        encode: Callable[[Tensor], Tensor] | None,
+        generator: Generator,
         most_bytes: int,
-        precision: str,
         batch_size: int = BATCH,
     ) -> None:
         self._batch_size = batch_size
         self._dataset = dataset
         self._classifier = classifier
-        self._precision = precision
         self.split = dataset.split("val")
-        self._clean = clean_scores(classifier, self.split, batch_size=batch_size, precision=precision)
+        self._clean = clean_scores(classifier, self.split, batch_size=batch_size)
         self.right: npt.NDArray[np.bool_] = self._clean.argmax(1) == np.asarray(self.split.labels)
         images = len(self.split)
-        self._memory = None if encode is None else Remembered(encode, images=images, most_bytes=most_bytes)
+        self._memory = (
+            None
+            if generator.encoder_trained
+            else Remembered(generator.encode, images=images, most_bytes=most_bytes)
+        )
 
     @property
     def clean_accuracy(self) -> float:
@@ -57,7 +58,6 @@ class Validation:
             dataset_name=self._dataset.name,
             space=pgn.space,
             batch_size=self._batch_size,
-            precision=self._precision,
             clean=self._clean,
         )
         pgn.generator.train(was_training)

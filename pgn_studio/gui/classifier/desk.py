@@ -61,7 +61,7 @@ class ClassifierDesk(QObject):
         told = workspace.source.normalisation_given
         problem = workspace.problem() if workspace.dataset and workspace.classifier else ""
         self.page.show_subject(
-            workspace.classifier, workspace.dataset, workspace.machine, told=told, problem=problem
+            workspace.classifier, workspace.dataset, workspace.chosen_device, told=told, problem=problem
         )
 
     @Slot(object)

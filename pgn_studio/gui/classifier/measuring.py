@@ -22,8 +22,6 @@ SPLITS = ("train", "val", "test")
 UNASKED_SECONDS = 15.0  # what takes less, by the pace so far, is measured without being asked for
 UNASKED_IMAGES = 2000  # and as many where the pace is not known yet
 
-Machine = tuple[str, str]  # device and precision as the set-up says them
-
 
 class Measuring(QObject):
     """One thing at a time: a split, or trying normalisations. `changed` comes at each begin and end."""
@@ -40,7 +38,7 @@ class Measuring(QObject):
         self.dataset: ImageDataset | None = None
         self.found: dict[str, ClassifiedSplit] = {}
         self.doing = ""  # in words; empty when nothing is done
-        self._machine: Callable[[], Machine] = lambda: ("auto", "auto")
+        self._device: Callable[[], str] = lambda: "auto"
         self._operation: Operation | None = None
         self._unasked = True  # until somebody cancels
 
@@ -52,11 +50,11 @@ class Measuring(QObject):
         self,
         classifier: Classifier | None,
         dataset: ImageDataset | None,
-        machine: Callable[[], Machine],
+        device: Callable[[], str],
     ) -> None:
         """Forget what was found; what was under way is given up."""
         self.cancel()
-        self.classifier, self.dataset, self._machine = classifier, dataset, machine
+        self.classifier, self.dataset, self._device = classifier, dataset, device
         self.found = {}
         self._unasked = True
         self.changed.emit()
@@ -93,13 +91,13 @@ class Measuring(QObject):
     def measure(self, split_name: str) -> None:
         if self.classifier is None or self.dataset is None or self.doing:
             return
-        work = partial(_classify, self.classifier, self.dataset, split_name, self._machine())
+        work = partial(_classify, self.classifier, self.dataset, split_name, self._device())
         self._run(f"Measuring {split_name}", work, self._keep)
 
     def try_normalisations(self) -> None:
         if self.classifier is None or self.dataset is None or self.doing:
             return
-        work = partial(_diagnose, self.classifier, self.dataset, self._machine())
+        work = partial(_diagnose, self.classifier, self.dataset, self._device())
         self._run("Trying normalisations", work, self.diagnosed.emit)
 
     @Slot()
@@ -143,36 +141,30 @@ class Measuring(QObject):
 
 
 def _classify(
-    classifier: Classifier, dataset: ImageDataset, split_name: str, machine: Machine, progress: Progress
+    classifier: Classifier, dataset: ImageDataset, split_name: str, device: str, progress: Progress
 ) -> ClassifiedSplit:
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation.clean import classify_split
     from pgn_studio.core.evaluation.leakage import classifier_learned
 
-    device, precision = machine
     found = classify_split(
         classifier,
         dataset.split(split_name),
         split_name=split_name,
         device=pick_device(device),
-        precision=precision,
         progress=progress,
     )
     return replace(found, learned=classifier_learned(classifier, dataset, split_name))
 
 
-def _diagnose(
-    classifier: Classifier, dataset: ImageDataset, machine: Machine, progress: Progress
-) -> Diagnosis:
+def _diagnose(classifier: Classifier, dataset: ImageDataset, device: str, progress: Progress) -> Diagnosis:
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation.normalisation_doctor import DECIDING_SPLIT, try_normalisations
 
-    device, precision = machine
     return try_normalisations(
         classifier,
         dataset.split(DECIDING_SPLIT),
         split_name=DECIDING_SPLIT,
         device=pick_device(device),
-        precision=precision,
         progress=progress,
     )

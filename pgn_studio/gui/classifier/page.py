@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.evaluation.selection import Selection
-from pgn_studio.gui.classifier.measuring import SPLITS, Machine, Measuring
+from pgn_studio.gui.classifier.measuring import SPLITS, Measuring
 from pgn_studio.gui.classifier.trials_panel import TrialsPanel
 from pgn_studio.gui.inspection.confusion import ConfusionView, Side
 from pgn_studio.gui.theme import current_theme
@@ -94,7 +94,7 @@ class ClassifierPage(QWidget):
         self,
         classifier: Classifier | None,
         dataset: ImageDataset | None,
-        machine: Callable[[], Machine],
+        device: Callable[[], str],
         *,
         told: bool,
         problem: str,
@@ -113,7 +113,7 @@ class ClassifierPage(QWidget):
 
             for name, text in classifier_facts(classifier).items():
                 self.facts.addRow(name, _fact(name, text, self))
-        self.measuring.set_subject(classifier, dataset, machine)
+        self.measuring.set_subject(classifier, dataset, device)
 
     @property
     def chosen(self) -> str:

@@ -103,13 +103,12 @@ def _sample(index: int, original: UInt8Images, batch: ClassifiedBatch) -> Sample
 def _classified(
     pgn: Pgn, classifier: Classifier, images: UInt8Images
 ) -> tuple[UInt8Images, ClassifiedBatch]:
-    from pgn_studio.core.device import resolve_precision, to_pixels
+    from pgn_studio.core.device import to_pixels
     from pgn_studio.core.evaluation.batch import classify_batch
     from pgn_studio.core.evaluation.evaluate import place
 
     device = place(pgn, classifier, None)
-    precision = resolve_precision("auto", device)
-    return images, classify_batch(pgn, classifier, to_pixels(images, device), precision)
+    return images, classify_batch(pgn, classifier, to_pixels(images, device))
 
 
 def _bytes(batch: ClassifiedBatch) -> UInt8Images:

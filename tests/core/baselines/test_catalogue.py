@@ -28,7 +28,6 @@ def measured(made: Baseline, context: BaselineContext, split: ArraySplit, batch_
         dataset_name="digits",
         space=context.space,
         batch_size=batch_size,
-        precision="fp32",
         clean_classifier=context.classifier,
     ).metrics
 

@@ -24,7 +24,6 @@ def accuracy(context_maker: MakeContext, perturber: object, split: ArraySplit) -
         split_name="test",
         dataset_name="digits",
         space=context.space,
-        precision="fp32",
     ).metrics
     return metrics.clean_accuracy, metrics.perturbed_accuracy_8bit
 
@@ -57,7 +56,6 @@ def test_direct_attacks_images_that_it_has_not_seen(
         split_name="test",
         dataset_name="digits",
         space=context.space,
-        precision="fp32",
     ).metrics
     assert metrics.perturbed_accuracy < metrics.clean_accuracy - 0.2
     assert made.rms is not None

@@ -29,8 +29,8 @@ def test_f_stays_as_it_was_and_its_copy_learns(
     assert not any(weight.requires_grad for weight in (*classifier.parameters(), *tuned.parameters()))
     assert not any(module.training for module in (*classifier.modules(), *tuned.modules()))
     assert (tuned.info.path, tuned.info.sha256) == ("", "")
-    tuned_accuracy = measure_accuracy(tuned, splits["train"], precision="fp32")
-    assert tuned_accuracy > measure_accuracy(classifier, splits["train"], precision="fp32")
+    tuned_accuracy = measure_accuracy(tuned, splits["train"])
+    assert tuned_accuracy > measure_accuracy(classifier, splits["train"])
 
     evaluation = evaluate_perturber(
         made.perturber,
@@ -39,12 +39,11 @@ def test_f_stays_as_it_was_and_its_copy_learns(
         split_name="test",
         dataset_name="digits",
         space=context.space,
-        precision="fp32",
         clean_classifier=classifier,
     )
     metrics = evaluation.metrics
-    assert metrics.clean_accuracy == measure_accuracy(classifier, splits["test"], precision="fp32")
-    assert metrics.perturbed_accuracy == measure_accuracy(tuned, splits["test"], precision="fp32")
+    assert metrics.clean_accuracy == measure_accuracy(classifier, splits["test"])
+    assert metrics.perturbed_accuracy == measure_accuracy(tuned, splits["test"])
     assert metrics.perturbed_accuracy_8bit == metrics.perturbed_accuracy
     assert metrics.rms_mean == 0.0
     assert metrics.fixed > 0

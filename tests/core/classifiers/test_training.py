@@ -60,7 +60,7 @@ def test_it_learns_and_saves_what_it_knows(make_squares: Any, tmp_path: Path) ->
     assert info.training["settings"]["epochs"] == 4
     assert info.training["train_images"] == 60
     assert info.training["stopped"] is False
-    accuracy = measure_accuracy(classifier, make_squares(12, seed=1), batch_size=5, precision="fp32")
+    accuracy = measure_accuracy(classifier, make_squares(12, seed=1), batch_size=5)
     assert accuracy == info.training["val_accuracy"] == seen[-1].val_accuracy
     assert accuracy >= 0.9
     values = make_squares(60).images(range(60)) / 255

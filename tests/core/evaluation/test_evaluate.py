@@ -40,7 +40,7 @@ REQUIRED = [
 
 
 def measure(pgn: Pgn, split: ArraySplit, **options: object) -> Evaluation:
-    options = {"split_name": "test", "dataset_name": "noise", "precision": "fp32", **options}
+    options = {"split_name": "test", "dataset_name": "noise", **options}
     return evaluate(pgn, make_classifier(), split, **options)  # type: ignore[arg-type]
 
 
@@ -92,21 +92,19 @@ def test_8_bits_are_what_a_png_gives_back(tmp_path: Path) -> None:
     torch.testing.assert_close(to_pixels(again, torch.device("cpu")), to_8bit(pixels), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("input_space", ["pixel", "normalized"])
-def test_no_perturbation_changes_nothing(precision: str, input_space: str) -> None:
-    m = measure(make_pgn(Shift(), input_space=input_space), make_split(), precision=precision).metrics
+def test_no_perturbation_changes_nothing(input_space: str) -> None:
+    m = measure(make_pgn(Shift(), input_space=input_space), make_split()).metrics
     assert m.clean_accuracy == m.perturbed_accuracy == m.perturbed_accuracy_8bit
     assert (m.fixed, m.broken, m.fooling_rate, m.l2_mean, m.mcnemar_p) == (0, 0, 0.0, 0.0, 1.0)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_known_clean_scores_give_the_same_figures_without_asking_again(precision: str) -> None:
+def test_known_clean_scores_give_the_same_figures_without_asking_again() -> None:
     split, asked = make_split(20), []
     pgn, classifier = make_pgn(Shift(red=0.02, noise=0.03)), make_classifier()
-    options = {"split_name": "test", "dataset_name": "noise", "precision": precision, "batch_size": 7}
+    options = {"split_name": "test", "dataset_name": "noise", "batch_size": 7}
     whole = evaluate(pgn, classifier, split, **options)  # type: ignore[arg-type]
-    known = clean_scores(classifier, split, batch_size=7, precision=precision)
+    known = clean_scores(classifier, split, batch_size=7)
     classifier.register_forward_hook(lambda *_: asked.append(1))
     again = evaluate(pgn, classifier, split, clean=known, **options)  # type: ignore[arg-type]
     assert again.metrics == whole.metrics

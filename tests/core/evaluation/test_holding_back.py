@@ -32,7 +32,7 @@ def measure(pgn: Pgn) -> Evaluation:
     digits = load_dataset(DataSettings.make(dataset="digits"))
     classifier = load_classifier(trained_folder() / "digits-classifier.safetensors")
     return evaluate(
-        pgn, classifier, digits.split("val"), split_name="val", dataset_name="digits", precision="fp32"
+        pgn, classifier, digits.split("val"), split_name="val", dataset_name="digits"
     )
 
 

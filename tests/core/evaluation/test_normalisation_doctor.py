@@ -48,7 +48,7 @@ def bands(mean: Triple, std: Triple, channels: str = "rgb") -> Classifier:
 
 def diagnosed(classifier: Classifier, **options: object) -> Diagnosis:
     return try_normalisations(
-        classifier, split_of(), split_name="val", device=CPU, precision="fp32", **options
+        classifier, split_of(), split_name="val", device=CPU, **options
     )  # type: ignore[arg-type]
 
 

@@ -32,25 +32,25 @@ def image(red: int, green: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8
 
 def test_the_flip_is_where_the_arithmetic_says(study: Study) -> None:
     """Red is ahead by 51/255 = 0.2 and green gains 0.15 α: they change places at α = 4/3."""
-    curve = strength_curve(study.pgn, study.classifier, image(151, 100), alphas=GRID, precision="fp32")
+    curve = strength_curve(study.pgn, study.classifier, image(151, 100), alphas=GRID)
     assert [(flip.before, flip.after) for flip in curve.flips] == [(RED, GREEN)]
     assert curve.flips[0].alpha == pytest.approx(4 / 3, abs=0.001)
     coarse = strength_curve(
-        study.pgn, study.classifier, image(151, 100), alphas=GRID, refine=False, precision="fp32"
+        study.pgn, study.classifier, image(151, 100), alphas=GRID, refine=False
     )
     assert coarse.flips[0].alpha == pytest.approx(1.35)  # the first point of the grid behind it
 
 
 def test_an_answer_that_never_changes_has_no_flip(study: Study) -> None:
-    curve = strength_curve(study.pgn, study.classifier, image(0, 200), alphas=GRID, precision="fp32")
+    curve = strength_curve(study.pgn, study.classifier, image(0, 200), alphas=GRID)
     assert curve.flips == ()
     assert (curve.probabilities.argmax(1) == GREEN).all()
 
 
 def test_ends_are_the_evaluation_s_own(study: Study) -> None:
     pixels = study.dataset.test.images([5])
-    batch = classify_batch(study.pgn, study.classifier, to_pixels(pixels, torch.device("cpu")), "fp32")
-    curve = strength_curve(study.pgn, study.classifier, pixels[0], alphas=GRID, precision="fp32")
+    batch = classify_batch(study.pgn, study.classifier, to_pixels(pixels, torch.device("cpu")))
+    curve = strength_curve(study.pgn, study.classifier, pixels[0], alphas=GRID)
     assert np.array_equal(curve.row(0.0), batch.clean[0].numpy())
     assert np.array_equal(curve.row(1.0), batch.perturbed[0].numpy())
     assert curve.probabilities.sum(axis=1) == pytest.approx(1.0, abs=1e-5)

@@ -20,13 +20,12 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("input_space", ["pixel", "normalized"])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_strength_0_is_clean_and_1_is_the_evaluation(input_space: str, precision: str) -> None:
+def test_strength_0_is_clean_and_1_is_the_evaluation(input_space: str) -> None:
     pgn = make_pgn(Shift(red=0.04, noise=0.2), input_space=input_space)
     classifier, split = make_classifier(), make_split(50)
-    found = measure_variants(pgn, classifier, split, batch_size=16, precision=precision)
+    found = measure_variants(pgn, classifier, split, batch_size=16)
     image = evaluate(
-        pgn, classifier, split, split_name="test", dataset_name="", batch_size=16, precision=precision
+        pgn, classifier, split, split_name="test", dataset_name="", batch_size=16
     ).per_image
     zero, one = ALPHAS.index(0.0), ALPHAS.index(1.0)
     assert (found.strength[zero] == image.clean_prediction).all()
@@ -42,7 +41,7 @@ def test_strength_0_is_clean_and_1_is_the_evaluation(input_space: str, precision
 def test_strengths_between_are_x_plus_alpha_p(input_space: str) -> None:
     pgn = make_pgn(Shift(red=0.06, noise=0.3), input_space=input_space)
     classifier, split = make_classifier(), make_split(40)
-    found = measure_variants(pgn, classifier, split, precision="fp32")
+    found = measure_variants(pgn, classifier, split)
     pixels = to_pixels(split.images(range(40)), CPU)
     p = pgn.perturb(pixels).perturbation_pixels
     for place, alpha in enumerate(ALPHAS):
@@ -64,7 +63,7 @@ def test_jpeg_is_pillow_s_by_hand() -> None:
 
 def test_jpeg_predictions_are_those_of_the_files() -> None:
     pgn, classifier, split = make_pgn(Shift(green=0.05, noise=0.3)), make_classifier(), make_split(20)
-    found = measure_variants(pgn, classifier, split, batch_size=8, precision="fp32")
+    found = measure_variants(pgn, classifier, split, batch_size=8)
     originals = split.images(range(20))
     perturbed = to_uint8(to_8bit(pgn.perturb(to_pixels(originals, CPU)).pixels))
     for place, quality in enumerate(JPEG_QUALITIES):

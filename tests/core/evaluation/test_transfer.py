@@ -38,14 +38,14 @@ def test_matrix_has_a_row_for_each_pgn_and_a_column_for_each_classifier() -> Non
     other = Classifier(Darkest(), replace(own.info, image_size=16))
     split = make_split(30)
     found = measure_transfer(
-        pgns, [("own", own), ("other", other)], split, batch_size=8, device=CPU, precision="fp32"
+        pgns, [("own", own), ("other", other)], split, batch_size=8, device=CPU
     )
     assert found.pgns == ("red", "green")
     assert found.classifiers == ("own", "other")
     assert found.clean.shape == (2, 30)
     assert found.perturbed_8bit.shape == (2, 2, 30)
     for row, (_, pgn) in enumerate(pgns):
-        image = evaluate(pgn, own, split, split_name="", dataset_name="", precision="fp32").per_image
+        image = evaluate(pgn, own, split, split_name="", dataset_name="").per_image
         assert (found.clean[0] == image.clean_prediction).all()
         assert (found.perturbed_8bit[row, 0] == image.perturbed_prediction_8bit).all()
     pixels = to_pixels(split.images(range(30)), CPU)

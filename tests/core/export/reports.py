@@ -37,9 +37,7 @@ def small_report(
     classifier, pgn = make_classifier(classes), make_pgn(generator or Shift(red=0.03, noise=0.2))
     pgn.info = replace(pgn.info, classes=tuple(classes), least_rms=least_rms)
     dataset: Any = Dataset(make_split(60) if split is None else split, classes=tuple(classes))
-    return make_report(
-        pgn, classifier, dataset, split_name, **{"resamples": RESAMPLES, "precision": "fp32", **options}
-    )
+    return make_report(pgn, classifier, dataset, split_name, **{"resamples": RESAMPLES, **options})
 
 
 def fake_baselines(split: ArraySplit) -> list[BaselineResult]:
@@ -50,7 +48,6 @@ def fake_baselines(split: ArraySplit) -> list[BaselineResult]:
         split,
         split_name="test",
         dataset_name="",
-        precision="fp32",
     )
     image = nothing.per_image
     perfect = replace(image, perturbed_prediction=image.labels, perturbed_prediction_8bit=image.labels)

@@ -26,13 +26,13 @@ def files(folder: Path) -> set[str]:
 
 def test_files_are_what_the_evaluation_measured_at_8_bits(tmp_path: Path) -> None:
     split, classifier, pgn = make_split(20), make_classifier(), make_pgn(Shift(red=0.03, noise=0.3))
-    export_images(tmp_path / "out", pgn, classifier, split, batch_size=8, precision="fp32")
+    export_images(tmp_path / "out", pgn, classifier, split, batch_size=8)
     rows = manifest(tmp_path / "out")
     assert files(tmp_path / "out") == {row["file"] for row in rows} | {"manifest.csv"}
     pictures = np.stack([np.asarray(Image.open(tmp_path / "out" / row["file"])) for row in rows])
     scores = classifier(to_pixels(pictures, torch.device("cpu"))).softmax(1)
     classes = classifier.info.classes
-    image = evaluate(pgn, classifier, split, split_name="test", dataset_name="", precision="fp32").per_image
+    image = evaluate(pgn, classifier, split, split_name="test", dataset_name="").per_image
     for i, row in enumerate(rows):
         assert row["source"] == split.names[i]
         assert row["label"] == classes[split.labels[i]]

@@ -17,7 +17,7 @@ ODD = ("50% off & $5_a|b", "dog\\{x}", "owl")
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
     pgn, classifier = make_pgn(Shift(red=0.03)), make_classifier(ODD)
-    return evaluate(pgn, classifier, make_split(), split_name="test", dataset_name="my_set", precision="fp32")
+    return evaluate(pgn, classifier, make_split(), split_name="test", dataset_name="my_set")
 
 
 def written(tmp_path: Path, suffix: str, evaluation: Evaluation) -> str:

@@ -18,7 +18,7 @@ def split() -> ArraySplit:
 @pytest.fixture(scope="module")
 def evaluation(split: ArraySplit) -> Evaluation:
     pgn = make_pgn(Shift(red=0.03))
-    return evaluate(pgn, make_classifier(), split, split_name="test", dataset_name="noise", precision="fp32")
+    return evaluate(pgn, make_classifier(), split, split_name="test", dataset_name="noise")
 
 
 @pytest.mark.parametrize("input_space", ["pixel", "normalized"])
@@ -26,7 +26,7 @@ def test_rows_follow_the_indices(split: ArraySplit, input_space: str) -> None:
     generator = Shift(red=0.4, noise=0.1)
     pgn, classifier = make_pgn(generator, input_space=input_space), make_classifier()
     indices = [59, 0, 7, *range(40)]
-    rows = triptych_rows(pgn, classifier, split, indices, precision="fp32")
+    rows = triptych_rows(pgn, classifier, split, indices)
     assert [row.name for row in rows] == [split.names[index] for index in indices]
     row, image = rows[2], split.images([7])
     x = torch.from_numpy(image).permute(0, 3, 1, 2) / 255

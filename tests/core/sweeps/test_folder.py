@@ -85,7 +85,10 @@ def test_recorded_figures_hold_for_their_own_pgn_only(tmp_path: Path) -> None:
     (run.path / TEST).write_text(json.dumps({"pgn_sha256": "another"}))
     run.update(status="completed")
     assert recorded_test(run.path) is None  # of another PGN
-    (run.path / TEST).write_text(json.dumps({"pgn_sha256": sha256_of_file(run.pgn_path), "n": 3}))
+    figures = {"pgn_sha256": sha256_of_file(run.pgn_path), "precision": "fp32", "n": 3}
+    (run.path / TEST).write_text(json.dumps({**figures, "precision": "bf16"}))
+    assert recorded_test(run.path) is None  # an earlier version's, which the processor has decided
+    (run.path / TEST).write_text(json.dumps(figures))
     found = recorded_test(run.path)
     assert found is not None
     assert found["n"] == 3

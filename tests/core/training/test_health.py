@@ -74,7 +74,7 @@ class TestRealRuns:
         self, train: Train, settings: TrainingSettings, digits: ImageDataset, classifier: Classifier
     ) -> None:
         split = digits.split("train")
-        right = clean_scores(classifier, split, precision="fp32").argmax(1) == split.labels
+        right = clean_scores(classifier, split).argmax(1) == split.labels
         only = {**digits.splits, "train": split.subset(np.flatnonzero(right))}
         _, events = train(
             settings.updated(blend=0.0, batch_size=32, epochs=4, gamma=100.0),

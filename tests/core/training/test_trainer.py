@@ -319,7 +319,7 @@ def test_the_kept_pgn_has_the_figures_that_the_run_reports(
     folder, events = train(settings)
     pgn = load_pgn(folder.pgn_path)
     measured = evaluate(
-        pgn, classifier, digits.split("val"), split_name="val", dataset_name="digits", precision="fp32"
+        pgn, classifier, digits.split("val"), split_name="val", dataset_name="digits"
     ).metrics
     finished: RunFinished = events[-1]
     assert measured.perturbed_accuracy_8bit == pytest.approx(finished.perturbed_accuracy_8bit, abs=0.005)

@@ -209,13 +209,12 @@ def test_probabilities_are_the_model_s(qtbot: QtBot, page: InspectionPage, study
     with qtbot.waitSignal(page.sample_shown):
         page.gallery.view.choose(5)
     pixels = to_pixels(study.dataset.test.images([5]), next(study.classifier.parameters()).device)
-    batch = classify_batch(study.pgn, study.classifier, pixels, "fp32")
+    batch = classify_batch(study.pgn, study.classifier, pixels)
     rows = {row.name: row for row in page.detail.bars.rows}
     assert set(rows) == set(CLASSES)
     for k, name in enumerate(CLASSES):
-        # bf16, where the processor has it, keeps 8 bits of the logits
-        assert rows[name].before == pytest.approx(float(batch.clean[0, k]), abs=0.02)
-        assert rows[name].after == pytest.approx(float(batch.perturbed[0, k]), abs=0.02)
+        assert rows[name].before == pytest.approx(float(batch.clean[0, k]), abs=1e-5)
+        assert rows[name].after == pytest.approx(float(batch.perturbed[0, k]), abs=1e-5)
         assert rows[name].is_truth == (k == study.per_image.labels[5])
     said = CLASSES[study.per_image.perturbed_prediction[5]]
     assert max(rows.values(), key=lambda row: row.after).name == said

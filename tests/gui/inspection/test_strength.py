@@ -69,7 +69,7 @@ def test_the_change_of_class_is_named(qtbot: QtBot, page: InspectionPage, study:
     assert flips(page).startswith("Class changes at α ")
     assert "red → green" in flips(page)
     found = float(flips(page).split("α ")[1].split(":")[0])
-    assert found == pytest.approx(expected, abs=0.06)  # bf16, where the processor has it
+    assert found == pytest.approx(expected, abs=0.02)
     low, high, label = page.detail.strength.strip.spans()[0]
     assert (low, label) == (0.0, 0)
     assert high == pytest.approx(found, abs=0.01)
