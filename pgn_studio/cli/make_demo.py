@@ -113,6 +113,7 @@ def _make_classifier(stop: Interruption) -> str:
             settings,
             out=Path(CLASSIFIER_FILE),
             fingerprint=dataset.fingerprint,
+            mirrorable=dataset.mirrorable,
             on_progress=report,
             stop=lambda: stop.asked,
         )

@@ -26,6 +26,7 @@ from pgn_studio.core.config import (
     HTTP_SCHEMES,
     NAMED_DATASETS,
     ChannelOrder,
+    ClassifierSettings,
     DataSettings,
     TrainingSettings,
     data_part,
@@ -33,6 +34,7 @@ from pgn_studio.core.config import (
     names_file,
 )
 from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.data.mirroring import UNKNOWN
 from pgn_studio.core.data.sources import load_dataset
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
 from pgn_studio.core.evaluation.leakage import classifier_learned, divided_as_learned, find_leakage
@@ -127,6 +129,12 @@ def _classes_line(dataset: ImageDataset) -> str:
     smallest, largest = lines[int(total.argmin())], lines[int(total.argmax())]
     more = len(lines) - _CLASSES_SHOWN // 2
     return f"{head}{shown} and {more:,} more; smallest {smallest}, largest {largest}."
+
+
+def note_mirroring(settings: ClassifierSettings | TrainingSettings, dataset: ImageDataset) -> None:
+    """Say what --augment auto does where the user may know better."""
+    if settings.augment == "auto" and dataset.mirrorable is None:
+        terminal.note(f"note: {UNKNOWN} If not: --augment none.")
 
 
 def absolute_dataset(given: Mapping[str, Any]) -> dict[str, Any]:

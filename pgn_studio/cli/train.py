@@ -170,7 +170,7 @@ def start_run(
     foreign: ForeignClassifier,
 ) -> Session:
     """Make the run folder; run.json records the data set, the classifier and its hash."""
-    from pgn_studio.cli.opening import ForeignClassifier
+    from pgn_studio.cli.opening import ForeignClassifier, note_mirroring
     from pgn_studio.core.runs import RunFolder
 
     extra: dict[str, Any] = {
@@ -181,6 +181,7 @@ def start_run(
         extra["foreign_classifier"] = foreign.to_json()
     run = RunFolder.create(folder, settings, extra=extra)
     terminal.note(f"Run: {run.path}")
+    note_mirroring(settings, dataset)
     return Session(settings, classifier=classifier, dataset=dataset, run=run)
 
 

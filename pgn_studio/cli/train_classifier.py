@@ -58,8 +58,10 @@ def trained_with_report(
     dataset: ImageDataset, settings: ClassifierSettings, out: Path, stop: Interruption
 ) -> Classifier:
     """Train with progress on stderr; asked to stop, it ends early and `out` holds what there is."""
+    from pgn_studio.cli.opening import note_mirroring
     from pgn_studio.core.classifiers import train_classifier as train
 
+    note_mirroring(settings, dataset)
     with ClassifierReport(settings.epochs) as report:
         return train(
             dataset.split("train"),
@@ -68,6 +70,7 @@ def trained_with_report(
             settings,
             out=out,
             fingerprint=dataset.fingerprint,
+            mirrorable=dataset.mirrorable,
             on_progress=report,
             stop=lambda: stop.asked,
         )

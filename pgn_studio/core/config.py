@@ -7,7 +7,7 @@ generated from `model_fields`. Settings are frozen: change one with `model.updat
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.config import JsonDict
@@ -98,7 +98,7 @@ class Settings(BaseModel):
 
 
 def augmentation(name: AugmentName, dataset: str) -> AugmentName:
-    """What "auto" means for a data set: a mirrored digit is no digit."""
+    """What "auto" means in the settings of an earlier version's run; `with_augmentation` is today's rule."""
     if name != "auto":
         return name
     return "none" if dataset == "digits" else "flip"
@@ -143,7 +143,7 @@ class ClassifierSettings(DataSettings):
     batch_size: int = setting(64, "Images per step.", group="Training", ge=1, le=8192)
     learning_rate: float = setting(2e-3, "Peak rate of AdamW on a one-cycle schedule.", group="Training", gt=0.0, le=1.0)
     weight_decay: float = setting(0.05, "AdamW's decoupled weight decay.", group="Training", advanced=True, ge=0.0)
-    augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and colour); auto: flip, but none for digits.", group="Training")
+    augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and colour); auto: flip, but none where a mirrored image changes its class (digits, letters, left and right).", group="Training")
     train_limit: int | None = setting(None, "Use only this many training images (class-balanced, by seed): makes a deliberately weak classifier.", group="Training", advanced=True, ge=2)
     seed: int = setting(0, "Seed of weights, order and augmentation.", group="Training", ge=0)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
@@ -185,7 +185,7 @@ class TrainingSettings(DataSettings):
     batch_size: int = setting(64, "Images per step.", group="Training", ge=2, le=8192)
     learning_rate_g: float = setting(3e-4, "Adam's rate for G.", group="Training", advanced=True, gt=0.0, le=1.0)
     learning_rate_d: float = setting(1e-3, "Adam's rate for D; some times G's holds D ahead.", group="Training", advanced=True, gt=0.0, le=1.0)
-    augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and colour); auto: flip, but none for digits.", group="Training")
+    augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and colour); auto: flip, but none where a mirrored image changes its class (digits, letters, left and right).", group="Training")
     blend: float | None = setting(None, "The classifier is shown each training image mixed with up to this share of another (G sees it unmixed), so that it fails often enough to learn from; default: as much as brings its training accuracy down to its validation accuracy; 0 is off.", group="Training", advanced=True, ge=0.0, le=1.0)
     average: float = setting(0.99, "The PGN that is kept is a running average of G's weights with this decay; 0 keeps G as it is.", group="Training", advanced=True, ge=0.0, lt=1.0)
     seed: int = setting(0, "One seed reproduces a CPU run bit for bit.", group="Training", ge=0)
@@ -213,6 +213,9 @@ class TrainingSettings(DataSettings):
         if self.decoder_widths is not None and (not self.decoder_widths or min(self.decoder_widths) < 1):
             raise ValueError("decoder-widths: expected at least one positive number of channels")
         return self
+
+
+_Training = TypeVar("_Training", ClassifierSettings, TrainingSettings)
 
 
 def data_part(settings: DataSettings) -> DataSettings:
@@ -299,6 +302,13 @@ def with_encoder_view(settings: TrainingSettings, *, image_size: int) -> Trainin
         return settings
     view = max(LEAST_IMAGENET_SIZE, min(learned_at * image_size // _SEEN_WHOLE, learned_at))
     return settings.updated(encoder_size=view)
+
+
+def with_augmentation(settings: _Training, mirrorable: bool | None) -> _Training:
+    """A new training's settings, which say what "auto" means for its images (`ImageDataset.mirrorable`)."""
+    if settings.augment != "auto":
+        return settings
+    return settings.updated(augment="none" if mirrorable is False else "flip")
 
 
 def soft_targets(settings: TrainingSettings) -> bool:

@@ -45,6 +45,7 @@ from pgn_studio.gui.tour.tour import Tour
 from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.training.worker import RunnerFactory, make_trainer
 from pgn_studio.gui.widgets.banner import Banner
+from pgn_studio.gui.widgets.mirror_question import MirrorQuestion
 from pgn_studio.gui.widgets.start_page import StartPage
 from pgn_studio.gui.widgets.task_indicator import TaskIndicator
 from pgn_studio.gui.widgets.wheel import WheelGuard
@@ -110,6 +111,9 @@ class MainWindow(QMainWindow):
         self.tabs.addTab(studio.inspection, "&Inspect")
         self.data = DataPage(self)
         studio.workspace.dataset_changed.connect(self.data.show_dataset)
+        mirrored = MirrorQuestion(self._state, self.data)
+        studio.workspace.dataset_changed.connect(mirrored.show_dataset)
+        self.data.add_question(mirrored)
         self.data.failed.connect(studio.show_problem)
         studio.setup.data.notices_wanted.connect(partial(self.tabs.setCurrentWidget, self.data))
         self.tabs.addTab(self.data, "&Data")

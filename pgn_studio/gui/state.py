@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 RecentKind = Literal["datasets", "classifiers", "pgns"]
 RECENT_LENGTH = 10
 DECLINED_LENGTH = 100
+ANSWERS_LENGTH = 100
 LARGEST_FILE = 4 * 2**20
 _ESCAPE = re.compile(r"\\x([0-9A-Fa-f]+)|\\([0-7]+)")
 _CONTINUATION = re.compile(r"\\\r?\n")
@@ -115,6 +116,15 @@ class SessionState:
     def decline_run(self, key: str) -> None:
         others = [other for other in self.declined_runs if other != key]
         self._settings.setValue("declined", [key, *others][:DECLINED_LENGTH])
+
+    def mirrored(self, folder: str) -> bool | None:
+        """What the user has said of a data set: whether its mirrored images keep their class."""
+        return next((text[0] == "y" for text in self._texts("mirrored") if text[2:] == folder), None)
+
+    def remember_mirrored(self, folder: str, keeps: bool | None) -> None:
+        others = [text for text in self._texts("mirrored") if text[2:] != folder]
+        own = [] if keeps is None else [f"{'y' if keeps else 'n'} {folder}"]
+        self._settings.setValue("mirrored", [*own, *others][:ANSWERS_LENGTH])
 
     def save_layout(self, window: QMainWindow) -> None:
         self._settings.setValue("geometry", window.saveGeometry())

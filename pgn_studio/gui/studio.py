@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QWidget
@@ -33,6 +34,9 @@ from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
 from pgn_studio.gui.widgets.run_header import RunHeader
 from pgn_studio.gui.workspace import MeasuredPgn, Workspace
+
+if TYPE_CHECKING:
+    from pgn_studio.core.data.dataset import ImageDataset
 
 CLASSIFIER_FILES = "Classifiers (*.safetensors *.pth *.pt2 *.pt *.onnx);;All files (*)"
 PGN_FILES = "PGNs (*.safetensors);;All files (*)"
@@ -218,6 +222,12 @@ class Studio(QObject):
         facts = self.workspace.source.facts()
         self.begin(TrainingJob(settings, dataset, classifier, control, facts=facts))
 
+    def answered(self, dataset: ImageDataset) -> ImageDataset:
+        """With what the user has said of its mirrored images, where it says nothing itself."""
+        if dataset.mirrorable is not None:
+            return dataset
+        return replace(dataset, mirrorable=self._state.mirrored(dataset.root))
+
     @Slot()
     def continue_run(self) -> None:
         """Go on with the run that was stopped, or has done its epochs."""
@@ -269,7 +279,7 @@ class Studio(QObject):
         self.training.set_classes(job.dataset.classes)
         self.training.prepare(history)
         self.shown.begin(job.resume, self.workspace.subject)
-        self.session.start(job)
+        self.session.start(replace(job, dataset=self.answered(job.dataset)))
         self.training_shown.emit()
 
     # ------------------------------------------------------------------ results

@@ -22,7 +22,7 @@ from pgn_studio.core.classifiers.loading import load_classifier
 from pgn_studio.core.classifiers.networks import build_network, default_normalisation, start_weights
 from pgn_studio.core.classifiers.saved import save_classifier
 from pgn_studio.core.classifiers.small_cnn import SMALL
-from pgn_studio.core.config import ClassifierSettings, augmentation
+from pgn_studio.core.config import ClassifierSettings, with_augmentation
 from pgn_studio.core.device import autocast, pick_device, resolve_precision, seed_everything, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
 from pgn_studio.core.learned_images import packed
@@ -56,15 +56,18 @@ def train_classifier(
     *,
     out: Path,
     fingerprint: str,
+    mirrorable: bool | None,
     on_progress: Callable[[ClassifierProgress], None],
     stop: Callable[[], bool] | None = None,
 ) -> Classifier:
     """Train the named architecture, save it to `out` and return it, frozen, on the CPU.
 
-    The last weights are kept. `stop` is asked after every step; what was learned so far is then
-    saved all the same. The same seed gives the same weights on a CPU. Raises ClassifierError when
-    the loss diverges, or the images do not suit the architecture.
+    `fingerprint` and `mirrorable` are the data set's. The last weights are kept. `stop` is asked
+    after every step; what was learned so far is then saved all the same. The same seed gives the
+    same weights on a CPU. Raises ClassifierError when the loss diverges, or the images do not suit
+    the architecture.
     """
+    settings = with_augmentation(settings, mirrorable)
     seed_everything(settings.seed)
     indices = _training_indices(dataset_train.labels, len(classes), settings)
     device = pick_device(settings.device)
@@ -106,7 +109,7 @@ class _Run:
         self._optimizer = _adamw(net, settings, device)
         self._scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self._order = np.random.default_rng(settings.seed)
-        self._augment = augmentation(settings.augment, settings.dataset)
+        self._augment = settings.augment
         self._augmentation = torch.Generator().manual_seed(settings.seed)
 
     def logits(self, pixels: Tensor) -> Tensor:

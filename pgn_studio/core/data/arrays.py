@@ -86,6 +86,7 @@ def load_arrays(
     root: str,
     image_size: int,
     resampling: Image.Resampling = Image.Resampling.BICUBIC,
+    mirrorable: bool | None = None,
 ) -> ImageDataset:
     """A data set of the parts called "train", "val" or "test"; what is missing is split off.
 
@@ -110,4 +111,5 @@ def load_arrays(
         labels=labels,
         found=rows,
         settings=settings,
+        mirrorable=mirrorable,
     )

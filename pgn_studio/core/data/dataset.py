@@ -85,7 +85,8 @@ class ImageDataset:
     `fingerprint` (SHA-256, hex) covers classes, names, labels, byte sizes and who is in which
     split, not the pixels; `root` is where the files lie, "" for data that a package brings along.
     `data_range` is the value that means white where images have more than 8 bits. `notices` are
-    sentences about what was decided while loading; every face shows them.
+    sentences about what was decided while loading; every face shows them. `mirrorable`: whether a
+    mirrored image keeps its class; None where nobody has said it.
     """
 
     name: str
@@ -97,6 +98,7 @@ class ImageDataset:
     fingerprint: str
     notices: tuple[str, ...] = ()
     data_range: float | None = None
+    mirrorable: bool | None = None
     division: Division = Division()
     parts: Parts | None = field(default=None, repr=False, compare=False)
 
@@ -143,6 +145,7 @@ class Parts:
     skipped: tuple[SkippedFile, ...]
     notices: tuple[str, ...]
     data_range: float | None
+    mirrorable: bool | None
 
     def assembled(self, division: Division) -> ImageDataset:
         labels, classes = self.divisible.labels, self.divisible.classes
@@ -158,6 +161,7 @@ class Parts:
             fingerprint=_fingerprint(classes, self.store, labels, rows),
             notices=(*self.notices, *_copies(splits)),
             data_range=self.data_range,
+            mirrorable=self.mirrorable,
             division=division,
             parts=self,
         )
@@ -176,6 +180,7 @@ def assemble(
     data_range: float | None = None,
     skipped: Sequence[SkippedFile] = (),
     notices: Sequence[str] = (),
+    mirrorable: bool | None = None,
 ) -> ImageDataset:
     """Put the parts together: `labels` (one for each row of the store), rows of the splits that were `found`.
 
@@ -184,7 +189,7 @@ def assemble(
     """
     names = [store.source.name(row) for row in range(len(labels))] if divides_by_name else ()
     divisible = Divisible(found, labels, names, tuple(classes))
-    parts = Parts(name, root, store, divisible, tuple(skipped), tuple(notices), data_range)
+    parts = Parts(name, root, store, divisible, tuple(skipped), tuple(notices), data_range, mirrorable)
     return parts.assembled(Division.of(settings))
 
 

@@ -26,6 +26,7 @@ from pgn_studio.core.data.images import (
 )
 from pgn_studio.core.data.layout import find_layout
 from pgn_studio.core.data.listing import Listing, list_files, skipped_lines
+from pgn_studio.core.data.mirroring import CHANGED, mirrorable
 from pgn_studio.core.data.scanning import FolderScan, FoundFile
 from pgn_studio.core.data.splitting import choose_classes
 from pgn_studio.core.data.store import ImageStore, Rows, in_threads
@@ -108,6 +109,7 @@ def load_folder(
     rows = {split: members[~bad.mask[members]] for split, members in listing.rows.items()}
     _check_readable(rows, listing, folders, bad)
     classes = [(titles or {}).get(folder, folder) for folder in folders]
+    mirrored = mirrorable(classes)
     return assemble(
         name=name or root.name,
         root=str(root),
@@ -119,7 +121,13 @@ def load_folder(
         divides_by_name=True,
         data_range=source.data_range,
         skipped=[SkippedFile(printable(item.path), item.reason) for item in (*scan.skipped, *bad.files)],
-        notices=(*layout.notices, *listing.notices, *_brightness(wide, source)),
+        notices=(
+            *layout.notices,
+            *listing.notices,
+            *_brightness(wide, source),
+            *((CHANGED,) if mirrored is False else ()),
+        ),
+        mirrorable=mirrored,
     )
 
 

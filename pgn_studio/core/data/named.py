@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pickle
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def _load_digits(settings: DataSettings, progress: Progress) -> ImageDataset:
         root="",
         image_size=settings.image_size or _DIGITS_SIZE,
         resampling=Image.Resampling.BILINEAR,
+        mirrorable=False,
     )
 
 
@@ -82,8 +84,9 @@ def _load_stl10(settings: DataSettings, progress: Progress) -> ImageDataset:
     if folder is None:
         raise DataError(f"No STL-10 in {root} after the download.", hint=offline)
     parts, classes = stl10.read_stl10(folder)
+    size = settings.image_size or stl10.SIDE
     return load_arrays(
-        "stl10", parts, classes, settings, root=str(folder), image_size=settings.image_size or stl10.SIDE
+        "stl10", parts, classes, settings, root=str(folder), image_size=size, mirrorable=True
     )
 
 
@@ -127,7 +130,9 @@ def _load_torchvision(
         parts.append(ArrayPart(split, np.asarray(data.data, dtype=np.uint8), targets))
     size = settings.image_size or parts[0].pixels.shape[1]
     classes = [str(title) for title in data.classes]
-    return load_arrays(name, parts, classes, settings, root=str(root / folder), image_size=size)
+    return load_arrays(
+        name, parts, classes, settings, root=str(root / folder), image_size=size, mirrorable=True
+    )
 
 
 def _read_torchvision(kind: str, root: Path, *, train: bool, offline: str) -> Any:
@@ -157,9 +162,10 @@ def _load_imagenette(settings: DataSettings, progress: Progress) -> ImageDataset
         folder = _imagenette_folder(root, versions)
     if folder is None:
         raise DataError(f"No Imagenette in {root} after the download.", hint=offline)
-    return load_folder(
+    dataset = load_folder(
         folder, settings, progress, name="imagenette", titles=_IMAGENETTE_TITLES, val_is_test=True
     )
+    return replace(dataset, mirrorable=True)
 
 
 def _imagenette_versions(image_size: int | None) -> list[str]:

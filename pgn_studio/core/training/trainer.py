@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pgn_studio.core.classifiers import Classifier, check_classes, measure_accuracy
-from pgn_studio.core.config import TrainingSettings, with_encoder_view
+from pgn_studio.core.config import TrainingSettings, with_augmentation, with_encoder_view
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import seed_everything, training_machine
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError, RunError
@@ -118,7 +118,8 @@ class Trainer:
         self._epochs = training_epochs(self.settings, images)
         self.settings = self.settings.updated(epochs=self._epochs)
         if not self.resume:  # an older version's run goes on with what its encoder saw
-            self.settings = with_encoder_view(self.settings, image_size=self.dataset.image_size)
+            settings = with_encoder_view(self.settings, image_size=self.dataset.image_size)
+            self.settings = with_augmentation(settings, self.dataset.mirrorable)
         while True:
             try:
                 return self._attempt()

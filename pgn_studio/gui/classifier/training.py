@@ -51,7 +51,9 @@ class ClassifierTraining(QObject):
             return
         if self.dialog is not None:
             self.dialog.close()
-        self.dialog = TrainClassifierDialog(workspace.dataset, workspace.data_settings, self._window)
+        self.dialog = TrainClassifierDialog(
+            self._studio.answered(workspace.dataset), workspace.data_settings, self._window
+        )
         self.dialog.trained.connect(self._trained)
         self.dialog.put_aside.connect(self._say_where)
         self.dialog.progressed.connect(self.strip.show_progress)

@@ -170,6 +170,7 @@ class TrainClassifierDialog(QDialog):
             settings,
             out=out,
             fingerprint=self._dataset.fingerprint,
+            mirrorable=self._dataset.mirrorable,
             on_progress=partial(self._report, progress),
             stop=self._stopping.is_set,
         )

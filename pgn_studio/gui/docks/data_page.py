@@ -135,6 +135,10 @@ class DataPage(QWidget):
         self.skipped.setVisible(bool(dataset.skipped))
         self._read_samples()
 
+    def add_question(self, question: QWidget) -> None:
+        """Below the summary."""
+        self._column.insertWidget(1, question)
+
     def _lay_out(self) -> None:
         row = QHBoxLayout()
         row.addWidget(self.summary, 1)
@@ -142,7 +146,7 @@ class DataPage(QWidget):
         row.addSpacing(24)  # the key belongs to the bars, what follows to the images below them
         row.addWidget(QLabel("Samples of", self))
         row.addWidget(self.split)
-        layout = QVBoxLayout(self)
+        layout = self._column = QVBoxLayout(self)
         layout.setContentsMargins(10, 8, 10, 8)
         counts = QSplitter(self)
         counts.setChildrenCollapsible(False)

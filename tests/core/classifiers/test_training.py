@@ -38,6 +38,7 @@ def train(
         settings(**changes),
         out=out,
         fingerprint="abc",
+        mirrorable=None,
         on_progress=seen.append,
         stop=stop,
     )
@@ -100,6 +101,7 @@ def test_a_listener_can_cancel(make_squares: Any, tmp_path: Path) -> None:
             settings(),
             out=tmp_path / "clf.safetensors",
             fingerprint="",
+            mirrorable=None,
             on_progress=cancel,
         )
     assert not (tmp_path / "clf.safetensors").exists()
@@ -125,6 +127,7 @@ def test_every_image_is_used_once_an_epoch(make_squares: Any, tmp_path: Path) ->
         settings(epochs=1),
         out=tmp_path / "clf.safetensors",
         fingerprint="",
+        mirrorable=None,
         on_progress=lambda _: None,
     )
     batches = [batch for batch in images.asked if len(batch) == 11]  # 33 in 3 even batches
@@ -166,6 +169,7 @@ def test_labels_beyond_the_classes_are_refused(make_squares: Any, tmp_path: Path
             settings(),
             out=tmp_path / "clf.safetensors",
             fingerprint="",
+            mirrorable=None,
             on_progress=lambda _: None,
         )
 
@@ -185,6 +189,7 @@ def test_it_goes_on_from_a_file_with_another_head(make_squares: Any, tmp_path: P
         settings(weights=first.info.path, epochs=1, learning_rate=1e-12, weight_decay=0),
         out=tmp_path / "b.safetensors",
         fingerprint="",
+        mirrorable=None,
         on_progress=lambda _: None,
     )
     torch.testing.assert_close(second.net.stage1[0][0].weight, first.net.stage1[0][0].weight)

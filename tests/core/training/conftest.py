@@ -48,6 +48,7 @@ def classifier_path(digits: ImageDataset, tmp_path_factory: pytest.TempPathFacto
         settings,
         out=path,
         fingerprint=digits.fingerprint,
+        mirrorable=None,
         on_progress=lambda progress: None,
     )
     return path
