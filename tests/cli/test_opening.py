@@ -39,7 +39,7 @@ def said(pgn_studio: RunCommand, root: Path) -> list[str]:
 
 def test_classes_with_their_counts(pgn_studio: RunCommand, make_folders: MakeFolders) -> None:
     counts = {"train/cat": 9, "train/dog": 8, "val/cat": 3, "val/dog": 2, "test/cat": 1, "test/dog": 4}
-    first, second = said(pgn_studio, make_folders(counts))
+    first, second, *_ = said(pgn_studio, make_folders(counts))
     assert first.startswith("Data: photos, 2 classes")
     assert first.endswith("17 train, 5 val, 5 test images.")
     assert "cat 9/3/1, dog 8/2/4" in second
