@@ -55,8 +55,8 @@ class GivenAccess:
         typer.Option(
             metavar="A,B,…|FILE",
             help="The classifier's classes in its own order, or a file with one a line; default: the data"
-            " set's.",
-            rich_help_panel=_BLACK_BOX,
+            " set's, or ImageNet's where they are some of these.",
+            rich_help_panel=_FOREIGN,
         ),
     ] = None
     query_budget: Annotated[
@@ -124,7 +124,7 @@ class GivenAccess:
 
     def check(self, classifier: str) -> None:
         """Raises ConfigError where options of black boxes stand beside another kind of classifier."""
-        own = ("classes", "query_budget", "queries_per_second", "query_timeout", "header", "trust_code")
+        own = ("query_budget", "queries_per_second", "query_timeout", "header", "trust_code")
         given = ["--" + name.replace("_", "-") for name in own if getattr(self, name)]
         if given and not is_black_box(classifier):
             raise ConfigError(

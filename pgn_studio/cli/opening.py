@@ -20,7 +20,7 @@ from pgn_studio.core.classifiers import (
     recorded_data_range,
 )
 from pgn_studio.core.classifiers.blackbox.access import Access
-from pgn_studio.core.classifiers.loading import is_saved_by_us, own_image_size
+from pgn_studio.core.classifiers.loading import is_saved_by_us, own_image_size, suitable_image_size
 from pgn_studio.core.classifiers.normalisation import recorded_order
 from pgn_studio.core.config import (
     HTTP_SCHEMES,
@@ -162,9 +162,7 @@ def open_both(
         white = settings.data_range or recorded_data_range(classifier)
         dataset = open_dataset(settings.updated(image_size=size, data_range=white), stop)
     else:
-        if settings.image_size is None:
-            settings = settings.updated(image_size=own_image_size(source))
-        dataset = open_dataset(settings, stop)
+        dataset = open_at_a_size(settings, source, foreign.arch, stop)
         classifier = load_foreign(source, foreign, classes=dataset.classes, image_size=dataset.image_size)
     check_classes(classifier, dataset.classes)
     return classifier, as_learned(dataset, classifier)
@@ -178,6 +176,25 @@ def as_learned(dataset: ImageDataset, classifier: Classifier) -> ImageDataset:
     if learned is not None and (told := learned.sentence("test")):
         terminal.note(f"note: {told}")
     return divided
+
+
+def open_at_a_size(
+    settings: DataSettings, source: str, arch: str | None, stop: Interruption
+) -> ImageDataset:
+    """At the size that is asked for, else the only one that the classifier takes, else the data set's own.
+
+    Where the classifier's network cannot take that one, at the size that it was made for.
+    """
+    if settings.image_size is not None:
+        return open_dataset(settings, stop)
+    dataset = open_dataset(settings.updated(image_size=own_image_size(source, arch)), stop)
+    size = suitable_image_size(source, arch, dataset.image_size)
+    if size == dataset.image_size:
+        return dataset
+    terminal.note(
+        f"note: the classifier cannot take images of {dataset.image_size} px; they are resized to {size} px."
+    )
+    return open_dataset(settings.updated(image_size=size), stop)
 
 
 def says_everything(source: str, foreign: ForeignClassifier) -> bool:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origi
 import typer
 from pydantic.fields import FieldInfo
 
-from pgn_studio.core.config import Settings
+from pgn_studio.core.config import Settings, usual_spelling
 from pgn_studio.core.errors import ConfigError
 
 Command = Callable[..., None]
@@ -81,16 +81,25 @@ def _parameter(model: type[Settings], name: str) -> inspect.Parameter:
     declaration = option_name(name)
     if kind is bool:
         declaration += f"/--no-{declaration[2:]}"
-    is_tuple = get_origin(kind) is tuple
     option = typer.Option(
         declaration,
         help=field.description + _default_text(field, declaration),  # type: ignore[operator]
         show_default=False,
         metavar=_metavar(model, name),
+        parser=functools.partial(_one_of, get_args(kind)) if get_origin(kind) is Literal else None,
         rich_help_panel=_panel(model, name),
     )
-    annotation = Annotated[Optional[str if is_tuple else kind], option]  # type: ignore[valid-type] # noqa: UP045
+    typed = str if get_origin(kind) in (tuple, Literal) else kind
+    annotation = Annotated[Optional[typed], option]  # type: ignore[valid-type] # noqa: UP045
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _one_of(names: tuple[str, ...], value: str) -> str:
+    """The name that `value` is, perhaps in another case, or with _ for -."""
+    found = str(usual_spelling(value, names))
+    if found not in names:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(map(repr, names))}.")
+    return found
 
 
 def _panel(model: type[Settings], name: str) -> str:
@@ -100,8 +109,11 @@ def _panel(model: type[Settings], name: str) -> str:
 
 def _metavar(model: type[Settings], name: str) -> str | None:
     annotation = model.model_fields[name].annotation
-    if get_origin(_plain_type(annotation)) is tuple:
+    plain = _plain_type(annotation)
+    if get_origin(plain) is tuple:
         return "N,N,…"
+    if get_origin(plain) is Literal:
+        return f"<{'|'.join(get_args(plain))}>"
     return "PATH" if Path in (annotation, *get_args(annotation)) else None
 
 

@@ -38,13 +38,13 @@ def train_classifier(
     settings = ClassifierSettings.make(**given)
     out = _checked_file(out, force)
     prepare()
-    from pgn_studio.cli.opening import open_dataset
+    from pgn_studio.cli.opening import open_at_a_size
     from pgn_studio.core.data.dataset import settings_as_loaded
     from pgn_studio.core.device import pick_device
 
     pick_device(settings.device)  # a wrong name is an error before the images are read
     with Interruption() as stop:
-        dataset = open_dataset(settings, stop)
+        dataset = open_at_a_size(settings, f"arch:{settings.arch}", None, stop)
         settings = settings_as_loaded(settings, dataset)
         classifier = trained_with_report(dataset, settings, out, stop)
         if stop.asked:

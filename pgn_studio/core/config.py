@@ -6,10 +6,12 @@ generated from `model_fields`. Settings are frozen: change one with `model.updat
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from typing_extensions import Self
@@ -54,6 +56,12 @@ def names_file(classifier: str) -> bool:
 def is_black_box(classifier: str) -> bool:
     """Whether the setting `classifier` is of a kind that only answers."""
     return classifier.startswith((PYTHON_SCHEME, *HTTP_SCHEMES)) or classifier.lower().endswith(".onnx")
+
+
+def usual_spelling(value: Any, names: Sequence[str]) -> Any:
+    """The one of `names` that `value` is in another spelling (ResNet50, efficientnet_lite0), else `value`."""
+    bare = re.sub(r"[-_ ]", "", value.lower()) if isinstance(value, str) else None
+    return next((name for name in names if re.sub(r"[-_ ]", "", name) == bare), value)
 
 
 def setting(
@@ -192,6 +200,11 @@ class TrainingSettings(DataSettings):
     keep: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", advanced=True)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
     precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)
+
+    @field_validator("encoder", mode="before")
+    @classmethod
+    def _spell_encoder(cls, value: Any) -> Any:
+        return usual_spelling(value, get_args(EncoderName))
 
     @model_validator(mode="before")
     @classmethod

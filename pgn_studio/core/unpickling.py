@@ -20,7 +20,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-_MOST_MODULES = 100_000
+_DEEPEST = 100  # modules in modules
 _LEGACY_PICKLES = 5  # magic number, version, system, the content, the storages' keys
 # Names that no checkpoint needs, and code that is hidden in a pickle does. None of them would be called:
 # the file is refused so that its user hears of it.
@@ -79,11 +79,12 @@ def attributes(value: Any) -> dict[str, Any]:
 def tensors_of_module(value: Any) -> dict[str, Tensor]:
     """A pickled nn.Module's state dict; nothing of anything else."""
     found: dict[str, Tensor] = {}
-    waiting = [("", value)]
-    for _ in range(_MOST_MODULES):  # a file may claim that a module holds itself
-        if not waiting:
-            break
+    waiting, seen = [("", value)], set()
+    while waiting:
         prefix, module = waiting.pop()
+        if id(module) in seen or prefix.count(".") > _DEEPEST:  # a file may claim that a module holds itself
+            continue
+        seen.add(id(module))
         own = attributes(module)
         temporary = own.get("_non_persistent_buffers_set", ())
         for name, tensor in (plain_items(own.get("_parameters")) | plain_items(own.get("_buffers"))).items():

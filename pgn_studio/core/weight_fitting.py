@@ -8,8 +8,7 @@ another architecture, and is refused.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,18 +17,15 @@ from torch import Tensor, nn
 
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.weight_files import WeightsFile, is_average, likelihood, some_names
+from pgn_studio.core.weight_names import described, layers, like_head, prefixes, takes, unwrapped_names
 
-# What DataParallel, torch.compile, FSDP and checkpointing put into names, at any depth.
-_WRAPPING = re.compile(r"(?:^|(?<=\.))(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _TEACHER = re.compile(r"teacher|momentum|target|_k$", re.IGNORECASE)
 _AUXILIARY = ("aux1", "aux2", "AuxLogits")  # heads of GoogLeNet and Inception that serve training alone
 _DERIVED = ("attn_mask", "relative_coords_table", "total_ops", "total_params")  # computed from the rest
 _BOOKKEEPING = re.compile(
     r"crit|loss|metric|accuracy|class_?weight|pos_weight|normali[sz]|preproc|^(?:mean|std|mu|sigma)$", re.I
 )
-_CONSTANTS = ("mean", "std", "mu", "sigma", "pos_weight")  # (1, 3, 1, 1), often
 _ALIKE = 0.5  # of a network's keys, from which on a prefix is taken for that of a network
-_VALUES_SHOWN = 3
 
 
 class WrongArchitectureError(ClassifierError):
@@ -146,36 +142,15 @@ class _Attempt:
 
 
 def _attempts(place: str, state: Mapping[str, Tensor], target: _Target) -> Iterator[_Attempt]:
-    names = _unwrapped_names(state, target)
-    counts = _prefixes(names, target)
+    names = unwrapped_names(state, target.expected)
+    counts = prefixes(names, target.needed)
     whole = [prefix for prefix, count in counts.items() if count >= _ALIKE * len(target.needed)]
-    prefixes = whole or [max(counts, key=lambda prefix: counts[prefix], default="")]
-    for prefix in prefixes:
+    tried = whole or [max(counts, key=lambda prefix: counts[prefix], default="")]
+    for prefix in tried:
         attempt = _Attempt(place, prefix, counts.get(prefix, 0))
         others = [other for other in whole if other != prefix and not prefix.startswith(other)]
         _Fitting(attempt, names, state, target, others).run()
         yield attempt
-
-
-def _unwrapped_names(state: Mapping[str, Tensor], target: _Target) -> dict[str, str]:
-    """The file's keys by their names without wrappers'; as they are where two would become one."""
-    if any(_WRAPPING.search(key) for key in target.expected):
-        return {key: key for key in state}
-    names = {_WRAPPING.sub("", key): key for key in state}
-    return names if len(names) == len(state) else {key: key for key in state}
-
-
-def _prefixes(names: Iterable[str], target: _Target) -> Counter[str]:
-    """How many of the network's keys there are behind each prefix."""
-    needed = set(target.needed)
-    counts: Counter[str] = Counter()
-    for name in names:
-        start = 0
-        while start >= 0:
-            if name[start:] in needed:
-                counts[name[:start]] += 1
-            start = name.find(".", start) + 1 or -1
-    return counts
 
 
 class _Fitting:
@@ -214,8 +189,8 @@ class _Fitting:
         """The last layer under another name: fc.1 behind a dropout, or beside the backbone."""
         shapes, tensors = self.target.head_shapes, self.attempt.tensors
         if shapes and not any(self.target.is_head(name) for name in tensors):
-            inside = _like_head(self.left, shapes)
-            beside = [path for path in _like_head(self.outside, shapes) if self._stands_alone(path)]
+            inside = like_head(self.left, shapes)
+            beside = [path for path in like_head(self.outside, shapes) if self._stands_alone(path)]
             if len(inside) + len(beside) == 1:
                 path, source = (inside or beside)[0], self.left if inside else self.outside
                 self.head_from = f"{self.attempt.prefix if inside else ''}{path}"
@@ -238,15 +213,17 @@ class _Fitting:
         if not path.startswith(start):
             return False
         root = start + path.removeprefix(start).partition(".")[0]
-        return [layer for layer in _layers(self.outside) if f"{layer}.".startswith(f"{root}.")] == [path]
+        return [layer for layer in layers(self.outside) if f"{layer}.".startswith(f"{root}.")] == [path]
 
     def _keys_problem(self) -> _Problem | None:
         needed = self.target.needed
         if not self.target.ignore_head:
             needed = [*needed, *(f"{self.target.head}.{leaf}" for leaf in self.target.head_shapes)]
         missing = [key for key in needed if key not in self.attempt.tensors]
-        layers = _layers(self.left)
-        unexpected = [name for name, value in self.left.items() if not self._may_be_left(name, value, layers)]
+        computing = layers(self.left)
+        unexpected = [
+            name for name, value in self.left.items() if not self._may_be_left(name, value, computing)
+        ]
         if not missing and not unexpected:
             return None
         return _Problem(
@@ -255,7 +232,7 @@ class _Fitting:
             "Name the architecture that these weights were made for.",
         )
 
-    def _may_be_left(self, name: str, value: Tensor, layers: set[str]) -> bool:
+    def _may_be_left(self, name: str, value: Tensor, computing: set[str]) -> bool:
         """Whether what lies among the network's own keys is no part of what it computes."""
         root, _, leaf = name.rpartition(".")
         top = name.partition(".")[0]
@@ -263,16 +240,16 @@ class _Fitting:
             return True
         if self.target.ignore_head and self.target.head.partition(".")[0] == top:
             return True
-        return top not in self.target.roots and root not in layers and _BOOKKEEPING.search(top) is not None
+        return top not in self.target.roots and root not in computing and _BOOKKEEPING.search(top) is not None
 
     def _outside_problem(self) -> _Problem | None:
         """A layer beside the network that takes its outputs, or what its last layer is to take."""
-        layers = {path: self.outside.get(f"{path}.weight") for path in _layers(self.outside)}
+        beside = {path: self.outside.get(f"{path}.weight") for path in layers(self.outside)}
         if self.head_from and not self.head_from.startswith(self.attempt.prefix):
-            used = [path for path in layers if not path.startswith(self.others or ("\0",))]
+            used = [path for path in beside if not path.startswith(self.others or ("\0",))]
         else:
             rows = self.attempt.outputs
-            used = [path for path, weight in layers.items() if _takes(weight, rows)]
+            used = [path for path, weight in beside.items() if takes(weight, rows)]
         if not used or self.target.ignore_head:
             return None
         return _Problem(
@@ -315,53 +292,7 @@ class _Fitting:
         inside = {f"{self.attempt.prefix}{name}": value for name, value in self.left.items()}
         strays = {name: v for name, v in {**inside, **self.outside}.items() if not _is_counter(name)}
         if strays:
-            yield f"Left out, as no part of the network: {_described(strays)}."
-
-
-def _layers(tensors: Mapping[str, Tensor]) -> set[str]:
-    """Names of what computes: weights of two dimensions or more, or a weight with a bias, or statistics."""
-    found = set()
-    for name, value in tensors.items():
-        path, _, leaf = name.rpartition(".")
-        large = value.ndim >= 2 and leaf not in _CONSTANTS
-        if value.is_floating_point() and (large or leaf in ("bias", "running_mean")):
-            found.add(path)
-    return found
-
-
-def _takes(weight: Tensor | None, inputs: int) -> bool:
-    return weight is not None and weight.ndim == 2 and weight.shape[1] == inputs
-
-
-def _like_head(tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> list[str]:
-    """Layers with the last layer's tensors and inputs; any number of outputs."""
-    groups: dict[str, dict[str, torch.Size]] = defaultdict(dict)
-    for name, value in tensors.items():
-        path, _, leaf = name.rpartition(".")
-        groups[path][leaf] = value.shape
-    found = []
-    for path, own in groups.items():
-        if path and own.keys() == shapes.keys() and all(own[leaf][1:] == shapes[leaf][1:] for leaf in own):
-            found += [path] if len({own[leaf][:1] for leaf in own}) == 1 else []
-    return found
-
-
-def _described(strays: Mapping[str, Tensor]) -> str:
-    """One by one, or many by their first name; of three numbers the values: they may be a mean."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in strays:
-        groups[name.partition(".")[0]].append(name)
-    parts = []
-    for root, names in groups.items():
-        if len(names) > _VALUES_SHOWN:
-            parts.append(f"{root}.… ({len(names)} tensors)")
-            continue
-        for name in names:
-            value = strays[name]
-            few = value.numel() == _VALUES_SHOWN and value.is_floating_point()
-            numbers = ", ".join(f"{float(number):.4g}" for number in value.flatten()) if few else ""
-            parts.append(f"{name} ({numbers})" if few else name)
-    return some_names(parts, limit=8)
+            yield f"Left out, as no part of the network: {described(strays)}."
 
 
 # ---------------------------------------------------------------------- among several places

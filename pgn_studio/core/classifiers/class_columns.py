@@ -79,6 +79,8 @@ def _by_names(outputs: int, classes: Sequence[str], names: Sequence[str], origin
     tables = _tables([names, map(_folded, names)])
     known = [_look_up(name, tables) for name in classes]
     missing = [name for name, index in zip(classes, known, strict=True) if index is None or index < 0]
+    if len(missing) == len(classes) and (synsets := _synsets(outputs, classes)):
+        return _columns(synsets, classes, outputs, "ImageNet's synsets, as --classes names none of them")
     if missing:
         raise ClassifierError(
             f"The classes of {origin} are not the data set's: {some_names(missing)} not among those that"
@@ -110,6 +112,13 @@ def _imagenet_index(outputs: int, name: str) -> int | None:
     tables = _imagenet_tables(outputs)
     synset = _SYNSET.fullmatch(name)
     return _look_up(synset.group(1) if synset else name, tables)
+
+
+def _synsets(outputs: int, classes: Sequence[str]) -> list[int]:
+    """Each class's number among ImageNet's where all are called by their synsets; else none."""
+    known = [_imagenet_index(outputs, name) for name in classes if _SYNSET.fullmatch(name)]
+    numbers = [index for index in known if index is not None]
+    return numbers if len(numbers) == len(classes) else []
 
 
 def _with_doubt(outputs: int, missing: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from pgn_studio.core.architectures import architectures_called
+from pgn_studio.core.architectures import architectures_called, fixed_size, suitable_size
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.onnx import onnx_image_size
 from pgn_studio.core.classifiers.blackbox.opening import open_black_box
@@ -69,9 +69,11 @@ def load_classifier(
 ) -> Classifier:
     """Load a classifier, frozen. No code from a file is run.
 
-    `source` is a file that PGN Studio saved (which knows all the rest), a foreign .safetensors or
-    .pth state dict (`arch` and `classes` needed), a .pt2 exported program or TorchScript file
-    (`classes` needed; it is given pixels in [0, 1] unless `mean` and `std` say otherwise),
+    `source` is a file that PGN Studio saved (which knows all the rest), foreign weights in a .safetensors
+    file or a checkpoint of torch.save (`arch` and `classes` needed; where the weights know more classes,
+    by the names in `access` or ImageNet's, the outputs of `classes` are used), a .pt2 exported program
+    or TorchScript file (`classes` needed; it is given pixels in [0, 1] unless `mean` and `std` say
+    otherwise),
     "arch:NAME" (random weights, for trials) or "arch:NAME:pretrained" (ImageNet's 1,000 classes);
     or a black box, asked as `access` says (`classes` needed): an .onnx file, http://host/path, or
     python:module:function, whose code runs only where `access` trusts it.
@@ -121,13 +123,29 @@ def is_saved_by_us(source: str) -> bool:
     return ours and bool(saved_content(path))
 
 
-def own_image_size(source: str) -> int | None:
-    """The side in px of the images that a file asks for; None where it takes any, or does not say."""
+def own_image_size(source: str, arch: str | None = None) -> int | None:
+    """The side in px of the only images that a classifier takes; None where it takes any, or does not say."""
     path = Path(source).expanduser()
     if source.lower().endswith(".onnx"):
         return onnx_image_size(path)
+    if name := network_name(source, arch):
+        return fixed_size(name)
     ours_or_weights = path.suffix == ".safetensors" or not names_file(source) or not path.is_file()
     return None if ours_or_weights else exported_image_size(path)
+
+
+def suitable_image_size(source: str, arch: str | None, size: int) -> int:
+    """`size`, or where the classifier's network does not take such images the size that it was made for."""
+    name = network_name(source, arch)
+    return size if name is None else suitable_size(name, size)
+
+
+def network_name(source: str, arch: str | None) -> str | None:
+    """What the source names, or `arch` where it is weights; None of the small one, which fits any size."""
+    found = _ARCH_AND_WEIGHTS.fullmatch(source.removeprefix(_ARCH_SCHEME))
+    if source.startswith(_ARCH_SCHEME):
+        arch = found.group(1) if found else None
+    return None if arch == SMALL else arch
 
 
 @dataclass(frozen=True)

@@ -50,13 +50,14 @@ def fitted_network(
     Raises WrongArchitectureError when they do not fit.
     """
     rows = num_classes if columns is None else columns.of
-    fitted = fit_weights(network_plan(arch, rows, image_size=image_size), weights)
+    plan = network_plan(arch, rows, image_size=image_size)
+    fitted = fit_weights(plan, weights)
+    state = fitted.tensors
+    if columns is not None:
+        wider = network_plan(arch, rows + 1, image_size=image_size).state_dict()
+        heads = [key for key, value in plan.state_dict().items() if value.shape != wider[key].shape]
+        state = {**state, **{key: state[key][list(columns.indices)] for key in heads}}
     network = build_network(arch, num_classes, image_size=image_size)
-    own = network.state_dict()
-    state = {
-        key: value if columns is None or value.shape == own[key].shape else value[list(columns.indices)]
-        for key, value in fitted.tensors.items()
-    }
     network.load_state_dict(state, strict=False)  # only what may be absent is
     return network, fitted.notices
 

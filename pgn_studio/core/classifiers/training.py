@@ -19,7 +19,12 @@ from pgn_studio.core.augment import augment
 from pgn_studio.core.classifiers.accuracy import Indices, accuracy_of, evenly_spaced
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.loading import load_classifier
-from pgn_studio.core.classifiers.networks import build_network, default_normalisation, start_weights
+from pgn_studio.core.classifiers.networks import (
+    build_network,
+    check_image_size,
+    default_normalisation,
+    start_weights,
+)
 from pgn_studio.core.classifiers.saved import save_classifier
 from pgn_studio.core.classifiers.small_cnn import SMALL
 from pgn_studio.core.config import ClassifierSettings, with_augmentation
@@ -72,6 +77,7 @@ def train_classifier(
     indices = _training_indices(dataset_train.labels, len(classes), settings)
     device = pick_device(settings.device)
     image_size = int(dataset_train.images(indices[:1]).shape[1])
+    check_image_size(settings.arch, image_size)
     net = build_network(settings.arch, len(classes), image_size=image_size)
     origin = start_weights(net, settings.arch, settings.weights)
     mean, std = _normalisation(settings.arch, dataset_train, indices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDialog, QFormLayout, QLabel, QSpinBox, QWidget
 
+from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.form import fill_dialog
 from pgn_studio.gui.operations import run_in_background
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOTE = (
-    "This file holds weights only. Name the torchvision or timm architecture they are for. "
+    "This file holds weights only. Name the torchvision or timm architecture they are for "
+    "(timm:NAME where both have one). "
     "The classes, in their order, are taken from the data set that is loaded."
 )
 SUGGESTIONS = ("resnet50", "resnet18", "resnet101", "vgg16", "densenet169", "efficientnet_b0", "small")
@@ -41,8 +44,7 @@ class ClassifierSourceDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("classifier_source_dialog")
         self.setWindowTitle("Whose weights are these?")
-        self._path, self._classes = path, classes
-        self._answered = False  # by the user, or by what is known of the file
+        self._path, self._classes, self._offered = path, classes, image_size
         self.arch = QComboBox(self)
         self.arch.setObjectName("arch_combo")
         self.arch.setToolTip("<p>Any name that torchvision or timm knows</p>")
@@ -105,6 +107,8 @@ class ClassifierSourceDialog(QDialog):
 
     def source(self) -> ClassifierSource:
         arch, size = self.arch.currentText().strip(), self.image_size.value()
+        if size == self._offered:
+            size = _suitable(arch, size)
         return ClassifierSource(self._path, foreign=True, arch=arch, image_size=size)
 
 
@@ -128,3 +132,12 @@ def _guess(path: Path, _progress: Progress) -> Guess | None:
     from pgn_studio.core.weight_files import read_weights
 
     return guess_architecture(read_weights(path))
+
+
+def _suitable(arch: str, size: int) -> int:
+    """A size that nobody chose gives way to the network's own, where that takes no other."""
+    from pgn_studio.core.classifiers.loading import suitable_image_size
+
+    with suppress(PgnStudioError):  # a name that nobody knows: loading says so
+        return suitable_image_size("", arch, size)
+    return size

@@ -8,13 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 import torchvision
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pgn_studio.core.classifiers import Classifier, ClassifierInfo, SmallCNN, load_classifier, save_classifier
+from pgn_studio.core.classifiers import (
+    Access,
+    Classifier,
+    ClassifierInfo,
+    SmallCNN,
+    load_classifier,
+    save_classifier,
+)
+from pgn_studio.core.classifiers.loading import suitable_image_size
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
 
@@ -261,6 +270,100 @@ def test_an_unknown_name_suggests_near_ones() -> None:
     with pytest.raises(ClassifierError, match="no architecture 'resnt50'") as caught:
         load_classifier("arch:resnt50", classes=CLASSES)
     assert "resnet50" in caught.value.hint
+
+
+def test_weights_for_timms_network_of_a_name_that_both_libraries_have(tmp_path: Path) -> None:
+    net = timm.create_model("efficientnet_b0", num_classes=3)
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    classifier = load_classifier(tmp_path / "net.pth", arch="efficientnet_b0", classes=CLASSES, image_size=32)
+    assert "timm" in " ".join(classifier.info.notices)
+    kept = tmp_path / "kept.safetensors"
+    save_classifier(kept, classifier.net, classifier.info)
+    pixels = torch.rand(2, 3, 32, 32)
+    again = load_classifier(kept)
+    assert torch.equal(again(pixels), classifier(pixels))
+    assert again.info.notices == ()
+    with pytest.raises(ClassifierError, match="timm:efficientnet_b0"):
+        load_classifier(tmp_path / "net.pth", arch="torchvision:efficientnet_b0", classes=CLASSES)
+
+
+@pytest.mark.parametrize("arch", [ARCH, "resnet18"])
+def test_the_outputs_of_imagenets_classes_are_found_by_synset_and_name(tmp_path: Path, arch: str) -> None:
+    torch.manual_seed(0)
+    net = torchvision.models.get_model(arch, weights=None, num_classes=1000).eval()
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    pixels = torch.rand(2, 3, 64, 64)
+    columns = [217, 497, 0]
+    for classes in (
+        ("n02102040", "n03028079", "n01440764"),
+        ("English_springer", "church building", "tench"),
+        ("n02102040_English_springer", "Church", "Tinca tinca"),
+    ):
+        classifier = load_classifier(tmp_path / "net.pth", arch=arch, classes=classes, image_size=64)
+        assert classifier.info.classes == classes
+        assert "217" in " ".join(classifier.info.notices)
+        normalized = classifier.normalize(pixels)
+        with torch.no_grad():
+            logits, features = classifier.logits_and_features(normalized)
+            torch.testing.assert_close(logits, net(normalized)[:, columns])
+        assert features.shape == (2, classifier.feature_dim)
+        kept = save_classifier(tmp_path / "kept.safetensors", classifier.net, classifier.info)
+        torch.testing.assert_close(load_classifier(kept.path)(pixels), classifier(pixels))
+
+
+def test_classes_that_imagenet_has_only_in_part_are_refused_by_name(tmp_path: Path) -> None:
+    net = torchvision.models.get_model(ARCH, weights=None, num_classes=1000)
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    with pytest.raises(ClassifierError, match=r"not zorgon, n99999999\."):
+        load_classifier(tmp_path / "net.pth", arch=ARCH, classes=("tench", "zorgon", "n99999999"))
+    with pytest.raises(ClassifierError, match="same"):
+        load_classifier(tmp_path / "net.pth", arch=ARCH, classes=("tench", "n01440764"))
+    with pytest.raises(ClassifierError, match="1000 classes, but 2"):
+        load_classifier(tmp_path / "net.pth", arch=ARCH, classes=("0", "1"))
+
+
+def test_given_names_of_the_outputs_say_which_is_which(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    torch.save(state, tmp_path / "net.pth")
+    pixels = torch.rand(2, 3, 64, 64)
+    straight = load_weights_only(tmp_path / "net.pth")(pixels)
+
+    def load(classes: tuple[str, ...], *names: str) -> Classifier:
+        access = Access(classes=names)
+        return load_classifier(tmp_path / "net.pth", arch=ARCH, classes=classes, access=access)
+
+    torch.testing.assert_close(load(CLASSES, "blue", "red", "green")(pixels), straight[:, [1, 2, 0]])
+    torch.testing.assert_close(load(("green", "Blue"), "blue", "red", "green")(pixels), straight[:, [2, 0]])
+    assert load(CLASSES, *CLASSES).info.notices == ()
+    with pytest.raises(ClassifierError, match="3 outputs, but --classes names 2"):
+        load(CLASSES, "red", "green")
+    with pytest.raises(ClassifierError, match="cyan"):
+        load(("red", "cyan"), *CLASSES)
+    path = tmp_path / "ours.safetensors"
+    save_classifier(path, SmallCNN(3, image_size=16), INFO)
+    with pytest.raises(ClassifierError, match="itself"):
+        load_classifier(path, access=Access(classes=CLASSES))
+
+
+@pytest.mark.parametrize("arch", ["vit_tiny_patch16_224", "inception_v3"])
+def test_a_size_that_the_network_cannot_take_is_refused(tmp_path: Path, arch: str) -> None:
+    torch.save(timm.create_model(arch, num_classes=3).state_dict(), tmp_path / "net.pth")
+    for source in (f"arch:{arch}", tmp_path / "net.pth"):
+        given = None if isinstance(source, str) else arch
+        with pytest.raises(ClassifierError, match="cannot take images of 32 px"):
+            load_classifier(source, arch=given, classes=CLASSES, image_size=32)
+    own = load_classifier(tmp_path / "net.pth", arch=arch, classes=CLASSES).info.image_size
+    assert own == (224 if arch.startswith("vit") else 299)
+    assert suitable_image_size("net.pth", arch, 32) == own
+    assert suitable_image_size(f"arch:{arch}", None, 32) == own
+    assert suitable_image_size("net.pth", "small", 32) == 32
+
+
+def test_weights_without_an_architecture_get_a_suggestion(tmp_path: Path) -> None:
+    torch.save(torchvision.models.resnet18(num_classes=3).state_dict(), tmp_path / "net.pth")
+    for arch in (None, "resnet34"):
+        with pytest.raises(ClassifierError) as caught:
+            load_classifier(tmp_path / "net.pth", arch=arch, classes=CLASSES)
+        assert "resnet18" in caught.value.hint
 
 
 def test_imagenet_weights_bring_their_classes() -> None:

@@ -175,7 +175,7 @@ def test_labels_beyond_the_classes_are_refused(make_squares: Any, tmp_path: Path
 
 
 def test_images_too_small_for_an_architecture_are_explained(make_squares: Any, tmp_path: Path) -> None:
-    with pytest.raises(ClassifierError, match="densenet121 cannot be trained on images of 8 px") as caught:
+    with pytest.raises(ClassifierError, match="densenet121 cannot take images of 8 px") as caught:
         train(make_squares, tmp_path / "clf.safetensors", count=8, arch="densenet121")
     assert "--image-size" in caught.value.hint
 

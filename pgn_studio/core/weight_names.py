@@ -1,0 +1,84 @@
+"""What the names of a file's tensors say: prefixes, layers, and what to call the rest of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from pgn_studio.core.weight_files import some_names
+
+# What DataParallel, torch.compile, FSDP and checkpointing put into names, at any depth.
+_WRAPPING = re.compile(r"(?:^|(?<=\.))(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+_CONSTANTS = ("mean", "std", "mu", "sigma", "pos_weight")  # (1, 3, 1, 1), often
+_VALUES_SHOWN = 3
+
+
+def unwrapped_names(state: Mapping[str, Tensor], expected: Iterable[str]) -> dict[str, str]:
+    """The file's keys by their names without wrappers'; as they are where two would become one."""
+    if any(_WRAPPING.search(key) for key in expected):
+        return {key: key for key in state}
+    names = {_WRAPPING.sub("", key): key for key in state}
+    return names if len(names) == len(state) else {key: key for key in state}
+
+
+def prefixes(names: Iterable[str], needed: Collection[str]) -> Counter[str]:
+    """How many of the network's keys there are behind each prefix."""
+    needed = set(needed)
+    counts: Counter[str] = Counter()
+    for name in names:
+        start = 0
+        while start >= 0:
+            if name[start:] in needed:
+                counts[name[:start]] += 1
+            start = name.find(".", start) + 1 or -1
+    return counts
+
+
+def layers(tensors: Mapping[str, Tensor]) -> set[str]:
+    """Names of what computes: weights of two dimensions or more, or a weight with a bias, or statistics."""
+    found = set()
+    for name, value in tensors.items():
+        path, _, leaf = name.rpartition(".")
+        large = value.ndim >= 2 and leaf not in _CONSTANTS
+        if value.is_floating_point() and (large or leaf in ("bias", "running_mean")):
+            found.add(path)
+    return found
+
+
+def takes(weight: Tensor | None, inputs: int) -> bool:
+    return weight is not None and weight.ndim == 2 and weight.shape[1] == inputs
+
+
+def like_head(tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> list[str]:
+    """Layers with the last layer's tensors and inputs; any number of outputs."""
+    groups: dict[str, dict[str, torch.Size]] = defaultdict(dict)
+    for name, value in tensors.items():
+        path, _, leaf = name.rpartition(".")
+        groups[path][leaf] = value.shape
+    found = []
+    for path, own in groups.items():
+        if path and own.keys() == shapes.keys() and all(own[leaf][1:] == shapes[leaf][1:] for leaf in own):
+            found += [path] if len({own[leaf][:1] for leaf in own}) == 1 else []
+    return found
+
+
+def described(strays: Mapping[str, Tensor]) -> str:
+    """One by one, or many by their first name; of three numbers the values: they may be a mean."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in strays:
+        groups[name.partition(".")[0]].append(name)
+    parts = []
+    for root, names in groups.items():
+        if len(names) > _VALUES_SHOWN:
+            parts.append(f"{root}.… ({len(names)} tensors)")
+            continue
+        for name in names:
+            value = strays[name]
+            few = value.numel() == _VALUES_SHOWN and value.is_floating_point()
+            numbers = ", ".join(f"{float(number):.4g}" for number in value.flatten()) if few else ""
+            parts.append(f"{name} ({numbers})" if few else name)
+    return some_names(parts, limit=8)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import argparse
+import collections
+import datetime
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.weight_files import WeightsFile, read_weights
+
+
+class Runs:
+    """Runs a command where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.mark}",)
+
+
+class Settings(dict[str, Any]):
+    pass
+
+
+def read(tmp_path: Path, content: Any, *, legacy: bool = False) -> WeightsFile:
+    path = tmp_path / "net.pth"
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    return read_weights(path)
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_a_training_checkpoint_is_read_whatever_lies_beside_its_weights(tmp_path: Path, legacy: bool) -> None:
+    net = nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    beside = {
+        "epoch": 3,
+        "acc": np.float64(93.1),
+        "curve": np.arange(3.0),
+        "args": argparse.Namespace(model="resnet18", data=Path("/photos")),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": torch.optim.lr_scheduler.StepLR(optimizer, 1),
+        "history": collections.defaultdict(list, {"loss": [1.0]}),
+        "config": Settings(lr=0.1),
+        "started": datetime.datetime(2024, 1, 1),
+        "random": (random.getstate(), np.random.RandomState(0).get_state()),
+    }
+    weights = read(tmp_path, {"state_dict": net.state_dict(), **beside}, legacy=legacy)
+    assert torch.equal(weights.states["state_dict"]["weight"], net.weight)
+    assert weights.arch == "resnet18"
+
+
+@pytest.mark.parametrize("place", ["x", "args", "state_dict"])
+def test_a_file_that_asks_for_code_is_refused_and_nothing_is_run(tmp_path: Path, place: str) -> None:
+    mark = tmp_path / "mark"
+    content = {"state_dict": nn.Linear(3, 2).state_dict(), place: Runs(mark)}
+    with pytest.raises(ClassifierError, match="refused"):
+        read(tmp_path, content)
+    assert not mark.exists()
+
+
+def test_averaged_weights_come_first(tmp_path: Path) -> None:
+    state = nn.Linear(3, 2).state_dict()
+    content = {"model": state, "optimizer": {}, "callbacks": {"EMA": {"ema_state_dict": dict(state)}}}
+    assert list(read(tmp_path, content).states) == ["callbacks.EMA.ema_state_dict", "model"]
+
+
+def test_a_module_that_claims_to_hold_itself_ends(tmp_path: Path) -> None:
+    net = nn.Linear(3, 2)
+    net._modules["again"] = net
+    assert "weight" in read(tmp_path, net).states[""]
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "module"])
+def test_the_offered_conversion_works(tmp_path: Path, kind: str) -> None:
+    net = torchvision.models.resnet18(num_classes=2)
+    path = tmp_path / "it's mine.pth"
+    odd = {"state_dict": net.state_dict(), "args": argparse.Namespace(a=1), "call": getattr, "epoch": 3}
+    torch.save(odd if kind == "checkpoint" else {"model": net, "call": getattr}, path)
+    with pytest.raises(ClassifierError, match="refused") as caught:
+        read_weights(path)
+    command = caught.value.hint[caught.value.hint.index("python -c") :]
+    subprocess.run(command.replace("python", sys.executable, 1), shell=True, check=True, cwd="/")
+    weights = read_weights(tmp_path / "it's mine-weights.pth")
+    (state,) = weights.states.values()
+    assert torch.equal(state["fc.weight"], net.fc.weight)
