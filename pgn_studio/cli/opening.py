@@ -156,7 +156,7 @@ def open_both(
     source = settings.classifier
     if says_everything(source, foreign) or is_saved_by_us(source):
         classifier = load_classifier(
-            source, mean=foreign.mean, std=foreign.std, channels=foreign.channels
+            source, mean=foreign.mean, std=foreign.std, channels=foreign.channels, access=foreign.access
         )
         size = settings.image_size or classifier.info.image_size
         white = settings.data_range or recorded_data_range(classifier)
@@ -277,7 +277,7 @@ def _classifier_of(
     else:
         source = str(find_classifier(info, beside=path.parent, trained=_trained_folder()))
     if says_everything(source, foreign):
-        network = load_classifier(source)
+        network = load_classifier(source, access=foreign.access)
     else:
         network = load_foreign(source, foreign, classes=info.classes, image_size=info.image_size)
     if given is None and not (foreign.mean or foreign.std or foreign.channels or is_black_box(source)):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
-from torch import Tensor, nn
 
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.pretrained import IMAGENET_CLASSES, imagenet_categories
@@ -26,19 +25,6 @@ class Columns:
     indices: tuple[int, ...]
     of: int  # outputs that there are
     notice: str
-
-
-class ChosenOutputs(nn.Module):
-    """A network of which only some outputs are used, in another order."""
-
-    def __init__(self, network: nn.Module, columns: Columns) -> None:
-        super().__init__()
-        self.network = network
-        self.indices = list(columns.indices)
-
-    def forward(self, normalized: Tensor) -> Tensor:
-        outputs: Tensor = self.network(normalized)
-        return outputs[:, self.indices]
 
 
 def choose_columns(
@@ -68,6 +54,14 @@ def choose_columns(
             hint="Name the folders by their synsets (n01440764), or leave out what ImageNet does not have.",
         )
     return _columns([index for index in known if index is not None], classes, outputs, "ImageNet's classes")
+
+
+def imagenet_columns(classes: Sequence[str]) -> Columns | None:
+    """Where all classes are some of ImageNet's; else None."""
+    try:
+        return choose_columns(IMAGENET_CLASSES, classes, None, origin="")
+    except ClassifierError:
+        return None
 
 
 def _by_names(outputs: int, classes: Sequence[str], names: Sequence[str], origin: str) -> Columns | None:

@@ -14,7 +14,7 @@ from pgn_studio.core.architectures import architectures_called, fixed_size, suit
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.onnx import onnx_image_size
 from pgn_studio.core.classifiers.blackbox.opening import open_black_box
-from pgn_studio.core.classifiers.class_columns import choose_columns
+from pgn_studio.core.classifiers.class_columns import Columns, choose_columns, imagenet_columns
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo, check_classes
 from pgn_studio.core.classifiers.exported import (
     ArchiveKind,
@@ -32,6 +32,7 @@ from pgn_studio.core.classifiers.networks import (
     fitted_network,
     network_plan,
 )
+from pgn_studio.core.classifiers.programs.network import ExportedNetwork, Program
 from pgn_studio.core.classifiers.programs.probing import network_of
 from pgn_studio.core.classifiers.saved import (
     count_parameters,
@@ -43,6 +44,7 @@ from pgn_studio.core.config import ChannelOrder, is_black_box, names_file
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.pretrained import (
+    IMAGENET_CLASSES,
     Triple,
     imagenet_categories,
     imagenet_weights,
@@ -243,7 +245,7 @@ def _from_program(path: Path, kind: ArchiveKind, wishes: _Wishes) -> Classifier:
     classes = _needed_classes(wishes, path.name)
     program = read_exported_program(path) if kind == "exported-program" else read_torchscript(path)
     image_size = wishes.image_size or program.image_size or _PROGRAM_SIZE
-    net = network_of(program, len(classes), image_size, name=path.name)
+    net, columns = _probed(program, classes, wishes.names, image_size, name=path.name)
     if net.form.takes_bytes and wishes.normalisation:
         raise ClassifierError(f"{path.name} takes bytes: no mean, std or channel order fits there.")
     info = ClassifierInfo(
@@ -257,9 +259,38 @@ def _from_program(path: Path, kind: ArchiveKind, wishes: _Wishes) -> Classifier:
         parameters=count_parameters(net),
         channels=wishes.channels or "rgb",
         facts=net.facts,
-        notices=net.notices,
+        notices=net.notices if columns is None else (*net.notices, columns.notice),
     )
     return Classifier(net, info)
+
+
+def _probed(
+    program: Program, classes: Sequence[str], names: Sequence[str] | None, image_size: int, *, name: str
+) -> tuple[ExportedNetwork, Columns | None]:
+    """The program as a network of the `classes`, and which of its outputs these are."""
+    if names is not None:
+        net = network_of(program, len(names), image_size, name=name)
+        columns = choose_columns(len(names), classes, names, origin=name)
+    else:
+        net, columns = _with_own_outputs(program, classes, image_size, name=name)
+    net.columns = None if columns is None else columns.indices
+    return net, columns
+
+
+def _with_own_outputs(
+    program: Program, classes: Sequence[str], image_size: int, *, name: str
+) -> tuple[ExportedNetwork, Columns | None]:
+    """With as many outputs as there are classes, or with ImageNet's, of which the classes are some."""
+    try:
+        return network_of(program, len(classes), image_size, name=name), None
+    except ClassifierError as error:
+        columns = imagenet_columns(classes)
+        if columns is None:
+            raise
+        try:
+            return network_of(program, IMAGENET_CLASSES, image_size, name=name), columns
+        except ClassifierError:
+            raise error from None
 
 
 def _from_name(text: str, wishes: _Wishes) -> Classifier:

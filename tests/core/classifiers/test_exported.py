@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from pgn_studio.core.classifiers import SmallCNN, load_classifier
+from pgn_studio.core.classifiers import Access, SmallCNN, load_classifier
 from pgn_studio.core.classifiers.exported import exported_image_size
 from pgn_studio.core.errors import ClassifierError
 
@@ -246,3 +246,28 @@ def test_a_damaged_program_is_refused(exported: tuple[nn.Module, Path], tmp_path
     )
     with pytest.raises(ClassifierError, match="cannot be loaded as an exported program"):
         load_classifier(path, classes=CLASSES)
+
+
+def test_given_names_say_which_of_a_programs_outputs_is_which(exported: tuple[nn.Module, Path]) -> None:
+    net, path = exported
+    access = Access(classes=("blue", "red", "green"))
+    classifier = load_classifier(path, classes=("red", "blue"), access=access)
+    pixels = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(classifier(pixels), net(pixels)[:, [1, 0]])
+
+
+@pytest.mark.parametrize("write", [export, script])
+def test_of_imagenets_outputs_those_of_the_data_sets_synsets_are_used(
+    tmp_path: Path, write: Callable[..., Path]
+) -> None:
+    torch.manual_seed(0)
+    net = Tiny().eval()
+    net.fc = nn.Linear(4, 1000)
+    path = write(net, tmp_path / "net.pt2")
+    classifier = load_classifier(path, classes=("n01440764", "n02102040", "n02979186"), image_size=16)
+    pixels = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(classifier(pixels), net(pixels)[:, [0, 217, 482]])
+    assert classifier.feature_dim == 4
+    assert "1,000 outputs" in classifier.info.notices[-1]
+    with pytest.raises(ClassifierError, match="3"):
+        load_classifier(path, classes=CLASSES, image_size=16)

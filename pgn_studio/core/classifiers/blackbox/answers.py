@@ -22,24 +22,23 @@ _EXPECTED = "Expected a label (a number from 0, or a class's name) or a list of 
 class AnswerReader:
     """Turns raw answers into labels or scores of the data set's classes.
 
-    `own_classes` are the black box's, in its order, where that is another. Raises ClassifierError
-    when they are not the same classes.
+    `own_classes` are the black box's, in its order, where that is another; there may be more of them.
+    Raises ClassifierError when some class is not among them.
     """
 
     def __init__(self, name: str, classes: Sequence[str], own_classes: Sequence[str] | None) -> None:
         ours = [composed(label) for label in classes]
         own = [composed(label) for label in own_classes] if own_classes else ours
-        if set(own) != set(ours):
-            odd = sorted(set(own) ^ set(ours))[0]
+        if missing := sorted(set(ours) - set(own)):
             raise ClassifierError(
-                f"The classes of {name} are not the data set's: {odd!r} is in only one of them.",
+                f"The classes of {name} are not the data set's: {missing[0]!r} is not among its own.",
                 hint="Name them with --classes in the order that the classifier was trained with.",
             )
         self.name = name
         self.classes = tuple(classes)
         self._number_of = {label: number for number, label in enumerate(ours)}
         self._columns = np.array([own.index(label) for label in ours])
-        self._ours = np.array([self._number_of[label] for label in own])
+        self._own = own
 
     def read(self, raw: Any, count: int) -> list[Answer]:
         """`count` answers. Raises BlackBoxError that says what was expected and what came."""
@@ -64,15 +63,15 @@ class AnswerReader:
                 raise self._wrong(f"the class {unknown[0][:60]!r}, which is none of {len(self.classes)}")
             return [self._number_of[name] for name in named]
         lowest, highest = int(array.min()), int(array.max())
-        if lowest < 0 or highest >= len(self.classes):
+        if lowest < 0 or highest >= len(self._own):
             bad = lowest if lowest < 0 else highest
-            raise self._wrong(f"the label {bad}; with {len(self.classes)} classes they go from 0 to"
-                              f" {len(self.classes) - 1}")  # fmt: skip
-        return [int(label) for label in self._ours[array.astype(np.int64)]]
+            raise self._wrong(f"the label {bad}; with {len(self._own)} classes they go from 0 to"
+                              f" {len(self._own) - 1}")  # fmt: skip
+        return self._labels(np.array([self._own[label] for label in array.tolist()]))
 
     def _scores(self, array: npt.NDArray[Any]) -> list[Answer]:
-        if array.shape[1] != len(self.classes):
-            raise self._wrong(f"{array.shape[1]} scores for {len(self.classes)} classes")
+        if array.shape[1] != len(self._own):
+            raise self._wrong(f"{array.shape[1]} scores for {len(self._own)} classes")
         with np.errstate(over="ignore"):
             scores = array.astype(np.float32)[:, self._columns]
         if not np.isfinite(scores).all():

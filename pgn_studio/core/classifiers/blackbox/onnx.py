@@ -62,6 +62,9 @@ class OnnxOracle:
         self._num_classes = num_classes
         self._input = inputs[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
+        given_shape = self._session.get_outputs()[0].shape
+        last = given_shape[-1] if len(self._outputs) == 1 and given_shape else None
+        self.outputs = last if isinstance(last, int) else None
         self._type = _TYPES[kind]
         metadata = dict(self._session.get_modelmeta().custom_metadata_map or {})
         self.classes = _class_names(metadata)

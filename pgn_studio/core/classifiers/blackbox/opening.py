@@ -13,12 +13,13 @@ from pgn_studio.core.classifiers.blackbox.http import HttpOracle
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.blackbox.onnx import OnnxOracle
 from pgn_studio.core.classifiers.blackbox.python_callable import CallableOracle
+from pgn_studio.core.classifiers.class_columns import imagenet_columns
 from pgn_studio.core.classifiers.classifier import ClassifierInfo
 from pgn_studio.core.classifiers.outputs import IN_TRAINING_MODE, LIKE_SIGMOIDS
 from pgn_studio.core.config import HTTP_SCHEMES, PYTHON_SCHEME, ChannelOrder
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
-from pgn_studio.core.pretrained import Triple
+from pgn_studio.core.pretrained import IMAGENET_CLASSES, Triple
 
 _SIZE = 224  # where nothing says another
 _SAME_FILE, _SAME = 0.01, 0.02  # shares of the largest score: half precision; digits that a server leaves out
@@ -33,6 +34,7 @@ class _Opened:
     image_size: int | None = None
     classes: tuple[str, ...] | None = None  # as the file itself names them
     facts: Mapping[str, str] = field(default_factory=dict)
+    outputs: int | None = None  # scores that it gives for an image, where the file says it
 
 
 def open_black_box(
@@ -50,7 +52,8 @@ def open_black_box(
     `mean`, `std` and `channels` are for ONNX files alone. Raises ClassifierError when it cannot be
     opened or its first answers are of no use, ConfigError when it is code that is not trusted.
     """
-    opened = _open(source, mean, std, channels, access, len(classes))
+    opened = _open(source, mean, std, channels, access, len(access.classes or classes))
+    own, told = _own_classes(opened, classes, access)
     if opened.image_size and image_size and opened.image_size != image_size:
         raise ClassifierError(
             f"{opened.oracle.name} takes images of {opened.image_size} px, not of {image_size} px.",
@@ -66,13 +69,29 @@ def open_black_box(
         path=opened.path,
         sha256=opened.sha256,
     )
-    reader = AnswerReader(opened.oracle.name, classes, access.classes or opened.classes)
+    reader = AnswerReader(opened.oracle.name, classes, own)
     meter = QueryMeter(access.budget, access.per_second)
     classifier = BlackBoxClassifier(opened.oracle, info, reader=reader, meter=meter)
     apart = classifier.check(size)
     facts = {**opened.facts, "Output": classifier.output}
-    classifier.info = replace(info, facts=facts, notices=tuple(_notices(classifier, opened, apart)))
+    classifier.info = replace(info, facts=facts, notices=(*told, *_notices(classifier, opened, apart)))
     return classifier
+
+
+def _own_classes(
+    opened: _Opened, classes: Sequence[str], access: Access
+) -> tuple[Sequence[str] | None, tuple[str, ...]]:
+    """Those of the black box, in its order, as far as they are known, and what was taken for them."""
+    own = access.classes or opened.classes
+    if own is not None or opened.outputs in (None, len(classes)):
+        return own, ()
+    columns = imagenet_columns(classes) if opened.outputs == IMAGENET_CLASSES else None
+    if columns is None:
+        return None, ()
+    names = [f"ImageNet's number {number}" for number in range(IMAGENET_CLASSES)]
+    for number, name in zip(columns.indices, classes, strict=True):
+        names[number] = name
+    return names, (columns.notice,)
 
 
 def _notices(classifier: BlackBoxClassifier, opened: _Opened, apart: float) -> Iterator[str]:
@@ -106,7 +125,8 @@ def _open(
         path = Path(source).expanduser()
         onnx = OnnxOracle(path, mean=mean, std=std, channels=channels, num_classes=num_classes)
         place = str(path.resolve())
-        return _Opened(onnx, "onnx", place, sha256_of_file(path), onnx.image_size, onnx.classes, onnx.facts)
+        sha256, size = sha256_of_file(path), onnx.image_size
+        return _Opened(onnx, "onnx", place, sha256, size, onnx.classes, onnx.facts, onnx.outputs)
     if not (mean is None and std is None and channels is None):
         raise ClassifierError(
             f"{source} is given 8-bit images: mean, std and channel order belong to ONNX files.",

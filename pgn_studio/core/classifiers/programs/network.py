@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,6 +126,7 @@ class ExportedNetwork(nn.Module):
         self.form = form
         self.reading = reading
         self.feature_point: FeaturePoint | None = None  # where gradients flow
+        self.columns: Sequence[int] | None = None  # of its scores those that are used, in this order
         self.facts: Mapping[str, str] = {}
         self.notices: tuple[str, ...] = ()
         self.training = False
@@ -144,7 +145,7 @@ class ExportedNetwork(nn.Module):
         logits, features = parts[0] if len(parts) == 1 else tuple(map(torch.cat, zip(*parts, strict=True)))
         if self.feature_point is not None:
             self.feature_point(features)
-        return logits
+        return logits if self.columns is None else logits[:, list(self.columns)]
 
     def _read(self, given: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Logits and features of the first `count` images."""

@@ -210,3 +210,28 @@ def test_one_channel_is_given_the_luminance(tmp_path: Path, kind: int) -> None:
     found = classifier(PIXELS)[:, 0] / scale
     torch.testing.assert_close(found, torch.tensor([0.299, 0.587, 0.114]), atol=0.003, rtol=0)
     assert "Gray" in classifier.info.facts
+
+
+def test_of_imagenets_outputs_those_of_the_data_sets_synsets_are_used(tmp_path: Path) -> None:
+    """The first three give the colors' means, all others nothing."""
+    helper = onnx.helper
+    wide = np.zeros((3, 1000), np.float32)
+    wide[[0, 1, 2], [0, 1, 2]] = 5
+    held = [
+        onnx.numpy_helper.from_array(np.array([2, 3]), "axes"),
+        onnx.numpy_helper.from_array(wide, "wide"),
+    ]
+    given = helper.make_tensor_value_info("image", FLOAT, list(COLOR))
+    scores = helper.make_tensor_value_info("all", FLOAT, ["n", 1000])
+    graph = helper.make_graph(
+        [MEANS, node("MatMul", ["scores", "wide"], "all")], "g", [given], [scores], held
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 9
+    onnx.save(model, tmp_path / "m.onnx")
+    synsets = ("n01443537", "n01440764", "n01484850")  # numbers 1, 0, 2
+    classifier = load_classifier(tmp_path / "m.onnx", classes=synsets, image_size=8)
+    assert classifier(PIXELS).argmax(1).tolist() == [1, 0, 2]
+    assert any("1,000 outputs" in notice for notice in classifier.info.notices)
+    with pytest.raises(PgnStudioError, match="1000 scores"):
+        load_classifier(tmp_path / "m.onnx", classes=CLASSES, image_size=8)
