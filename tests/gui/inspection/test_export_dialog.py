@@ -198,7 +198,9 @@ def test_a_pgn_that_holds_back_is_written(
     said = hint.text()  # the dialog is gone with the export
     expected = hold_back(demo_subject.evaluation, share=0.6)
     assert f"{expected.left_alone} of {len(demo_subject.split)} images" in said
-    assert f"{expected.fixed_8bit} fixed, {expected.broken_8bit} broken" in said
+    whole = demo_subject.evaluation.metrics
+    assert f"{whole.fixed_8bit} fixed, {whole.broken_8bit} broken" in said
+    assert f"{expected.fixed_8bit}, {expected.broken_8bit}." in said
     path = tmp_path / "mine.safetensors"
     export(qtbot, page, dialog, monkeypatch, path)
     held = load_pgn(path)
