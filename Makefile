@@ -6,11 +6,14 @@ VENV ?= .venv
 ARGS ?=
 WORKERS ?= 2
 
+# Where tests train and measure: last bits differ from processor to processor.
+COMPUTING := $(addprefix tests/core/,training baselines classifiers evaluation export) tests/cli tests/gui/inspection
+
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo-models screenshots bench bench-step clean
+.PHONY: help run test test-other check demo-models screenshots bench bench-step clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -21,6 +24,12 @@ run: $(READY) ## open the studio on the bundled demo
 
 test: $(READY) ## run the tests in WORKERS=2 processes (ARGS go to pytest)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+
+# oneDNN without bf16 and AVX-512 where the processor has bf16, else bf16 by emulation.
+test-other: $(READY) ## the tests that compute, as on a processor of the other kind
+	@if $(BIN)/python -c 'import sys; from pgn_studio.core.device import cpu_has_bf16; sys.exit(not cpu_has_bf16())'; \
+	  then export ONEDNN_MAX_CPU_ISA=AVX2; else export PGN_STUDIO_TEST_BF16=1; fi; \
+	  $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(COMPUTING) $(ARGS)
 
 check: $(READY) ## lint, types, import contracts, dead code
 	$(BIN)/ruff check .

@@ -33,6 +33,15 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _bf16_as_asked_for() -> Iterator[None]:
+    """PGN_STUDIO_TEST_BF16=1: precision auto means bf16, emulated where the processor lacks it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("PGN_STUDIO_TEST_BF16") == "1":
+            patch.setattr("pgn_studio.core.device.cpu_has_bf16", lambda: True)
+        yield
+
+
 @pytest.fixture(scope="session")
 def clothing() -> Path:
     """A folder of real photographs: train|validation|test/class/*.jpg."""
