@@ -46,7 +46,8 @@ def perturb_file(pgn: Pgn, classifier: Classifier, path: Path, *, strength: floa
     Raises DataError for a file that gives no picture.
     """
     try:
-        original = read_image(path, size=pgn.info.image_size)
+        white = pgn.info.settings.get("data_range")  # of the data set that it was trained on
+        original = read_image(path, size=pgn.info.image_size, data_range=white)
     except UnreadableImage as reason:
         raise DataError(f"{path.name} is no readable image: {reason}.", hint="Choose another file.") from None
     device = place(pgn, classifier, None)
