@@ -31,7 +31,7 @@ def make_folders(tmp_path: Path) -> MakeFolders:
 def said(pgn_studio: RunCommand, root: Path) -> list[str]:
     """The lines on stderr of a command that reads the data set and then finds nothing to do."""
     outcome = pgn_studio(
-        "train-classifier", "--dataset", root, "--arch", "none-such", "--out", root / "c.safetensors"
+        "train-classifier", "--dataset", root, "--weights", "pretrained", "--out", root / "c.safetensors"
     )
     assert outcome.code == 2, outcome.err
     return outcome.error_lines[:-1]

@@ -19,6 +19,7 @@ from pgn_studio.core.data.images import (
     Examined,
     UnreadableImage,
     WideValues,
+    check_data_range,
     choose_data_range,
     examine_image,
     image_formats,
@@ -37,6 +38,7 @@ from pgn_studio.core.protocols import Progress, UInt8Images
 _LARGEST_OWN_SIZE = 224  # without a wish, images are not made larger than the paper's
 _SIZE_SAMPLE = 48  # files looked at to learn the folder's own size
 _PROGRESS_INTERVAL_S = 0.05
+_OVERSHOT = 1.01  # times white, below which resampling is the usual cause
 
 
 class FileSource:
@@ -104,6 +106,7 @@ def load_folder(
     store = ImageStore(source, image_size=size, cache_mb=settings.cache_mb)
     source.verdicts = _examined(listing.files, source, store, Verdicts(root), progress)
     wide = [verdict.wide for verdict in source.verdicts if verdict.wide and not verdict.reason]
+    check_data_range(settings.data_range, wide)
     source.data_range = settings.data_range or choose_data_range(wide)
     bad = _bad(listing.files, source.verdicts)
     rows = {split: members[~bad.mask[members]] for split, members in listing.rows.items()}
@@ -203,11 +206,15 @@ def _brightness(wide: Sequence[WideValues], source: FileSource) -> list[str]:
     if not wide:
         return []
     kind = "floating-point" if any(item.floating for item in wide) else "16-bit"
+    kind += " color" if all(item.color for item in wide) else ""
     lowest, highest = min(item.lowest for item in wide), max(item.highest for item in wide)
+    white = source.data_range or 0.0
     told = (
         f"{len(wide):,} of {len(source):,} images are {kind}, with values from {lowest:g} to {highest:g}: "
-        f"{source.data_range:g} is taken as white in all of them"
+        f"{white:g} is taken as white in all of them"
     )
+    if highest > white * (_OVERSHOT if kind == "floating-point" else 1):
+        told += ", so that what is brighter is cut off"
     return [f"{told}, and values below 0 as black." if lowest < 0 else f"{told}."]
 
 

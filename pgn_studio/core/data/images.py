@@ -55,6 +55,10 @@ class WideValues:
     floating: bool
     lowest: float
     highest: float
+    color: bool = False  # of 16 bits in color, which is decoded with 65535 as white
+
+
+_DEEP_COLOR = WideValues(floating=False, lowest=0.0, highest=65535.0, color=True)
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,14 @@ def read_image(path: Path, *, size: int | None, data_range: float | None = None)
 def examine_image(path: Path, *, size: int) -> Examined:
     """Decode `path` completely and tell what a data set has to know of it. Raises UnreadableImage."""
     with _reasons(), Image.open(path, formats=image_formats()) as image:
+        wide = _DEEP_COLOR if _is_deep_color(image) else None
         reduced = _reduce(image, size)
         if _is_wide(image):
             return _examined_wide(_loaded(image))
         picture = _decoded(image, None)
         pixels = _fitted(picture, size)
         if not reduced:
-            return Examined(pixels, pixel_hash(np.asarray(picture)))
+            return Examined(pixels, pixel_hash(np.asarray(picture)), wide)
     return Examined(pixels, pixel_hash(read_image(path, size=None)))
 
 
@@ -108,19 +113,32 @@ def choose_data_range(found: Sequence[WideValues]) -> float | None:
 
     The smallest usual scale that holds the highest value of any picture, so that a dark picture of a
     bright set stays dark. Floats may overshoot it, as resampled ones do. Raises DataError for integers
-    beside floats of another scale.
+    beside floats of another scale, and for gray pictures of another scale than color has.
     """
+    kinds = {"floating-point": True, "16-bit gray": False}
     ranges = {
-        floating: _range_of(floating, max(item.highest for item in found if item.floating == floating))
-        for floating in {item.floating for item in found}
+        kind: _range_of(floating, max(values))
+        for kind, floating in kinds.items()
+        if (values := [item.highest for item in found if item.floating == floating and not item.color])
     }
+    if any(item.color for item in found):
+        ranges["16-bit color"] = _DEEP_COLOR.highest
     if len(set(ranges.values())) > 1:
+        told = ", ".join(f"{kind} images with {white:g} as white" for kind, white in ranges.items())
         raise DataError(
-            f"Expected one scale of brightness, found floats up to {ranges[True]:g} beside integers up to"
-            f" {ranges[False]:g}.",
-            hint="Save all images in one format, or say which value means white (data range).",
+            f"Expected one scale of brightness, found {told}.",
+            hint="Save all images in one format of 8 bits, or say which value means white (data range).",
         )
     return next(iter(ranges.values()), None)
+
+
+def check_data_range(data_range: float | None, found: Sequence[WideValues]) -> None:
+    """Raises DataError where 16-bit color, of which 8 bits are decoded, would have another white."""
+    if data_range not in (None, _DEEP_COLOR.highest) and any(item.color for item in found):
+        raise DataError(
+            f"16-bit color images are read with {_DEEP_COLOR.highest:g} as white, not {data_range:g}.",
+            hint="Save them with 8 bits, scaled as they are meant, or leave out the data range.",
+        )
 
 
 def _range_of(floating: bool, highest: float) -> float:
@@ -169,6 +187,13 @@ def _is_wide(image: Image.Image) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
 
 
+def _is_deep_color(image: Image.Image) -> bool:
+    """Whether Pillow is about to keep the upper 8 of 16 bits: it has no mode for such color."""
+    tiles = getattr(image, "tile", ())  # none once it is loaded
+    modes = (tile[3] if isinstance(tile[3], str) else tile[3][0] for tile in tiles if tile[3])
+    return any(isinstance(mode, str) and ";16" in mode and not mode.startswith("I;") for mode in modes)
+
+
 def _examined_wide(image: Image.Image) -> Examined:
     values = np.asarray(image)
     wide = _wide_values(values)
@@ -177,7 +202,10 @@ def _examined_wide(image: Image.Image) -> Examined:
 
 
 def _wide_values(values: npt.NDArray[np.generic]) -> WideValues:
-    numbers = np.nan_to_num(np.asarray(values, dtype=np.float32), nan=0.0)
+    numbers = np.asarray(values, dtype=np.float32)
+    if np.isnan(numbers).all():
+        raise UnreadableImage("it holds no numbers (NaN)")
+    numbers = np.nan_to_num(numbers, nan=0.0)
     return WideValues(values.dtype.kind == "f", float(numbers.min()), float(numbers.max()))
 
 

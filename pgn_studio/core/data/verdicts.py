@@ -14,7 +14,7 @@ from pgn_studio.core.data.images import WideValues
 from pgn_studio.core.files import replacing
 from pgn_studio.core.paths import cache_folder
 
-_FORMAT = 2
+_FORMAT = 3
 READABLE = ""
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Verdicts:
 
     def set(self, name: str, size: int, mtime_ns: int, verdict: Verdict) -> None:
         wide = verdict.wide
-        values = None if wide is None else (wide.floating, wide.lowest, wide.highest)
+        values = None if wide is None else (wide.floating, wide.lowest, wide.highest, wide.color)
         self._known[name] = [size, mtime_ns, verdict.reason, verdict.pixel_hash, values]
         self._changed = True
 
@@ -83,4 +83,4 @@ class Verdicts:
 def _is_entry(entry: list[Any]) -> bool:
     if len(entry) != 5 or not isinstance(entry[2], str) or not isinstance(entry[3], int):
         return False
-    return entry[4] is None or (len(entry[4]) == 3 and all(isinstance(x, (int, float)) for x in entry[4]))
+    return entry[4] is None or (len(entry[4]) == 4 and all(isinstance(x, (int, float)) for x in entry[4]))

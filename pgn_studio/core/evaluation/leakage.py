@@ -22,7 +22,8 @@ class Learned:
     """How many of the `images` that are measured a network learned from.
 
     `count` is None where its file does not say. `same_data`: the data set is the one it was trained
-    on, unchanged; exact copies between its own splits are all that `count` can hold then.
+    on, by its fingerprint and by the pictures that were recorded; exact copies between its own splits
+    are all that `count` can hold then.
     """
 
     who: str  # "classifier" or "PGN"
@@ -145,7 +146,11 @@ def find_leakage(pgn: Pgn, classifier: Classifier, dataset: ImageDataset, split_
 def _learned(who: str, record: object, dataset: ImageDataset, split_name: str, *, same_data: bool) -> Learned:
     split = dataset.split(split_name)
     hashes = unpacked(record)
-    count = None if hashes is None else int(np.isin(split.pixel_hashes, hashes).sum())
+    count = None
+    if hashes is not None:
+        count = int(np.isin(split.pixel_hashes, hashes).sum())
+        # Names and sizes may stay while the pictures behind them change.
+        same_data = same_data and bool(np.isin(hashes, dataset.split("train").pixel_hashes).all())
     if count is None and same_data:  # its file is from before images were recorded
         count = len(split) if split_name == "train" else 0
     return Learned(who, count, len(split), same_data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +20,7 @@ from pgn_studio.core.data import folder as folder_module
 from pgn_studio.core.data.dataset import ImageDataset, settings_as_loaded
 from pgn_studio.core.data.images import examine_image, read_image
 from pgn_studio.core.errors import Cancelled, DataError
+from tests.core.data.test_images import png_bytes
 
 Load = Callable[..., ImageDataset]
 MakeFolder = Callable[..., Path]
@@ -250,6 +252,47 @@ def test_integers_beside_floats_of_another_scale(make_folder: MakeFolder, load: 
     with pytest.raises(DataError, match="one scale of brightness"):
         load(root, image_size=8)
     assert load(root, image_size=8, data_range=65535).data_range == 65535
+
+
+def deep_color(path: Path, value: int) -> Path:
+    """A PNG of 16-bit color, which Pillow decodes to 8 bits by itself."""
+    row = b"\0" + struct.pack(">3H", value, value, value) * 10
+    path.write_bytes(png_bytes(10, 12, row * 12, depth=16, colour=2))
+    return path
+
+
+def test_16_bit_color_has_the_whole_scale_and_says_so(make_folder: MakeFolder, load: Load) -> None:
+    root = make_folder()
+    deep_color(root / "train" / "cat" / "deep.png", 257 * 100)
+    dataset = load(root, image_size=8)
+    assert dataset.data_range == 65535
+    assert "1 of 25 images are 16-bit color" in " ".join(dataset.notices)
+    place = dataset.split("train").names.index("train/cat/deep.png")
+    assert dataset.split("train").images([place])[0, 0, 0].tolist() == [100] * 3
+    with pytest.raises(DataError, match="16-bit color images are read with 65535"):
+        load(root, image_size=8, data_range=4095)
+
+
+def test_gray_of_another_scale_than_color_is_refused(make_folder: MakeFolder, load: Load) -> None:
+    root = make_folder()
+    deep_color(root / "train" / "cat" / "deep.png", 3000)
+    Image.fromarray(np.full((12, 10), 3000, "uint16")).save(root / "train" / "dog" / "gray.png")
+    with pytest.raises(DataError, match="one scale of brightness"):
+        load(root, image_size=8)
+
+
+def test_what_is_brighter_than_a_given_white_is_told(make_folder: MakeFolder, load: Load) -> None:
+    root = make_folder()
+    Image.fromarray(np.full((12, 10), 30000, "uint16")).save(root / "train" / "cat" / "a.png")
+    assert "what is brighter is cut off" in load(root, image_size=8, data_range=4095).notices[0]
+    assert "cut off" not in load(root, image_size=8).notices[0]
+
+
+def test_a_picture_without_numbers_is_left_out(make_folder: MakeFolder, load: Load) -> None:
+    root = make_folder()
+    Image.fromarray(np.full((12, 10), np.nan, "float32")).save(root / "train" / "cat" / "a.tif")
+    (left_out,) = load(root, image_size=8).skipped
+    assert "NaN" in left_out.reason
 
 
 # Cost

@@ -97,6 +97,25 @@ def test_images_that_were_renamed_and_moved_are_known_again(load: Load, tmp_path
     assert learned.count == len(split)
 
 
+def test_pictures_that_changed_behind_their_names_are_found(load: Load) -> None:
+    """Files of one size, renumbered: the fingerprint knows names and sizes."""
+    dataset = load()
+    classifier = trained_on(dataset)
+    root = Path(dataset.root)
+    for title in ("cat", "dog"):
+        pictures = [Image.open(file).copy() for file in sorted((root / title).iterdir())]
+        for number, picture in enumerate(pictures):
+            picture.save(root / title / f"{(number + 11) % len(pictures):02d}.bmp")
+            (root / title / f"{number:02d}.png").unlink()
+    renumbered = load_dataset(DataSettings.make(dataset=str(root), image_size=8))
+    renumbered = replace(renumbered, fingerprint=dataset.fingerprint)
+    learned = classifier_learned(classifier, renumbered, "test")
+    assert learned is not None
+    assert learned.count
+    assert "no test" in learned.title("test")
+    assert learned.sentence("test")
+
+
 def test_changed_data_that_it_did_not_learn_from_are_a_test(load: Load) -> None:
     learned = classifier_learned(trained_on(load(30)), load(20), "test")
     assert learned is not None
