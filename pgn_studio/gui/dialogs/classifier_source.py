@@ -45,6 +45,7 @@ class ClassifierSourceDialog(QDialog):
         self.setObjectName("classifier_source_dialog")
         self.setWindowTitle("Whose weights are these?")
         self._path, self._classes, self._offered = path, classes, image_size
+        self._answered = False  # by the user, or by what is known of the file
         self.arch = QComboBox(self)
         self.arch.setObjectName("arch_combo")
         self.arch.setToolTip("<p>Any name that torchvision or timm knows</p>")
