@@ -69,7 +69,7 @@ class RunJob:
         self._opener = opener
 
     def check(self) -> None:
-        """Raises PgnFileError where the classifier's file is not the one of an earlier command."""
+        """Raises ClassifierError where the classifier's file is not the one of an earlier command."""
         path = Path(self.settings.classifier)
         if path.is_file() and self.folder.is_dir():
             check_classifier_unchanged(self.folder, sha256_of_file(path))

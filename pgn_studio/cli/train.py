@@ -217,6 +217,7 @@ def resumed_session(
     """Go on with `run` under `settings`: from its checkpoint, or from the beginning where it has none."""
     from pgn_studio.core.evaluation.leakage import run_learned
 
+    run.check_classifier(classifier.info.sha256)
     run.take()
     recorded = run.run_json.get("dataset")
     if isinstance(recorded, dict) and recorded.get("fingerprint") != dataset.fingerprint:
@@ -235,14 +236,20 @@ def resumed_session(
 
 
 def _with_found_classifier(settings: TrainingSettings, run: RunFolder) -> TrainingSettings:
-    """Settings whose classifier is where its file is now: where it was, or beside or in the run."""
-    recorded = Path(settings.classifier)
-    if not names_file(settings.classifier) or recorded.is_file():
+    """Settings whose classifier is where its file is now. Raises ClassifierError as `evaluate` does."""
+    from pgn_studio.core.paths import trained_folder
+    from pgn_studio.core.perturbation.pgn import find_classifier_file
+
+    if not names_file(settings.classifier):
         return settings
-    for folder in (run.path, run.path.parent):
-        if (folder / recorded.name).is_file():
-            return settings.updated(classifier=str(folder / recorded.name))
-    return settings  # loading it then says that it is missing
+    found = find_classifier_file(
+        settings.classifier,
+        run.classifier_sha256,
+        beside=run.path,
+        trained=trained_folder(),
+        hint="Restore the file, or put it beside the run; another classifier needs a new run.",
+    )
+    return settings.updated(classifier=str(found))
 
 
 def run_session(session: Session, stop: Interruption) -> RunFinished:

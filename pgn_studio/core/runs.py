@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pgn_studio.core.config import EARLIER, TrainingSettings
-from pgn_studio.core.errors import ConfigError, RunError
+from pgn_studio.core.errors import ClassifierError, ConfigError, RunError
 from pgn_studio.core.files import (
     check_regular,
     leftovers_of,
@@ -181,6 +181,23 @@ class RunFolder:
             raise RunError(
                 f"The run {self.path} has done its {self.settings.epochs} epochs.",
                 hint=f"Give --epochs above {self.settings.epochs}, or more in the window, to train longer.",
+            )
+
+    @property
+    def classifier_sha256(self) -> str:
+        """Of the classifier's file when the run was begun; empty where there is none or it is not known."""
+        recorded = self._run_json.get("classifier")
+        known = recorded.get("sha256") if isinstance(recorded, dict) else None
+        return known if isinstance(known, str) else ""
+
+    def check_classifier(self, sha256: str) -> None:
+        """Raises ClassifierError where the run was trained against a file of other contents."""
+        known = self.classifier_sha256
+        if known and sha256 and known != sha256:
+            raise ClassifierError(
+                f"The run {self.path} was trained against another classifier than the file is now"
+                " (hash differs).",
+                hint="Restore the classifier's file, or train a new run.",
             )
 
     def _taken(self, holder: Holder) -> RunError:

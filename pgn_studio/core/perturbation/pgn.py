@@ -24,6 +24,7 @@ from pgn_studio.core.weight_files import UNREADABLE_TENSORS
 
 FORMAT = "pgn-studio-pgn"
 FORMAT_VERSION = 1
+_GIVE_IT = "Give the file with --classifier, or put it beside the PGN."
 
 
 @dataclass(frozen=True)
@@ -256,8 +257,10 @@ def find_classifier(info: PgnInfo, *, beside: Path, trained: Path | None = None)
     return find_classifier_file(info.classifier_path, info.classifier_sha256, beside=beside, trained=trained)
 
 
-def find_classifier_file(path: str, sha256: str, *, beside: Path, trained: Path | None = None) -> Path:
-    """`find_classifier`, by the recorded path and hash."""
+def find_classifier_file(
+    path: str, sha256: str, *, beside: Path, trained: Path | None = None, hint: str = _GIVE_IT
+) -> Path:
+    """`find_classifier`, by the recorded path and hash; without a hash the first file of that name."""
     recorded = Path(path)
     places = [recorded, beside / recorded.name, beside.parent / recorded.name]
     if trained is not None:
@@ -265,10 +268,9 @@ def find_classifier_file(path: str, sha256: str, *, beside: Path, trained: Path 
     others = []
     for place in places:
         if place.is_file():
-            if sha256_of_file(place) == sha256:
+            if not sha256 or sha256_of_file(place) == sha256:
                 return place
             others.append(place)
-    hint = "Give the file with --classifier, or put it beside the PGN."
     if others:
         raise ClassifierError(
             f"{others[0]} is not the classifier that was recorded (hash differs).", hint=hint

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pgn_studio.core.errors import PgnFileError, RunError
+from pgn_studio.core.errors import RunError
 from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation
 from pgn_studio.core.files import parse_json, sha256_of_file, write_json
 from pgn_studio.core.runs import RUN_JSON, RunFolder
@@ -85,13 +85,6 @@ def read_figures(path: Path) -> dict[str, Any] | None:
 
 
 def check_classifier_unchanged(folder: Path, sha256: str) -> None:
-    """Raises PgnFileError where the run in `folder` was trained against a classifier of other contents."""
-    if not (folder / RUN_JSON).exists():
-        return
-    recorded = RunFolder.open(folder).run_json.get("classifier")
-    known = recorded.get("sha256") if isinstance(recorded, dict) else None
-    if known and sha256 and known != sha256:
-        raise PgnFileError(
-            f"The run {folder} was trained against another classifier than the file is now.",
-            hint="Restore the classifier's file, or choose another --out.",
-        )
+    """Raises ClassifierError where the run in `folder` was trained against a classifier of other contents."""
+    if (folder / RUN_JSON).exists():
+        RunFolder.open(folder).check_classifier(sha256)

@@ -96,6 +96,7 @@ class Continuation(QObject):
         try:
             run = RunFolder.open(Path(studio.shown.folder))
             run.check_free()
+            run.check_classifier(classifier.info.sha256)
             settings, history = run.settings, run.read_metrics()
             wished = max(settings.epochs or 0, self._wished_epochs(), epochs) or None
             run.check_unfinished(wished)

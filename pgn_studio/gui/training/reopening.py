@@ -38,7 +38,7 @@ def reopen_run(
     """In the background. `current` is taken where it is the run's data set, `loaded` for its black box.
 
     Raises RunError where somebody else trains the run, or its black box is not open: a folder alone
-    must not start code or ask addresses.
+    must not start code or ask addresses. Raises ClassifierError where its file is another one now.
     """
     from pgn_studio.core.classifiers import check_classes
     from pgn_studio.core.data.sources import load_dataset
@@ -64,6 +64,7 @@ def reopen_run(
             f"This run asks the black box {settings.classifier}.",
             hint="Open that black box first, then the run.",
         )
+    run.check_classifier(classifier.info.sha256)
     check_classes(classifier, dataset.classes)
     history = tuple(run.read_metrics())
     warning = ""

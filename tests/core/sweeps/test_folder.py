@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pgn_studio.core.config import TrainingSettings
-from pgn_studio.core.errors import PgnFileError, RunError
+from pgn_studio.core.errors import ClassifierError, RunError
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.sweeps.folder import SweepFolder
@@ -103,7 +103,7 @@ def test_another_classifier_under_the_same_name_is_refused(tmp_path: Path) -> No
     RunFolder.create(tmp_path / "run", BASE, extra={"classifier": {"path": "/c", "sha256": "old"}})
     check_classifier_unchanged(tmp_path / "run", "old")
     check_classifier_unchanged(tmp_path / "none", "new")
-    with pytest.raises(PgnFileError, match="against another classifier"):
+    with pytest.raises(ClassifierError, match="against another classifier"):
         check_classifier_unchanged(tmp_path / "run", "new")
 
 
