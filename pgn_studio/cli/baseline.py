@@ -22,7 +22,7 @@ from pgn_studio.cli.evaluate import (
 )
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
-from pgn_studio.cli.options import refuse_folder, with_settings
+from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.targets import find_pgn
 from pgn_studio.core.config import BaselineName, DataSettings
 from pgn_studio.core.errors import ClassifierError
@@ -69,15 +69,13 @@ def baseline(
     PGNs and fine-tune for enhancing ones.
     """
     DataSettings.make(**given)
-    if json_file is not None:
-        refuse_folder(json_file.expanduser(), "--json")
+    check_json_file(json_file)
     find_pgn(target)  # a typo shows before torch is imported
     access.check_other(classifier)
     prepare()
     from pgn_studio.cli.opening import ForeignClassifier, open_subject
     from pgn_studio.core.baselines import names_for
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.files import write_json
 
     pick_device(device)
     foreign = ForeignClassifier.given(classifier_arch, access)
@@ -89,10 +87,9 @@ def baseline(
         names = names_for(context.problem) if name == "all" else [name]
         rows = _rows(subject, context, names, split, batch_size=batch_size, stop=stop)
     title = f"{subject.pgn.path} on {subject.dataset.name}, {rows[0][2].split_title}"
-    terminal.result_table(_table(rows, title))
-    if json_file is not None:
-        write_json(json_file.expanduser(), _figures(rows, context))
-        terminal.note(f"Figures: {json_file}")
+    with terminal.results_beside(json_file):
+        terminal.result_table(_table(rows, title))
+    terminal.write_figures(json_file, _figures(rows, context))
 
 
 def _context(subject: Subject, seed: int | None, *, device: str, stop: Interruption) -> BaselineContext:

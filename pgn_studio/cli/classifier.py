@@ -16,7 +16,7 @@ from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.evaluate import BatchSize, ClassifierArch, DeviceName
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
-from pgn_studio.cli.options import refuse_folder, with_settings
+from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.targets import check_classifier
 from pgn_studio.core.config import DataSettings, TrainingSettings, is_black_box
 from pgn_studio.core.errors import ConfigError
@@ -79,12 +79,10 @@ def classifier(
     check_classifier(source)
     access.check(source)
     names = _splits(split or (), source)
-    if json_file is not None:
-        refuse_folder(json_file.expanduser(), "--json")
+    check_json_file(json_file)
     prepare()
     from pgn_studio.cli.opening import ForeignClassifier, open_both
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.files import write_json
 
     picked = pick_device(device)
     foreign = ForeignClassifier.given(classifier_arch, access)
@@ -94,13 +92,12 @@ def classifier(
         diagnosis = None
         if try_normalisations:
             diagnosis = _diagnose(network, dataset, sample, device=picked, stop=stop)
-    _print_facts(network)
-    terminal.result_table(_accuracies(measured, f"Clean accuracy on {dataset.name}"))
-    terminal.result_table(_per_class(measured))
-    _advise(network, measured, diagnosis, told=foreign.is_given)
-    if json_file is not None:
-        write_json(json_file.expanduser(), _figures(network, dataset, measured, diagnosis))
-        terminal.note(f"Figures: {json_file}")
+    with terminal.results_beside(json_file):
+        _print_facts(network)
+        terminal.result_table(_accuracies(measured, f"Clean accuracy on {dataset.name}"))
+        terminal.result_table(_per_class(measured))
+        _advise(network, measured, diagnosis, told=foreign.is_given)
+    terminal.write_figures(json_file, _figures(network, dataset, measured, diagnosis))
 
 
 def _splits(asked: Sequence[str], source: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
-from pgn_studio.cli.options import refuse_folder, with_settings
+from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.targets import WhichPgn, find_pgn
 from pgn_studio.core.config import DataSettings
 
@@ -68,14 +68,12 @@ def evaluate(
     are those of the perturbed image as a saved PNG holds it.
     """
     DataSettings.make(**given)
-    if json_file is not None:
-        refuse_folder(json_file.expanduser(), "--json")
+    check_json_file(json_file)
     find_pgn(target, which)  # a typo shows before torch is imported
     access.check_other(classifier)
     prepare()
     from pgn_studio.cli.opening import ForeignClassifier, open_subject
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.files import write_json
 
     pick_device(device)
     foreign = ForeignClassifier.given(classifier_arch, access)
@@ -84,12 +82,11 @@ def evaluate(
             target, given, classifier=classifier, foreign=foreign, stop=stop, which=which, split=split
         )
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
-    terminal.result_table(evaluation_table(evaluation, str(subject.pgn.path)))
-    if subject.classifier.queries is not None:
-        terminal.result(f"Queries to the black box: {subject.classifier.queries.describe()}")
-    if json_file is not None:
-        write_json(json_file.expanduser(), evaluation.to_json())
-        terminal.note(f"Figures: {json_file}")
+    with terminal.results_beside(json_file):
+        terminal.result_table(evaluation_table(evaluation, str(subject.pgn.path)))
+        if subject.classifier.queries is not None:
+            terminal.result(f"Queries to the black box: {subject.classifier.queries.describe()}")
+    terminal.write_figures(json_file, evaluation.to_json())
 
 
 def measure(subject: Subject, split: str, *, device: str, batch_size: int, stop: Interruption) -> Evaluation:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import types
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -18,8 +19,12 @@ from pydantic.fields import FieldInfo
 
 from pgn_studio.core.config import Settings, usual_spelling
 from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.files import is_stream
+from pgn_studio.core.runs import RUN_FILES, RUN_JSON
 
 Command = Callable[..., None]
+_TEXTS = ("", ".json", ".txt", ".log")  # what --json replaces; not a classifier
+_RECORDS = (*RUN_FILES, "checkpoint.json")
 
 
 def with_settings(model: type[Settings], *, leave_out: Collection[str] = ()) -> Callable[[Command], Command]:
@@ -144,9 +149,27 @@ def _parsed(model: type[Settings], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def refuse_folder(path: Path, option: str) -> None:
-    """Raises ConfigError where a file is to be written and a folder is."""
+    """Raises ConfigError where a file is to be written and a folder, a pipe or a device is."""
     if path.is_dir():
         raise ConfigError(f"{option}: {path} is a folder; expected a file.")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{option}: {path} is a pipe or a device; expected a file.")
+
+
+def check_json_file(path: Path | None) -> None:
+    """Raises ConfigError where --json would replace what is no file of figures."""
+    if path is None or is_stream(path := path.expanduser()):
+        return
+    refuse_folder(path, "--json")
+    if path.name in _RECORDS and (path.parent / RUN_JSON).exists():
+        raise ConfigError(f"--json: {path} is the run's own record.", hint="Choose another name.")
+    places = (path, Path(os.path.realpath(path)))  # a link may hide what it leads to
+    foreign = [name for name in places if name.suffix.lower() not in _TEXTS]
+    if path.exists() and foreign:
+        raise ConfigError(
+            f"--json: {foreign[-1]} is there already, and no file of figures by its name.",
+            hint="Choose a name that ends in .json.",
+        )
 
 
 def numbers(text: str, option: str, kind: type[int] | type[float]) -> tuple[Any, ...]:

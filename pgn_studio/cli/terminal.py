@@ -9,7 +9,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -18,6 +20,7 @@ from rich.table import Table
 
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.core.errors import Cancelled
+from pgn_studio.core.files import is_stdout, write_json
 
 SECONDS_BETWEEN_LINES = 1.0
 
@@ -33,6 +36,23 @@ def result_table(table: Table) -> None:
     if not console.is_terminal:
         console.width = 240
     console.print(table)
+
+
+@contextmanager
+def results_beside(json_file: Path | None) -> Iterator[None]:
+    """Results, on stderr where the JSON goes to stdout: what reads that expects nothing else there."""
+    if json_file is None or not is_stdout(json_file):
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+def write_figures(json_file: Path | None, figures: Any) -> None:
+    """Where a file was asked for, with a note that says so."""
+    if json_file is not None:
+        write_json(json_file.expanduser(), figures)
+        note(f"Figures: {json_file}")
 
 
 def note(text: str) -> None:

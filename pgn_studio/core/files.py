@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shutil
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +26,8 @@ def _umask() -> int:
 _DISK_GONE = (errno.ESTALE, errno.EIO, errno.ENODEV, errno.ENOTCONN, errno.ENXIO, errno.EHOSTDOWN)
 _TEMPORARY = re.compile(r"\.[\w-]+-[a-z0-9_]{8}\.\w+")
 _ERROR_NUMBER = re.compile(r"\(os error (\d+)\)")
+_DESCRIPTOR = re.compile(r"/(?:dev/fd|proc/self/fd)/(\d+)")
+_STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 _UMASK = _umask()  # read once, at import: reading it means setting it, for all threads
 
 
@@ -32,10 +36,15 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success flush it to disk and put it in place.
 
     The temporary keeps the suffix of `path`, since some writers go by it. On an exception
-    it is removed and `path` is left as it was.
+    it is removed and `path` is left as it was. A link stays, and the file that it leads to is replaced.
+    Raises OSError for a device or a pipe, which a file must not take the place of.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    place = _behind_links(path)
+    if is_stream(path) or (place.exists() and not place.is_file() and not place.is_dir()):
+        raise OSError(errno.EINVAL, "a pipe or a device, where a regular file was expected", str(path))
+    if place == path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{place.stem}-", suffix=path.suffix, dir=place.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -44,11 +53,52 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
         temporary.chmod(0o666 & ~_UMASK)  # mkstemp makes 0600
-        temporary.replace(path)
+        temporary.replace(place)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _behind_links(path: Path) -> Path:
+    """Where writing to `path` ends, there already or not. Raises OSError for links in a circle."""
+    if not path.is_symlink():
+        return path
+    place = Path(os.path.realpath(path))
+    if place.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return place
+
+
+def is_stream(path: Path) -> bool:
+    """Whether what is written to `path` flows on: a pipe, a terminal, or an open descriptor's name."""
+    if _descriptor_of(path) is not None:
+        return True
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def is_stdout(path: Path) -> bool:
+    return _descriptor_of(path) == 1
+
+
+def _descriptor_of(path: Path) -> int | None:
+    found = _DESCRIPTOR.fullmatch(path.as_posix())
+    return int(found[1]) if found else _STANDARD.get(path.as_posix())
+
+
+def _write_through(path: Path, text: str) -> None:
+    """Into a stream. A descriptor's copy, since opening the name of one anew would start at its beginning."""
+    number = _descriptor_of(path)
+    for output in (sys.stdout, sys.stderr):
+        if number is not None and output is not None:
+            output.flush()  # what was said before comes before
+    target: Path | int = path if number is None else os.dup(number)
+    with open(target, "w", encoding="utf-8") as stream:
+        stream.write(text)
 
 
 def way_out(error: OSError) -> str:
@@ -120,8 +170,14 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically; NaN and infinity are refused (ValueError)."""
+    """Write `value` as indented JSON, atomically; NaN and infinity are refused (ValueError).
+
+    Into a pipe, a terminal or /dev/stdout it is written as it stands: nothing is replaced there.
+    """
     text = json.dumps(value, indent=2, allow_nan=False)
+    if is_stream(path):
+        _write_through(path, text + "\n")
+        return
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
