@@ -10,11 +10,12 @@ import faulthandler
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from pgn_studio.core.files import check_regular
 from pgn_studio.core.paths import log_file
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,17 @@ CRASHES = "crash.log"
 _MAX_BYTES = 1_000_000
 _BACKUPS = 3
 _FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+
+
+class QuietFileHandler(RotatingFileHandler):
+    """Drops what it cannot write (a full disk, a log folder that is gone) instead of telling the terminal."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):  # of what was still to be flushed; the file is closed nevertheless
+            super().close()
 
 
 @contextmanager
@@ -93,6 +105,10 @@ def _handler() -> tuple[logging.Handler, Path | None]:
     path = log_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8"), path
+        check_regular(path)  # opening a pipe would wait for its reader
+        handler = QuietFileHandler(
+            path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8", errors="backslashreplace"
+        )
     except OSError:
         return logging.NullHandler(), None
+    return handler, path
