@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from pgn_studio.core.data.class_folders import class_folders, class_name, some
+from pgn_studio.core.data.no_classes import check_are_classes, folders_inside, unwrapped
 from pgn_studio.core.data.scanning import FolderScan
 from pgn_studio.core.data.split_names import lies_aside, splits_by_name
 from pgn_studio.core.errors import DataError
 
 _SPLITS = ("train", "val", "test")
-_DEEPEST_WRAPPER = 8
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ def find_layout(scan: FolderScan, *, val_is_test: bool) -> Layout:
                 hint="Keep one of them, put their images together, or call each train, val or test.",
             )
     found = {split: places[0] for split, places in top.splits.items()}
+    check_are_classes(scan, found["train"], scan.folders(found["train"]))
     left_out = [folder for folder in top.others if scan.holds_images(folder)]
     if len(found) == 1:
         _check_aside(scan, found["train"], left_out)
@@ -62,7 +63,7 @@ def _sorted_out(scan: FolderScan) -> _Top:
     top = _Top()
     named = splits_by_name(scan.folders())
     for folder in scan.folders():
-        place = _unwrapped(scan, folder)
+        place = unwrapped(scan, folder)
         if folder not in named:
             top.others.append(folder)
         elif scan.folders(place):
@@ -72,24 +73,6 @@ def _sorted_out(scan: FolderScan) -> _Top:
     if len(top.splits.get("train", [])) == 1:
         _move_unsorted(scan, top)
     return top
-
-
-def _unwrapped(scan: FolderScan, folder: str) -> str:
-    """The folder in `folder` that holds the rest, as in seg_train/seg_train/class; mostly itself."""
-    place = folder
-    for _ in range(_DEEPEST_WRAPPER):
-        inside = _inside(scan, place)
-        if len(inside) != 1:
-            return place if inside else folder
-        place = f"{place}/{inside[0]}"
-    return folder
-
-
-def _inside(scan: FolderScan, folder: str) -> list[str]:
-    try:
-        return scan.folders(folder)
-    except DataError:  # it may be of no concern
-        return []
 
 
 def _move_unsorted(scan: FolderScan, top: _Top) -> None:
@@ -147,6 +130,7 @@ def _class_layout(scan: FolderScan, top: _Top) -> Layout:
             f"Expected class folders in {scan.root}, found {found}.",
             hint="Arrange the images as class/… or train|val|test/class/….",
         )
+    check_are_classes(scan, "", folders)
     _check_not_nested(scan, folders)
     has_classes = any(not lies_aside(folder) and scan.holds_images(folder) for folder in top.others)
     if top.splits or (top.flat and not has_classes):
@@ -176,11 +160,13 @@ def _described(top: _Top) -> str:
 
 def _check_not_nested(scan: FolderScan, folders: Sequence[str]) -> None:
     """The data set may lie deeper, or its splits inside the classes."""
-    places = {folder: _unwrapped(scan, folder) for folder in folders}
-    named = {place: splits_by_name(_inside(scan, place)) for place in places.values()}
+    places = {folder: unwrapped(scan, folder) for folder in folders}
+    named = {place: splits_by_name(folders_inside(scan, place)) for place in places.values()}
     divided = [place for place, splits in named.items() if len(set(splits.values())) > 1]
-    nested = [place for place in divided if any(_inside(scan, f"{place}/{name}") for name in named[place])]
-    if len(folders) == 1 and len(_inside(scan, places[folders[0]])) > 1:
+    nested = [
+        place for place in divided if any(folders_inside(scan, f"{place}/{name}") for name in named[place])
+    ]
+    if len(folders) == 1 and len(folders_inside(scan, places[folders[0]])) > 1:
         nested = [places[folders[0]]] if not splits_by_name(folders) else []
     if nested:
         raise DataError(
@@ -197,7 +183,9 @@ def _check_not_nested(scan: FolderScan, folders: Sequence[str]) -> None:
 
 def _check_not_alike(scan: FolderScan, folders: Sequence[str]) -> None:
     """Classes do not hold the same folders; splits, variants and images with masks do."""
-    inside = {folder: set(map(class_name, _inside(scan, _unwrapped(scan, folder)))) for folder in folders}
+    inside = {
+        folder: set(map(class_name, folders_inside(scan, unwrapped(scan, folder)))) for folder in folders
+    }
     several = {folder: names for folder, names in inside.items() if len(names) > 1}
     for one, other in combinations(several, 2):
         shared = several[one] & several[other]

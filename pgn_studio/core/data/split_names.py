@@ -48,14 +48,14 @@ def splits_by_name(folders: Iterable[str]) -> dict[str, str]:
 
 def lies_aside(folder: str) -> bool:
     """Whether it is called like what lies beside a data set's classes: "unlabeled", "docs", "seg_pred"."""
-    words = [word for word in _words(folder) if word in _ASIDE or not _NEUTRAL_TOKEN.fullmatch(word)]
-    return bool(words) and all(word in _ASIDE for word in words)
+    own = [word for word in words(folder) if word in _ASIDE or not _NEUTRAL_TOKEN.fullmatch(word)]
+    return bool(own) and all(word in _ASIDE for word in own)
 
 
 def _read(folder: str) -> tuple[str, tuple[str, ...]]:
     """The split that a name means, "" for none or two, and its own words."""
     splits, own_words = [], []
-    for word in _words(folder):
+    for word in words(folder):
         if found := _SPLIT_TOKEN.fullmatch(word):
             splits.append(_WORDS[found[1]])
         elif not _NEUTRAL_TOKEN.fullmatch(word):
@@ -63,7 +63,7 @@ def _read(folder: str) -> tuple[str, tuple[str, ...]]:
     return (splits[0] if len(splits) == 1 else ""), tuple(own_words)
 
 
-def _words(name: str) -> list[str]:
+def words(name: str) -> list[str]:
     """ "TrainSet-2 (new)" as train, set, 2, new."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     whole = re.sub(r"\b(hold|held)[\W_]+out\b", r"\1out", re.sub(r"_", " ", apart.casefold()))
