@@ -17,6 +17,7 @@ from pgn_studio.core.data.class_folders import (
     spelled_alike,
 )
 from pgn_studio.core.data.dataset import SkippedFile
+from pgn_studio.core.data.inside_classes import archives, masks, other_kinds, subfolders
 from pgn_studio.core.data.scanning import FolderScan, FoundFile
 from pgn_studio.core.data.split_names import lies_aside
 from pgn_studio.core.data.store import Rows
@@ -50,19 +51,24 @@ def list_files(
     labels: list[int] = []
     rows: dict[str, Rows] = {}
     notices: list[str] = []
+    by_folder: dict[str, list[FoundFile]] = {}
     for split, folder in layout.items():
         there = train_classes if split == "train" else class_folders(scan, folder)
         _check_classes(scan, split, folder, there, train_classes=train_classes, chosen=chosen)
         begin = len(files)
         for label, name in enumerate(chosen):
             step()
-            found = [file for own in there[name] for file in scan.images(f"{folder}/{own}".lstrip("/"))]
-            files += found
-            labels += [label] * len(found)
+            for own in there[name]:
+                place = f"{folder}/{own}".lstrip("/")
+                by_folder[place] = scan.images(place)
+                files += by_folder[place]
+                labels += [label] * len(by_folder[place])
         _check_none_empty(scan, folder, chosen, labels[begin:])
         rows[split] = np.arange(begin, len(files), dtype=np.int64)
         notices += _merged(scan, folder, there, chosen)
-    notices += [*_doubtful(layout["train"], chosen), *_loose(scan, layout), *_passed_over(scan)]
+    around = _around(layout)
+    notices += [*_doubtful(layout["train"], chosen), *subfolders(by_folder), *masks(files)]
+    notices += [*_loose(scan, around), *other_kinds(scan), *archives(scan, around), *_passed_over(scan)]
     return Listing(files, np.array(labels, dtype=np.int64), rows, tuple(notices))
 
 
@@ -102,7 +108,7 @@ def _check_none_empty(scan: FolderScan, folder: str, classes: Sequence[str], lab
         hidden = " Hidden folders and those of the system do not count." if scan.passed_over else ""
         raise DataError(
             f"No image file in class {some(empty)} of {scan.root / folder}.",
-            hint=f"Add images, or remove the empty folders.{hidden}",
+            hint=" ".join([f"Add images, or remove the empty folders.{hidden}", *other_kinds(scan)]),
             details=skipped_lines(scan.skipped),
         )
 
@@ -127,12 +133,17 @@ def _doubtful(train: str, chosen: Sequence[str]) -> list[str]:
     return notices
 
 
-def _loose(scan: FolderScan, layout: Mapping[str, str]) -> list[str]:
-    """Images beside the class folders."""
+def _around(layout: Mapping[str, str]) -> list[str]:
+    """The folders around the class folders."""
     around = {""}
     for folder in filter(None, layout.values()):
         around |= {folder, *map(str, PurePosixPath(folder).parents)} - {"."}
-    counts = {folder or scan.root.name: scan.loose_images(folder) for folder in sorted(around)}
+    return sorted(around)
+
+
+def _loose(scan: FolderScan, around: Sequence[str]) -> list[str]:
+    """Images beside the class folders."""
+    counts = {folder or scan.root.name: scan.loose_images(folder) for folder in around}
     loose = {folder: count for folder, count in counts.items() if count}
     if not loose:
         return []

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import stat
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,16 @@ _SYSTEM_FOLDERS = frozenset(
 )
 _RESCUED = re.compile(r"found\.\d{3}")  # what Windows saves of a damaged disk
 _THUMBNAILS = frozenset(("thumbs", "_thumbs", "thumbnails", "_thumbnails"))
+# What lies beside images and is none of them; of all other suffixes people may think that they are read.
+_SIDE_SUFFIXES = frozenset(
+    ("txt", "csv", "tsv", "json", "jsonl", "xml", "md", "rst", "db", "ini", "yaml", "yml", "toml", "cfg")
+    + ("html", "htm", "css", "js", "py", "pyc", "ipynb", "m", "sh", "bat", "log", "pkl", "pickle", "mat")
+    + ("pdf", "doc", "docx", "xls", "xlsx", "ods", "odt", "url", "lnk", "md5", "sha1", "sha256", "lock")
+    + ("pt", "pth", "ckpt", "safetensors", "onnx", "cache", "xmp", "aae", "pp3", "thm", "bak", "tmp")
+)
+_SIDE_NAMES = frozenset(("readme", "license", "licence", "copying", "authors", "makefile", "icon\r"))
+_ARCHIVE = re.compile(r".+\.(?:zip|7z|rar|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz|zst|lzma))", re.IGNORECASE)
+_LONGEST_SUFFIX = 12
 
 logger = logging.getLogger(__name__)
 
@@ -34,19 +45,29 @@ class FoundFile(NamedTuple):
     mtime_ns: int
 
 
+class _Listed(NamedTuple):
+    folders: list[str]
+    images: int
+    archives: list[str]
+
+
 class FolderScan:
     """Lists what lies below `root`; hidden entries and files that are no images are passed over.
 
     What looks like an image or a folder and cannot be had goes to `skipped`; hidden folders, and those
-    of systems and programs, go to `passed_over` where images lie in them.
+    of systems and programs, go to `passed_over` where images lie in them. Among the images, `others`
+    counts files of other kinds by their suffix (without those that describe images), and `archives`
+    has the paths of packed files.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.passed_over: list[str] = []
+        self.others: Counter[str] = Counter()
+        self.archives: list[str] = []
         self._judged: set[str] = set()  # folders that are passed over, with images or without
         self._skipped: dict[str, str] = {}
-        self._listed: dict[str, tuple[list[str], int]] = {}
+        self._listed: dict[str, _Listed] = {}
 
     @property
     def skipped(self) -> list[SkippedFile]:
@@ -54,11 +75,15 @@ class FolderScan:
 
     def folders(self, relative: str = "") -> list[str]:
         """Names of the visible folders directly in `relative`, sorted. Raises DataError if it can't."""
-        return self._list(relative)[0]
+        return self._list(relative).folders
 
     def loose_images(self, relative: str = "") -> int:
         """How many image files lie directly in `relative`. Raises DataError if it cannot be listed."""
-        return self._list(relative)[1]
+        return self._list(relative).images
+
+    def archives_in(self, relative: str) -> list[str]:
+        """Paths of the packed files directly in `relative`. Raises DataError if it cannot be listed."""
+        return [f"{relative}/{name}".lstrip("/") for name in self._list(relative).archives]
 
     def holds_images(self, relative: str) -> bool:
         """Whether an image is found below `relative`, in a bounded search."""
@@ -85,8 +110,8 @@ class FolderScan:
         self._collect(relative, found, tuple((status.st_dev, status.st_ino) for status in around[1:]), set())
         return found
 
-    def _list(self, relative: str) -> tuple[list[str], int]:
-        """The folders directly in `relative`, and the number of images there; read once."""
+    def _list(self, relative: str) -> _Listed:
+        """What lies directly in `relative`; read once."""
         if relative not in self._listed:
             try:
                 with os.scandir(self.root / relative) as listing:
@@ -98,7 +123,12 @@ class FolderScan:
                 ) from error
             folders = sorted(entry.name for entry in entries if self._is_folder(entry, relative))
             images = {entry.name for entry in entries if _looks_like_image(entry.name)}
-            self._listed[relative] = folders, len(images.difference(folders))
+            archives = sorted(entry.name for entry in entries if _is_archive(entry.name))
+            self._listed[relative] = _Listed(
+                folders,
+                len(images.difference(folders)),
+                [name for name in archives if name not in folders],
+            )
         return self._listed[relative]
 
     def _collect(
@@ -126,6 +156,20 @@ class FolderScan:
                 self._collect(f"{relative}/{entry.name}", found, (*above, inode), seen)
             elif _looks_like_image(entry.name):
                 self._add(entry, f"{relative}/{entry.name}", found)
+            elif os.path.isfile(self.root / relative / entry.name):
+                self._leave_out(entry.name, relative)
+
+    def _leave_out(self, name: str, relative: str) -> None:
+        if name.startswith("."):
+            return
+        if _is_archive(name):
+            self.archives.append(f"{relative}/{name}")
+            return
+        stem, _, suffix = name.lower().rpartition(".")
+        if not stem or len(suffix) > _LONGEST_SUFFIX or not suffix.isidentifier() and not suffix.isalnum():
+            suffix = ""
+        if suffix not in _SIDE_SUFFIXES and name.lower() not in _SIDE_NAMES:
+            self.others[suffix] += 1
 
     def _reason_to_stay_out(
         self, relative: str, inode: _Inode, above: tuple[_Inode, ...], seen: set[_Inode]
@@ -183,6 +227,10 @@ def _is_of_a_system(name: str) -> bool:
 
 def _is_own_folder(entry: os.DirEntry[str]) -> bool:
     return not _is_of_a_system(entry.name) and entry.is_dir()
+
+
+def _is_archive(name: str) -> bool:
+    return not name.startswith(".") and bool(_ARCHIVE.fullmatch(name))
 
 
 def _looks_like_image(name: str) -> bool:
