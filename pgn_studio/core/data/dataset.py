@@ -159,7 +159,7 @@ class Parts:
             splits=splits,
             skipped=self.skipped,
             fingerprint=_fingerprint(classes, self.store, labels, rows),
-            notices=(*self.notices, *_copies(splits)),
+            notices=(*self.notices, *_copies(splits), *_contradictions(splits, classes)),
             data_range=self.data_range,
             mirrorable=self.mirrorable,
             division=division,
@@ -208,6 +208,27 @@ def _copies(splits: Mapping[str, Split]) -> list[str]:
             f"such as {theirs.names[first]} of {ours.names[original]}: figures on {later} flatter."
         )
     return found
+
+
+def _contradictions(splits: Mapping[str, Split], classes: Sequence[str]) -> list[str]:
+    """How many images are exact copies of one of another class, in whatever split."""
+    hashes = np.concatenate([split.pixel_hashes for split in splits.values()])
+    labels = np.concatenate([split.labels for split in splits.values()])
+    _, picture, copies = np.unique(hashes, return_inverse=True, return_counts=True)
+    of_several = np.flatnonzero(copies[picture] > 1)
+    order = of_several[np.lexsort((labels[of_several], picture[of_several]))]
+    differ = (np.diff(picture[order]) == 0) & (np.diff(labels[order]) != 0)
+    contradicted = np.isin(picture, picture[order[1:][differ]])
+    if not contradicted.any():
+        return []
+    first = int(np.flatnonzero(contradicted)[0])
+    other = int(np.flatnonzero((picture == picture[first]) & (labels != labels[first]))[0])
+    names = [name for split in splits.values() for name in split.names]
+    return [
+        f"{np.count_nonzero(contradicted):,} images have exact copies under another class, such as "
+        f"{names[first]} ({classes[labels[first]]}) and {names[other]} ({classes[labels[other]]}): their "
+        "labels contradict each other."
+    ]
 
 
 def _fingerprint(classes: Sequence[str], store: ImageStore, labels: Labels, rows: Mapping[str, Rows]) -> str:
