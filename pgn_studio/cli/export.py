@@ -23,7 +23,7 @@ from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import refuse_folder, with_fields, with_settings
 from pgn_studio.cli.selecting import GivenSelection, chosen_images
-from pgn_studio.cli.targets import check_classifier, find_pgn, find_run
+from pgn_studio.cli.targets import check_classifier, find_pgn, find_run, refuse_inside_dataset
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.errors import ConfigError, RunError
 
@@ -165,6 +165,8 @@ def export(
         subject = open_subject(
             target, given, classifier=classifier, foreign=foreign, stop=stop, split=split
         )
+        if what == "images":
+            refuse_inside_dataset(out, subject.dataset.root)
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
         picked = Picked(subject, evaluation, chosen, count, _other(subject, chosen))
         if chosen.versus is not None:

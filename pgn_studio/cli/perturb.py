@@ -12,7 +12,7 @@ from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.evaluate import ClassifierArch, DeviceName, OtherClassifier, Target
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
-from pgn_studio.cli.targets import find_pgn
+from pgn_studio.cli.targets import find_pgn, refuse_inside_dataset
 from pgn_studio.core.errors import Cancelled, ConfigError
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def perturb(
     with Interruption() as stop:
         pgn, network = open_networks(target, classifier, ForeignClassifier.given(classifier_arch, access))
         _check_choice(pgn, if_surer)
+        if out is not None:
+            refuse_inside_dataset(out, str(pgn.info.settings.get("dataset") or ""))
         network.to(chosen)
         other = None if against is None else _comparable(pgn, against)
         for file, place in zip(files, places, strict=True):

@@ -15,7 +15,7 @@ from pgn_studio.cli.evaluate import ClassifierArch
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import with_settings
-from pgn_studio.cli.targets import check_classifier
+from pgn_studio.cli.targets import check_classifier, refuse_inside_dataset
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ConfigError, RunError
 
@@ -83,6 +83,8 @@ def sweep(
             )
         check_classifier(point.settings.classifier)
         access.check(point.settings.classifier)
+        if not out.expanduser().exists():
+            refuse_inside_dataset(out, point.settings.dataset)
     prepare()
     from pgn_studio.cli.opening import ForeignClassifier
     from pgn_studio.cli.sweep_work import Opener, RunJob

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pgn_studio.core.config import names_file
+from pgn_studio.core.config import NAMED_DATASETS, names_file
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError, RunError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.runs import RunFolder
@@ -48,6 +48,18 @@ def _candidates(run: RunFolder, which: WhichPgn) -> tuple[Path, ...]:
     if which == "kept":
         return run.pgn_path, run.last_pgn_path
     return (run.best_pgn_path,) if which == "best" else (run.last_pgn_path,)
+
+
+def refuse_inside_dataset(out: Path, dataset: str) -> None:
+    """Raises ConfigError where `out` lies in the data set's folder, whose images it would be taken for."""
+    folder, place = Path(dataset).expanduser(), out.expanduser().resolve()
+    if not dataset or not folder.is_dir() or dataset in NAMED_DATASETS:
+        return
+    if place.is_relative_to(folder.resolve()):
+        raise ConfigError(
+            f"--out: {out} lies inside the data set {folder}, of which it would become a part.",
+            hint="Give a folder outside of it.",
+        )
 
 
 def find_run(target: str) -> RunFolder:

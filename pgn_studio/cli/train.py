@@ -14,7 +14,7 @@ from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.live import TrainingReport
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import option_name, with_settings
-from pgn_studio.cli.targets import check_classifier, find_run
+from pgn_studio.cli.targets import check_classifier, find_run, refuse_inside_dataset
 from pgn_studio.core.config import TrainingSettings, check_discriminator, is_black_box, names_file
 from pgn_studio.core.errors import Cancelled, ConfigError, RunError
 
@@ -145,6 +145,7 @@ def _new(
     pick_device(settings.device)  # a wrong name is an error before the images are read
     folder = None if out is None else Path(out).expanduser().absolute()
     if folder is not None:
+        refuse_inside_dataset(folder, settings.dataset)
         check_unused(folder)  # as RunFolder.create does, but before the images are read
     classifier, dataset = open_both(settings, foreign, stop)
     kept = settings_as_loaded(absolute_settings(settings), dataset)
