@@ -175,6 +175,7 @@ def classify_split(
         batch_size=batch_size,
         device=device,
         progress=progress,
+        split_name=split_name,
     )
     return ClassifiedSplit(split_name, labels, predictions, classes, time.perf_counter() - started)
 

@@ -141,14 +141,20 @@ def try_normalisations(
     classifier.to(device)
     trials = []
     for number, (title, normalisation) in enumerate(candidates):
-        predictions = predictions_of(
-            _answering(classifier, normalisation),
-            split,
-            chosen,
-            batch_size=batch_size,
-            device=device,
-            progress=_part_of(progress, number * len(chosen), total),
-        )
+        try:
+            predictions = predictions_of(
+                _answering(classifier, normalisation),
+                split,
+                chosen,
+                batch_size=batch_size,
+                device=device,
+                progress=_part_of(progress, number * len(chosen), total),
+                split_name=split_name,
+            )
+        except ClassifierError:  # half precision overflows under a wrong normalisation: no candidate
+            if number == 0:
+                raise
+            continue
         trials.append(Trial(title, normalisation, predictions == labels[chosen], own=number == 0))
     trials.sort(key=lambda trial: -int(trial.right.sum()))  # stable: its own stays before its equals
     return Diagnosis(tuple(trials), split_name, largest_share(labels[chosen]))

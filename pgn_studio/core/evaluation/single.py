@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.classifiers.accuracy import check_finite
 from pgn_studio.core.data.images import UnreadableImage, read_image
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import DataError
@@ -43,7 +44,7 @@ class SingleImage:
 def perturb_file(pgn: Pgn, classifier: Classifier, path: Path, *, strength: float = 1.0) -> SingleImage:
     """Read `path` as the data sets are read (shorter side to size, centre kept) and add strength · p.
 
-    Raises DataError for a file that gives no picture.
+    Raises DataError for a file that gives no picture, ClassifierError for scores that are not finite.
     """
     try:
         white = pgn.info.settings.get("data_range")  # of the data set that it was trained on
@@ -52,8 +53,12 @@ def perturb_file(pgn: Pgn, classifier: Classifier, path: Path, *, strength: floa
         raise DataError(f"{path.name} is no readable image: {reason}.", hint="Choose another file.") from None
     device = place(pgn, classifier, None)
     batch = classify_batch(pgn, classifier, to_pixels(original[None], device))
+    check_finite(batch.clean, lambda _row: path.name)
+    check_finite(batch.perturbed, lambda _row: f"{path.name}, perturbed,")
     perturbation = batch.perturbation_pixels[0].permute(1, 2, 0).cpu().numpy()
     perturbed = perturbed_at(original, perturbation, strength)
+    saved = answers(classifier, to_pixels(perturbed[None], device))
+    check_finite(saved, lambda _row: f"{path.name}, perturbed at strength {strength:g},")
     l2, rms, linf = perturbation_sizes(batch.perturbation)[:, 0].tolist()
     return SingleImage(
         original=original,
@@ -61,7 +66,7 @@ def perturb_file(pgn: Pgn, classifier: Classifier, path: Path, *, strength: floa
         perturbed=perturbed,
         before=batch.clean[0].cpu().numpy(),
         after=batch.perturbed[0].cpu().numpy(),
-        saved=answers(classifier, to_pixels(perturbed[None], device))[0].cpu().numpy(),
+        saved=saved[0].cpu().numpy(),
         sizes=(l2, rms, linf),
         has_probabilities=batch.has_probabilities,
     )

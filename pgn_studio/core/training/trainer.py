@@ -228,6 +228,7 @@ class Trainer:
             train,
             batch_size=measuring_batch(self.run_folder, 2 * BATCH),
             device=self._machine.device,
+            split_name="train",
         )
         self._validation = Validation(  # measures f here, once: it never changes
             self.dataset,

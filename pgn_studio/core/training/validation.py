@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.classifiers.accuracy import check_finite
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Metrics, clean_scores, evaluate_perturber
 from pgn_studio.core.perturbation.generator import Generator
@@ -34,6 +35,7 @@ class Validation:
         self._classifier = classifier
         self.split = dataset.split("val")
         self._clean = clean_scores(classifier, self.split, batch_size=batch_size)
+        check_finite(torch.from_numpy(self._clean), lambda row: f"the image {self.split.names[row]!r} of val")
         self.right: npt.NDArray[np.bool_] = self._clean.argmax(1) == np.asarray(self.split.labels)
         images = len(self.split)
         self._memory = (

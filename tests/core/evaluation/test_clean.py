@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from pgn_studio.core.errors import Cancelled, ClassifierError, DataError, QueryBudgetError
 from pgn_studio.core.evaluation.clean import (
@@ -16,6 +17,7 @@ from pgn_studio.core.evaluation.clean import (
     poor_split,
     share,
 )
+from tests.core.evaluation.samples import make_classifier, make_split
 from tests.gui.inspection.studies import CLASSES, COUNT, ArraySplit, Study, make_study
 
 CPU = torch.device("cpu")
@@ -47,6 +49,28 @@ def test_it_says_what_the_evaluation_says(study: Study) -> None:
     assert found.seconds > 0
     expected = {row["class"]: (row["n"], row["clean_accuracy"]) for row in study.evaluation.per_class()}
     assert {row["class"]: (row["n"], row["accuracy"]) for row in found.per_class()} == expected
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_scores_that_are_not_finite_are_refused_with_the_images_name(value: float) -> None:
+    classifier, split = make_classifier(), make_split(10)
+
+    def spoiled(_net: nn.Module, given: tuple[Tensor, ...], logits: Tensor) -> Tensor:
+        return logits.index_fill(0, torch.tensor([1]), value) if len(given[0]) == 2 else logits
+
+    classifier.net.register_forward_hook(spoiled)
+    with pytest.raises(ClassifierError) as caught:
+        classify_split(classifier, split, split_name="val", batch_size=8, device=CPU)
+    assert repr(split.names[9]) in caught.value.message
+    assert "val" in caught.value.message
+
+
+def test_a_class_that_cannot_be_is_no_fault() -> None:
+    classifier, split = make_classifier(), make_split(6)
+    classifier.net.register_forward_hook(
+        lambda _net, _given, logits: logits.index_fill(1, torch.tensor([2]), -torch.inf)
+    )
+    assert 2 not in classify_split(classifier, split, split_name="val", device=CPU).predictions
 
 
 def test_each_class_with_what_it_is_taken_for() -> None:

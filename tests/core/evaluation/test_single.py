@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from pgn_studio.core.errors import DataError
+from pgn_studio.core.errors import ClassifierError, DataError
 from pgn_studio.core.evaluation.single import perturb_file
 from tests.core.evaluation.samples import SIZE, Shift, make_classifier, make_pgn
 
@@ -30,3 +31,11 @@ def test_a_file_that_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     with pytest.raises(DataError, match="no readable image"):
         perturb_file(make_pgn(Shift()), make_classifier(), tmp_path / "a.png")
+
+
+def test_scores_that_are_not_finite_are_refused_with_the_files_name(tmp_path: Path) -> None:
+    Image.fromarray(np.full((SIZE, SIZE, 3), 90, np.uint8)).save(tmp_path / "blank.png")
+    classifier = make_classifier()
+    classifier.net.register_forward_hook(lambda _net, _given, logits: logits * torch.nan)
+    with pytest.raises(ClassifierError, match=r"blank\.png.*not finite"):
+        perturb_file(make_pgn(Shift(red=0.1)), classifier, tmp_path / "blank.png")

@@ -17,8 +17,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import DataSettings, TrainingSettings
+from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.sources import load_dataset
+from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.perturbation.pgn import load_pgn
 from pgn_studio.core.runs import RunFolder
@@ -199,3 +202,28 @@ def test_what_nobody_foresaw_keeps_its_name() -> None:
     message, hint = explained(KeyError("x"), folder=Path("run"), batch_size=8)
     assert "KeyError" in message
     assert "bug report" in hint
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_classifier_that_gives_nan_is_named_and_not_the_losses(
+    train: Train,
+    settings: TrainingSettings,
+    digits: ImageDataset,
+    classifier: Classifier,
+    split: str,
+) -> None:
+    last = to_pixels(digits.split(split).images([len(digits.split(split)) - 1]), torch.device("cpu"))[0]
+    really = classifier.net.forward
+
+    def forward(normalized: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = really(normalized)
+        blank = (classifier.denormalize(normalized) - last).abs().amax((1, 2, 3)) < 1e-3
+        return torch.where(blank[:, None], torch.nan, logits)
+
+    classifier.net.forward = forward  # type: ignore[method-assign]
+    _folder, events = train(settings, classifier=classifier)
+    ending = events[-1]
+    assert isinstance(ending, RunFailed)
+    assert "classifier" in ending.message
+    assert split in ending.message
+    assert not any(isinstance(event, RunStarted) for event in events)
