@@ -13,11 +13,40 @@ SUM_SLACK = 0.01  # half precision
 _MOST_SLACK = 0.2  # of many probabilities that were rounded to few digits
 SMALLEST = 1e-30  # below it a probability counts as this much: float32 still has a gradient there
 PROBABILITIES = "probabilities, taken as their logarithms"
+PERCENTAGES = "percentages, taken as the logarithms of probabilities"
+_SORTED_STEPS = 4  # fewer fall by chance alone, where a classifier sees one class in all made-up images
 LIKE_SIGMOIDS = (
     "The classifier's scores lie between 0 and 1 and do not sum to 1: they are taken as logits, so its"
     " confidences mean little."
 )
+SAME_FOR_ALL = (
+    "The classifier gives the same for every image, as far as made-up ones tell: check how it was exported."
+)
+SORTED = "gives its scores in order of size, not of the classes: they fall or rise along every row"
+SORTED_HINT = "Export it without topk or sort: a score for each class, in the order of the classes."
 IN_TRAINING_MODE = "Call model.eval() and export it again."
+
+
+def probabilities_as(rows: Tensor) -> str:
+    """What rows (N, K) are called whose logarithms are the logits; "" where they are logits themselves.
+
+    A factor changes no logarithm but by a constant, which no softmax sees.
+    """
+    if are_probabilities(rows):
+        return PROBABILITIES
+    return PERCENTAGES if are_probabilities(rows.double() / 100) else ""
+
+
+def are_sorted(rows: Tensor) -> bool:
+    """Whether all rows (N, K), of different images, fall or all rise from the first class to the last."""
+    steps = rows.detach().double().diff(dim=1)
+    one_way = bool((steps <= 0).all()) or bool((steps >= 0).all())
+    return one_way and not are_alike(rows) and float((steps != 0).sum(1).double().mean()) >= _SORTED_STEPS
+
+
+def are_alike(rows: Tensor) -> bool:
+    """Whether rows (N, K), of different images, are all the same up to the last bits."""
+    return bool((rows - rows[:1]).abs().max() <= 1e-6 * rows.abs().max())
 
 
 def are_probabilities(rows: Tensor) -> bool:

@@ -4,9 +4,13 @@ import pytest
 import torch
 
 from pgn_studio.core.classifiers.outputs import (
+    PERCENTAGES,
+    PROBABILITIES,
     are_probabilities,
+    are_sorted,
     log_probabilities,
     look_like_sigmoids,
+    probabilities_as,
     scores_among,
     squeezed,
 )
@@ -44,3 +48,24 @@ def test_the_only_output_of_that_shape_is_taken() -> None:
         scores_among({name: outputs[name] for name in ("features", "maps")}, 2, 3, name="f")
     with pytest.raises(ClassifierError, match=r"expected to give \(2, 4\) logits.*gives \(2, 3\)"):
         scores_among({"output": LOGITS}, 2, 4, name="f")
+
+
+def test_percentages_are_probabilities_too() -> None:
+    soft = LOGITS.softmax(1)
+    assert probabilities_as(soft) == PROBABILITIES
+    assert probabilities_as((100 * soft).round()) == probabilities_as(100 * soft) == PERCENTAGES
+    assert probabilities_as(LOGITS) == probabilities_as(50 * soft) == ""
+    torch.testing.assert_close(log_probabilities(100 * soft).softmax(1), soft)
+
+
+def test_sorted_scores_are_told_from_those_of_classes() -> None:
+    rows = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
+    falling = rows.sort(1, descending=True).values
+    assert are_sorted(falling)
+    assert are_sorted(falling.softmax(1))
+    assert are_sorted(rows.sort(1).values)
+    assert not are_sorted(rows)
+    assert not are_sorted(torch.cat([falling, rows[:1]]))
+    assert not are_sorted(falling[:1].expand(6, -1))  # the same for all says nothing of an order
+    assert not are_sorted(torch.tensor([[1.0, 0, 0, 0, 0, 0], [0.9, 0.1, 0, 0, 0, 0]]))
+    assert not are_sorted(falling[:, :3])  # as a classifier by chance does that sees one class

@@ -55,6 +55,10 @@ class AnswerReader:
             return self._scores(array)
         raise self._wrong(f"values of type {array.dtype} and shape {array.shape}")
 
+    def in_own_order(self, scores: Tensor) -> Tensor:
+        """Scores (N, K) in the black box's order of their classes."""
+        return scores[:, np.argsort(self._columns)]
+
     def _labels(self, array: npt.NDArray[Any]) -> list[Answer]:
         if array.dtype.kind == "U":
             named = [composed(str(name)) for name in array]

@@ -15,10 +15,11 @@ from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.normalisation import Normalisation
 from pgn_studio.core.classifiers.outputs import (
-    PROBABILITIES,
     SUM_SLACK,
-    are_probabilities,
+    are_alike,
+    are_sorted,
     look_like_sigmoids,
+    probabilities_as,
 )
 from pgn_studio.core.errors import BlackBoxError, ClassifierError
 from pgn_studio.core.protocols import UInt8Images
@@ -65,8 +66,8 @@ class BlackBoxClassifier(Classifier):
         self._cache = AnswerCache()
         self._lock = threading.RLock()  # the window's threads ask, too
         self._scores: bool | None = None
-        self._probabilities: bool | None = None  # whether its scores are; decided once
-        self.like_sigmoids = False
+        self._probabilities: str | None = None  # how its scores are called, "" if logits; decided once
+        self.like_sigmoids = self.are_sorted = self.are_alike = False  # of its scores, from `check` on
 
     @property
     def gives_scores(self) -> bool:
@@ -99,27 +100,39 @@ class BlackBoxClassifier(Classifier):
         """
         shape = (CHECK_QUERIES - 1, image_size, image_size, 3)
         images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        images[0] = 32 + images[0] // 8 * np.array([1, 2, 4], np.uint8)  # dull, so that the other one shows
         self.queries.require(CHECK_QUERIES)
         with self._lock:
             alone, beside = self._ask(images[:1]), self._ask(images[[1, 0]])
             if self._scores:
                 scores = scores_of([*alone, beside[0]])
-                self._probabilities = are_probabilities(scores)
+                self._probabilities = probabilities_as(scores)
                 self.like_sigmoids = look_like_sigmoids(scores)
+                self.are_sorted = are_sorted(self._reader.in_own_order(scores))
+                self.are_alike = are_alike(scores)
         return moved(alone[0], beside[-1])
+
+    def sorts(self, images: UInt8Images) -> bool:
+        """Whether a score's place is its rank for all of `images`, which are not counted as queries."""
+        with self._lock:
+            answers: list[Answer] = []
+            while len(answers) < len(images):
+                part = images[len(answers) : len(answers) + self._oracle.largest_batch]
+                answers += self._reader.read(self._oracle.ask(part, QueryMeter()), len(part))
+        return are_sorted(self._reader.in_own_order(scores_of(answers)))
 
     @property
     def output(self) -> str:
         """What it answers with, for a person; known from its first answer on."""
         if not self._scores:
             return "labels"
-        return f"gives {PROBABILITIES}" if self._probabilities else "logits"
+        return f"gives {self._probabilities}" if self._probabilities else "logits"
 
     def logits_normalized(self, normalized: Tensor) -> Tensor:
         """Images (N, 3, H, W) to scores as logits (N, K), or one-hot rows where it gives labels."""
         answers = self.answers(to_bytes(normalized))
         if self._scores and self._probabilities is None:
-            self._probabilities = are_probabilities(scores_of(answers))
+            self._probabilities = probabilities_as(scores_of(answers))
         logits = logits_of(answers, self.num_classes, probabilities=bool(self._probabilities))
         return torch.from_numpy(logits).to(normalized.device)
 

@@ -8,14 +8,21 @@ from pathlib import Path
 
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.answers import AnswerReader
-from pgn_studio.core.classifiers.blackbox.classifier import BlackBoxClassifier, Oracle
+from pgn_studio.core.classifiers.blackbox.classifier import BlackBoxClassifier, Oracle, to_bytes
 from pgn_studio.core.classifiers.blackbox.http import HttpOracle
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.blackbox.onnx import OnnxOracle
 from pgn_studio.core.classifiers.blackbox.python_callable import CallableOracle
 from pgn_studio.core.classifiers.class_columns import imagenet_columns
 from pgn_studio.core.classifiers.classifier import ClassifierInfo
-from pgn_studio.core.classifiers.outputs import IN_TRAINING_MODE, LIKE_SIGMOIDS
+from pgn_studio.core.classifiers.outputs import (
+    IN_TRAINING_MODE,
+    LIKE_SIGMOIDS,
+    SAME_FOR_ALL,
+    SORTED,
+    SORTED_HINT,
+)
+from pgn_studio.core.classifiers.programs.probing import more_probes
 from pgn_studio.core.config import HTTP_SCHEMES, PYTHON_SCHEME, ChannelOrder
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
@@ -103,6 +110,13 @@ def _notices(classifier: BlackBoxClassifier, opened: _Opened, apart: float) -> I
             " exported in training mode.",
             hint=IN_TRAINING_MODE,
         )
+    if classifier.are_sorted and opened.kind == "onnx":
+        if classifier.sorts(to_bytes(more_probes(classifier.info.image_size))):
+            raise ClassifierError(f"{name} {SORTED}.", hint=SORTED_HINT)
+    elif classifier.are_sorted:
+        yield f"It seems that {name} {SORTED}."
+    if classifier.are_alike:
+        yield SAME_FOR_ALL
     if apart > _SAME:
         yield f"{name} answers differently about the same image again: its figures depend on chance."
     if classifier.output != "logits" and classifier.gives_scores:

@@ -113,7 +113,7 @@ class Reading:
     output: str  # its name
     logits: int = 0
     features: int | None = None  # None: the logits
-    probabilities: bool = False  # of which logits are the logarithms
+    probabilities: str = ""  # how those are called that logits are the logarithms of
 
 
 class ExportedNetwork(nn.Module):

@@ -12,9 +12,13 @@ from torch import Tensor
 from pgn_studio.core.classifiers.outputs import (
     IN_TRAINING_MODE,
     LIKE_SIGMOIDS,
-    PROBABILITIES,
-    are_probabilities,
+    SAME_FOR_ALL,
+    SORTED,
+    SORTED_HINT,
+    are_alike,
+    are_sorted,
     look_like_sigmoids,
+    probabilities_as,
     scores_among,
     squeezed,
 )
@@ -29,6 +33,7 @@ from pgn_studio.core.classifiers.programs.network import (
 from pgn_studio.core.errors import ClassifierError
 
 _PROBES = 4
+_MORE_PROBES = 24
 _SAID = 200  # characters of a program's own complaint
 _USUAL_BATCHES = (1, 4, 8, 16, 32, 64)  # of programs that do not say their fixed one
 _USUAL_SIZES = (224, 32, 28, 64, 96, 128, 256, 299, 384)  # px, tried for a hint alone
@@ -77,6 +82,7 @@ class _Probe:
         images = probes(self.size)
         form, whole = self._with_any_batch(self._form(), images)
         self._check_alike(form, images, whole)
+        self._check_unsorted(form, whole)
         after = self.program.net.state_dict()
         if any(not torch.equal(value, before[key]) for key, value in after.items()):
             raise ClassifierError(
@@ -208,8 +214,13 @@ class _Probe:
                 hint=IN_TRAINING_MODE,
             )
 
+    def _check_unsorted(self, form: ImageForm, whole: _Answer) -> None:
+        """Raises ClassifierError where a score's place is its rank, also for many more images."""
+        if are_sorted(whole.scores) and are_sorted(self._asked(form, more_probes(self.size)).scores):
+            raise ClassifierError(f"{self.name} {SORTED}.", hint=SORTED_HINT)
+
     def _reading(self, answer: _Answer) -> Reading:
-        soft, leaf = are_probabilities(answer.scores), self._leaf(answer.output)
+        soft, leaf = probabilities_as(answer.scores), self._leaf(answer.output)
         if leaf is None:
             return Reading(answer.output, probabilities=soft)
         features, rows = leaf.features, len(answer.flat[leaf.place])
@@ -241,7 +252,7 @@ class _Probe:
         leaf = self._leaf(reading.output)
         if leaf is not None and reading.logits == leaf.before:
             return f"ends in {leaf.ending}: what goes into it is taken as logits"
-        return f"gives {PROBABILITIES}" if reading.probabilities else ""
+        return f"gives {reading.probabilities}" if reading.probabilities else ""
 
     def _notices(self, network: ExportedNetwork, answer: _Answer) -> Iterator[str]:
         ending, sides = self._ending(network.reading), self.program.sides
@@ -249,6 +260,8 @@ class _Probe:
             yield f"The classifier {ending}."
         elif look_like_sigmoids(answer.scores):
             yield LIKE_SIGMOIDS
+        if are_alike(answer.scores):
+            yield SAME_FOR_ALL
         if network.form.channels == 1:
             yield "The classifier takes one channel: it is given the luminance of each image."
         if network.form.takes_bytes:
@@ -269,6 +282,15 @@ def probes(size: int) -> Tensor:
     noise[2] = torch.stack([ramp[0], 1 - ramp[1], ramp[2].T])
     noise[3] = 0.7 * torch.rand(3, 1, 1, generator=made) + 0.3 * noise[3]  # bright, of one color
     return noise
+
+
+def more_probes(size: int) -> Tensor:
+    """Many more (N, 3, S, S), of all colors and contrasts, in [0, 1]; always the same."""
+    made = torch.Generator().manual_seed(1)
+    colors = torch.rand(_MORE_PROBES, 3, 1, 1, generator=made)
+    contrast = torch.linspace(0, 1, _MORE_PROBES).view(-1, 1, 1, 1)
+    noise = torch.rand(_MORE_PROBES, 3, size, size, generator=made)
+    return torch.lerp(colors, noise, contrast)
 
 
 def _forms(program: Program) -> Iterator[ImageForm]:

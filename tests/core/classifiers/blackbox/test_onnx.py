@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pgn_studio.core.classifiers import Classifier, load_classifier
+from pgn_studio.core.classifiers import Access, Classifier, load_classifier
 from pgn_studio.core.errors import PgnStudioError
 
 onnx = pytest.importorskip("onnx", reason="onnx is in the `test` extra")
@@ -47,7 +47,7 @@ def channel_model(
 
 
 def opened(path: Path, **options: Any) -> Classifier:
-    return load_classifier(path, classes=CLASSES, **{"image_size": 8, **options})
+    return load_classifier(path, **{"classes": CLASSES, "image_size": 8, **options})
 
 
 PIXELS = torch.zeros(3, 3, 8, 8)
@@ -235,3 +235,52 @@ def test_of_imagenets_outputs_those_of_the_data_sets_synsets_are_used(tmp_path: 
     assert any("1,000 outputs" in notice for notice in classifier.info.notices)
     with pytest.raises(PgnStudioError, match="1000 scores"):
         load_classifier(tmp_path / "m.onnx", classes=CLASSES, image_size=8)
+
+
+def made_of(path: Path, nodes: list[Any], held: dict[str, Any]) -> Path:
+    """A file whose output is `scores`."""
+    helper = onnx.helper
+    given = helper.make_tensor_value_info("image", FLOAT, list(COLOR))
+    constants = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in held.items()]
+    graph = helper.make_graph(nodes, "g", [given], [output("scores")], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 9
+    onnx.save(model, path)
+    return path
+
+
+def test_scores_in_order_of_size_are_refused(tmp_path: Path) -> None:
+    wide = np.random.default_rng(0).normal(size=(192, 10)).astype(np.float32)
+    linear = [node("Flatten", ["image"], "values"), node("MatMul", ["values", "wide"], "plain")]
+    topk = onnx.helper.make_node("TopK", ["plain", "all"], ["scores", "which"])
+    held = {"wide": wide, "all": np.array([10])}
+    classes = tuple("abcdefghij")
+    path = made_of(tmp_path / "sorted.onnx", [*linear, topk], held)
+    with pytest.raises(PgnStudioError, match="order of size"):
+        opened(path, classes=classes)
+    with pytest.raises(PgnStudioError, match="order of size"):  # whatever the data set's order is
+        opened(path, classes=classes, access=Access(classes=tuple("jcdabefhgi")))
+    plain = node("Identity", ["plain"], "scores")
+    opened(made_of(tmp_path / "m.onnx", [*linear, plain], held), classes=classes)
+
+
+def test_percentages_and_constants_are_told(tmp_path: Path) -> None:
+    nodes = [node("ReduceMean", ["image", "axes"], "means", keepdims=0), node("Softmax", ["means"], "soft"),
+             node("Mul", ["soft", "factor"], "scores")]  # fmt: skip
+    held = {"axes": np.array([2, 3]), "factor": np.float32(100)}
+    classifier = opened(made_of(tmp_path / "m.onnx", nodes, held))
+    torch.testing.assert_close(classifier(PIXELS).softmax(1), PIXELS.mean((2, 3)).softmax(1))
+    assert any("percentages" in notice for notice in classifier.info.notices)
+    constant = opened(made_of(tmp_path / "c.onnx", nodes, {**held, "factor": np.float32(0)}))
+    assert any("same for every image" in notice for notice in constant.info.notices)
+
+
+def test_a_look_at_the_whole_batch_is_refused(tmp_path: Path) -> None:
+    nodes = [
+        node("ReduceMin", ["image"], "low", keepdims=0), node("ReduceMax", ["image"], "high", keepdims=0),
+        node("Sub", ["high", "low"], "range"), node("Sub", ["image", "low"], "above"),
+        node("Div", ["above", "range"], "values"),
+        node("ReduceMean", ["values", "axes"], "scores", keepdims=0),
+    ]  # fmt: skip
+    with pytest.raises(PgnStudioError, match="comes with others"):
+        opened(made_of(tmp_path / "m.onnx", nodes, {"axes": np.array([2, 3])}))

@@ -85,7 +85,7 @@ def exported(
 
 
 def opened(path: Path, **options: Any) -> Classifier:
-    return load_classifier(path, classes=CLASSES, **{"image_size": SIZE, **options})
+    return load_classifier(path, **{"classes": CLASSES, "image_size": SIZE, **options})
 
 
 def images(count: int = 5) -> Tensor:
@@ -138,6 +138,47 @@ def test_what_goes_into_a_sigmoid_is_taken(tmp_path: Path, suffix: str) -> None:
     classifier = opened(exported(net, EXAMPLE, tmp_path / f"m.{suffix}"))
     torch.testing.assert_close(classifier(images()).sigmoid(), net(images()))
     assert any("sigmoid" in notice for notice in classifier.info.notices)
+
+
+class Digits(Net):
+    """Ten classes."""
+
+    def __init__(self, tail: Tail) -> None:
+        super().__init__(tail)
+        self.fc = nn.Linear(8, 10)
+
+
+@pytest.mark.parametrize("suffix", BOTH)
+@pytest.mark.parametrize(
+    "tail",
+    [
+        lambda logits, _: logits.softmax(1).sort(1, descending=True).values,
+        lambda logits, _: logits.topk(10).values,
+        lambda logits, _: logits.sort(1).values,
+    ],
+    ids=["sorted probabilities", "topk", "rising"],
+)
+def test_scores_in_order_of_size_are_refused(tmp_path: Path, suffix: str, tail: Tail) -> None:
+    path = exported(Digits(tail), EXAMPLE, tmp_path / f"m.{suffix}")
+    with pytest.raises(ClassifierError, match="order of size"):
+        opened(path, classes=tuple("abcdefghij"))
+
+
+@pytest.mark.parametrize("suffix", BOTH)
+def test_percentages_are_taken_as_probabilities(tmp_path: Path, suffix: str) -> None:
+    net = Net(lambda logits, _: 100 * logits.softmax(1))
+    classifier = opened(exported(net, EXAMPLE, tmp_path / f"m.{suffix}"))
+    torch.testing.assert_close(100 * classifier(images()).softmax(1), net(images()))
+    assert any("percentages" in notice for notice in classifier.info.notices)
+
+
+@pytest.mark.parametrize("suffix", BOTH)
+def test_the_same_for_every_image_is_told(tmp_path: Path, suffix: str) -> None:
+    net = Net(lambda logits, _: 0 * logits + 1)
+    classifier = opened(exported(net, EXAMPLE, tmp_path / f"m.{suffix}"))
+    assert any("same for every image" in notice for notice in classifier.info.notices)
+    plain = opened(exported(Net(), EXAMPLE, tmp_path / f"plain.{suffix}"))
+    assert not any("same for every image" in notice for notice in plain.info.notices)
 
 
 class Named(collections.OrderedDict[str, Tensor]):
