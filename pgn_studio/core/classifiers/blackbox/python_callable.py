@@ -41,7 +41,7 @@ class CallableOracle:
         meter.send(len(images))
         try:
             return np.asarray(self._function(images.copy()))  # its own, to change as it likes
-        except Exception as error:  # the user's code fails in its own ways
+        except (Exception, SystemExit) as error:  # the user's code fails in its own ways
             raise BlackBoxError(
                 f"{self.name} failed: {type(error).__name__}: {error}",
                 hint="The log holds its traceback.",

@@ -31,6 +31,13 @@ def names(images):
 def fails(images):
     raise KeyError("lost")
 
+def exits(images):
+    raise SystemExit("no weights")
+
+def ranks(images):
+    scores = images.reshape(len(images), -1)[:, :6] / 255.0
+    return -np.sort(-scores, axis=1) + np.arange(6, 0, -1)
+
 def one(images):
     return 1
 
@@ -90,6 +97,7 @@ def test_nothing_is_imported_without_trust() -> None:
     ("form", "said"),
     [
         ("my_black_box:fails", "failed: KeyError: 'lost'"),
+        ("my_black_box:exits", "failed: SystemExit: no weights"),
         ("my_black_box:one", "gave one value for"),
         ("my_black_box:nan", "scores that are not finite"),
         ("my_black_box:constant", "is a int; expected a function"),
@@ -144,3 +152,12 @@ def test_whether_scores_are_probabilities_is_decided_once() -> None:
 def test_what_answers_by_chance_or_with_sigmoids_is_told() -> None:
     assert any("chance" in notice for notice in opened("my_other_box:guesses").info.notices)
     assert any("between 0 and 1" in notice for notice in opened("my_other_box:sigmoids").info.notices)
+
+
+@pytest.mark.usefixtures("module")
+def test_scores_in_order_of_size_are_told() -> None:
+    access = Access(trust_code=True)
+    classes = ("a", "b", "c", "d", "e", "f")
+    classifier = load_classifier("python:my_black_box:ranks", classes=classes, image_size=8, access=access)
+    assert any("order of size" in notice for notice in classifier.info.notices)
+    assert not opened("my_black_box:scores").info.notices[1:]
