@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -162,8 +163,31 @@ def _three(text: str | None, option: str) -> Triple | None:
 
 
 def _class_names(text: str) -> tuple[str, ...]:
+    """Raises ConfigError for a file that is not there, or holds no text."""
+    if "," in text:
+        return tuple(name.strip() for name in text.split(","))
     path = Path(text).expanduser()
-    if "," not in text and path.is_file():
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        return tuple(line.strip() for line in lines if line.strip())
-    return tuple(name.strip() for name in text.split(","))
+    if not path.is_file():
+        raise ConfigError(
+            f"--classes: there is no file {text}.",
+            hint="Give a file with a name a line, or names between commas.",
+        )
+    lines = [line.strip() for line in _text(path).splitlines()]
+    names = [line for line in lines if line]
+    if len(names) == 1:
+        names = [name.strip() for name in names[0].split(",")]
+    return tuple(names)
+
+
+def _text(path: Path) -> str:
+    """UTF-8, or UTF-16 as Windows writes it; with or without a mark at its beginning."""
+    content = path.read_bytes()
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    guessed = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be" if content[:1] == b"\0" else "utf-8-sig"
+    try:
+        text = content.decode("utf-16" if marked else guessed)
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ConfigError(f"--classes: {path} is no text in UTF-8.", hint="Save it as such, a name a line.")
+    return text

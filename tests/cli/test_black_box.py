@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from pgn_studio.cli.blackbox import without_secrets
+from pgn_studio.cli.blackbox import GivenAccess, without_secrets
 from pgn_studio.core.classifiers.blackbox import http
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.data.sources import load_dataset
+from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.paths import log_file
 from pgn_studio.core.runs import RunFolder
 from tests.cli.conftest import RunCommand
@@ -85,6 +86,29 @@ def save_onnx(path: Path, weights: Weights) -> None:
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
     model.ir_version = 9
     onnx.save(model, path)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\n\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_classes_from_a_file_of_any_editor(tmp_path: Path, encoding: str, ending: str) -> None:
+    names = ("cat", "d\u00f6g", "red fox")
+    (tmp_path / "names.txt").write_bytes((ending.join(names) + ending).encode(encoding))
+    assert GivenAccess(classes=str(tmp_path / "names.txt")).access().classes == names
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "at least two"),
+        (b"cat\n", "'cat'"),
+        (b"cat\ndog\ncat\n", "'cat' more than once"),
+        (b"d\xf6g\ncat", "UTF-8"),
+    ],
+)
+def test_a_file_of_classes_that_is_of_no_use(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "names.txt").write_bytes(content)
+    with pytest.raises(ConfigError, match=said):
+        GivenAccess(classes=str(tmp_path / "names.txt")).access()
 
 
 @pytest.mark.parametrize("problem", ["enhance", "adversarial"])

@@ -33,8 +33,11 @@ class Access:
             raise ConfigError(f"--queries-per-second: expected a number above 0, got {self.per_second:g}.")
         if not 0 < self.timeout_s <= 3600:
             raise ConfigError(f"--query-timeout: expected 0 to 3600 seconds, got {self.timeout_s:g}.")
-        if self.classes is not None and (len(self.classes) < 2 or len(set(self.classes)) < len(self.classes)):
-            raise ConfigError("--classes: expected at least two names, each once.")
+        names = self.classes
+        if names is not None and (len(names) < 2 or len(set(names)) < len(names)):
+            twice = next((name for name in names if names.count(name) > 1), None)
+            came = f"{twice!r} more than once" if twice is not None else f"{len(names)}: {''.join(names)!r}"
+            raise ConfigError(f"--classes: expected at least two names, each once, got {came}.")
 
     @classmethod
     def recorded(cls, value: Any) -> Self:
