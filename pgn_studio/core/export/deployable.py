@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import warnings
 from collections.abc import Callable
@@ -98,6 +99,8 @@ def export_deployable(
     with writing(path) as temporary:
         try:
             (_write_onnx if suffix == ".onnx" else _write_program)(model, pgn, temporary)
+        except OSError:  # a full disk
+            raise
         except Exception as error:  # tracers fail in their own ways
             raise PgnStudioError(
                 f"This PGN cannot be written as {suffix} ({type(error).__name__}).",
@@ -128,7 +131,9 @@ def _write_program(model: Deployable, pgn: Pgn, path: Path) -> None:
         program = torch.export.export(model, (_example(pgn),), dynamic_shapes=(batch,))
     info = {"input": "RGB pixels (N, 3, S, S) in 0…1", "size": pgn.info.image_size, "pgn": pgn.info.name}
     info |= asdict(model.restraint)
-    torch.export.save(program, path, extra_files={"pgn-studio.json": json.dumps(info)})
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer, extra_files={"pgn-studio.json": json.dumps(info)})
+    path.write_bytes(buffer.getvalue())  # torch would tell of a full disk as of a fault of its own
 
 
 def _write_onnx(model: Deployable, pgn: Pgn, path: Path) -> None:

@@ -114,3 +114,17 @@ def test_other_suffixes_and_a_missing_runtime_are_refused(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(PgnStudioError, match="onnxruntime"):
         export_deployable(tmp_path / "model.onnx", pgn, IMAGES)
+
+
+@pytest.mark.parametrize("name", ["model.pt2", "model.onnx"])
+def test_a_full_disk_is_told_as_such(pgn: Pgn, tmp_path: Path, name: str) -> None:
+    resource = pytest.importorskip("resource", reason="a limit on files stands for a full disk")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # bytes
+    try:
+        with pytest.raises(PgnStudioError, match="free space") as caught:
+            export_deployable(tmp_path / name, pgn, IMAGES)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "other format" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
