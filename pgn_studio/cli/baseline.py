@@ -24,7 +24,7 @@ from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.targets import find_pgn
-from pgn_studio.core.config import BaselineName, DataSettings
+from pgn_studio.core.config import MOST_SEED, BaselineName, DataSettings
 from pgn_studio.core.errors import ClassifierError
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def baseline(
         Path | None, typer.Option("--json", metavar="FILE", help="Also write all figures to this file.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of noise and training; default: the PGN's own.")
+        int | None,
+        typer.Option(min=0, max=MOST_SEED, help="Seed of noise and training; default: the PGN's own."),
     ] = None,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,

@@ -23,7 +23,7 @@ from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import with_settings
 from pgn_studio.cli.targets import check_classifier, find_pgn
-from pgn_studio.core.config import BaselineName, DataSettings, TrainingSettings
+from pgn_studio.core.config import MOST_SEED, BaselineName, DataSettings, TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def report(
     resamples: Annotated[
         int, typer.Option("--resamples", min=100, max=100_000, help="Draws of the bootstrap.")
     ] = 2000,
-    bootstrap_seed: Annotated[int, typer.Option("--bootstrap-seed", min=0, help="Seed of the draws.")] = 0,
+    bootstrap_seed: Annotated[
+        int, typer.Option("--bootstrap-seed", min=0, max=MOST_SEED, help="Seed of the draws.")
+    ] = 0,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,
     device: DeviceName = "auto",

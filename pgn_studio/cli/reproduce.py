@@ -13,6 +13,7 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.sweep import end_with_failures, rich_table
+from pgn_studio.core.config import MOST_SEED
 from pgn_studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def reproduce(
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each PGN.")] = None,
     classifier_epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each classifier.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, max=8192, help="Images per step of a PGN.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Seed of everything.")] = 0,
     device: Annotated[
         str,
         typer.Option(help="auto, cpu, cuda, cuda:N or mps; the paper's scale runs on a CPU only if told."),

@@ -89,10 +89,11 @@ def sweep(
     from pgn_studio.cli.opening import ForeignClassifier
     from pgn_studio.cli.sweep_work import Opener, RunJob
     from pgn_studio.cli.train import absolute_settings
-    from pgn_studio.core.device import pick_device
+    from pgn_studio.core.device import training_machine
     from pgn_studio.core.sweeps.folder import SweepFolder
 
-    pick_device(base.device)
+    for point in points:
+        training_machine(point.settings.device, point.settings.precision)
     with Interruption() as stop:
         opener = Opener(stop, foreign=ForeignClassifier.given(classifier_arch, access))
         shared = absolute_settings(base).model_dump(mode="json")

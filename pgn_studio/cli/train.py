@@ -139,10 +139,10 @@ def _new(
 ) -> Session:
     from pgn_studio.cli.opening import open_both
     from pgn_studio.core.data.dataset import settings_as_loaded
-    from pgn_studio.core.device import pick_device
+    from pgn_studio.core.device import training_machine
     from pgn_studio.core.runs import check_unused
 
-    pick_device(settings.device)  # a wrong name is an error before the images are read
+    training_machine(settings.device, settings.precision)  # an error before the images are read
     folder = None if out is None else Path(out).expanduser().absolute()
     if folder is not None:
         refuse_inside_dataset(folder, settings.dataset)

@@ -42,6 +42,7 @@ _SEEN_WHOLE = 32  # pixels of an image from which on it is enlarged to what the 
 # Of images that a PGN which holds back leaves alone: at most a quarter broken of what is fixed, on photographs
 # at 32 px (docs/experiments).
 USUAL_SHARE_HELD = 0.15
+MOST_SEED = 2**63 - 1  # what torch takes, with room for numbers that are added
 LEGACY_SPLIT: SplitMethod = "permutation"  # of runs and classifiers whose settings do not name a method
 NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
 HTTP_SCHEMES = ("http://", "https://")
@@ -78,7 +79,7 @@ def setting(
 class Settings(BaseModel):
     """Base of all settings: frozen, unknown names refused, errors as one ConfigError."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def make(cls, **values: Any) -> Self:
@@ -132,9 +133,9 @@ class DataSettings(Settings):
     data_root: Path | None = setting(None, "Where the files of a named data set lie; default: the data folder that `doctor` shows.", group="Data")
     image_size: int | None = setting(None, "Images are resized and centre-cropped to this many pixels square; default: the classifier's size, else the data set's own.", group="Data", ge=8, le=1024)
     num_classes: int | None = setting(None, "Use only this many classes, chosen by the class seed (the paper's ImageNet-10 and ImageNet-50).", group="Data", ge=2)
-    class_seed: int = setting(0, "Seed that chooses the classes of a subset.", group="Data", advanced=True, ge=0)
+    class_seed: int = setting(0, "Seed that chooses the classes of a subset.", group="Data", advanced=True, ge=0, le=MOST_SEED)
     split_method: SplitMethod = setting("hash", "How a folder without splits is divided: by a hash of each file's name, or by a permutation of the count, as before there was a choice.", group="Data", advanced=True, recorded_only=True)
-    split_seed: int = setting(0, "Seed of the split where the data set has none.", group="Data", advanced=True, ge=0)
+    split_seed: int = setting(0, "Seed of the split where the data set has none.", group="Data", advanced=True, ge=0, le=MOST_SEED)
     val_fraction: float = setting(0.15, "Share of the training images set aside for validation where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
     test_fraction: float = setting(0.2, "Share of the images set aside for testing where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
     data_range: float | None = setting(None, "The value that means white in images of more than 8 bits (16-bit PNG or TIFF, floating point); default: one for the whole data set, from its highest value.", group="Data", advanced=True, gt=0.0)
@@ -153,7 +154,7 @@ class ClassifierSettings(DataSettings):
     weight_decay: float = setting(0.05, "AdamW's decoupled weight decay.", group="Training", advanced=True, ge=0.0)
     augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and colour); auto: flip, but none where a mirrored image changes its class (digits, letters, left and right).", group="Training")
     train_limit: int | None = setting(None, "Use only this many training images (class-balanced, by seed): makes a deliberately weak classifier.", group="Training", advanced=True, ge=2)
-    seed: int = setting(0, "Seed of weights, order and augmentation.", group="Training", ge=0)
+    seed: int = setting(0, "Seed of weights, order and augmentation.", group="Training", ge=0, le=MOST_SEED)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
     precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)
 
@@ -196,7 +197,7 @@ class TrainingSettings(DataSettings):
     augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and colour); auto: flip, but none where a mirrored image changes its class (digits, letters, left and right).", group="Training")
     blend: float | None = setting(None, "The classifier is shown each training image mixed with up to this share of another (G sees it unmixed), so that it fails often enough to learn from; default: as much as brings its training accuracy down to its validation accuracy; 0 is off.", group="Training", advanced=True, ge=0.0, le=1.0)
     average: float = setting(0.99, "The PGN that is kept is a running average of G's weights with this decay; 0 keeps G as it is.", group="Training", advanced=True, ge=0.0, lt=1.0)
-    seed: int = setting(0, "One seed reproduces a CPU run bit for bit.", group="Training", ge=0)
+    seed: int = setting(0, "One seed reproduces a CPU run bit for bit.", group="Training", ge=0, le=MOST_SEED)
     keep: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", advanced=True)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
     precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)

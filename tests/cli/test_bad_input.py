@@ -51,6 +51,14 @@ BAD_LINES = [
     ("train --classifier http://h/ --discriminator blackbox --query-timeout 0", "--query-timeout"),
     ("train --classifier http://h/ --discriminator blackbox --header Authorization", "--header number 1"),
     ("train --classifier http://h/ --discriminator blackbox --classes a,a", "--classes"),
+    ("train --classifier {tmp}/text.txt --seed 18446744073709551616", "seed"),
+    ("train --classifier {tmp}/text.txt --split-seed 18446744073709551616", "split-seed"),
+    ("train --classifier {tmp}/text.txt --class-seed 18446744073709551616", "class-seed"),
+    ("train --classifier {tmp}/text.txt --data-range inf", "data-range"),
+    ("train --classifier {tmp}/text.txt --precision fp16 --device cpu --out {tmp}/new", "fp16"),
+    ("train --classifier {tmp}/text.txt --classes {tmp}/no-names.txt", "there is no file"),
+    ("train --classifier {tmp}/text.txt --classes {tmp}/empty", "there is no file"),
+    ("train --classifier {tmp}/text.txt --classes {tmp}/damaged.safetensors", "--classes"),
     ("train --resume {tmp}/none", "There is no run"),
     ("train --resume {tmp}/empty", "is no run"),
     ("train --resume {tmp}/damaged-run", "damaged"),
@@ -64,6 +72,8 @@ BAD_LINES = [
     ("train-classifier --out {tmp}/c.safetensors --dataset digit", "digits"),
     ("train-classifier --out {tmp}/c.safetensors --arch no-such-net", "no-such-net"),
     ("train-classifier --out {tmp}/c.safetensors --seed -1", "seed"),
+    ("train-classifier --out {tmp}/c.safetensors --seed 18446744073709551616", "seed"),
+    ("train-classifier --out {tmp}/c.safetensors --weight-decay inf", "weight-decay"),
     ("evaluate", "RUN|PGN"),
     ("evaluate {tmp}/none", "There is no run and no PGN"),
     ("evaluate {tmp}/text.txt", "text.txt"),
@@ -77,6 +87,7 @@ BAD_LINES = [
     ("baseline noise {tmp}/none", "There is no run and no PGN"),
     ("baseline noise {tmp}/damaged.safetensors", "damaged.safetensors"),
     ("baseline all {tmp}/damaged.safetensors --seed -1", "--seed"),
+    ("baseline all {tmp}/damaged.safetensors --seed 18446744073709551616", "--seed"),
     ("baseline all {tmp}/damaged.safetensors --json {tmp}", "is a folder"),
     ("evaluate {tmp}/damaged.safetensors --classifier {tmp}/none", "There is no classifier file"),
     ("evaluate {tmp}/damaged.safetensors --device tpu", "Device 'tpu'"),
@@ -106,6 +117,10 @@ BAD_LINES = [
     ("sweep --over gamma=1 --out {tmp}/new", "--classifier is needed"),
     ("sweep --over gama=1 --out {tmp}/new", "Did you mean gamma"),
     ("sweep --over gamma=1,x --out {tmp}/new", "--over gamma"),
+    (
+        "sweep --over gamma=1 --classifier {tmp}/text.txt --out {tmp}/new --device cpu --precision fp16",
+        "fp16",
+    ),
     ("sweep --over gamma=1 --gamma 2 --out {tmp}/new", "cannot both be given"),
     ("sweep --over gamma=1 --classifier {tmp}/none --out {tmp}/new", "There is no classifier file"),
     ("sweep --over gamma=1 --classifier {tmp}/text.txt --out {tmp}", "holds no sweep"),
@@ -150,6 +165,7 @@ def test_one_line_and_code_2(pgn_studio: RunCommand, prepared: Path, line: str, 
     assert outcome.out == ""
     assert not (prepared / "c.safetensors").exists()
     assert not (prepared / "r").exists()
+    assert not (prepared / "new").exists()
 
 
 def test_no_window_without_a_display(pgn_studio: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
