@@ -150,7 +150,9 @@ def export(
     if what == "curves":
         from pgn_studio.core.export import export_curves
 
-        export_curves(out, _run_with_curves(target))
+        run = _run_with_curves(target)
+        export_curves(out, run)
+        _note_missing(run)
         terminal.result(str(out))
         return
     from pgn_studio.cli.opening import ForeignClassifier, open_subject
@@ -217,6 +219,18 @@ def _run_with_curves(target: str) -> RunFolder:
     if run is None:
         raise RunError(f"{target} lies in no run, so there are no curves.", hint="Give the run's folder.")
     return run
+
+
+def _note_missing(run: RunFolder) -> None:
+    """Where the record of a run that has ended stops before its end, as after a copy that was cut."""
+    from pgn_studio.core.metrics_log import step_of
+
+    ended, results = run.run_json.get("status") == "completed", run.run_json.get("results")
+    steps = results.get("step") if ended and isinstance(results, dict) else None
+    told = max(map(step_of, run.read_metrics()), default=0)
+    if isinstance(steps, int) and told < steps:
+        name = run.metrics_path.name
+        terminal.note(f"note: the run's {name} ends at step {told:,} of {steps:,}: the rest is lost.")
 
 
 @dataclass(frozen=True)

@@ -267,6 +267,17 @@ def test_classes_that_do_not_fit_are_refused(pgn_studio: RunCommand, work: Path)
     assert outcome.error_lines[-1].startswith("pgn-studio: error: ")
 
 
+def test_curves_of_a_record_that_was_cut(pgn_studio: RunCommand, work: Path, tmp_path: Path) -> None:
+    run = tmp_path / "cut"
+    shutil.copytree(work / "run", run)
+    assert "note:" not in pgn_studio("export", run, "--what", "curves", "--out", tmp_path / "whole.csv").err
+    record = run / "metrics.jsonl"
+    record.write_bytes(record.read_bytes()[: record.stat().st_size // 2])
+    outcome = pgn_studio("export", run, "--what", "curves", "--out", tmp_path / "c.csv")
+    assert outcome.code == 0, outcome.err
+    assert "metrics.jsonl ends at step" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("what", "name"),
     [("figure", "f.png"), ("figure", "f.svg"), ("curves", "c.pdf"), ("curves", "c.csv"), ("table", "t.md")],
