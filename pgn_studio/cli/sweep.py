@@ -92,8 +92,7 @@ def sweep(
     from pgn_studio.core.device import training_machine
     from pgn_studio.core.sweeps.folder import SweepFolder
 
-    for point in points:
-        training_machine(point.settings.device, point.settings.precision)
+    training_machine(base.device, base.precision)
     with Interruption() as stop:
         opener = Opener(stop, foreign=ForeignClassifier.given(classifier_arch, access))
         shared = absolute_settings(base).model_dump(mode="json")
