@@ -38,6 +38,7 @@ from pgn_studio.core.data.mirroring import UNKNOWN
 from pgn_studio.core.data.sources import load_dataset
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
 from pgn_studio.core.evaluation.leakage import classifier_learned, divided_as_learned, find_leakage
+from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, find_classifier, load_pgn
 from pgn_studio.core.pretrained import Triple
@@ -73,9 +74,8 @@ class ForeignClassifier:
         return value if self.access == Access() else {**value, "access": self.access.to_json()}
 
     @classmethod
-    def recorded(cls, run: RunFolder | None) -> ForeignClassifier:
-        """As `train` wrote it into run.json."""
-        value = run.run_json.get("foreign_classifier") if run is not None else None
+    def recorded(cls, value: Any) -> ForeignClassifier:
+        """As `train` wrote it: `foreign_classifier` of run.json or of a PGN's file."""
         if not isinstance(value, Mapping):
             return cls()
         mean, std = (tuple(value[name]) if value.get(name) else None for name in ("mean", "std"))
@@ -84,8 +84,13 @@ class ForeignClassifier:
 
     def over(self, recorded: ForeignClassifier) -> ForeignClassifier:
         """What is given here, and for the rest what was recorded."""
-        base = self if self.is_given else recorded
-        return replace(base, access=self.access.over(recorded.access))
+        return ForeignClassifier(
+            arch=self.arch or recorded.arch,
+            mean=self.mean or recorded.mean,
+            std=self.std or recorded.std,
+            channels=self.channels or recorded.channels,
+            access=self.access.over(recorded.access),
+        )
 
 
 def open_dataset(settings: DataSettings, stop: Interruption) -> ImageDataset:
@@ -265,27 +270,38 @@ def open_networks(target: str, given: str | None, foreign: ForeignClassifier) ->
 def _classifier_of(
     info: PgnInfo, path: Path, run: RunFolder | None, given: str | None, foreign: ForeignClassifier
 ) -> Classifier:
-    if given is None:
+    same = given is None or _is_recorded(given, info)
+    if same:
         budget = foreign.access.budget  # the run's own was for training
-        foreign = foreign.over(ForeignClassifier.recorded(run))
+        facts = info.foreign_classifier if run is None else run.run_json.get("foreign_classifier")
+        foreign = foreign.over(ForeignClassifier.recorded(facts))
         foreign = replace(foreign, access=replace(foreign.access, budget=budget))
-    if given is not None:
-        source = given
-    elif not names_file(info.classifier_path):
-        source = info.classifier_path
-        _refuse_stranger(source, run)
-    else:
-        source = str(find_classifier(info, beside=path.parent, trained=_trained_folder()))
+    source = _recorded_source(info, path, run) if given is None else given
     if says_everything(source, foreign):
         network = load_classifier(source, access=foreign.access)
     else:
         network = load_foreign(source, foreign, classes=info.classes, image_size=info.image_size)
-    if given is None and not (foreign.mean or foreign.std or foreign.channels or is_black_box(source)):
+    if same and not (foreign.mean or foreign.std or foreign.channels or is_black_box(source)):
         trained = Normalisation(info.mean, info.std, info.channels)
         if network.normalisation != trained:  # a lone PGN, of a run that was given another
             how = replace(foreign, mean=trained.mean, std=trained.std, channels=trained.channels)
             network = load_foreign(source, how, classes=info.classes, image_size=info.image_size)
     return network
+
+
+def _is_recorded(given: str, info: PgnInfo) -> bool:
+    """Whether it is the very classifier that the PGN was trained against, wherever its file is now."""
+    if not names_file(given):
+        return given == info.classifier_path
+    path = Path(given).expanduser()
+    return path.is_file() and sha256_of_file(path) == info.classifier_sha256
+
+
+def _recorded_source(info: PgnInfo, path: Path, run: RunFolder | None) -> str:
+    if names_file(info.classifier_path):
+        return str(find_classifier(info, beside=path.parent, trained=_trained_folder()))
+    _refuse_stranger(info.classifier_path, run)
+    return info.classifier_path
 
 
 def _refuse_stranger(address: str, run: RunFolder | None) -> None:

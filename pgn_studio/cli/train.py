@@ -198,7 +198,7 @@ def _resumed(target: str, given: dict[str, Any], asked: ForeignClassifier, stop:
         )
     settings = settings.updated(**given)
     run.check_unfinished(settings.epochs)
-    foreign = asked.over(ForeignClassifier.recorded(run))
+    foreign = asked.over(ForeignClassifier.recorded(run.run_json.get("foreign_classifier")))
     run.take()  # before the images are read: another process may be training it
     try:
         opened = open_both(_with_found_classifier(settings, run), foreign, stop)

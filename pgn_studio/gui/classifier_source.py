@@ -127,12 +127,13 @@ def load_as_trained(
 def recorded_source(
     pgn: Pgn, path: Path, run: RunFolder | None, known: Mapping[str, ClassifierSource]
 ) -> ClassifierSource:
-    """The classifier's file with what the run knows about it, else what is known of the file."""
+    """The classifier's file with what the run or the PGN knows about it, else what is known of the file."""
     from pgn_studio.core.paths import trained_folder
     from pgn_studio.core.perturbation.pgn import find_classifier
 
     found = str(find_classifier(pgn.info, beside=path if run else path.parent, trained=trained_folder()))
-    source = _with_facts(found, run, pgn.info.image_size)
+    facts = pgn.info.foreign_classifier if run is None else run.run_json.get("foreign_classifier")
+    source = _with_facts(found, facts, pgn.info.image_size)
     return source if source.foreign else known.get(found, source)
 
 
@@ -146,15 +147,14 @@ def source_of_run(run: RunFolder) -> ClassifierSource:
     found = find_classifier_file(
         str(facts.get("path", "")), str(facts.get("sha256", "")), beside=run.path, trained=trained_folder()
     )
-    return _with_facts(str(found), run, run.settings.image_size)
+    return _with_facts(str(found), run.run_json.get("foreign_classifier"), run.settings.image_size)
 
 
-def _with_facts(found: str, run: RunFolder | None, image_size: int | None) -> ClassifierSource:
+def _with_facts(found: str, facts: Any, image_size: int | None) -> ClassifierSource:
     from pgn_studio.core.classifiers import Access
     from pgn_studio.core.classifiers.normalisation import recorded_order
 
-    facts = run.run_json.get("foreign_classifier") if run is not None else None
-    if not isinstance(facts, dict):
+    if not isinstance(facts, dict) or not facts:
         return ClassifierSource(found, foreign=is_black_box(found))
     mean, std = (tuple(facts[name]) if facts.get(name) else None for name in ("mean", "std"))
     return ClassifierSource(

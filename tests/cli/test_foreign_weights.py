@@ -90,3 +90,49 @@ def test_an_encoder_may_be_spelled_in_another_way(pgn_studio: RunCommand, name: 
     outcome = pgn_studio("train", "--classifier", "nowhere.pth", "--encoder", name)
     assert "--encoder" not in outcome.err
     assert "nowhere.pth" in outcome.err
+
+
+SMALL_RUN = (
+    "--discriminator", "blackbox", "--encoder", "small", "--decoder-widths", "8,8", "--epochs", "1",
+    "--augment", "none", "--device", "cpu",
+)  # fmt: skip
+
+
+def test_what_was_told_goes_with_the_run_and_its_pgn(
+    pgn_studio: RunCommand, photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    """Architecture, normalization and the order of the classes, unless others are given."""
+    run, lone = tmp_path / "run", tmp_path / "elsewhere" / "lone.safetensors"
+    told = (*ARCH, "--classes", "dog,cat", "--classifier-mean", "0.25,0.25,0.25")
+    trained = pgn_studio(
+        "train", "--dataset", photos, "--classifier", weights, *told, *SMALL_RUN, "--out", run
+    )
+    assert trained.code == 0, trained.err
+    lone.parent.mkdir()
+    lone.write_bytes((run / "pgn.safetensors").read_bytes())
+    figures = []
+    for target in (run, lone):
+        for given in ((), ARCH, ("--classifier", weights), ("--classifier", weights, *ARCH)):
+            outcome = pgn_studio("evaluate", target, *given, "--device", "cpu", "--json", tmp_path / "f.json")
+            assert outcome.code == 0, outcome.err
+            assert "dog is number 0" in outcome.err, given
+            figures.append(json.loads((tmp_path / "f.json").read_text())["clean_accuracy"])
+        other = pgn_studio("evaluate", target, "--classes", "cat,dog", "--device", "cpu")
+        assert other.code == 0
+        assert "dog is number 0" not in other.err
+    assert len(set(figures)) == 1
+
+
+def test_one_fact_given_leaves_the_others_as_recorded() -> None:
+    from pgn_studio.cli.opening import ForeignClassifier
+
+    recorded = ForeignClassifier("resnet18", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "bgr")
+    for given in (
+        ForeignClassifier(arch="resnet34"),
+        ForeignClassifier(mean=(0.5, 0.5, 0.5)),
+        ForeignClassifier(std=(0.5, 0.5, 0.5)),
+        ForeignClassifier(channels="rgb"),
+    ):
+        both = given.over(recorded)
+        for name in ("arch", "mean", "std", "channels"):
+            assert getattr(both, name) == (getattr(given, name) or getattr(recorded, name))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from pgn_studio.core.config import EARLIER, ChannelOrder, TrainingSettings, encoder_learns, last_stage_learns
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
+from pgn_studio.core.foreign_facts import portable_facts
 from pgn_studio.core.perturbation.generator import Decoder, Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.pretrained import Triple
@@ -53,6 +54,7 @@ class PgnInfo:
     channels: ChannelOrder = "rgb"  # in which the classifier took them
     learned_from: str = ""  # its training images, as core/learned_images.py packs them
     least_rms: float = 0.0  # an image whose p has a smaller RMS in the input space is left as it is
+    foreign_classifier: Mapping[str, Any] = field(default_factory=dict)  # as core/foreign_facts.py says
 
 
 @dataclass(frozen=True)
@@ -244,6 +246,7 @@ def _checked(info: PgnInfo) -> PgnInfo:
     values = {item.name: getattr(info, item.name) for item in fields(info)}
     for name in ("classes", "mean", "std"):
         values[name] = tuple(values[name])
+    values["foreign_classifier"] = portable_facts(info.foreign_classifier)
     values["settings"] = {**EARLIER, **info.settings}
     return PgnInfo(**values)
 

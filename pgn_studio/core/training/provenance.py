@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Any
 
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Metrics
 from pgn_studio.core.evaluation.metrics import figures_kept
+from pgn_studio.core.foreign_facts import portable_facts
 from pgn_studio.core.learned_images import packed
 from pgn_studio.core.perturbation.pgn import PgnInfo
 from pgn_studio.core.runs import versions
@@ -22,8 +24,12 @@ def pgn_info(
     name: str,
     gamma: float,
     metrics: Metrics | None,
+    foreign: Any,
 ) -> PgnInfo:
-    """`gamma` is the one in force; `metrics` are of the validation split, None before any are there."""
+    """`gamma` is the one in force; `metrics` are of the validation split, None before any are there.
+
+    `foreign` is what run.json says of a classifier of another program, if it is one.
+    """
     return PgnInfo(
         name=name,
         problem=settings.problem,
@@ -43,6 +49,7 @@ def pgn_info(
         fingerprint=dataset.fingerprint,
         learned_from=packed(dataset.split("train").pixel_hashes),
         settings=settings.model_dump(mode="json"),
+        foreign_classifier=portable_facts(foreign),
         metrics={} if metrics is None else figures_kept(metrics),
         versions=versions(),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -396,4 +396,5 @@ class Trainer:
             name=self.run_folder.path.name,
             gamma=self._position.gamma,
             metrics=metrics,
+            foreign=self.run_folder.run_json.get("foreign_classifier"),
         )
