@@ -15,7 +15,7 @@ from pgn_studio.cli.targets import WhichPgn, find_pgn
 from pgn_studio.core.classifiers import (
     Classifier,
     Normalisation,
-    check_classes,
+    check_suits,
     load_classifier,
     recorded_data_range,
 )
@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 
 _SKIPPED_SHOWN = 5
 _CLASSES_SHOWN = 12
+_OTHER_SIZE = "The PGN makes images of this size: give a classifier that takes them."
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def open_both(
     else:
         dataset = open_at_a_size(settings, source, foreign.arch, stop)
         classifier = load_foreign(source, foreign, classes=dataset.classes, image_size=dataset.image_size)
-    check_classes(classifier, dataset.classes)
+    check_suits(classifier, dataset.classes, dataset.image_size)
     return classifier, as_learned(dataset, classifier)
 
 
@@ -253,7 +254,7 @@ def open_subject(
     pgn = load_pgn(path)
     network = _classifier_of(pgn.info, path, run, classifier, foreign)
     dataset = open_dataset(settings_of(pgn.info, given), stop)
-    check_classes(network, dataset.classes)
+    check_suits(network, dataset.classes, dataset.image_size, hint=_OTHER_SIZE)
     _note_each(find_leakage(pgn, network, dataset, split).sentences(split))
     return Subject(pgn, network, dataset, run)
 
@@ -263,7 +264,7 @@ def open_networks(target: str, given: str | None, foreign: ForeignClassifier) ->
     path, run = find_pgn(target)
     pgn = load_pgn(path)
     network = _classifier_of(pgn.info, path, run, given, foreign)
-    check_classes(network, pgn.info.classes)
+    check_suits(network, pgn.info.classes, pgn.info.image_size, hint=_OTHER_SIZE)
     return pgn, network
 
 

@@ -288,10 +288,12 @@ def _load_classifier(
 def _classify(
     classifier: Classifier, dataset: ImageDataset, measuring: _Measuring, progress: Progress
 ) -> ClassifiedSplit:
+    from pgn_studio.core.classifiers import check_suits
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation.clean import classify_split
     from pgn_studio.core.evaluation.leakage import classifier_learned
 
+    check_suits(classifier, dataset.classes, dataset.image_size)
     found = classify_split(
         classifier,
         dataset.split(HEADLINE_SPLIT),
@@ -354,7 +356,7 @@ def _open_and_measure(
     `current` is used instead of the recorded data set where it is the same by its fingerprint, and
     `loaded` where the recorded classifier is an address or code, which a file alone must not start.
     """
-    from pgn_studio.core.classifiers import check_classes
+    from pgn_studio.core.classifiers import check_suits
     from pgn_studio.core.perturbation.pgn import load_pgn
     from pgn_studio.core.runs import RunFolder
 
@@ -382,11 +384,10 @@ def _open_and_measure(
         )
     else:
         source, classifier = loaded
-    check_classes(classifier, dataset.classes)
+    check_suits(classifier, dataset.classes, dataset.image_size)
     evaluation = measuring.evaluate(pgn, classifier, dataset, progress)
-    opened = MeasuredPgn(
-        pgn, classifier, dataset, HEADLINE_SPLIT, evaluation, data_settings, source, path=str(path)
-    )
+    figures = (HEADLINE_SPLIT, evaluation)
+    opened = MeasuredPgn(pgn, classifier, dataset, *figures, data_settings, source, path=str(path))
     if run is None:
         return opened
     return replace(

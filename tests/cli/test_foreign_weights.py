@@ -12,6 +12,7 @@ import torch
 import torchvision
 from PIL import Image
 
+from pgn_studio.core.classifiers import ClassifierInfo, save_classifier
 from pgn_studio.core.paths import trained_folder
 from tests.cli.conftest import RunCommand
 
@@ -136,3 +137,28 @@ def test_one_fact_given_leaves_the_others_as_recorded() -> None:
         both = given.over(recorded)
         for name in ("arch", "mean", "std", "channels"):
             assert getattr(both, name) == (getattr(given, name) or getattr(recorded, name))
+
+
+def test_a_network_of_ours_is_held_to_the_sizes_that_it_takes(
+    pgn_studio: RunCommand, photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    own, run, at_32 = tmp_path / "own.safetensors", tmp_path / "run", tmp_path / "at-32"
+    net = torchvision.models.alexnet(num_classes=2)
+    info = ClassifierInfo("alexnet", ("cat", "dog"), (0.5,) * 3, (0.5,) * 3, 224)
+    save_classifier(own, net, info)
+    made = pgn_studio(
+        "train", "--dataset", photos, "--classifier", weights, *ARCH, *SMALL_RUN, "--out", at_32
+    )
+    assert made.code == 0, made.err
+    given = ("--dataset", photos, "--image-size", "32", "--classifier", own)
+    for command in (
+        ("classifier", own, "--dataset", photos, "--image-size", "32", *TEST),
+        ("train", *given, *SMALL_RUN, "--out", run),
+        ("sweep", *given, *SMALL_RUN, "--over", "seed=0,1", "--out", tmp_path / "sweep"),
+        ("evaluate", at_32, "--classifier", own, "--device", "cpu"),
+    ):
+        outcome = pgn_studio(*command)
+        assert outcome.code == 2, outcome.err
+        assert "alexnet cannot take images of 32 px; it takes 224, 64" in outcome.err
+        assert not run.exists()
+        assert not list(tmp_path.glob("sweep/**/run.json"))

@@ -10,6 +10,7 @@ from pgn_studio.core.classifiers.classifier import (
     recorded_data_range,
 )
 from pgn_studio.core.classifiers.loading import load_classifier
+from pgn_studio.core.classifiers.networks import check_suits
 from pgn_studio.core.classifiers.normalisation import Normalisation
 from pgn_studio.core.classifiers.saved import save_classifier
 from pgn_studio.core.classifiers.small_cnn import SmallCNN
@@ -29,6 +30,7 @@ __all__ = [
     "SmallCNN",
     "balanced_subset",
     "check_classes",
+    "check_suits",
     "load_classifier",
     "measure_accuracy",
     "recorded_data_range",

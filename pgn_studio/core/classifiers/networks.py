@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pgn_studio.core.architectures import (
     planning,
 )
 from pgn_studio.core.classifiers.class_columns import Columns
+from pgn_studio.core.classifiers.classifier import Classifier, check_classes
 from pgn_studio.core.classifiers.small_cnn import MIN_SMALL_SIZE, SMALL, SmallCNN
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.pretrained import imagenet_weights, weights_for
@@ -73,6 +75,29 @@ def check_image_size(arch: str, size: int) -> None:
     """Raises ClassifierError, which names sizes that work, where the network does not take these images."""
     if arch != SMALL:
         check_size(arch, size)
+
+
+def check_suits(
+    classifier: Classifier, classes: Sequence[str], image_size: int, *, hint: str | None = None
+) -> None:
+    """Raises ClassifierError unless these are its classes, and its network takes images of this size.
+
+    `hint` is for where the size cannot be chosen. Programs and black boxes say for themselves what they take.
+    """
+    check_classes(classifier, classes)
+    arch = classifier.info.arch
+    if image_size == classifier.info.image_size or not _is_named(arch):
+        return
+    try:
+        check_image_size(arch, image_size)
+    except ClassifierError as error:
+        raise ClassifierError(error.message, hint=hint or error.hint) from None
+
+
+def _is_named(arch: str) -> bool:
+    with suppress(ClassifierError):
+        return arch != SMALL and bool(find_architecture(arch))
+    return False
 
 
 def start_weights(net: nn.Module, arch: str, weights: str, *, progress: Progress | None = None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from pgn_studio.core.classifiers import Classifier, check_classes, measure_accuracy
+from pgn_studio.core.classifiers import Classifier, check_suits, measure_accuracy
 from pgn_studio.core.config import TrainingSettings, with_augmentation, with_encoder_view
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import seed_everything, training_machine
@@ -186,7 +186,7 @@ class Trainer:
         told: list[dict[str, Any]] = []
         settings, train = self.settings, self.dataset.split("train")
         device, precision = self._machine = training_machine(settings.device, settings.precision)
-        check_classes(self.classifier, self.dataset.classes)
+        check_suits(self.classifier, self.dataset.classes, self.dataset.image_size)
         self._monitor = Monitor.of(settings, std=self.classifier.info.std)
         self._queries = QueryWatch(self.classifier, settings, self.dataset)
         self._queries.check_start()

@@ -40,7 +40,7 @@ def reopen_run(
     Raises RunError where somebody else trains the run, or its black box is not open: a folder alone
     must not start code or ask addresses. Raises ClassifierError where its file is another one now.
     """
-    from pgn_studio.core.classifiers import check_classes
+    from pgn_studio.core.classifiers import check_suits
     from pgn_studio.core.data.sources import load_dataset
     from pgn_studio.core.evaluation.leakage import run_learned
     from pgn_studio.core.runs import RunFolder
@@ -65,7 +65,7 @@ def reopen_run(
             hint="Open that black box first, then the run.",
         )
     run.check_classifier(classifier.info.sha256)
-    check_classes(classifier, dataset.classes)
+    check_suits(classifier, dataset.classes, dataset.image_size)
     history = tuple(run.read_metrics())
     warning = ""
     if dataset.fingerprint != fingerprint:

@@ -20,10 +20,12 @@ from pgn_studio.core.classifiers import (
     Classifier,
     ClassifierInfo,
     SmallCNN,
+    check_suits,
     load_classifier,
     save_classifier,
 )
 from pgn_studio.core.classifiers.loading import suitable_image_size
+from pgn_studio.core.classifiers.networks import build_network
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import sha256_of_file
 
@@ -400,3 +402,26 @@ def test_foreign_weights_take_the_order_of_channels(tmp_path: Path, state: dict[
     torch.testing.assert_close(bgr.logits_normalized(normalized), rgb.logits_normalized(normalized.flip(1)))
     with pytest.raises(ClassifierError, match="8-bit images"):
         load_classifier("http://localhost:9/x", classes=CLASSES, channels="bgr")
+
+
+def test_a_saved_network_is_held_to_the_sizes_that_it_takes(tmp_path: Path) -> None:
+    classes = ("a", "b")
+    net = build_network("alexnet", 2, image_size=224)
+    info = ClassifierInfo("alexnet", classes, (0.5,) * 3, (0.5,) * 3, 224)
+    save_classifier(tmp_path / "own.safetensors", net, info)
+    own = load_classifier(tmp_path / "own.safetensors")
+    check_suits(own, classes, 224)
+    check_suits(own, classes, 64)
+    with pytest.raises(ClassifierError, match="cannot take images of 32 px") as caught:
+        check_suits(own, classes, 32)
+    assert "224" in caught.value.hint
+    with pytest.raises(ClassifierError, match="32 px") as caught:
+        check_suits(own, classes, 32, hint="Another.")
+    assert caught.value.hint == "Another."
+    with pytest.raises(ClassifierError, match="differ"):
+        check_suits(own, ("b", "a"), 224)
+
+
+def test_what_no_library_knows_says_itself_what_it_takes() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
+    check_suits(Classifier(net, ClassifierInfo("mine", ("a", "b"), (0.5,) * 3, (0.5,) * 3, 8)), ("a", "b"), 9)
