@@ -7,6 +7,7 @@ after a crash all but at most the last, torn line can be read.
 from __future__ import annotations
 
 import itertools
+import logging
 import platform
 import re
 from collections.abc import Iterable, Mapping
@@ -30,6 +31,8 @@ from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
 from pgn_studio.core.metrics_log import MetricsLog, step_of
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.plain_json import plain
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 MOST_RUN_JSON = 16 * 2**20  # bytes; a data set of 100,000 classes takes two
@@ -65,6 +68,7 @@ class RunFolder:
         self.path = path
         self._run_json = run_json
         self._lock: Lock | None = None
+        self._is_new = False
         self._metrics = MetricsLog(path / METRICS)
 
     @classmethod
@@ -92,6 +96,7 @@ class RunFolder:
             results={},
             **dict(extra or {}),
         )
+        run._is_new = True
         return run
 
     @classmethod
@@ -211,6 +216,22 @@ class RunFolder:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
+
+    def discard_start(self) -> bool:
+        """Remove the folder that `create` made, if nothing but a start is in it; whether it is gone."""
+        if not self._is_new:
+            return False
+        try:
+            if not {path.name for path in self.path.iterdir()} <= {RUN_JSON, METRICS, LOCK}:
+                return False
+            self.release()
+            for name in (METRICS, RUN_JSON):
+                (self.path / name).unlink(missing_ok=True)
+            self.path.rmdir()
+        except OSError as error:
+            log.warning("The run folder %s stays: %s", self.path, error)
+            return False
+        return True
 
     def rewind(self) -> bool:
         """Make ready to go on: True from the checkpoint, False from the beginning, as there is none yet."""

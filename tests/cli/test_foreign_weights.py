@@ -162,3 +162,13 @@ def test_a_network_of_ours_is_held_to_the_sizes_that_it_takes(
         assert "alexnet cannot take images of 32 px; it takes 224, 64" in outcome.err
         assert not run.exists()
         assert not list(tmp_path.glob("sweep/**/run.json"))
+
+
+def test_weights_without_an_architecture_name_the_option_and_what_fits(
+    pgn_studio: RunCommand, photos: Path, tmp_path: Path
+) -> None:
+    torch.save(torchvision.models.resnet18(num_classes=2).state_dict(), tmp_path / "net.pth")
+    for command in (("classifier", tmp_path / "net.pth"), ("train", "--classifier", tmp_path / "net.pth")):
+        outcome = pgn_studio(*command, "--dataset", photos, "--device", "cpu")
+        assert outcome.code == 2
+        assert "--classifier-arch resnet18" in outcome.err

@@ -239,3 +239,20 @@ def test_plain_gives_what_json_can_hold() -> None:
     value = {"a": (np.int64(1), np.float32("inf")), 2: Path("x") / "y", "n": np.array([1.0, np.nan])}
     assert plain(value) == {"a": [1, None], "2": str(Path("x") / "y"), "n": [1.0, None]}
     json.dumps(plain(value), allow_nan=False)
+
+
+def test_a_start_that_came_to_nothing_leaves_no_folder(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", TrainingSettings.make())
+    run.take()
+    run.append_metrics({"event": "RunFailed"})
+    assert run.discard_start()
+    assert not run.path.exists()
+    assert RunFolder.create(tmp_path / "run", TrainingSettings.make()).path.is_dir()
+
+
+def test_a_run_that_was_there_or_holds_more_is_kept(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", TrainingSettings.make())
+    assert not RunFolder.open(run.path).discard_start()
+    (run.path / "notes.txt").touch()
+    assert not run.discard_start()
+    assert (run.path / "run.json").is_file()

@@ -199,8 +199,8 @@ def _from_state_dict(path: Path, arch: str | None, wishes: _Wishes) -> Classifie
     if arch is None:
         raise ClassifierError(
             f"{path.name} holds weights only, which do not say their architecture.",
-            hint=f"{_guess_hint(weights)}Name it (--arch resnet50, for example), and the classes in their"
-            " order.",
+            hint=f"{_guess_hint(weights)}Name it (--classifier-arch {_example(weights)}), and the classes in"
+            " their order (--classes).",
         )
     classes = _needed_classes(wishes, path.name)
     names = [SMALL] if arch == SMALL else [found.name for found in architectures_called(arch)]
@@ -234,6 +234,11 @@ def _with_weights(
     net, notices = fitted_network(arch, len(classes), weights, image_size=size, columns=columns)
     chosen = () if columns is None else (columns.notice,)
     return Classifier(net, wishes.info(net, arch, classes, path, (*said, *notices, *chosen)))
+
+
+def _example(weights: WeightsFile) -> str:
+    guess = guess_architecture(weights)
+    return "resnet50, for example" if guess is None else guess[0]
 
 
 def _guess_hint(weights: WeightsFile) -> str:

@@ -13,7 +13,7 @@ from pgn_studio.core.classifiers import Classifier, SmallCNN
 from pgn_studio.core.classifiers.programs.network import ExportedNetwork
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.device import autocast, to_pixels
-from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.errors import ConfigError, WeightsError
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import Discriminator, NamingDiscriminator, OwnBackbone
 from pgn_studio.core.perturbation.feature_noise import FeatureNoise
@@ -28,6 +28,10 @@ from pgn_studio.core.training.step import Players
 
 _FIT_IMAGES = 2048  # enough for 64 principal components; more would only cost time
 _FIT_BATCH = 128
+_NO_WEIGHTS = (
+    "Without a network: download the weights elsewhere and pass them as --discriminator-weights FILE, or let"
+    " the discriminator learn from random ones, --discriminator-weights none."
+)
 
 
 def build_players(
@@ -117,7 +121,10 @@ def _build_backbone(
         return None
     name, weights = _backbone_name(settings, classifier), settings.discriminator_weights
     if name != "small":
-        network = imagenet_backbone(name, weights)
+        try:
+            network = imagenet_backbone(name, weights)
+        except WeightsError as error:
+            raise WeightsError(error.message, hint=_NO_WEIGHTS, details=error.details) from error
         smallest = max(image_size, network.min_size)
         return OwnBackbone(network, smallest=smallest, trained=learns, classes=named)
     if weights not in ("auto", "none"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Literal
 
 from pgn_studio.core.errors import PgnStudioError
@@ -21,6 +21,7 @@ from pgn_studio.core.training.events import (
     PreviewReady,
     RunFailed,
     RunFinished,
+    RunStarted,
     StepCompleted,
     Vitals,
 )
@@ -34,9 +35,11 @@ class Teller:
 
     def __init__(self, run: RunFolder, sink: EventSink) -> None:
         self._run, self._sink = run, sink
+        self._begun = False
 
     def tell(self, event: Event) -> None:
         """Raises RunError where the metrics file cannot be written."""
+        self._begun = self._begun or isinstance(event, RunStarted)
         if not isinstance(event, _NOT_IN_METRICS):
             self._run.append_metrics({"event": type(event).__name__, **asdict(event)})
         self._sink(event)
@@ -63,6 +66,12 @@ class Teller:
         except PgnStudioError as error:
             details += f"\nrun.json could not be updated: {error}"
         return RunFailed(step, str(self._run.path), message, hint, details)
+
+    def refuse(self, step: int, error: PgnStudioError) -> RunFailed:
+        """`fail`; of a new run that never began nothing stays, and its name is free again."""
+        ending = self.fail(step, error.message, error.hint, error.details)
+        gone = not self._begun and self._run.discard_start()
+        return replace(ending, run_folder="") if gone else ending
 
 
 def step_completed(

@@ -102,7 +102,7 @@ class Trainer:
         except PgnStudioError as error:
             if isinstance(error, ClassifierError) and hasattr(self, "_step"):
                 self._queries.keep(self._step, self._position, self.run_folder, self._info(None))
-            ending = self._teller.fail(self._position.step, error.message, error.hint, error.details)
+            ending = self._teller.refuse(self._position.step, error)
         except Exception as error:  # noqa: BLE001 - a run ends with an event whatever happened
             told = explained(error, folder=self.run_folder.path, batch_size=self.settings.batch_size)
             ending = self._teller.fail(self._position.step, *told)

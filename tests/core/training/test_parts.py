@@ -14,7 +14,7 @@ import torch
 from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.config import PAPER_RECIPE, TrainingSettings, augmentation
 from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.errors import ClassifierError, ConfigError
+from pgn_studio.core.errors import ClassifierError, ConfigError, WeightsError
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.training.averaging import Averaged
 from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch, training_epochs
@@ -238,3 +238,17 @@ class TestPlayers:
         )
         with pytest.raises(ClassifierError, match="no weights file"):
             build_players(settings, classifier, image_size=32, device=CPU)
+
+
+def test_weights_of_the_discriminator_that_cannot_be_had_name_its_option(
+    classifier: Classifier, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise WeightsError("not in the cache", hint="--encoder-weights FILE")
+
+    monkeypatch.setattr("pgn_studio.core.training.setup.imagenet_backbone", offline)
+    wanted = settings.updated(discriminator="known", discriminator_backbone="resnet18")
+    with pytest.raises(WeightsError, match="cache") as caught:
+        build_players(wanted, classifier, image_size=8, device=torch.device("cpu"))
+    assert "--discriminator-weights" in caught.value.hint
+    assert "--encoder-weights" not in caught.value.hint

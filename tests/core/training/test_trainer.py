@@ -337,6 +337,8 @@ def test_a_run_that_cannot_start_fails_with_advice(train: Train, settings: Train
     assert "cuda:7" in events[0].message
     assert "Choose one of" in events[0].hint
     assert folder.run_json["status"] == "failed"
+    assert not folder.path.exists()
+    assert not events[0].run_folder
 
 
 def test_a_perfect_classifier_is_pointed_out(
