@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.weight_files import WeightsFile, is_average, likelihood, some_names
 from pgn_studio.core.weight_names import described, layers, like_head, prefixes, takes, unwrapped_names
+from pgn_studio.core.weight_values import check_values
 
 _TEACHER = re.compile(r"teacher|momentum|target|_k$", re.IGNORECASE)
 _AUXILIARY = ("aux1", "aux2", "AuxLogits")  # heads of GoogLeNet and Inception that serve training alone
@@ -68,7 +69,7 @@ def fit_weights(
         assert nearest.problem is not None
         raise WrongArchitectureError(f"{weights.name} {nearest.problem.message}", hint=nearest.problem.hint)
     chosen = _choose(fitting, weights.name)
-    _check_values(chosen.tensors, weights.name)
+    check_values(chosen.tensors, target.expected, weights.name)
     notices = (*weights.notices, *_chosen_from(chosen, fitting, weights.name), *chosen.notices)
     return Fitted(chosen.tensors, chosen.outputs, notices)
 
@@ -331,36 +332,6 @@ def _chosen_from(chosen: _Attempt, fitting: list[_Attempt], name: str) -> Iterat
         yield f"{name}: the averaged weights (EMA) in {place} are used{passed}."
     elif others:
         yield f"{name}: the weights in {place} are used; {some_names(others)} would fit too."
-
-
-# ---------------------------------------------------------------------- values
-
-
-def _check_values(tensors: Mapping[str, Tensor], name: str) -> None:
-    odd = [key for key, tensor in tensors.items() if not _is_plain(tensor)]
-    if odd:
-        raise ClassifierError(
-            f"{name} holds tensors of an unusual kind (sparse, quantized, or larger than their data) in"
-            f" {some_names(odd)}.",
-            hint="Save the network's own state dict, in float32 and contiguous.",
-        )
-    bad = [key for key, tensor in tensors.items() if tensor.is_floating_point() and not _all_finite(tensor)]
-    if bad:
-        raise ClassifierError(
-            f"{name} holds NaN or infinity in {some_names(bad)}.",
-            hint="The training that made it diverged, or the file is damaged: use another one.",
-        )
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    """Dense numbers that lie in memory one by one; a view may claim terabytes of a single number."""
-    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-        return False
-    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
-
-
-def _all_finite(tensor: Tensor) -> bool:
-    return bool(torch.isfinite(tensor).all())
 
 
 def _is_counter(key: str) -> bool:

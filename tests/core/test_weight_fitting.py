@@ -196,3 +196,18 @@ def test_a_vit_pooled_in_another_way_is_refused() -> None:
 
 def _floats(value: Tensor) -> bool:
     return value.is_floating_point()
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, torch.float8_e4m3fn, torch.bool])
+def test_weights_that_are_no_plain_floats_are_refused(
+    network: nn.Module, state: State, dtype: torch.dtype
+) -> None:
+    converted = {name: value.to(dtype) if _floats(value) else value for name, value in state.items()}
+    with pytest.raises(ClassifierError, match=str(dtype).removeprefix("torch.")):
+        load_weights(network, WeightsFile("net.pth", {"": converted}))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_another_precision_load(network: nn.Module, state: State, dtype: torch.dtype) -> None:
+    converted = {name: value.to(dtype) for name, value in state.items()}
+    load_weights(network, WeightsFile("net.pth", {"": converted}))
