@@ -16,6 +16,7 @@ from pgn_studio.core.weight_files import some_names
 
 _SYNSET = re.compile(r"(n\d{8})(?:\D.*)?")
 _AMBIGUOUS = -1
+_MOSTLY = 0.5  # of the classes, from which on they are taken for ImageNet's
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def choose_columns(
         return _by_names(outputs, classes, names, origin)
     known = [_imagenet_index(outputs, name) for name in classes]
     missing = [name for name, index in zip(classes, known, strict=True) if index is None or index < 0]
-    if outputs == len(classes) and missing:
+    if outputs == len(classes) and missing and _is_own_order(known):
         return None
     if len(missing) == len(classes):
         raise ClassifierError(
@@ -56,6 +57,14 @@ def choose_columns(
     return _columns([index for index in known if index is not None], classes, outputs, "ImageNet's classes")
 
 
+def _is_own_order(known: Sequence[int | None]) -> bool:
+    """Whether as many outputs as classes are the classes as they stand: where few are called as
+    ImageNet's, by chance, or those that are stand in its order."""
+    odd = [number for number, index in enumerate(known) if index is not None and index != number]
+    names = sum(index is not None for index in known)
+    return not odd or names < _MOSTLY * len(known)
+
+
 def imagenet_columns(classes: Sequence[str]) -> Columns | None:
     """Where all classes are some of ImageNet's; else None."""
     try:
@@ -70,10 +79,10 @@ def _by_names(outputs: int, classes: Sequence[str], names: Sequence[str], origin
             f"{origin} has {outputs} outputs, but --classes names {len(names)} classes.",
             hint="Name each output, in the order in which the classifier was trained.",
         )
-    tables = _tables([names, map(_folded, names)])
-    known = [_look_up(name, tables) for name in classes]
+    known = _among(names, classes, outputs)
     missing = [name for name, index in zip(classes, known, strict=True) if index is None or index < 0]
-    if len(missing) == len(classes) and (synsets := _synsets(outputs, classes)):
+    theirs = any(_imagenet_index(outputs, name) is not None or _synset(name) for name in names)
+    if len(missing) == len(classes) and not theirs and (synsets := _synsets(outputs, classes)):
         return _columns(synsets, classes, outputs, "ImageNet's synsets, as --classes names none of them")
     if missing:
         raise ClassifierError(
@@ -102,10 +111,31 @@ def _columns(indices: list[int], classes: Sequence[str], outputs: int, by: str) 
 # ---------------------------------------------------------------------- names
 
 
+def _among(names: Sequence[str], classes: Sequence[str], outputs: int) -> list[int | None]:
+    """Each class's number among the `names`, as written, by its synset, or by ImageNet's names for it."""
+    space = outputs if _imagenet_tables(outputs) else IMAGENET_CLASSES
+    tables = _tables([names, map(_folded, names)])
+    synsets = _numbered((number, synset) for number, name in enumerate(names) if (synset := _synset(name)))
+    meant = _numbered((number, str(_imagenet_index(space, name))) for number, name in enumerate(names))
+
+    def among(name: str) -> int | None:
+        if (found := _look_up(name, tables)) is not None:
+            return found
+        index = _imagenet_index(space, name)
+        if index is not None and index >= 0:
+            return meant.get(str(index))
+        return synsets.get(_synset(name) or "")
+
+    return [among(name) for name in classes]
+
+
+def _synset(name: str) -> str | None:
+    found = _SYNSET.fullmatch(name)
+    return found.group(1) if found else None
+
+
 def _imagenet_index(outputs: int, name: str) -> int | None:
-    tables = _imagenet_tables(outputs)
-    synset = _SYNSET.fullmatch(name)
-    return _look_up(synset.group(1) if synset else name, tables)
+    return _look_up(_synset(name) or name, _imagenet_tables(outputs))
 
 
 def _synsets(outputs: int, classes: Sequence[str]) -> list[int]:

@@ -287,7 +287,7 @@ def _with_own_outputs(
 ) -> tuple[ExportedNetwork, Columns | None]:
     """With as many outputs as there are classes, or with ImageNet's, of which the classes are some."""
     try:
-        return network_of(program, len(classes), image_size, name=name), None
+        net = network_of(program, len(classes), image_size, name=name)
     except ClassifierError as error:
         columns = imagenet_columns(classes)
         if columns is None:
@@ -296,6 +296,7 @@ def _with_own_outputs(
             return network_of(program, IMAGENET_CLASSES, image_size, name=name), columns
         except ClassifierError:
             raise error from None
+    return net, choose_columns(len(classes), classes, None, origin=name)
 
 
 def _from_name(text: str, wishes: _Wishes) -> Classifier:

@@ -13,7 +13,7 @@ from pgn_studio.core.classifiers.blackbox.http import HttpOracle
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.blackbox.onnx import OnnxOracle
 from pgn_studio.core.classifiers.blackbox.python_callable import CallableOracle
-from pgn_studio.core.classifiers.class_columns import imagenet_columns
+from pgn_studio.core.classifiers.class_columns import choose_columns, imagenet_columns
 from pgn_studio.core.classifiers.classifier import ClassifierInfo
 from pgn_studio.core.classifiers.outputs import (
     IN_TRAINING_MODE,
@@ -90,9 +90,12 @@ def _own_classes(
 ) -> tuple[Sequence[str] | None, tuple[str, ...]]:
     """Those of the black box, in its order, as far as they are known, and what was taken for them."""
     own = access.classes or opened.classes
-    if own is not None or opened.outputs in (None, len(classes)):
+    if own is not None or opened.outputs is None:
         return own, ()
-    columns = imagenet_columns(classes) if opened.outputs == IMAGENET_CLASSES else None
+    if opened.outputs == len(classes):
+        columns = choose_columns(opened.outputs, classes, None, origin=opened.oracle.name)
+    else:
+        columns = imagenet_columns(classes) if opened.outputs == IMAGENET_CLASSES else None
     if columns is None:
         return None, ()
     names = [f"ImageNet's number {number}" for number in range(IMAGENET_CLASSES)]
