@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.weight_files import WeightsFile, is_average, likelihood, some_names
-from pgn_studio.core.weight_names import described, layers, like_head, prefixes, takes, unwrapped_names
+from pgn_studio.core.weight_names import around, described, layers, like_head, prefixes, unwrapped_names
 from pgn_studio.core.weight_values import check_values
 
 _TEACHER = re.compile(r"teacher|momentum|target|_k$", re.IGNORECASE)
@@ -104,6 +104,11 @@ class _Target:
         start = f"{self.head}."
         keys = [key for key in self.expected if self.head and key.startswith(start)]
         return {key.removeprefix(start): self.expected[key].shape for key in keys}
+
+    @property
+    def features(self) -> int:
+        """That the last layer takes."""
+        return next(iter(self.head_shapes.get("weight", torch.Size())[1:2]), 0)
 
     def is_head(self, key: str) -> bool:
         return bool(self.head) and key.startswith(f"{self.head}.")
@@ -244,19 +249,24 @@ class _Fitting:
         return top not in self.target.roots and root not in computing and _BOOKKEEPING.search(top) is not None
 
     def _outside_problem(self) -> _Problem | None:
-        """A layer beside the network that takes its outputs, or what its last layer is to take."""
-        beside = {path: self.outside.get(f"{path}.weight") for path in layers(self.outside)}
+        """Layers beside the network that change its answers: before it, behind it, or before its last layer."""
+        if self.target.ignore_head:
+            return None
+        apart = self.others or ("\0",)
+        beside = {name: value for name, value in self.outside.items() if not name.startswith(apart)}
         if self.head_from and not self.head_from.startswith(self.attempt.prefix):
-            used = [path for path in beside if not path.startswith(self.others or ("\0",))]
+            used = sorted(layers(beside))
         else:
-            rows = self.attempt.outputs
-            used = [path for path, weight in beside.items() if takes(weight, rows)]
-        if not used or self.target.ignore_head:
+            parent = self.attempt.prefix[:-1].rpartition(".")[0]
+            named = {name.removeprefix(f"{parent}."): value for name, value in beside.items()}
+            used = around(named, self.attempt.outputs, self.target.features)
+        if not used:
             return None
         return _Problem(
-            f"does not fit this architecture: beside its network ({self.attempt.prefix}…) there are layers"
-            f" that work on what it gives: {some_names(used)}.",
-            "Export the whole as a program (torch.export.save), or save the network that it ends in.",
+            f"holds layers around the network ({self.attempt.prefix}…) that change its answers:"
+            f" {some_names(used)}.",
+            "Export the whole model as a program instead (torch.export.save), or save the network that it"
+            " ends in.",
         )
 
     def _shapes_problem(self) -> _Problem | None:

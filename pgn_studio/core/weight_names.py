@@ -15,6 +15,15 @@ from pgn_studio.core.weight_files import some_names
 _WRAPPING = re.compile(r"(?:^|(?<=\.))(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _CONSTANTS = ("mean", "std", "mu", "sigma", "pos_weight")  # (1, 3, 1, 1), often
 _VALUES_SHOWN = 3
+_COLORS = 3
+_MATRICES = ("weight", "weight_v", "original1")  # the latter two under weight normalization
+_FACTORS = re.compile(r"(?:^|_)(?:bias|scale|gain|gamma|beta|offset|shift|temperature)s?$", re.IGNORECASE)
+# Layers that serve training, measuring, or another network than the one that answers.
+_OF_TRAINING = re.compile(
+    r"crit|loss|metric|accuracy|confmat|class_?weight|pos_weight|optim|teacher|momentum|queue|center|margin"
+    r"|projector|projection_head|proj_head|discrim|(?:^|[._])(?:aux|auxiliary|acc|ema|swa)(?:[._\d]|$)",
+    re.IGNORECASE,
+)
 
 
 def unwrapped_names(state: Mapping[str, Tensor], expected: Iterable[str]) -> dict[str, str]:
@@ -49,8 +58,24 @@ def layers(tensors: Mapping[str, Tensor]) -> set[str]:
     return found
 
 
-def takes(weight: Tensor | None, inputs: int) -> bool:
-    return weight is not None and weight.ndim == 2 and weight.shape[1] == inputs
+def around(tensors: Mapping[str, Tensor], outputs: int, features: int) -> list[str]:
+    """Layers beside a network whose sizes are those of images, of its outputs, or of its features."""
+    found = [
+        name.rpartition(".")[0] or name
+        for name, value in tensors.items()
+        if value.is_floating_point() and not _OF_TRAINING.search(name)
+        if _joins(name, value, outputs, features)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _joins(name: str, value: Tensor, outputs: int, features: int) -> bool:
+    leaf, ends = name.rpartition(".")[2], (outputs, features)
+    if leaf in _MATRICES and value.ndim >= 2:
+        return value.shape[1] in (_COLORS, *ends) or value.shape[0] in (_COLORS, outputs)
+    if leaf == "running_mean":
+        return value.numel() in (_COLORS, *ends)
+    return value.ndim > 0 and value.numel() in ends and _FACTORS.search(leaf) is not None
 
 
 def like_head(tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> list[str]:

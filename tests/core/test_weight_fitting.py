@@ -211,3 +211,54 @@ def test_weights_that_are_no_plain_floats_are_refused(
 def test_weights_of_another_precision_load(network: nn.Module, state: State, dtype: torch.dtype) -> None:
     converted = {name: value.to(dtype) for name, value in state.items()}
     load_weights(network, WeightsFile("net.pth", {"": converted}))
+
+
+def _around(network: nn.Module, stray: State) -> None:
+    """Three classes, 1,024 features."""
+    load_weights(network, WeightsFile("net.pth", {"": behind("net.", network.state_dict()) | stray}))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("pre.weight", (3, 3, 1, 1)),
+        ("pre.weight", (3, 1, 1, 1)),
+        ("aug.color.weight", (3, 3)),
+        ("denoiser.0.weight", (16, 3, 3, 3)),
+        ("bn.running_mean", (3,)),
+        ("bn.running_mean", (1024,)),
+        ("class_bias", (3,)),
+        ("scale", (1024,)),
+        ("scale", (1, 1024)),
+        ("out.weight", (3, 7)),
+        ("out.weight", (5, 3)),
+        ("out.parametrizations.weight.original1", (5, 3)),
+    ],
+)
+def test_layers_around_the_network_are_refused_by_name(
+    network: nn.Module, name: str, shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(WrongArchitectureError, match=name.partition(".")[0]) as caught:
+        _around(network, {name: torch.zeros(shape)})
+    assert "program" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("criterion.weight", (3,)),
+        ("ce.weight", (3,)),
+        ("loss.centers", (3, 1024)),
+        ("loss_fn.proxies.weight", (3, 1024)),
+        ("projector.0.weight", (128, 1024)),
+        ("train_acc.tp", (3,)),
+        ("val_metrics.confmat", (3, 3)),
+        ("teacher.conv1.weight", (16, 3, 3, 3)),
+        ("aux.fc.weight", (3, 64)),
+        ("logit_scale", ()),
+        ("normalize.mean", (1, 3, 1, 1)),
+        ("queue", (3, 128)),
+    ],
+)
+def test_what_serves_training_is_left_out(network: nn.Module, name: str, shape: tuple[int, ...]) -> None:
+    _around(network, {name: torch.zeros(shape)})
