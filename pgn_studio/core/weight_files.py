@@ -37,7 +37,11 @@ _WRAPPERS = (
 )
 _ARCH_NAMES = ("arch", "architecture", "model_name", "model", "net")
 _DEEPEST = 3
-_EMA = re.compile(r"(?:^|[^a-z])ema|averag|(?:^|[^a-z])swa(?:[^a-z]|$)", re.IGNORECASE)
+_EMA = re.compile(
+    r"(?<![A-Za-z])ema(?![a-z])|(?<![A-Z])E(?:MA|ma)(?![a-z])|[Aa]verag|(?<![A-Za-z])(?:swa|SWA)(?![a-z])"
+)
+# Lightning's callback: its average lacks the batch statistics that `state_dict` is given in the end.
+_UNFINISHED = re.compile(r"StochasticWeightAveraging|average_model_state")
 _CONVERSION = (
     "import torch as t; d = lambda x: x.state_dict() if hasattr(x, 'state_dict') else x;"
     " k = lambda m: {{n: w.detach().clone() for n, w in m.items() if t.is_tensor(w)}};"
@@ -84,7 +88,11 @@ def read_weights(path: Path) -> WeightsFile:
 
 def is_average(place: str) -> bool:
     """Whether weights that lie there are a running average of those that were trained."""
-    return _EMA.search(place) is not None
+    return _EMA.search(place) is not None and not is_unfinished_average(place)
+
+
+def is_unfinished_average(place: str) -> bool:
+    return _UNFINISHED.search(place) is not None
 
 
 def likelihood(place: str) -> tuple[bool, int]:

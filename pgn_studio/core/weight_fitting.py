@@ -16,11 +16,18 @@ import torch
 from torch import Tensor, nn
 
 from pgn_studio.core.errors import ClassifierError
-from pgn_studio.core.weight_files import WeightsFile, is_average, likelihood, some_names
+from pgn_studio.core.weight_files import (
+    WeightsFile,
+    is_average,
+    is_unfinished_average,
+    likelihood,
+    some_names,
+)
 from pgn_studio.core.weight_names import around, described, layers, like_head, prefixes, unwrapped_names
 from pgn_studio.core.weight_values import check_values
 
-_TEACHER = re.compile(r"teacher|momentum|target|_k$", re.IGNORECASE)
+_TEACHER = re.compile(r"teacher|momentum|_k$", re.IGNORECASE)
+_ONLINE = re.compile(r"(?:^|[._])online", re.IGNORECASE)  # beside a target network, which follows it
 _AUXILIARY = ("aux1", "aux2", "AuxLogits")  # heads of GoogLeNet and Inception that serve training alone
 _DERIVED = ("attn_mask", "relative_coords_table", "total_ops", "total_params")  # computed from the rest
 _BOOKKEEPING = re.compile(
@@ -249,7 +256,7 @@ class _Fitting:
         return top not in self.target.roots and root not in computing and _BOOKKEEPING.search(top) is not None
 
     def _outside_problem(self) -> _Problem | None:
-        """Layers beside the network that change its answers: before it, behind it, or before its last layer."""
+        """Layers beside the network that change its answers: before it, or behind its features or outputs."""
         if self.target.ignore_head:
             return None
         apart = self.others or ("\0",)
@@ -323,10 +330,11 @@ def _choose(fitting: list[_Attempt], name: str) -> _Attempt:
     return first
 
 
-def _rank(attempt: _Attempt) -> tuple[bool, bool, int, bool]:
+def _rank(attempt: _Attempt) -> tuple[bool, bool, bool, bool, int, bool]:
     average = is_average(attempt.place) or is_average(attempt.prefix)
     teacher = _TEACHER.search(attempt.where) is not None
-    return not average, teacher, likelihood(attempt.place)[1], attempt.prefix != ""
+    unfinished, online = is_unfinished_average(attempt.place), _ONLINE.search(attempt.where) is not None
+    return not average, unfinished, teacher, not online, likelihood(attempt.place)[1], attempt.prefix != ""
 
 
 def _same(one: _Attempt, other: _Attempt) -> bool:

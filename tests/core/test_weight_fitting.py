@@ -262,3 +262,35 @@ def test_layers_around_the_network_are_refused_by_name(
 )
 def test_what_serves_training_is_left_out(network: nn.Module, name: str, shape: tuple[int, ...]) -> None:
     _around(network, {name: torch.zeros(shape)})
+
+
+def _used(network: nn.Module, state: State, *places: str) -> str:
+    """Which of the places is used: the first holds what the network has, the others other numbers."""
+    others = {name: value + 1 if _floats(value) else value for name, value in state.items()}
+    file = WeightsFile("net.pth", {place: others for place in places[1:]} | {places[0]: state})
+    fitted = fit_weights(network, file)
+    assert torch.equal(fitted.tensors["conv1.0.weight"], state["conv1.0.weight"])
+    return " ".join(fitted.notices)
+
+
+@pytest.mark.parametrize("name", ["ema", "model_ema", "ema_model", "EMAModel", "netEMA", "swa_model", "averaged"])
+def test_averages_are_preferred(network: nn.Module, state: State, name: str) -> None:
+    assert name in _used(network, state, name, "model")
+
+
+@pytest.mark.parametrize(
+    "name", ["email_net", "schema_net", "callbacks.StochasticWeightAveraging.average_model_state"]
+)
+def test_what_is_no_average_or_no_finished_one_is_not_preferred(
+    network: nn.Module, state: State, name: str
+) -> None:
+    _used(network, state, "state_dict", name)
+
+
+def test_a_target_network_is_neither_a_teacher_nor_the_one_that_is_meant(
+    network: nn.Module, state: State
+) -> None:
+    _used(network, state, "online_net", "target_net")
+    for other in ("shadow_model", "source_net"):
+        with pytest.raises(ClassifierError, match="several networks"):
+            _used(network, state, "target_net", other)
