@@ -13,6 +13,12 @@ from pgn_studio.core.weight_files import some_names
 
 # What DataParallel, torch.compile, FSDP and checkpointing put into names, at any depth.
 _WRAPPING = re.compile(r"(?:^|(?<=\.))(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+# As torchvision renames what its older versions wrote; its published DenseNets have these names.
+_RENAMED = (
+    (re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\."), r"\1\2."),
+    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),
+    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
+)
 _CONSTANTS = ("mean", "std", "mu", "sigma", "pos_weight")  # (1, 3, 1, 1), often
 _VALUES_SHOWN = 3
 _COLORS = 3
@@ -30,8 +36,14 @@ def unwrapped_names(state: Mapping[str, Tensor], expected: Iterable[str]) -> dic
     """The file's keys by their names without wrappers'; as they are where two would become one."""
     if any(_WRAPPING.search(key) for key in expected):
         return {key: key for key in state}
-    names = {_WRAPPING.sub("", key): key for key in state}
+    names = {_as_today(_WRAPPING.sub("", key)): key for key in state}
     return names if len(names) == len(state) else {key: key for key in state}
+
+
+def _as_today(name: str) -> str:
+    for old, new in _RENAMED:
+        name = old.sub(new, name)
+    return name
 
 
 def prefixes(names: Iterable[str], needed: Collection[str]) -> Counter[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -267,13 +268,13 @@ def test_what_serves_training_is_left_out(network: nn.Module, name: str, shape: 
 def _used(network: nn.Module, state: State, *places: str) -> str:
     """Which of the places is used: the first holds what the network has, the others other numbers."""
     others = {name: value + 1 if _floats(value) else value for name, value in state.items()}
-    file = WeightsFile("net.pth", {place: others for place in places[1:]} | {places[0]: state})
+    file = WeightsFile("net.pth", dict.fromkeys(places[1:], others) | {places[0]: state})
     fitted = fit_weights(network, file)
     assert torch.equal(fitted.tensors["conv1.0.weight"], state["conv1.0.weight"])
     return " ".join(fitted.notices)
 
 
-@pytest.mark.parametrize("name", ["ema", "model_ema", "ema_model", "EMAModel", "netEMA", "swa_model", "averaged"])
+@pytest.mark.parametrize("name", ["ema", "model_ema", "EMAModel", "netEMA", "swa_model", "averaged"])
 def test_averages_are_preferred(network: nn.Module, state: State, name: str) -> None:
     assert name in _used(network, state, name, "model")
 
@@ -294,3 +295,21 @@ def test_a_target_network_is_neither_a_teacher_nor_the_one_that_is_meant(
     for other in ("shadow_model", "source_net"):
         with pytest.raises(ClassifierError, match="several networks"):
             _used(network, state, "target_net", other)
+
+
+@pytest.mark.parametrize(
+    ("network", "pattern", "old"),
+    [
+        (torchvision.models.densenet121, r"(layer\d+\.(?:norm|conv))([12])\.", r"\1.\2."),
+        (torchvision.models.vit_b_32, r"mlp\.0\.", "mlp.linear_1."),
+    ],
+)
+def test_torchvisions_old_names_are_known(network: Any, pattern: str, old: str) -> None:
+    with torch.device("meta"):
+        net = network(num_classes=3)
+    state = {re.sub(pattern, old, name): value for name, value in net.state_dict().items()}
+    state = {name.replace("mlp.3.", "mlp.linear_2."): value for name, value in state.items()}
+    assert state.keys() != net.state_dict().keys()
+    zeros = {name: torch.zeros(value.shape, dtype=value.dtype) for name, value in state.items()}
+    fitted = fit_weights(net, WeightsFile("net.pth", {"": behind("module.", zeros)}))
+    assert fitted.tensors.keys() == net.state_dict().keys()

@@ -24,6 +24,7 @@ _FAMILIES: tuple[tuple[str, str], ...] = (
         " timm:res2net50_26w_4s",
     ),
     ("features.denseblock1.denselayer1.conv1.weight", "densenet121 densenet169 densenet201 densenet161"),
+    ("features.denseblock1.denselayer1.conv.1.weight", "densenet121 densenet169 densenet201 densenet161"),
     (
         "features.0.weight",
         "vgg16 vgg11 vgg13 vgg19 vgg16_bn vgg11_bn vgg13_bn vgg19_bn alexnet squeezenet1_1",
