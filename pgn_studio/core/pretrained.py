@@ -45,6 +45,8 @@ _OFFLINE_HINT = (
     "Without a network: download the weights file elsewhere and pass it"
     " (--encoder-weights FILE for an encoder, --weights FILE for a classifier)."
 )
+_BLOCK_PARTS = 3  # _blocks, number, layer, and then the tensor
+_LITE_STEM = "_conv_stem.weight"
 _NO_STAGE_HINT = "Use an EfficientNet-Lite or a ResNet, or --no-last-stage."
 
 
@@ -138,7 +140,7 @@ def weights_for(name: str, weights: WeightsFile) -> WeightsFile:
     if lite is None:
         return weights
     states = {
-        place: _lite_to_timm(state, lite) if "_conv_stem.weight" in state else state
+        place: _lite_to_timm(state, lite) if any(key.endswith(_LITE_STEM) for key in state) else state
         for place, state in weights.states.items()
     }
     return replace(weights, states=states)
@@ -202,23 +204,28 @@ def _package_file(lite: Lite, name: str) -> Path:
 
 
 def _lite_to_timm(state: Mapping[str, Tensor], lite: Lite) -> dict[str, Tensor]:
-    """Rename the package's keys (_blocks.N._expand_conv …) to timm's (blocks.S.I.conv_pw …)."""
-    stages = [(stage, block) for stage, depth in enumerate(lite.stage_depths) for block in range(depth)]
+    """Rename the package's keys (_blocks.N._expand_conv …) to timm's (blocks.S.I.conv_pw …).
+
+    They may lie behind a prefix. What is none of this network's keeps its name.
+    """
+    stages = [f"{stage}.{block}" for stage, depth in enumerate(lite.stage_depths) for block in range(depth)]
+    places = {str(number): place for number, place in enumerate(stages)}
     outer = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
     outer["_fc"] = "classifier"
     first = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
     later = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2"}
     later |= {"_project_conv": "conv_pwl", "_bn2": "bn3"}
-    renamed: dict[str, Tensor] = {}
-    for key, tensor in state.items():
-        parts = key.split(".")
-        if parts[0] == "_blocks":
-            number = int(parts[1])
-            layer = (later if number else first)[parts[2]]
-            renamed[".".join(["blocks", *map(str, stages[number]), layer, *parts[3:]])] = tensor
-        else:
-            renamed[".".join([outer[parts[0]], *parts[1:]])] = tensor
-    return renamed
+    prefix = next(key.removesuffix(_LITE_STEM) for key in state if key.endswith(_LITE_STEM))
+
+    def renamed(key: str) -> str:
+        parts = key.removeprefix(prefix).split(".")
+        if parts[0] in outer:
+            return ".".join([f"{prefix}{outer[parts[0]]}", *parts[1:]])
+        place = places.get(parts[1]) if parts[0] == "_blocks" and len(parts) > _BLOCK_PARTS else None
+        layer = None if place is None else (first if place == stages[0] else later).get(parts[2])
+        return key if layer is None else ".".join([f"{prefix}blocks.{place}.{layer}", *parts[3:]])
+
+    return {renamed(key): tensor for key, tensor in state.items()}
 
 
 class _TimmFeatures(nn.Module):

@@ -7,13 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 import torchvision
+from torch import Tensor
 
 from pgn_studio.core import pretrained
+from pgn_studio.core.architectures import create_network
 from pgn_studio.core.errors import ClassifierError, ConfigError, WeightsError
 from pgn_studio.core.files import sha256_of_file
-from pgn_studio.core.pretrained import find_architecture, imagenet_backbone, imagenet_weights
+from pgn_studio.core.pretrained import (
+    find_architecture,
+    imagenet_backbone,
+    imagenet_weights,
+    weights_for,
+)
+from pgn_studio.core.weight_files import WeightsFile
+from pgn_studio.core.weight_fitting import load_weights
 
 
 @pytest.fixture
@@ -197,3 +207,48 @@ def _unreachable(*_args: Any, **_more: Any) -> None:
 
 def _plain_resnet18(name: str) -> pretrained.Architecture:
     return pretrained.Architecture(name, "torchvision", name, (0.5,) * 3, (0.5,) * 3, 224)
+
+
+def _published(name: str = "tf_efficientnet_lite0") -> dict[str, Tensor]:
+    """A Lite's state under the names that its package uses."""
+    net = timm.create_model(name, num_classes=3)
+    outer = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1"}
+    outer["classifier"] = "_fc"
+    first = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
+    later = {"conv_pw": "_expand_conv", "bn1": "_bn0", "conv_dw": "_depthwise_conv", "bn2": "_bn1"}
+    later |= {"conv_pwl": "_project_conv", "bn3": "_bn2"}
+    numbers = {
+        (str(stage), str(block)): number
+        for number, (stage, block) in enumerate(
+            (stage, block) for stage, blocks in enumerate(net.blocks) for block in range(len(blocks))
+        )
+    }
+    state = {}
+    for key, value in net.state_dict().items():
+        parts = key.split(".")
+        if parts[0] == "blocks":
+            number = numbers[parts[1], parts[2]]
+            parts = ["_blocks", str(number), (later if number else first)[parts[3]], *parts[4:]]
+        else:
+            parts[0] = outer[parts[0]]
+        state[".".join(parts)] = value
+    return state
+
+
+def _as_lite0(state: dict[str, Tensor]) -> tuple[str, ...]:
+    network = create_network("efficientnet-lite0", 3)
+    return load_weights(network, weights_for("efficientnet-lite0", WeightsFile("lite.pth", {"": state})))
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model.", "module.model."])
+def test_a_lites_published_names_are_known_behind_a_prefix(prefix: str) -> None:
+    _as_lite0({prefix + key: value for key, value in _published().items()})
+
+
+def test_what_is_no_lite0_does_not_fit() -> None:
+    state = _published()
+    for extra in ("_blocks.1._se_reduce.weight", "_blocks.99._bn1.weight", "_blocks.x", "_aux.w", "_blocks"):
+        with pytest.raises(ClassifierError, match="does not fit"):
+            _as_lite0({**state, extra: torch.zeros(4, 4)})
+    with pytest.raises(ClassifierError, match="does not fit"):
+        _as_lite0(_published("tf_efficientnet_lite2"))
