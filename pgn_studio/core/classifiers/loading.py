@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from pgn_studio.core.architectures import architectures_called, fixed_size, suitable_size
+from pgn_studio.core.class_names import composed
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.onnx import onnx_image_size
 from pgn_studio.core.classifiers.blackbox.opening import open_black_box
@@ -230,10 +231,18 @@ def _with_weights(
     plan = network_plan(arch, len(classes), image_size=size)
     outputs = fit_weights(plan, weights, any_outputs=True).outputs
     check_image_size(arch, size)
-    columns = choose_columns(outputs, classes, wishes.names, origin=weights.name)
+    columns = _columns(outputs, classes, wishes.names, origin=weights.name)
     net, notices = fitted_network(arch, len(classes), weights, image_size=size, columns=columns)
     chosen = () if columns is None else (columns.notice,)
     return Classifier(net, wishes.info(net, arch, classes, path, (*said, *notices, *chosen)))
+
+
+def _columns(
+    outputs: int, classes: Sequence[str], names: Sequence[str] | None, *, origin: str
+) -> Columns | None:
+    """`choose_columns`; disks and programs spell one name in several Unicode forms."""
+    alike = None if names is None else [composed(name) for name in names]
+    return choose_columns(outputs, [composed(name) for name in classes], alike, origin=origin)
 
 
 def _example(weights: WeightsFile) -> str:
@@ -275,7 +284,7 @@ def _probed(
     """The program as a network of the `classes`, and which of its outputs these are."""
     if names is not None:
         net = network_of(program, len(names), image_size, name=name)
-        columns = choose_columns(len(names), classes, names, origin=name)
+        columns = _columns(len(names), classes, names, origin=name)
     else:
         net, columns = _with_own_outputs(program, classes, image_size, name=name)
     net.columns = None if columns is None else columns.indices

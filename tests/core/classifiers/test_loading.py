@@ -4,6 +4,7 @@ import importlib
 import json
 import pickle
 import sys
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -425,3 +426,14 @@ def test_a_saved_network_is_held_to_the_sizes_that_it_takes(tmp_path: Path) -> N
 def test_what_no_library_knows_says_itself_what_it_takes() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
     check_suits(Classifier(net, ClassifierInfo("mine", ("a", "b"), (0.5,) * 3, (0.5,) * 3, 8)), ("a", "b"), 9)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_are_found_in_either_unicode_form(form: str, tmp_path: Path) -> None:
+    torch.save(torchvision.models.shufflenet_v2_x0_5(num_classes=2).state_dict(), tmp_path / "net.pth")
+    other = "NFC" if form == "NFD" else "NFD"
+    names = [unicodedata.normalize(form, name) for name in ("bébé", "âne")]  # type: ignore[arg-type]
+    classes = [unicodedata.normalize(other, name) for name in ("âne", "bébé")]  # type: ignore[arg-type]
+    access = Access(classes=tuple(names))
+    found = load_classifier(tmp_path / "net.pth", arch=ARCH, classes=classes, image_size=32, access=access)
+    assert found.info.classes == tuple(classes)
