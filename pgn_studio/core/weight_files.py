@@ -22,7 +22,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pgn_studio.core.errors import ClassifierError
-from pgn_studio.core.unpickling import attributes, load_inert, plain_items, tensors_of_module
+from pgn_studio.core.unpickling import (
+    SuspiciousPickle,
+    attributes,
+    load_inert,
+    pickle_protocol,
+    plain_items,
+    tensors_of_module,
+)
 
 _MOST_UNPACKED, _SMALL_ARCHIVE = 4, 4 * 2**20  # torch stores weights as they are, and packs only code
 _DAMAGED_ARCHIVE = (
@@ -37,11 +44,25 @@ _WRAPPERS = (
 )
 _ARCH_NAMES = ("arch", "architecture", "model_name", "model", "net")
 _DEEPEST = 3
+_PROTOCOL = 2
 _EMA = re.compile(
     r"(?<![A-Za-z])ema(?![a-z])|(?<![A-Z])E(?:MA|ma)(?![a-z])|[Aa]verag|(?<![A-Za-z])(?:swa|SWA)(?![a-z])"
 )
 # Lightning's callback: its average lacks the batch statistics that `state_dict` is given in the end.
 _UNFINISHED = re.compile(r"StochasticWeightAveraging|average_model_state")
+_START = 64  # bytes that tell formats apart
+_PICKLES = (b"\x80", b"PK")  # pickles of protocol 2 and later, which torch.save writes, and its archives
+_UNPACK = "Unpack it, and give the file in it."
+_AGAIN = "Download the file itself."
+_OTHER_FORMATS = (  # in lower case
+    (b"version https://git-lfs", "a pointer of Git LFS", "Fetch the file itself: git lfs pull."),
+    (b"<", "a web page", _AGAIN),
+    (b"\x1f\x8b", "compressed (gzip)", _UNPACK),
+    (b"bzh", "compressed (bzip2)", _UNPACK),
+    (b"\xfd7zxz", "compressed (xz)", _UNPACK),
+    (b"7z\xbc\xaf", "compressed (7z)", _UNPACK),
+    (b"\x89hdf", "an HDF5 file (Keras)", "Export the network to ONNX, and give that."),
+)
 _CONVERSION = (
     "import torch as t; d = lambda x: x.state_dict() if hasattr(x, 'state_dict') else x;"
     " k = lambda m: {{n: w.detach().clone() for n, w in m.items() if t.is_tensor(w)}};"
@@ -70,7 +91,8 @@ def read_weights(path: Path) -> WeightsFile:
     """
     if not path.is_file():
         raise ClassifierError(f"There is no weights file {path}.", hint="Check the path.")
-    if path.suffix == ".safetensors":
+    _refuse_other_formats(path)
+    if is_safetensors(path):
         return WeightsFile(path.name, {"": _read_safetensors(path)})
     content = _read_pickle(path)
     states = dict(sorted(_states(content, set()), key=lambda item: likelihood(item[0])))
@@ -129,6 +151,34 @@ def _recorded_arch(content: Any) -> str | None:
     return None
 
 
+def is_safetensors(path: Path) -> bool:
+    """By its first bytes, whatever it is called; what is called so and is no pickle may be damaged."""
+    start = _start(path)
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size:
+        return True
+    return path.suffix.lower() == ".safetensors" and not start.startswith(_PICKLES)
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_START)
+    except OSError as error:
+        raise ClassifierError(f"{path} cannot be read ({error}).", hint="Check the path.") from error
+
+
+def _refuse_other_formats(path: Path) -> None:
+    start = _start(path)
+    for beginning, what, hint in _OTHER_FORMATS:
+        if start.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith(beginning):
+            raise ClassifierError(f"{path.name} is no weights file, but {what}.", hint=hint)
+    if start and not start.startswith(_PICKLES) and not is_safetensors(path) and not is_archive(path):
+        raise ClassifierError(
+            f"{path.name} is no weights file: it is neither a pickle nor safetensors.",
+            hint="Expected a .safetensors file or a state dict saved with torch.save.",
+        )
+
+
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     with reading_safetensors(path):
         return load_file(path)
@@ -183,6 +233,14 @@ def _read_pickle(path: Path) -> Any:
     try:
         return load_inert(path)
     except pickle.UnpicklingError as error:
+        protocol = pickle_protocol(path)
+        if protocol > _PROTOCOL and not isinstance(error, SuspiciousPickle):
+            raise ClassifierError(
+                f"{path.name} is a pickle of protocol {protocol}; only torch.save's default, {_PROTOCOL}, is"
+                " read.",
+                hint=f"Save it again without pickle_protocol. {_conversion(path)}",
+                details=str(error),
+            ) from error
         raise ClassifierError(
             f"{path.name} is a pickle that holds more than weights; loading it could run code, so it"
             " is refused.",

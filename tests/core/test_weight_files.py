@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import collections
 import datetime
+import gzip
 import os
+import pdb
 import random
 import subprocess
 import sys
+import tempfile
+import timeit
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from safetensors.torch import save_file
 from torch import nn
 
 from pgn_studio.core.errors import ClassifierError
@@ -95,3 +102,75 @@ def test_the_offered_conversion_works(tmp_path: Path, kind: str) -> None:
     weights = read_weights(tmp_path / "it's mine-weights.pth")
     (state,) = weights.states.values()
     assert torch.equal(state["fc.weight"], net.fc.weight)
+
+
+class Names:
+    """Names a function where it is pickled, with arguments for it."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.call
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(open, subprocess.getoutput, pdb.run, timeit.timeit, asyncio.run, urllib.request.urlretrieve),
+        *(tempfile.mktemp, np.save, np.load, torch.load, torch.save, torch.hub.load),
+    ],
+    ids=lambda function: f"{function.__module__}.{function.__name__}",
+)
+def test_what_runs_code_is_refused_by_its_name(tmp_path: Path, function: Any, protocol: int) -> None:
+    content = {**nn.Linear(3, 2).state_dict(), "x": Names(function, str(tmp_path / "mark"))}
+    torch.save(content, tmp_path / "net.pth", pickle_protocol=protocol)
+    with pytest.raises(ClassifierError, match="could run code"):
+        read_weights(tmp_path / "net.pth")
+    assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_a_later_pickle_protocol_is_called_so(tmp_path: Path, protocol: int, legacy: bool) -> None:
+    path = tmp_path / "net.pth"
+    state = nn.Linear(3, 2).state_dict()
+    torch.save(state, path, pickle_protocol=protocol, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(ClassifierError, match=f"protocol {protocol}") as caught:
+        read_weights(path)
+    assert "could run code" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors", "net.SAFETENSORS"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"\n<html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        (gzip.compress(b"weights"), "gzip"),
+    ],
+)
+def test_what_is_no_weights_file_is_called_what_it_is(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ClassifierError, match=said):
+        read_weights(tmp_path / name)
+
+
+def test_text_is_no_pickle(tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_text("Not found")
+    with pytest.raises(ClassifierError, match="neither") as caught:
+        read_weights(tmp_path / "net.pth")
+    assert "could run code" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["net.SAFETENSORS", "net.bin", "net.pth", "net.safetensors"])
+def test_formats_are_told_by_content(tmp_path: Path, name: str) -> None:
+    state = nn.Linear(3, 2).state_dict()
+    save_file(state, tmp_path / name)
+    assert torch.equal(read_weights(tmp_path / name).states[""]["weight"], state["weight"])
+    torch.save(state, tmp_path / name)
+    assert torch.equal(read_weights(tmp_path / name).states[""]["weight"], state["weight"])
