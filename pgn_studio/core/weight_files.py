@@ -174,7 +174,7 @@ def _refuse_other_formats(path: Path) -> None:
             raise ClassifierError(f"{path.name} is no weights file, but {what}.", hint=hint)
     if start and not start.startswith(_PICKLES) and not is_safetensors(path) and not is_archive(path):
         raise ClassifierError(
-            f"{path.name} is no weights file: it is neither a pickle nor safetensors.",
+            f"{path.name} is no readable weights file: it is neither a pickle nor safetensors.",
             hint="Expected a .safetensors file or a state dict saved with torch.save.",
         )
 
