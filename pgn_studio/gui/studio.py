@@ -27,7 +27,7 @@ from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.inspection.page import InspectionPage
 from pgn_studio.gui.opening import Kind, kind_of
 from pgn_studio.gui.state import SessionState
-from pgn_studio.gui.training.continuation import Continuation
+from pgn_studio.gui.training.continuation import Continuation, last_gamma
 from pgn_studio.gui.training.curves_export import CurvesExport
 from pgn_studio.gui.training.session import RunState, TrainingSession
 from pgn_studio.gui.training.shown_run import ShownRun
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 CLASSIFIER_FILES = "Classifiers (*.safetensors *.pth *.pt2 *.pt *.onnx);;All files (*)"
 PGN_FILES = "PGNs (*.safetensors);;All files (*)"
+STILL_LOADING = "Still loading."
 
 
 class Studio(QObject):
@@ -205,7 +206,7 @@ class Studio(QObject):
     @Slot()
     def start(self) -> None:
         """A new run with what is loaded and set."""
-        problem = self.workspace.problem()
+        problem = STILL_LOADING if self.workspace.loading else self.workspace.problem()
         dataset, classifier = self.workspace.dataset, self.workspace.classifier
         if self.session.active or dataset is None or classifier is None or problem:
             self.message.emit(problem)
@@ -324,7 +325,8 @@ class Studio(QObject):
             self.shown.show_run(opened.run_folder, opened.status, self.workspace.subject)
         else:
             self.shown.show_pgn(opened.path, opened.pgn.info.name, self.workspace.subject)
-        settings = opened.settings or opened.pgn.info.settings
+        settings = {**(opened.settings or opened.pgn.info.settings)}
+        settings["gamma"] = last_gamma(opened.history, settings["gamma"])  # with which it goes on
         self.borrowed.bring(settings, dataset=opened.data_settings.dataset, name=self.shown.now.name)
         self._show(opened)
         (self.training_shown if opened.holder else self.inspect_shown).emit()
@@ -374,7 +376,7 @@ class Studio(QObject):
     @Slot()
     def refresh(self) -> None:
         """Buttons follow what is loaded and what runs."""
-        reason = "Still loading." if self.workspace.busy else self.workspace.problem()
+        reason = STILL_LOADING if self.workspace.loading else self.workspace.problem()
         state: RunState = self.session.state
         subject = self.workspace.subject
         self.setup.show_state(

@@ -24,13 +24,19 @@ class TaskQueue(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._waiting: deque[tuple[str, Callable[[Progress], Any], Callable[[Any], None]]] = deque()
+        self._waiting: deque[tuple[str, Callable[[Progress], Any], Callable[[Any], None], bool]] = deque()
         self._operation: Operation | None = None
         self._title = ""
+        self._loads = False
 
     @property
     def busy(self) -> bool:
         return self._operation is not None
+
+    @property
+    def loading(self) -> bool:
+        """Whether what is open is about to be replaced."""
+        return (self.busy and self._loads) or any(loads for *_, loads in self._waiting)
 
     @Slot()
     def cancel(self) -> None:
@@ -39,17 +45,24 @@ class TaskQueue(QObject):
         if self._operation is not None:
             self._operation.cancel()
 
-    def _enqueue(self, title: str, work: Callable[[Progress], Any], done: Callable[[Any], None]) -> None:
-        self._waiting.append((title, work, done))
+    def _enqueue(
+        self,
+        title: str,
+        work: Callable[[Progress], Any],
+        done: Callable[[Any], None],
+        *,
+        loads: bool = True,
+    ) -> None:
+        self._waiting.append((title, work, done, loads))
         self._next()
 
     def _next(self) -> None:
         if self._operation is not None or not self._waiting:
             return
-        self._title, work, done = self._waiting.popleft()
-        self.task_started.emit(self._title)
+        self._title, work, done, self._loads = self._waiting.popleft()
         self._operation = run_in_background(self, work, done, self._fail, on_progress=self._advance)
         self._operation.finished.connect(self._ended)
+        self.task_started.emit(self._title)
 
     def _advance(self, done: int, total: int) -> None:
         self.task_progress.emit(done, total)

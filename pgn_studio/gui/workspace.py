@@ -151,7 +151,7 @@ class Workspace(TaskQueue):
             return
         loaded = _Loaded(self.classifier, self.source, self.dataset, self.data_settings)
         work = partial(_measure_kept, Path(pgn_path), run_folder, loaded, self._measuring())
-        self._enqueue("Measuring the PGN on test", work, self.run_measured.emit)
+        self._enqueue("Measuring the PGN on test", work, self.run_measured.emit, loads=False)
 
     def _measuring(self) -> _Measuring:
         return _Measuring(self.device)
@@ -199,7 +199,7 @@ class Workspace(TaskQueue):
             return
         if self.classifier.queries is None:
             work = partial(_classify, self.classifier, self.dataset, self._measuring())
-            self._enqueue("Measuring clean accuracy", work, self._tell_split)
+            self._enqueue("Measuring clean accuracy", work, self._tell_split, loads=False)
 
     def _tell_split(self, found: ClassifiedSplit) -> None:
         self.accuracy_measured.emit(found.accuracy.value, found.title)

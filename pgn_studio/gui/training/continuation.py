@@ -37,6 +37,7 @@ class Continuation(QObject):
         self._window = window
         self._wanted = ""  # the run that shall go on once it is open
         self.dialog: MoreEpochsDialog | None = None
+        self._asked_for = ""  # the run that the dialog is about
         self.offer = InterruptedOffer(window)
         self.offer.continue_wanted.connect(self._continue_offered)
         self.offer.show_wanted.connect(self._show_offered)
@@ -44,6 +45,7 @@ class Continuation(QObject):
         studio.workspace.run_reopened.connect(self._reopened)
         studio.workspace.failed.connect(self._give_up)
         studio.shown.changed.connect(self._withdraw)
+        studio.shown.changed.connect(self._close_dialog)
 
     # ------------------------------------------------------------------ the run that is open
 
@@ -53,6 +55,9 @@ class Continuation(QObject):
         studio = self._studio
         if studio.session.active or not self._possible() or studio.workspace.problem():
             return
+        if studio.workspace.loading:  # another run, perhaps
+            studio.message.emit("Still loading: continue once it is there.")
+            return
         try:
             done = self._epochs_done()
         except PgnStudioError as error:
@@ -61,10 +66,29 @@ class Continuation(QObject):
         if done is None or self._wished_epochs() > done:
             self.go_on()
             return
-        self.dialog = MoreEpochsDialog(done, self._window)
-        self.dialog.chosen.connect(self.go_on)
-        self.dialog.finished.connect(self.dialog.deleteLater)
+        self.dialog, self._asked_for = MoreEpochsDialog(done, self._window), studio.shown.folder
+        self.dialog.chosen.connect(self._go_on_with_more)
+        self.dialog.finished.connect(self._dialog_closed)
         self.dialog.open()
+
+    @Slot(int)
+    def _go_on_with_more(self, epochs: int) -> None:
+        """What was asked for one run is nothing to do with another."""
+        if self._asked_for == self._studio.shown.folder and not self._studio.workspace.loading:
+            self.go_on(epochs)
+
+    @Slot()
+    def _close_dialog(self) -> None:
+        """It counts the epochs of a run that is shown no longer, or cannot go on now."""
+        same = self._asked_for == self._studio.shown.folder and self._possible()
+        if self.dialog is not None and self.dialog.isVisible() and not same:
+            self.dialog.reject()
+
+    @Slot()
+    def _dialog_closed(self) -> None:
+        dialog, self.dialog = self.dialog, None
+        if dialog is not None:
+            dialog.deleteLater()
 
     @property
     def asks(self) -> bool:
@@ -106,7 +130,7 @@ class Continuation(QObject):
             studio.show_problem("The run cannot be continued", error)
             return
         control = TrainingControl(gamma=settings.gamma, samples=studio.training.samples.choice)
-        gamma = _last_gamma(history, settings.gamma)  # the trainer goes on with it
+        gamma = last_gamma(history, settings.gamma)  # the trainer goes on with it
         self._show_settings({**settings.model_dump(mode="json"), "gamma": gamma})
         studio.begin(TrainingJob(settings, dataset, classifier, control, resume=str(run.path)), history)
 
@@ -172,7 +196,8 @@ class Continuation(QObject):
         studio = self._studio
         studio.training.replay(run.history)
         studio.shown.show_run(run.folder, run.status, studio.workspace.subject)
-        self._show_settings(run.settings.model_dump(mode="json"))
+        gamma = last_gamma(run.history, run.settings.gamma)
+        self._show_settings({**run.settings.model_dump(mode="json"), "gamma": gamma})
         studio.training_shown.emit()
         wanted, self._wanted = self._wanted, ""
         if wanted == run.folder:
@@ -183,7 +208,7 @@ class Continuation(QObject):
         self._wanted = ""
 
 
-def _last_gamma(history: Sequence[dict[str, Any]], first: float) -> float:
+def last_gamma(history: Sequence[dict[str, Any]], first: float) -> float:
     used = (line.get("gamma") for line in reversed(history) if line.get("event") == "StepCompleted")
     return next((gamma for gamma in used if isinstance(gamma, int | float)), first)
 

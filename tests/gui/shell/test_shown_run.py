@@ -165,6 +165,11 @@ def test_the_set_up_shows_the_gamma_with_which_a_run_goes_on(qtbot: QtBot, real:
         press(qtbot, real, "continue_button")
     assert studio.setup.gamma.value == steps.args[0][0].gamma == 7.0
     stop(qtbot, real)
+    for open_it in (studio.open_path, studio.workspace.reopen_run):
+        studio.setup.gamma.user_set(1.0)
+        open_it(Path(studio.shown.folder))
+        qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
+        assert studio.setup.gamma.value == 7.0
 
 
 def test_a_run_that_fails(qtbot: QtBot, real: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,6 +221,33 @@ def test_a_completed_run_asks_how_many_more_epochs_and_trains_them(qtbot: QtBot,
     assert RunFolder.open(Path(folder)).settings.epochs == 3
 
 
+def test_the_question_for_more_epochs_is_about_one_run(
+    qtbot: QtBot, real: MainWindow, tmp_path: Path
+) -> None:
+    studio = studio_of(real)
+    train(qtbot, real)
+    first = Path(studio.shown.folder)
+    train(qtbot, real)
+    second, button = Path(studio.shown.folder), child(real, QPushButton, "continue_button")
+    studio.open_path(first)
+    assert not button.isEnabled()  # another run is being loaded
+    studio.continue_run()
+    assert studio.continuation.dialog is None
+    assert "Still loading" in real.statusBar().currentMessage()
+    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
+    assert studio.shown.folder == str(first)
+
+    press(qtbot, real, "continue_button")
+    assert studio.continuation.dialog is not None
+    studio.open_path(second)  # dropped on the window
+    qtbot.waitUntil(lambda: studio.shown.folder == str(second), timeout=PATIENCE_MS)
+    assert studio.continuation.dialog is None
+    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
+    assert button.isEnabled()
+    assert not studio.session.active
+    assert RunFolder.open(second).settings.epochs == 2
+
+
 def test_more_epochs_in_the_set_up_need_no_question(qtbot: QtBot, real: MainWindow) -> None:
     studio = studio_of(real)
     train(qtbot, real)
