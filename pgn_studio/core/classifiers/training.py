@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from pgn_studio.core.classifiers.small_cnn import SMALL
 from pgn_studio.core.config import ClassifierSettings, with_augmentation
 from pgn_studio.core.device import autocast, pick_device, resolve_precision, seed_everything, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
+from pgn_studio.core.files import reason_of, way_out
 from pgn_studio.core.learned_images import packed
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.pretrained import Triple
@@ -95,8 +97,24 @@ def train_classifier(
         "start_weights": origin,
     }
     info = ClassifierInfo(settings.arch, tuple(classes), mean, std, image_size, training=facts)
-    save_classifier(out, net, info)
-    return load_classifier(out)
+    return _saved(out, net, info)
+
+
+class UnsavedClassifierError(ClassifierError):
+    """It is trained, but its file cannot be written; `save` tries it elsewhere."""
+
+    def __init__(self, out: Path, error: OSError, save: Callable[[Path], Classifier]) -> None:
+        told = f"The trained classifier cannot be saved as {out}: {reason_of(error)}."
+        super().__init__(told, hint=way_out(error))
+        self.save = save
+
+
+def _saved(out: Path, net: nn.Module, info: ClassifierInfo) -> Classifier:
+    try:
+        save_classifier(out, net, info)
+        return load_classifier(out)
+    except OSError as error:
+        raise UnsavedClassifierError(out, error, partial(_saved, net=net, info=info)) from error
 
 
 class _Run:

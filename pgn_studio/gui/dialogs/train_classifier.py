@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from datetime import datetime
@@ -24,17 +25,20 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.config import ClassifierSettings, DataSettings
-from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.gui.dialogs.error import show_error
+from pgn_studio.gui.dialogs.saving_place import ReplaceQuestion, UnsavedQuestion, place_for
 from pgn_studio.gui.operations import Operation, run_in_background
 from pgn_studio.gui.widgets.settings_form import SettingsForm
 from pgn_studio.gui.widgets.wheel import WheelGuard
 
 if TYPE_CHECKING:
-    from pgn_studio.core.classifiers.training import ClassifierProgress
+    from pgn_studio.core.classifiers.training import ClassifierProgress, UnsavedClassifierError
     from pgn_studio.core.data.dataset import ImageDataset
     from pgn_studio.core.protocols import Progress
+
+log = logging.getLogger(__name__)
 
 FIELDS = tuple(name for name in ClassifierSettings.model_fields if name not in DataSettings.model_fields)
 ARCHITECTURES = ("small", "resnet18", "resnet50", "densenet121", "efficientnet_b0", "vgg16")
@@ -146,14 +150,24 @@ class TrainClassifierDialog(QDialog):
     def _train(self) -> None:
         try:
             settings = ClassifierSettings.make(**self._data.model_dump(), **self.form.values())
+            out = place_for(self.out.text())
         except ConfigError as error:
             show_error(self, "These settings do not work", error)
             return
+        self.out.setText(str(out))
+        if not out.exists():
+            self._begin(settings, out)
+            return
+        question = ReplaceQuestion(out, self)
+        question.replace.clicked.connect(partial(self._begin, settings, out))
+        question.open()
+
+    def _begin(self, settings: ClassifierSettings, out: Path, *_: object) -> None:
         from pgn_studio.core.data.dataset import settings_as_loaded
 
         self._stopping.clear()
         settings = settings_as_loaded(settings, self._dataset)
-        work = partial(self._work, settings, Path(self.out.text()))
+        work = partial(self._work, settings, out)
         self._set_running(True)
         self.progressed.emit(0, 0, self.told.text())
         self._operation = run_in_background(self, work, self._succeed, self._fail)
@@ -215,7 +229,30 @@ class TrainClassifierDialog(QDialog):
     def _fail(self, error: Exception) -> None:
         self._outcome = "The classifier could not be trained."
         self.show()  # where it was put aside: there the settings can be mended
-        show_error(self, "The classifier could not be trained", error)
+        if not self._unsaved(error):
+            show_error(self, "The classifier could not be trained", error)
+
+    def _unsaved(self, error: Exception) -> bool:
+        """Whether there is a classifier that only wants another place; asks for one."""
+        from pgn_studio.core.classifiers.training import UnsavedClassifierError
+
+        if not isinstance(error, UnsavedClassifierError):
+            return False
+        self._outcome = "The classifier could not be saved."
+        question = UnsavedQuestion(str(error), self)
+        question.elsewhere.clicked.connect(partial(self._save_elsewhere, error))
+        question.open()
+        return True
+
+    def _save_elsewhere(self, unsaved: UnsavedClassifierError, *_: object) -> None:
+        name, _chosen = QFileDialog.getSaveFileName(self, "Save the classifier as", "", "*.safetensors")
+        try:
+            saved = unsaved.save(place_for(name))
+        except PgnStudioError as error:
+            log.warning("The classifier could not be saved: %s", error)
+            self._unsaved(unsaved)
+            return
+        self._succeed(saved)
 
     @Slot()
     def _ended(self) -> None:
@@ -250,7 +287,11 @@ class TrainClassifierDialog(QDialog):
     @Slot()
     def _browse(self) -> None:
         name, _ = QFileDialog.getSaveFileName(
-            self, "Save the classifier as", self.out.text(), "*.safetensors"
+            self,
+            "Save the classifier as",
+            self.out.text(),
+            "*.safetensors",
+            options=QFileDialog.Option.DontConfirmOverwrite,  # asked before it is trained
         )
         if name:
             self.out.setText(name)
