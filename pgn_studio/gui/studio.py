@@ -91,7 +91,8 @@ class Studio(QObject):
         setup.data.requested.connect(self.load_dataset)
         setup.data.folder_wanted.connect(self.choose_dataset)
         setup.data.skipped_wanted.connect(self.show_skipped)
-        setup.data.own_size_wanted.connect(self.workspace.read_at_own_size)
+        setup.data.size_wanted.connect(self.workspace.read_at)
+        setup.classifier.size_wanted.connect(self.workspace.read_at)
         setup.classifier.open_wanted.connect(self.choose_classifier)
         setup.classifier.train_wanted.connect(self.classifier_training.open)
         setup.main.edited.connect(self._set_device)
@@ -176,7 +177,7 @@ class Studio(QObject):
         except PgnStudioError as error:
             self.show_problem("These settings do not work", error)
             return
-        self.workspace.load_dataset(settings)
+        self.workspace.load_dataset(settings, chosen=self.setup.data.size_is_chosen)
 
     @Slot()
     def choose_dataset(self) -> None:
@@ -290,11 +291,12 @@ class Studio(QObject):
         data = self.workspace.data_settings
         self.setup.fill_data(data, name=f"Settings of {dataset.name}")
         self.setup.data.show_dataset(dataset)
-        self.setup.data.show_reduced(dataset.image_size, self.workspace.reduced_from)
-        self.setup.classifier.forget_accuracy()
+        own = self.workspace.reduced_from
+        self.setup.data.show_reduced(dataset.image_size, own, of_classifier=data.image_size is None)
+        self.setup.classifier.show_images(dataset)
         told = f"Loaded {dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px"
-        if self.workspace.reduced_from is not None:
-            told += f" (the open classifier's; their own is {self.workspace.reduced_from} px)"
+        if own is not None:
+            told += f" (their own is {own} px)"
         self.message.emit(told + self.borrowed.give_back(data.dataset))
         self.training.set_classes(dataset.classes)
         self.training.samples.forget_pins()

@@ -69,7 +69,7 @@ class Workspace(TaskQueue):
         self.source = ClassifierSource("")
         self.known: Callable[[], Mapping[str, ClassifierSource]] = dict  # of files that were opened before
         self.data_settings = DataSettings()
-        self.reduced_from: int | None = None  # the images' own size, where the classifier's is smaller
+        self.reduced_from: int | None = None  # the images' own size, where it is larger
         self.device = "auto"
 
     # ------------------------------------------------------------------ state
@@ -101,19 +101,19 @@ class Workspace(TaskQueue):
 
     # ------------------------------------------------------------------ requests
 
-    def load_dataset(self, settings: DataSettings) -> None:
-        """Read a data set; without an image size, at the classifier's if there is one."""
+    def load_dataset(self, settings: DataSettings, *, chosen: bool = True) -> None:
+        """Without an image size, at the classifier's if there is one. `chosen`: somebody wants that size."""
         size = self.classifier.info.image_size if self.classifier else None
+        size = settings.image_size or size
         work = partial(_load_whole, settings)
-        if settings.image_size is None and size is not None:
+        if size is not None and not (chosen and settings.image_size):
             work = partial(_load_reduced, settings.updated(image_size=size))
         self._enqueue(f"Loading {Path(settings.dataset).name}", work, partial(self._set_loaded, settings))
 
-    @Slot()
-    def read_at_own_size(self) -> None:
-        """The images that were reduced to the classifier's size."""
-        if self.reduced_from is not None:
-            self.load_dataset(self.data_settings.updated(image_size=self.reduced_from))
+    @Slot(int)
+    def read_at(self, size: int) -> None:
+        """The images that are loaded, anew."""
+        self.load_dataset(self.data_settings.updated(image_size=size))
 
     def load_classifier(self, source: ClassifierSource) -> None:
         work, done = partial(_load_classifier, source, self._classes), partial(self.use_classifier, source)
@@ -271,7 +271,7 @@ def _load_whole(settings: DataSettings, progress: Progress) -> tuple[ImageDatase
 
 
 def _load_reduced(settings: DataSettings, progress: Progress) -> tuple[ImageDataset, int | None]:
-    """At the classifier's size; with the images' own where that is larger."""
+    """At a size that nobody chose; with the images' own where that is larger."""
     from pgn_studio.core.data.folder import own_size
 
     dataset = _load_dataset(settings, progress)

@@ -46,6 +46,7 @@ MORE_DATA_FIELDS = (
     "data_range",
     "cache_mb",
 )
+OF_ONE_DATASET = {"image_size", "num_classes"}  # are Automatic for other images, unless typed for them
 
 
 def card_layout(card: QGroupBox) -> QVBoxLayout:
@@ -77,7 +78,7 @@ class DataCard(QGroupBox):
     folder_wanted = Signal()
     notices_wanted = Signal()
     skipped_wanted = Signal()
-    own_size_wanted = Signal()
+    size_wanted = Signal(int)  # at which to read the images anew
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Data set", parent)
@@ -116,6 +117,10 @@ class DataCard(QGroupBox):
         self.own_size.setToolTip("<p>Read the images anew; a classifier for that size is then needed</p>")
         self.own_size.hide()
         self.form = SettingsForm(DataSettings, MORE_DATA_FIELDS)
+        self._own: int | None = None
+        self._shown_of = ""  # the data set whose settings the form was filled with
+        self._typed: set[str] = set()  # fields that somebody changed since then
+        self._sized = ""  # the data set for which somebody chose the size
         row = QHBoxLayout()
         row.addWidget(self.combo, 1)
         row.addWidget(self.load_button)
@@ -133,11 +138,21 @@ class DataCard(QGroupBox):
         self.open_button.clicked.connect(self.folder_wanted)
         self.notices.clicked.connect(self.notices_wanted)
         self.skipped.clicked.connect(self.skipped_wanted)
-        self.own_size.clicked.connect(self.own_size_wanted)
+        self.own_size.clicked.connect(self._want_own_size)
+        self.form.edited.connect(self._typed.add)
 
     def settings(self) -> DataSettings:
         """Raises ConfigError for what cannot be."""
-        return DataSettings.make(dataset=str(self.combo.currentData()), **self.form.values())
+        dataset, values = str(self.combo.currentData()), self.form.values()
+        if dataset != self._shown_of and self._shown_of:
+            for name in OF_ONE_DATASET - self._typed:
+                values[name] = None
+        return DataSettings.make(dataset=dataset, **values)
+
+    @property
+    def size_is_chosen(self) -> bool:
+        """By somebody, for the images that are about to be read."""
+        return "image_size" in self._typed or self._sized == self.combo.currentData()
 
     def choose(self, dataset: str) -> None:
         """Select a named data set or a folder, adding it to the list when it is new."""
@@ -155,7 +170,13 @@ class DataCard(QGroupBox):
 
     def fill(self, settings: DataSettings) -> None:
         self.choose(settings.dataset)
+        if self.form.shown()["image_size"] != settings.image_size:
+            self._sized = ""
+        elif "image_size" in self._typed:
+            self._sized = settings.dataset
         self.form.fill(settings.model_dump())
+        self._shown_of = settings.dataset
+        self._typed.clear()
 
     def show_dataset(self, dataset: ImageDataset) -> None:
         counts = " / ".join(f"{len(dataset.split(name)):,}" for name in ("train", "val", "test"))
@@ -174,13 +195,20 @@ class DataCard(QGroupBox):
         self.skipped.setText(f"{count:,} unreadable {'file' if count == 1 else 'files'} skipped: show")
         self.skipped.setVisible(count > 0)
 
-    def show_reduced(self, size: int, own: int | None) -> None:
-        """Where the images were reduced because of the classifier, `own` is the size that they have."""
-        note = f"Reduced to {size} px because the open classifier takes {size} px."
+    def show_reduced(self, size: int, own: int | None, *, of_classifier: bool) -> None:
+        """Where the images were reduced and nobody had chosen that, `own` is the size that they have."""
+        self._own = own
+        reason = f" because the open classifier takes {size} px" if of_classifier else ""
+        note = f"Reduced to {size} px{reason}."
         self.reduced.setText("" if own is None else note)
         self.own_size.setText("" if own is None else f"Read at their own {own} px")
         for widget in (self.reduced, self.own_size):
             widget.setVisible(own is not None)
+
+    @Slot()
+    def _want_own_size(self) -> None:
+        if self._own is not None:
+            self.size_wanted.emit(self._own)
 
     @Slot()
     def _request(self) -> None:
@@ -192,6 +220,7 @@ class ClassifierCard(QGroupBox):
 
     open_wanted = Signal()
     train_wanted = Signal()
+    size_wanted = Signal(int)  # at which to read the images anew
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Frozen classifier", parent)
@@ -207,6 +236,14 @@ class ClassifierCard(QGroupBox):
         self.accuracy.setObjectName("clean_accuracy")
         self.accuracy.setProperty("role", "figure")
         self.accuracy.hide()
+        self.sizes = QLabel(self)
+        self.sizes.setObjectName("sizes_note")
+        self.sizes.setWordWrap(True)
+        self.read_anew = QPushButton(self)
+        self.read_anew.setObjectName("read_at_classifier_size_button")
+        self.read_anew.setToolTip("<p>Load the data set once more, at the size of the training</p>")
+        self._images_px = self._trained_px = 0
+        self._show_sizes()
         row = QHBoxLayout()
         row.addWidget(self.open_button)
         row.addWidget(self.train_button, 1)
@@ -214,6 +251,9 @@ class ClassifierCard(QGroupBox):
         layout.addLayout(row)
         layout.addWidget(self.summary)
         layout.addWidget(self.accuracy)
+        layout.addWidget(self.sizes)
+        layout.addWidget(self.read_anew)
+        self.read_anew.clicked.connect(self._read_anew)
         self.open_button.clicked.connect(self.open_wanted)
         self.train_button.clicked.connect(self.train_wanted)
 
@@ -226,6 +266,28 @@ class ClassifierCard(QGroupBox):
         )
         self.summary.setToolTip(f"<p>{info.path}</p>")
         self.accuracy.hide()
+        self._trained_px = info.image_size
+        self._show_sizes()
+
+    def show_images(self, dataset: ImageDataset) -> None:
+        """Whether they have the size that the classifier was trained at."""
+        self.forget_accuracy()
+        self._images_px = dataset.image_size
+        self._show_sizes()
+
+    def _show_sizes(self) -> None:
+        images, trained = self._images_px, self._trained_px
+        self.sizes.setText(
+            f"⚠ The images have {images} px, the classifier was trained at {trained} px: "
+            "it may be right far less often than it can be."
+        )
+        self.read_anew.setText(f"Read the images at {trained} px")
+        for widget in (self.sizes, self.read_anew):
+            widget.setVisible(bool(images and trained) and images != trained)
+
+    @Slot()
+    def _read_anew(self) -> None:
+        self.size_wanted.emit(self._trained_px)
 
     def forget_accuracy(self) -> None:
         """It was of other images."""

@@ -18,11 +18,12 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QPushButton,
     QSlider,
+    QSpinBox,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
 
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.errors import DataError
 from pgn_studio.gui.dialogs.closing import ClosingDialog
 from pgn_studio.gui.dialogs.error import show_error
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from conftest import FakeTrainer
 
     from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.data.dataset import ImageDataset
 
 FOREVER = 1_000_000
 
@@ -282,14 +284,71 @@ def test_a_dropped_folder_without_images_is_an_error_in_a_dialog(
     qtbot.waitUntil(lambda: not studio.workspace.busy)
 
 
+def test_a_size_that_came_with_a_run_is_not_that_of_other_images(
+    qtbot: QtBot, window: MainWindow, digits: ImageDataset, tmp_path: Path
+) -> None:
+    make_photos(tmp_path / "photos")
+    studio = studio_of(window)
+    data, size = studio.setup.data, child(window, QSpinBox, "image_size_field")
+    of_the_run = DataSettings(image_size=16, num_classes=9)
+    studio.workspace._set_dataset(of_the_run, digits)  # as opening a run shows it
+    loaded(qtbot, window)
+    assert size.value() == 16
+    drop(window, tmp_path / "photos")
+    loaded(qtbot, window)
+    assert studio.workspace.data_settings.image_size is None
+    assert studio.workspace.data_settings.num_classes is None
+    assert size.text() == "Automatic"
+    assert not data.own_size.isHidden()
+
+    by_run = studio.workspace.data_settings.updated(image_size=16)
+    studio.workspace._set_dataset(by_run, studio.workspace.dataset)  # a run on these very images
+    press(qtbot, window, "load_dataset_button")
+    loaded(qtbot, window)
+    assert not data.own_size.isHidden()
+    size.setValue(20)  # by hand: that is wanted
+    for _ in range(2):
+        press(qtbot, window, "load_dataset_button")
+        loaded(qtbot, window)
+        assert studio.workspace.data_settings.image_size == 20
+        assert data.own_size.isHidden()
+
+
+def test_another_size_than_the_classifier_s_is_told_beside_the_accuracy(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    studio, size = studio_of(window), child(window, QSpinBox, "image_size_field")
+    note = child(window, QLabel, "sizes_note")
+    assert note.isHidden()
+    size.setValue(8)
+    press(qtbot, window, "load_dataset_button")
+    loaded(qtbot, window)
+    assert not note.isHidden()
+    assert "8 px" in note.text()
+    assert "trained at 16 px" in note.text()
+    press(qtbot, window, "read_at_classifier_size_button")
+    loaded(qtbot, window)
+    assert studio.workspace.dataset is not None
+    assert studio.workspace.dataset.image_size == 16
+    assert note.isHidden()
+
+
+def loaded(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.waitUntil(lambda: not studio_of(window).workspace.busy, timeout=20_000)
+
+
+def make_photos(folder: Path) -> None:
+    for name, shade in (("dark", 20), ("light", 220)):
+        (folder / name).mkdir(parents=True)
+        for number in range(6):
+            picture = Image.new("RGB", (64, 48), (shade, number, shade))
+            picture.save(folder / name / f"{number}.png")
+
+
 def test_photographs_are_not_reduced_to_the_classifier_s_size_without_a_word(
     qtbot: QtBot, window: MainWindow, tmp_path: Path
 ) -> None:
-    for name, shade in (("dark", 20), ("light", 220)):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for number in range(6):
-            picture = Image.new("RGB", (64, 48), (shade, number, shade))
-            picture.save(tmp_path / "photos" / name / f"{number}.png")
+    make_photos(tmp_path / "photos")
     studio = studio_of(window)
     data = studio.setup.data
     assert data.reduced.isHidden()
