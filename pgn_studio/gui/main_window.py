@@ -49,10 +49,12 @@ from pgn_studio.gui.widgets.mirror_question import MirrorQuestion
 from pgn_studio.gui.widgets.start_page import StartPage
 from pgn_studio.gui.widgets.task_indicator import TaskIndicator
 from pgn_studio.gui.widgets.wheel import WheelGuard
+from pgn_studio.gui.workspace import OTHER_DATA
 
 if TYPE_CHECKING:
     from pgn_studio.gui.studio import Studio
 
+REFUSAL_MS = 8_000  # how long the status bar says why something was not done
 CLOSING_TIMEOUT_MS = 20_000  # for background work to reach its next progress report
 RECENT_TITLES: dict[RecentKind, str] = {
     "datasets": "Data sets",
@@ -73,6 +75,7 @@ class MainWindow(QMainWindow):
         self._state = state
         self._make_runner = make_runner
         self._closing_dialog: ClosingDialog | None = None
+        self._said = ""
         self._first_layout = QByteArray()
         self._run_actions: dict[str, QAction] = {}
         self._stack = QStackedWidget(self)
@@ -136,7 +139,11 @@ class MainWindow(QMainWindow):
         studio.workspace.task_progress.connect(self.tasks.advance)
         studio.workspace.task_ended.connect(self.tasks.end)
         studio.workspace.warned.connect(self._warn)
+        studio.workspace.dataset_changed.connect(self._forget_warning)
+        studio.workspace.classifier_changed.connect(self._forget_warning)  # with every PGN that is opened
         studio.message.connect(self._say)
+        studio.refused.connect(self._say_for_a_while)
+        self.statusBar().messageChanged.connect(self._say_again)
         studio.shown.title_changed.connect(self.setWindowTitle)
         studio.inspect_shown.connect(self.show_inspection)
         studio.training_shown.connect(self.show_training)
@@ -159,6 +166,12 @@ class MainWindow(QMainWindow):
     @Slot(str, str)
     def _warn(self, message: str, whole: str) -> None:
         self.notice.show_message(message, hint=whole, kind="warning")
+
+    @Slot()
+    def _forget_warning(self) -> None:
+        """It was of what is open no longer."""
+        if self.notice.message == OTHER_DATA:
+            self.notice.clear()
 
     def changeEvent(self, event: QEvent) -> None:
         """The system's theme or font is another now."""
@@ -291,7 +304,18 @@ class MainWindow(QMainWindow):
 
     @Slot(str)
     def _say(self, text: str) -> None:
+        self._said = text
         self.statusBar().showMessage(text)
+
+    @Slot(str)
+    def _say_for_a_while(self, text: str) -> None:
+        self.statusBar().showMessage(text, REFUSAL_MS)
+
+    @Slot(str)
+    def _say_again(self, text: str) -> None:
+        """What stood there before something was refused."""
+        if not text and self._said:
+            self.statusBar().showMessage(self._said)
 
     @Slot()
     def _fill_recent(self) -> None:
@@ -405,3 +429,5 @@ class MainWindow(QMainWindow):
     def _close_if_waiting(self) -> None:
         if self.studio is not None and self.studio.closing:
             self.close()
+        elif self._closing_dialog is not None:
+            self._closing_dialog.reject()  # nothing is under way: there is nothing to ask

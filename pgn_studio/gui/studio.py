@@ -47,6 +47,7 @@ class Studio(QObject):
     """Made once torch is there. Owns the workspace, the session and the pages."""
 
     message = Signal(str)  # for the status bar
+    refused = Signal(str)  # for the status bar, for a while
     inspect_shown = Signal()  # there is something new to inspect: bring it to the front
     training_shown = Signal()
     run_state_changed = Signal(object)  # RunState
@@ -102,7 +103,7 @@ class Studio(QObject):
         setup.pause_wanted.connect(self.session.toggle_pause)
         setup.stop_wanted.connect(self.session.stop)
         setup.gamma_changed.connect(self.session.set_gamma)
-        setup.refused.connect(self.message)
+        setup.refused.connect(self.refused)
 
     def _wire_workspace(self) -> None:
         workspace = self.workspace
@@ -210,7 +211,7 @@ class Studio(QObject):
         problem = STILL_LOADING if self.workspace.loading else self.workspace.problem()
         dataset, classifier = self.workspace.dataset, self.workspace.classifier
         if self.session.active or dataset is None or classifier is None or problem:
-            self.message.emit(problem)
+            self.refused.emit(problem)
             return
         from pgn_studio.core.data.dataset import settings_as_loaded
 
@@ -254,7 +255,7 @@ class Studio(QObject):
     def _free(self) -> bool:
         """Whether things may be loaded now; says so when not."""
         if self.session.active:
-            self.message.emit("A run is under way: stop it before loading something else.")
+            self.refused.emit("A run is under way: stop it before loading something else.")
         return not self.session.active
 
     def _choose_file(self, title: str, kinds: str) -> None:

@@ -73,7 +73,7 @@ class ClassifierDesk(QObject):
     @Slot(object)
     def _use(self, normalisation: Normalisation) -> None:
         if self._studio.session.active:
-            self._studio.message.emit("A run is under way: stop it before the classifier is loaded anew.")
+            self._studio.refused.emit("A run is under way: stop it before the classifier is loaded anew.")
             return
         source = self._studio.workspace.source
         step = NormalisationStep(self._studio, source, source.normalised(normalisation))

@@ -78,19 +78,26 @@ class ClassifierSourceDialog(QDialog):
 
     def look(self) -> None:
         """Guess from the weights, in the background."""
-        self.found.setText("Looking at the weights …")
+        self._say("Looking at the weights …")
         run_in_background(self, partial(_guess, Path(self._path)), self.show_guess, self._not_read)
 
     def show_guess(self, guess: Guess | None) -> None:
         if guess is None:
-            self.found.setText("No usual architecture fits these weights.")
+            self._say("No usual architecture fits these weights.")
             return
         arch, classes = guess
         if not self._answered:
             self.arch.setCurrentText(arch)
         others = "no data set is loaded" if self._classes is None else f"the data set has {self._classes:,}"
         told = f"The weights are those of {arch} with {classes:,} classes"
-        self.found.setText(f"{told}." if classes == self._classes else f"{told}; {others}.")
+        self._say(f"{told}." if classes == self._classes else f"{told}; {others}.")
+
+    def _say(self, text: str) -> None:
+        """Room for all of it."""
+        self.found.setText(text)
+        layout = self.layout()
+        if layout is not None:
+            self.resize(self.width(), max(self.height(), layout.totalHeightForWidth(self.width())))
 
     @Slot()
     def _answer(self, *_: object) -> None:

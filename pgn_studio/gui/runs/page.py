@@ -219,7 +219,8 @@ class RunsPage(QWidget):
         shown = [self.shown.record(row) for row in range(self.shown.rowCount())]
         self.frontier.show_runs(shown, chosen[0] if chosen else None)
         total = len(self.model.records)
-        self.count.setText(f"{len(shown)} of {total} runs" if len(shown) != total else f"{total} runs")
+        runs = "1 run" if total == 1 else f"{total} runs"
+        self.count.setText(f"{len(shown)} of {runs}" if len(shown) != total else runs)
         for name, action in self.actions_of_runs.items():
             action.setEnabled(bool(chosen) if name in ("compare", "folder", "delete") else one is not None)
         self.actions_of_runs["open"].setEnabled(one is not None and not one.summary.damage)

@@ -56,7 +56,7 @@ class Continuation(QObject):
         if studio.session.active or not self._possible() or studio.workspace.problem():
             return
         if studio.workspace.loading:  # another run, perhaps
-            studio.message.emit("Still loading: continue once it is there.")
+            studio.refused.emit("Still loading: continue once it is there.")
             return
         try:
             done = self._epochs_done()

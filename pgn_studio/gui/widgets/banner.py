@@ -16,6 +16,7 @@ class Banner(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("banner")
+        self.message = ""
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self._label = QLabel(self)
         self._label.setObjectName("banner_text")
@@ -40,6 +41,7 @@ class Banner(QFrame):
         self.hide()
 
     def show_message(self, message: str, *, hint: str = "", kind: str = "info", action: str = "") -> None:
+        self.message = message
         self._label.setText(f"<b>{html.escape(message)}</b> {html.escape(hint)}")
         self._action.setText(action)
         self._action.setAccessibleName(action or "What to do about the message")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QComboBox, QScrollBar, QWidget
+from PySide6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QComboBox, QScrollBar, QTabBar, QWidget
 
 _INPUTS = (QComboBox, QAbstractSpinBox, QAbstractSlider)
 
@@ -18,9 +18,13 @@ class WheelGuard(QObject):
             if isinstance(widget, _INPUTS) and not isinstance(widget, QScrollBar):
                 widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
                 widget.installEventFilter(self)
+            elif isinstance(widget, QTabBar):
+                widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() is QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+        if event.type() is not QEvent.Type.Wheel or not isinstance(watched, QWidget):
+            return super().eventFilter(watched, event)
+        if not watched.hasFocus() or isinstance(watched, QTabBar):  # which a new window gives the keyboard
             event.ignore()  # the scroll area around it takes it
             return True
         return super().eventFilter(watched, event)

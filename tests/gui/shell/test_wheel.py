@@ -117,3 +117,10 @@ def test_what_has_the_keyboard_follows_the_wheel(
     before = value(widget)
     roll(widget, angle)
     assert value(widget) != before
+
+
+def test_the_wheel_over_the_tabs_changes_no_page(shown: MainWindow) -> None:
+    bar = shown.tabs.tabBar()
+    for angle in (DOWN, UP):
+        roll(bar, angle)
+        assert shown.tabs.currentIndex() == 0

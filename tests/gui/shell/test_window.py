@@ -14,6 +14,7 @@ from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
     QLabel,
+    QLineEdit,
     QMenu,
     QPlainTextEdit,
     QPushButton,
@@ -33,6 +34,7 @@ from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.widgets.collapsible import Collapsible
+from pgn_studio.gui.workspace import OTHER_DATA
 from tests.gui.shell.driving import child, studio_of
 
 if TYPE_CHECKING:
@@ -428,6 +430,45 @@ def test_closing_can_be_thought_better_of(
     qtbot.waitUntil(lambda: len(studio.training.history.steps) > count, timeout=5000)
     assert window.isVisible()
     assert studio.session.state is RunState.RUNNING
+
+
+def test_a_run_that_ends_by_itself_takes_the_question_with_it(
+    qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
+) -> None:
+    trainer.steps = 200
+    studio = studio_of(window)
+    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000) as end:
+        studio.start()
+        closing_dialog(qtbot, window)
+    assert end.args[0].reason == "completed"
+    qtbot.waitUntil(lambda: window.findChild(ClosingDialog) is None)
+    assert window.isVisible()
+
+
+def test_what_is_refused_stands_in_the_status_bar_for_a_while(
+    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgn_studio.gui.main_window.REFUSAL_MS", 50)
+    studio_of(window).message.emit("Run 1 · Finished")
+    child(window, QLineEdit, "gamma_number").setText("-1")
+    bar = window.statusBar()
+    with qtbot.waitSignal(bar.messageChanged):
+        child(window, QLineEdit, "gamma_number").editingFinished.emit()
+    assert "-1" in bar.currentMessage()
+    qtbot.waitUntil(lambda: bar.currentMessage() == "Run 1 · Finished")
+
+
+def test_a_warning_goes_with_what_it_is_about(qtbot: QtBot, window: MainWindow) -> None:
+    workspace = studio_of(window).workspace
+    for change in (workspace.dataset_changed, workspace.classifier_changed):
+        workspace.warned.emit(OTHER_DATA, "Half of them.")
+        assert window.notice.isVisible()
+        change.emit(workspace.dataset if change is workspace.dataset_changed else workspace.classifier)
+        assert not window.notice.isVisible()
+    window.notice.show_message("Another")
+    workspace.classifier_changed.emit(workspace.classifier)
+    assert window.notice.isVisible()
+    loaded(qtbot, window)
 
 
 def test_themes_recolour_everything(window: MainWindow, state: SessionState) -> None:
