@@ -238,7 +238,7 @@ def test_what_a_field_puts_back_is_said(
     field.selectAll()
     qtbot.keyClick(field, Qt.Key.Key_Backspace)
     qtbot.keyClicks(field, typed)
-    with qtbot.waitSignal(studio_of(shown).message) as told:
+    with qtbot.waitSignal(studio_of(shown).refused) as told:
         qtbot.keyClick(field, Qt.Key.Key_Return)
     assert expected in told.args[0]
     assert field.text() == before
