@@ -189,7 +189,7 @@ def test_it_is_not_loaded_anew_under_a_run(window: MainWindow, qtbot: QtBot) -> 
     studio.start()
     qtbot.waitUntil(lambda: studio.session.active)
     page = opened(window)
-    with qtbot.waitSignal(studio.message) as said:
+    with qtbot.waitSignal(studio.refused) as said:
         page.use_wanted.emit(Normalisation())
     assert "A run is under way" in said.args[0]
     assert not studio.workspace.busy
