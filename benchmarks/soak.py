@@ -200,7 +200,7 @@ class Soak:
         must(lambda: not studio.session.active and not studio.workspace.busy, "The end of the run")
         if studio.error_dialog is not None:
             raise SystemExit(studio.error_dialog.message.text())
-        studio.open_path(Path(studio.run_folder))
+        studio.open_path(Path(studio.shown.now.folder))
         must(lambda: not studio.workspace.busy, "The run")
         self.close(window)
 
