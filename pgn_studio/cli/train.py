@@ -216,15 +216,13 @@ def resumed_session(
     foreign: ForeignClassifier,
 ) -> Session:
     """Go on with `run` under `settings`: from its checkpoint, or from the beginning where it has none."""
-    from pgn_studio.core.evaluation.leakage import run_learned
+    from pgn_studio.core.evaluation.leakage import told_of_other_images
 
     run.check_classifier(classifier.info.sha256)
     run.take()
     recorded = run.run_json.get("dataset")
     if isinstance(recorded, dict) and recorded.get("fingerprint") != dataset.fingerprint:
-        learned = run_learned(run, dataset, "val")
-        told = "The data set is not the same as when this run was started."
-        terminal.note(f"note: {told if learned is None else learned.sentence('val')}")
+        terminal.note(f"note: {told_of_other_images(run, dataset)}")
     run.update(settings=settings.model_dump(mode="json"))
     if classifier.queries is not None:
         classifier.queries.add_earlier(int(run.run_json.get("queries") or 0))

@@ -87,11 +87,11 @@ def pgn_learned(info: PgnInfo, dataset: ImageDataset, split_name: str) -> Learne
     return _learned("PGN", info.learned_from, dataset, split_name, same_data=same)
 
 
-def run_learned(run: RunFolder, dataset: ImageDataset, split_name: str) -> Learned | None:
-    """Of the newest PGN of a run; None before there is one."""
+def told_of_other_images(run: RunFolder, dataset: ImageDataset) -> str:
+    """What it means for a run that it goes on with images that are not those it was started with."""
     if not run.last_pgn_path.is_file():
-        return None
-    return pgn_learned(read_pgn_info(run.last_pgn_path), dataset, split_name)
+        return "The data set is not the same as when this run was started."
+    return pgn_learned(read_pgn_info(run.last_pgn_path), dataset, "val").sentence("val")
 
 
 def divided_as_learned(dataset: ImageDataset, classifier: Classifier) -> ImageDataset:

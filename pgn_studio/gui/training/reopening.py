@@ -42,7 +42,7 @@ def reopen_run(
     """
     from pgn_studio.core.classifiers import check_suits
     from pgn_studio.core.data.sources import load_dataset
-    from pgn_studio.core.evaluation.leakage import run_learned
+    from pgn_studio.core.evaluation.leakage import told_of_other_images
     from pgn_studio.core.runs import RunFolder
 
     run = RunFolder.open(path)
@@ -69,9 +69,7 @@ def reopen_run(
     history = tuple(run.read_metrics())
     warning = ""
     if dataset.fingerprint != fingerprint:
-        learned = run_learned(run, dataset, "val")
-        told = "The data set is not the same as when this run was started."
-        warning = told if learned is None else learned.sentence("val")
+        warning = told_of_other_images(run, dataset)
     return ReopenedRun(
         str(run.path), settings, data_settings, dataset, source, classifier, history, run.status, warning
     )
