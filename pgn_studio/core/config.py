@@ -17,12 +17,15 @@ from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
 from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.gamma import GammaRange, check_gamma, parsed_gamma
 
 Problem = Literal["enhance", "adversarial"]
 DiscriminatorKind = Literal["shared", "known", "blackbox"]
 LossName = Literal["ls", "lr"]
 HeadName = Literal["auto", "linear", "mlp", "naming"]
 EncoderName = Literal["small", "efficientnet-lite0", "efficientnet-lite2", "resnet50", "resnet101"]
+DecoderNorm = Literal["batch", "group"]
+L2Kind = Literal["mean", "sum", "norm"]
 InputSpaceName = Literal["pixel", "normalized"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 ChannelOrder = Literal["rgb", "bgr"]
@@ -176,7 +179,12 @@ class TrainingSettings(DataSettings):
     last_stage: bool | None = setting(None, "A frozen encoder's last stage learns with the decoder, from its ImageNet weights; default: that of the EfficientNets (those of the ResNets can, too).", group="PGN", advanced=True)
     decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", advanced=True)
     input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN")
-    gamma: float = setting(3.0, "Weight of the L2 term in G's objective; can be moved while it trains; default: 3, for attacks 10, or 18 where D does not look through the classifier.", group="PGN", ge=0.0, le=1e6)
+    gamma: float | tuple[float, float] = setting(3.0, "Weight of the L2 term in G's objective. LOW..HIGH: one PGN for every value of the range, chosen when it is used. One value: for that alone; it can be moved while it trains. default: 0.3..30, for attacks 1..100, or 1.8..180 where D does not look through the classifier.", group="PGN")
+    l2: L2Kind = setting("mean", "What the L2 term is: the mean of p² over an image's values, their sum, or the norm.", group="PGN", advanced=True)
+    decoder_norm: DecoderNorm = setting("batch", "The decoder's normalization: batch (the paper's) or group.", group="PGN", advanced=True)
+    damped_output: bool = setting(True, "The decoder's last layer starts near 0, so that training starts from x̃ ≈ x.", group="PGN", advanced=True)
+    classifier_conditioning: bool | None = setting(None, "G is told what the classifier says of the image: its probabilities, or its label alone where D does not look into the classifier; using the PGN then costs one query of the classifier for each image.", group="PGN", advanced=True)
+    standardize_features: bool = setting(True, "D's frozen features are brought to zero mean and unit variance.", group="Discriminator", advanced=True)
     conditional: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", advanced=True)
     condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", advanced=True, ge=1, le=4096)
     told_label: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", advanced=True)
@@ -219,8 +227,30 @@ class TrainingSettings(DataSettings):
     def _fill_gamma(cls, values: Any) -> Any:
         if isinstance(values, dict) and "gamma" not in values:
             chosen = values.get("problem", "enhance"), values.get("discriminator", "shared")
-            return {**values, "gamma": usual_gamma(*chosen)}
+            paper = values.get("recipe") == "paper"
+            return {**values, "gamma": (paper_gamma if paper else usual_gamma)(*chosen)}
         return values
+
+    @field_validator("gamma", mode="before")
+    @classmethod
+    def _parse_gamma(cls, value: Any) -> Any:
+        return parsed_gamma(tuple(value) if isinstance(value, list) else value)
+
+    @field_validator("gamma")
+    @classmethod
+    def _gamma_is_sound(cls, value: float | tuple[float, float]) -> float | tuple[float, float]:
+        check_gamma(value)
+        return value
+
+    @property
+    def gammas(self) -> GammaRange | None:
+        """The range of γ that the PGN is to serve; None where it has one alone."""
+        return GammaRange(*self.gamma) if isinstance(self.gamma, tuple) else None
+
+    @property
+    def first_gamma(self) -> float:
+        """γ when a run starts: the range's middle, or the one that there is."""
+        return self.gamma if isinstance(self.gamma, float) else GammaRange(*self.gamma).middle
 
     @model_validator(mode="after")
     def _widths_are_positive(self) -> Self:
@@ -257,6 +287,10 @@ PAPER_RECIPE: dict[str, Any] = {
     "min_strength": 1.0,
     "clamp": False,
     "feature_noise": 0.0,
+    "damped_output": False,
+    "classifier_conditioning": False,
+    "decoder_norm": "batch",
+    "standardize_features": False,
     "augment": "none",
     "keep": "last",
 }
@@ -271,14 +305,21 @@ EARLIER: dict[str, Any] = {
     "temperature": 1.0,
     "last_stage": False,
     "clamp": False,
+    "classifier_conditioning": False,
+    "decoder_norm": "batch",
 }
 
 
-def usual_gamma(problem: str, discriminator: str) -> float:
+def usual_gamma(problem: str, discriminator: str) -> tuple[float, float]:
     """γ where nobody chose one: attacks reach their end at once, and ever larger p would follow (docs)."""
     if problem == "enhance":
-        return 3.0
-    return 10.0 if discriminator == "shared" else 18.0
+        return 0.3, 30.0
+    return (1.0, 100.0) if discriminator == "shared" else (1.8, 180.0)
+
+
+def paper_gamma(problem: str, _discriminator: str) -> float:
+    """That of the paper's main tables (§4)."""
+    return 0.0001 if problem == "enhance" else 3.0
 
 
 def usual_steps(problem: str, discriminator: str) -> int:
@@ -330,6 +371,11 @@ def soft_targets(settings: TrainingSettings) -> bool:
     if settings.soft_targets is None:
         return settings.discriminator == "shared"
     return settings.soft_targets
+
+
+def told_of_classifier(settings: TrainingSettings) -> bool:
+    """Whether G is told f's outputs."""
+    return bool(settings.classifier_conditioning)
 
 
 def min_strength(settings: TrainingSettings) -> float:

@@ -47,9 +47,10 @@ def classify_batch(
     pgn: Pgn, classifier: Classifier, pixels: Tensor, *, clean: Tensor | None = None
 ) -> ClassifiedBatch:
     """Perturb `pixels` (B, 3, H, W) and classify them clean (unless known), perturbed, and at 8 bits."""
-    with torch.inference_mode(), full_precision(pixels.device):
-        result = pgn.perturb(pixels)
     before = answers(classifier, pixels) if clean is None else clean
+    with torch.inference_mode(), full_precision(pixels.device):
+        told = pgn.as_told(before.to(pixels.device))
+        result = pgn.perturb_encoded(pixels, pgn.generator.encode(pixels), told)
     return classified(result, pgn.space, classifier, before)
 
 

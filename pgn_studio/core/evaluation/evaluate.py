@@ -207,7 +207,7 @@ def evaluate(
     """
     device = place(pgn, classifier, device)
     return evaluate_perturber(
-        PgnPerturber(pgn),
+        PgnPerturber(pgn.asking(classifier)),
         classifier,
         split,
         split_name=split_name,
@@ -374,6 +374,7 @@ def _facts(pgn: Pgn) -> dict[str, Any]:
         "pgn_sha256": sha256_of_file(pgn.path) if pgn.path is not None and pgn.path.is_file() else None,
         "seed": pgn.info.settings.get("seed"),
         "least_rms": pgn.info.least_rms,
+        "gamma": pgn.gamma,
     }
 
 

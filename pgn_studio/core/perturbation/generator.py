@@ -10,15 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pgn_studio.core.config import EncoderName
+from pgn_studio.core.config import DecoderNorm, EncoderName
 from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.gamma import GammaRange
+from pgn_studio.core.perturbation.modulation import Modulation, modulated
 from pgn_studio.core.pretrained import Backbone, imagenet_backbone
 
 PAPER_WIDTHS = (1024, 512, 256, 128)
 NARROW_WIDTHS = (256, 128, 64, 32)
 _SMALLEST_GRID = 4  # fewer cells than 4×4 to start from would lose where things are
 _LARGE_FOR_CPU = 48
-_LAYERS_IN_BLOCK = 9  # three times transposed convolution, batch norm, ReLU
+_LAYERS_IN_BLOCK = 9  # three times transposed convolution, norm, ReLU
+_NORM_GROUPS = 8
 _OUTPUT_GAIN = 0.01  # training starts from x̃ ≈ x
 
 
@@ -80,31 +83,46 @@ class DecoderShape:
 class Decoder(nn.Module):
     """Blocks of three transposed convolutions (the first of stride 2), then a final one to 3 channels.
 
-    `stage` comes before them: the encoder's last stage, where it learns with the decoder.
+    `stage` comes before them: the encoder's last stage, where it learns with the decoder. `gammas` and
+    `classes`: what `Modulation` reads, if anything. `damped`: the output starts near 0; the paper's does not.
     """
 
     def __init__(
-        self, inputs: int, *, image_size: int, widths: Sequence[int], stage: nn.Module | None = None
+        self,
+        inputs: int,
+        *,
+        image_size: int,
+        widths: Sequence[int],
+        stage: nn.Module | None = None,
+        norm: DecoderNorm = "batch",
+        gammas: GammaRange | None = None,
+        classes: int = 0,
+        damped: bool = True,
     ) -> None:
         super().__init__()
         self.stage = stage
         shape = DecoderShape.fitting(image_size, most_blocks=len(widths))
         self.grid, self.image_size = shape.grid, image_size
         layers: list[nn.Module] = []
+        normalized: list[int] = []
         channels = inputs
         for width in widths[-shape.blocks :]:  # a resolution has the same width at every image size
             for kernel, stride in ((4, 2), (3, 1), (3, 1)):
                 deconvolution = nn.ConvTranspose2d(
                     channels, width, kernel, stride=stride, padding=1, bias=False
                 )
-                layers += [deconvolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+                layers += [deconvolution, _norm(norm, width), nn.ReLU(inplace=True)]
+                normalized.append(width)
                 channels = width
         self.blocks = nn.Sequential(*layers)
         self.output = nn.ConvTranspose2d(channels, 3, 4, stride=2, padding=1)
-        with torch.no_grad():
-            self.output.weight.mul_(_OUTPUT_GAIN)
-            if self.output.bias is not None:
-                self.output.bias.zero_()
+        told = gammas is not None or classes > 0
+        self.modulation = Modulation(normalized, gammas=gammas, classes=classes) if told else None
+        if damped:
+            with torch.no_grad():
+                self.output.weight.mul_(_OUTPUT_GAIN)
+                if self.output.bias is not None:
+                    self.output.bias.zero_()
 
     @staticmethod
     def widths_in(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:
@@ -114,18 +132,39 @@ class Decoder(nn.Module):
             found.append(int(weight.shape[1]) if weight.dim() == 4 else 0)
         return tuple(found)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Features (N, C, h, w) of any h, w to p (N, 3, S, S)."""
+    def forward(
+        self, features: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None
+    ) -> Tensor:
+        """Features (N, C, h, w) of any h, w to p (N, 3, S, S); γ (N,) and f's outputs (N, K) where read."""
         if self.stage is not None:
             features = self.stage(features)
         features = _no_finer(features, self.grid)
         if features.shape[-1] < self.grid:
             size = (self.grid, self.grid)
             features = F.interpolate(features, size=size, mode="bilinear", align_corners=False)
-        perturbation: Tensor = self.output(self.blocks(features))
+        perturbation = self._perturbation(features, gamma, outputs)
         margin = perturbation.shape[-1] - self.image_size  # sizes that are no multiple of the stride
         start = margin // 2
         return perturbation[..., start : start + self.image_size, start : start + self.image_size]
+
+    def _perturbation(self, values: Tensor, gamma: Tensor | None, outputs: Tensor | None) -> Tensor:
+        if self.modulation is None:
+            whole: Tensor = self.output(self.blocks(values))
+            return whole
+        layers, gain = self.modulation(gamma, outputs)
+        for layer in self.blocks:
+            values = layer(values)
+            if isinstance(layer, _NORMS):
+                values = modulated(values, next(layers))
+        perturbation: Tensor = self.output(values)
+        return perturbation * gain.to(perturbation.dtype)[:, :, None, None]
+
+
+_NORMS = (nn.BatchNorm2d, nn.GroupNorm)
+
+
+def _norm(name: DecoderNorm, width: int) -> nn.Module:
+    return nn.BatchNorm2d(width) if name == "batch" else nn.GroupNorm(math.gcd(width, _NORM_GROUPS), width)
 
 
 def _no_finer(features: Tensor, grid: int) -> Tensor:
@@ -163,6 +202,10 @@ class Generator(nn.Module):
         last_stage: bool = False,
         encoder_weights: str = "auto",
         decoder_widths: Sequence[int] | None = None,
+        decoder_norm: DecoderNorm = "batch",
+        gammas: GammaRange | None = None,
+        classes: int = 0,
+        damped: bool = True,
     ) -> None:
         super().__init__()
         widths = tuple(decoder_widths or (PAPER_WIDTHS if encoder.startswith("resnet") else NARROW_WIDTHS))
@@ -180,7 +223,16 @@ class Generator(nn.Module):
         inputs, stage = self.encoder.feature_dim, None
         if last_stage:
             stage = self.encoder.cut_last_stage().requires_grad_(True)
-        self.decoder = Decoder(inputs, image_size=image_size, widths=widths, stage=stage)
+        self.decoder = Decoder(
+            inputs,
+            image_size=image_size,
+            widths=widths,
+            stage=stage,
+            norm=decoder_norm,
+            gammas=gammas,
+            classes=classes,
+            damped=damped,
+        )
         self.register_buffer(
             "encoder_mean", torch.tensor(self.encoder.mean).view(1, 3, 1, 1), persistent=False
         )
@@ -207,10 +259,27 @@ class Generator(nn.Module):
             features: Tensor = self.encoder.feature_map((pixels - self.encoder_mean) / self.encoder_std)
         return features if self.decoder.stage is not None else _no_finer(features, self.decoder.grid)
 
-    def decode(self, features: Tensor) -> Tensor:
-        perturbation: Tensor = self.decoder(features)
+    def decode(
+        self, features: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None
+    ) -> Tensor:
+        perturbation: Tensor = self.decoder(features, gamma, outputs)
         return perturbation.float()
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Equation 2: p (N, 3, S, S) from images (N, 3, S, S)."""
-        return self.decode(self.encode(pixels))
+    def forward(
+        self, pixels: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None
+    ) -> Tensor:
+        """Equation 2: p (N, 3, S, S) from images (N, 3, S, S).
+
+        With γ (N,) where G serves a range of it, and f's outputs (N, K) for the images where G is told them.
+        """
+        return self.decode(self.encode(pixels), gamma, outputs)
+
+    @property
+    def gammas(self) -> GammaRange | None:
+        """The range of γ that it serves; None where it has one alone."""
+        return None if self.decoder.modulation is None else self.decoder.modulation.gammas
+
+    @property
+    def classes(self) -> int:
+        """How many classes f's outputs have that it is told; 0: it is told nothing of f."""
+        return 0 if self.decoder.modulation is None else self.decoder.modulation.classes

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pgn_studio.core.config import LossName, Problem
+from pgn_studio.core.config import L2Kind, LossName, Problem
 
 
 def success_targets(answers: Tensor, labels: Tensor, problem: Problem) -> Tensor:
@@ -39,13 +39,31 @@ def naming_loss(names: Tensor, answers: Tensor) -> Tensor:
     return F.cross_entropy(names, answers)
 
 
-def generator_loss(logits: Tensor, loss: LossName) -> Tensor:
-    """L_G without the L2 term (equation 8; A.2 from logits): every x̃ should look like a success."""
+def generator_losses(logits: Tensor, loss: LossName) -> Tensor:
+    """L_G of each example without the L2 term, (N,): equation 8; A.2 from logits. All should be successes."""
     if loss == "ls":
-        return (torch.sigmoid(logits) - 1).square().mean()
-    return F.softplus(-logits).mean()  # -log sigmoid(logits)
+        return (torch.sigmoid(logits) - 1).square()
+    return F.softplus(-logits)  # -log sigmoid(logits)
 
 
-def l2_term(perturbation: Tensor) -> Tensor:
-    """L2: the mean of p² over batch, channels and pixels, in the classifier's input space."""
-    return perturbation.square().mean()
+def generator_loss(logits: Tensor, loss: LossName) -> Tensor:
+    """L_G without the L2 term: the mean of `generator_losses`."""
+    return generator_losses(logits, loss).mean()
+
+
+def l2_terms(perturbation: Tensor, kind: L2Kind = "mean") -> Tensor:
+    """L2 of each p, (N,), in the classifier's input space: of its values the mean of p², the sum, or ‖p‖₂.
+
+    The paper does not say which it means.
+    """
+    squares = perturbation.flatten(1).square()
+    if kind == "mean":
+        return squares.mean(1)
+    return squares.sum(1) if kind == "sum" else squares.sum(1).sqrt()
+
+
+def l2_term(perturbation: Tensor, kind: L2Kind = "mean") -> Tensor:
+    """L2: the batch's mean of `l2_terms`."""
+    if kind == "mean":
+        return perturbation.square().mean()
+    return l2_terms(perturbation, kind).mean()

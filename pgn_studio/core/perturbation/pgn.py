@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import safetensors
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pgn_studio.core.config import EARLIER, ChannelOrder, TrainingSettings, encoder_learns, last_stage_learns
+from pgn_studio.core.config import (
+    EARLIER,
+    ChannelOrder,
+    TrainingSettings,
+    encoder_learns,
+    last_stage_learns,
+    told_of_classifier,
+)
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.foreign_facts import portable_facts
@@ -25,6 +33,7 @@ from pgn_studio.core.weight_files import UNREADABLE_TENSORS
 
 FORMAT = "pgn-studio-pgn"
 FORMAT_VERSION = 1
+Told = Literal["nothing", "label", "probabilities"]
 _GIVE_IT = "Give the file with --classifier, or put it beside the PGN."
 
 
@@ -52,6 +61,7 @@ class PgnInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""  # ISO 8601, UTC
     channels: ChannelOrder = "rgb"  # in which the classifier took them
+    told: Told = "nothing"  # what of f's outputs about the image G is told
     learned_from: str = ""  # its training images, as core/learned_images.py packs them
     least_rms: float = 0.0  # an image whose p has a smaller RMS in the input space is left as it is
     foreign_classifier: Mapping[str, Any] = field(default_factory=dict)  # as core/foreign_facts.py says
@@ -68,7 +78,11 @@ class Perturbation:
 
 
 class Pgn(nn.Module):
-    """A generator with what it needs to be used on pixels."""
+    """A generator with what it needs to be used on pixels.
+
+    `gamma` is the γ at which it perturbs: where it serves a range, the middle unless `at` says otherwise.
+    One that is told f's outputs asks the classifier that `asking` names.
+    """
 
     def __init__(self, generator: Generator, info: PgnInfo, *, path: Path | None = None) -> None:
         super().__init__()
@@ -76,16 +90,69 @@ class Pgn(nn.Module):
         self.info = info
         self.path = path
         self.space = _input_space(info)
+        self.gamma = info.gamma
+        self._ask: Callable[[Tensor], Tensor] | None = None
+
+    def at(self, gamma: float) -> Pgn:
+        """The same PGN at another γ, with the same weights. Raises ConfigError where it does not serve it."""
+        if self.generator.gammas is None:
+            if math.isclose(gamma, self.info.gamma, rel_tol=1e-6):
+                return self
+            raise ConfigError(
+                f"This PGN was trained for gamma {self.info.gamma:g} alone, got {gamma:g}.",
+                hint="Leave gamma out, or train a PGN for a range of it.",
+            )
+        other = copy.copy(self)
+        other.gamma = self.generator.gammas.check(gamma)
+        return other
+
+    def asking(self, classifier: Callable[[Tensor], Tensor]) -> Pgn:
+        """The same PGN, which asks `classifier` (pixels to logits) about an image where it needs to know."""
+        if not self.generator.classes:
+            return self
+        other = copy.copy(self)
+        other._ask = classifier
+        return other
+
+    @property
+    def told(self) -> Told:
+        """What of f's outputs G is told: nothing, its label, or its probabilities."""
+        return self.info.told
+
+    def as_told(self, probabilities: Tensor) -> Tensor:
+        """f's probabilities (N, K) as G is told them: as they are, or its label one-hot."""
+        if self.told == "probabilities":
+            return probabilities.float()
+        classes = torch.arange(probabilities.shape[1], device=probabilities.device)
+        return (probabilities.argmax(1, keepdim=True) == classes).float()
 
     @torch.no_grad()
     def perturb(self, pixels: Tensor) -> Perturbation:
         """Equations 1 and 2 on images (N, 3, H, W) in [0, 1]."""
-        return self._added(pixels, self.generator(pixels))
+        return self.perturb_encoded(pixels, self.generator.encode(pixels))
 
     @torch.no_grad()
-    def perturb_encoded(self, pixels: Tensor, features: Tensor) -> Perturbation:
-        """The same where the encoder's features (N, C, h, w) of the images are known."""
-        return self._added(pixels, self.generator.decode(features))
+    def perturb_encoded(
+        self, pixels: Tensor, features: Tensor, outputs: Tensor | None = None
+    ) -> Perturbation:
+        """The same where the encoder's features (N, C, h, w) of the images are known.
+
+        `outputs` (N, K): what `as_told` gives of f's answers about them, where these are known, too.
+        """
+        gammas = None
+        if self.generator.gammas is not None:
+            gammas = torch.full((len(pixels),), self.gamma, device=pixels.device)
+        if self.generator.classes and outputs is None:
+            outputs = self._asked(pixels)
+        return self._added(pixels, self.generator.decode(features, gammas, outputs))
+
+    def _asked(self, pixels: Tensor) -> Tensor:
+        if self._ask is None:
+            raise PgnFileError(
+                f"{self.info.name} perturbs an image by what the classifier says of it, and none was given.",
+                hint="Give it its classifier first: pgn.asking(classifier).",
+            )
+        return self.as_told(self._ask(pixels).softmax(1))
 
     def _added(self, pixels: Tensor, perturbation: Tensor) -> Perturbation:
         perturbation = at_least(perturbation, self.info.least_rms)
@@ -111,8 +178,13 @@ def _input_space(info: PgnInfo) -> InputSpace:
     return InputSpace(info.input_space, mean=info.mean, std=info.std)  # type: ignore[arg-type]
 
 
-def build_generator(settings: TrainingSettings, *, image_size: int, with_weights: bool = True) -> Generator:
-    """The generator that `settings` describe; without weights where a file is going to fill them in."""
+def build_generator(
+    settings: TrainingSettings, *, image_size: int, classes: int = 0, with_weights: bool = True
+) -> Generator:
+    """The generator that `settings` describe, for a classifier of `classes` classes.
+
+    Without weights where a file is going to fill them in.
+    """
     encoder_weights = settings.encoder_weights if with_weights else "none"
     return Generator(
         encoder=settings.encoder,
@@ -122,6 +194,10 @@ def build_generator(settings: TrainingSettings, *, image_size: int, with_weights
         last_stage=last_stage_learns(settings),
         encoder_weights=encoder_weights,
         decoder_widths=settings.decoder_widths,
+        decoder_norm=settings.decoder_norm,
+        gammas=settings.gammas,
+        classes=classes if told_of_classifier(settings) else 0,
+        damped=settings.damped_output,
     )
 
 
@@ -168,7 +244,9 @@ def load_pgn(path: Path) -> Pgn:
             # of the file's time: this version's default may be another
             settings = settings.updated(decoder_widths=widths)
         _check_plan(settings, info, tensors)
-        generator = build_generator(settings, image_size=info.image_size, with_weights=False)
+        generator = build_generator(
+            settings, image_size=info.image_size, classes=len(info.classes), with_weights=False
+        )
         generator.load_state_dict(tensors)
     except (ConfigError, RuntimeError, ValueError, ZeroDivisionError) as error:
         message = (
@@ -185,7 +263,9 @@ def _check_plan(settings: TrainingSettings, info: PgnInfo, tensors: Mapping[str,
     Before it is built: a small file may describe a network beyond all memory.
     """
     with torch.device("meta"):
-        plan = build_generator(settings, image_size=info.image_size, with_weights=False).state_dict()
+        plan = build_generator(
+            settings, image_size=info.image_size, classes=len(info.classes), with_weights=False
+        ).state_dict()
     wrong = [name for name in {*plan, *tensors} if _shape(plan, name) != _shape(tensors, name)]
     if wrong:
         raise ValueError(f"{len(wrong)} tensors do not fit, among them {min(wrong)}")
@@ -237,6 +317,8 @@ def _checked(info: PgnInfo) -> PgnInfo:
         raise ValueError("mean and std need three finite numbers each")
     if min(info.std) <= 0 or not 8 <= int(info.image_size) <= 1024:
         raise ValueError("std or image size out of range")
+    if info.told not in get_args(Told):
+        raise ValueError("told is nothing, label or probabilities")
     if info.channels not in ("rgb", "bgr"):
         raise ValueError("channels are rgb or bgr")
     if not (math.isfinite(info.least_rms) and info.least_rms >= 0):

@@ -108,7 +108,6 @@ def parts(step: TrainStep) -> list[tuple[str, nn.Module]]:
     """All that a checkpoint holds beside the optimizers, by name."""
     players = step.players
     modules: list[tuple[str, nn.Module | None]] = [(name, getattr(players, name)) for name in _MODULES]
-    modules.append(("replay", step.replay))
     if step.averaged is not None:  # a frozen encoder is in `generator` already
         averaged = step.averaged.generator
         modules.append(("averaged", averaged if averaged.encoder_trained else averaged.decoder))

@@ -46,7 +46,7 @@ class RunStarted:
 class StepCompleted:
     step: int  # 1-based, counts over the whole run
     epoch: int  # 1-based
-    gamma: float  # the γ used in this step
+    gamma: float  # the γ used in this step; the middle of a range
     loss_g: float  # L_G without the L2 term, at the temperature at which G is judged
     loss_d: float
     l2: float  # mean of p² over batch, channels, pixels
@@ -64,8 +64,21 @@ class StepCompleted:
 
 
 @dataclass(frozen=True)
+class AtGamma:
+    """What a PGN that serves a range of γ does on the validation split at one of them."""
+
+    gamma: float
+    perturbed_accuracy: float
+    perturbed_accuracy_8bit: float
+    fixed_8bit: int
+    broken_8bit: int
+    rms_mean: float
+    l2_mean: float
+
+
+@dataclass(frozen=True)
 class EpochCompleted:
-    """End of an epoch, measured on the validation split."""
+    """End of an epoch, measured on the validation split; of a range of γ at its middle."""
 
     epoch: int
     step: int
@@ -85,6 +98,7 @@ class EpochCompleted:
     validation_seconds: float | None = None  # comes on top of `seconds`
     fixed_8bit: int | None = None  # None in metrics of earlier versions
     broken_8bit: int | None = None
+    at_gamma: tuple[AtGamma, ...] = ()  # rising γ; empty where the PGN has one alone
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,7 @@ class PreviewReady:
     clean_predictions: tuple[int, ...]
     perturbed_predictions: tuple[int, ...]
     indices: tuple[int, ...] = ()  # in the validation split
+    gamma: float = math.nan  # at which the PGN perturbed them
 
 
 @dataclass(frozen=True)

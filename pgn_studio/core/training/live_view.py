@@ -29,13 +29,19 @@ class LiveView:
         *,
         device: torch.device,
         sparing: bool,
+        is_dial: bool,
     ) -> None:
-        """`sparing`: f is a black box, asked once an epoch about images that it was just measured on."""
+        """`is_dial`: γ says what is shown, and not what is learned.
+
+        `sparing`: f is a black box, asked once an epoch about images that it was just measured on.
+        """
         self._preview = preview
         self._control = control
         self._tell = tell
         self._device = device
         self._sparing = sparing
+        self._is_dial = is_dial
+        self._shown_gamma = control.live.gamma
         self._time_left = TimeLeft()
         self._last_vitals = 0.0
 
@@ -52,7 +58,7 @@ class LiveView:
         """Hold while paused, but show other samples when they are wished for; the seconds that it took."""
         began = time.perf_counter()
         while self._control.paused:
-            self._control.wait_while_paused(showing=self._preview.choice)
+            self._control.wait_while_paused(showing=self._preview.choice, at=self._shown_gamma)
             self._follow(step)
         self._follow(step)
         seconds = time.perf_counter() - began
@@ -77,11 +83,14 @@ class LiveView:
 
     def show(self, step: int) -> None:
         """Make a preview now."""
-        self._tell(self._preview.make(step, device=self._device))
+        live = self._control.live
+        self._shown_gamma = live.gamma
+        self._tell(self._preview.make(step, gamma=live.gamma, device=self._device))
 
     def _follow(self, step: int) -> None:
-        samples = self._control.live.samples
-        if samples != self._preview.choice:
-            self._preview.choose(samples)
-            if not self._sparing:
-                self.show(step)
+        live = self._control.live
+        chosen, turned = live.samples != self._preview.choice, live.gamma != self._shown_gamma
+        if chosen:
+            self._preview.choose(live.samples)
+        if (chosen or (turned and self._is_dial)) and not self._sparing:
+            self.show(step)

@@ -55,15 +55,17 @@ class Preview:
         self._features: torch.Tensor | None = None  # of a frozen encoder, from the first time on
 
     @torch.no_grad()
-    def make(self, step: int, *, device: torch.device) -> PreviewReady:
-        """Leaves G in the mode that it was in."""
+    def make(self, step: int, *, gamma: float, device: torch.device) -> PreviewReady:
+        """At `gamma` where G serves a range of it. Leaves G in the mode that it was in."""
         pixels = to_pixels(self._images, device)
         was_training = self._pgn.generator.training
         self._pgn.generator.eval()
         with full_precision(device):
             features = self._pgn.generator.encode(pixels) if self._features is None else self._features
-            result = self._pgn.perturb_encoded(pixels, features)
-            clean = self._classifier(pixels).argmax(1).tolist()
+            before = self._classifier(pixels)
+            clean = before.argmax(1).tolist()
+            pgn = self._pgn if self._pgn.generator.gammas is None else self._pgn.at(gamma)
+            result = pgn.perturb_encoded(pixels, features, pgn.as_told(before.softmax(1)))
             perturbed = self._pgn.logits(self._classifier, result.perturbed).argmax(1).tolist()
         self._pgn.generator.train(was_training)
         if not self._pgn.generator.encoder_trained:
@@ -72,6 +74,7 @@ class Preview:
         picture, scale = perturbation_picture(result.perturbation_pixels)
         return PreviewReady(
             step=step,
+            gamma=gamma,
             original=self._images,
             perturbation=picture,
             perturbation_scale=scale,

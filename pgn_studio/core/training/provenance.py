@@ -6,13 +6,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import TrainingSettings, soft_targets, told_of_classifier
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Metrics
 from pgn_studio.core.evaluation.metrics import figures_kept
 from pgn_studio.core.foreign_facts import portable_facts
 from pgn_studio.core.learned_images import packed
-from pgn_studio.core.perturbation.pgn import PgnInfo
+from pgn_studio.core.perturbation.pgn import PgnInfo, Told
 from pgn_studio.core.runs import versions
 
 
@@ -47,6 +47,7 @@ def pgn_info(
         classifier_sha256=classifier.info.sha256,
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
+        told=_told(settings),
         learned_from=packed(dataset.split("train").pixel_hashes),
         settings=settings.model_dump(mode="json"),
         foreign_classifier=portable_facts(foreign),
@@ -54,3 +55,9 @@ def pgn_info(
         versions=versions(),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
+
+
+def _told(settings: TrainingSettings) -> Told:
+    if not told_of_classifier(settings):
+        return "nothing"
+    return "probabilities" if soft_targets(settings) else "label"

@@ -17,7 +17,7 @@ from pgn_studio.core.training.checkpoints import Position, save_checkpoint
 from pgn_studio.core.training.events import Notice
 from pgn_studio.core.training.step import TrainStep
 
-_ASKED_PER_IMAGE = 3  # in a step: x̃, the clean image, its copy with another perturbation
+_ASKED_PER_IMAGE = 2  # in a step: x̃ and the clean image
 
 
 class QueryWatch:
@@ -25,7 +25,7 @@ class QueryWatch:
 
     def __init__(self, classifier: Classifier, settings: TrainingSettings, dataset: ImageDataset) -> None:
         self._meter = classifier.queries
-        self._per_step = settings.batch_size * (_ASKED_PER_IMAGE if settings.noise_copies else 2)
+        self._per_step = settings.batch_size * _ASKED_PER_IMAGE
         self._train, self._val = len(dataset.split("train")), len(dataset.split("val"))
         self._per_epoch = steps_per_epoch(self._train, settings.batch_size)
         self._choosing = most_queries(classifier, self._train) if settings.blend is None else 0

@@ -40,7 +40,7 @@ def build_players(
     """All networks on `device`. Raises ConfigError where settings and classifier do not go together."""
     info = classifier.info
     space = InputSpace(settings.input_space, mean=info.mean, std=info.std)
-    generator = build_generator(settings, image_size=image_size)
+    generator = build_generator(settings, image_size=image_size, classes=len(info.classes))
     classes = len(info.classes) if settings.told_label else 0
     learns = _backbone_learns(settings, classifier)
     head = _head(settings, learns=learns)
@@ -161,15 +161,18 @@ def fit_statistics(
     *,
     seed: int,
     precision: str,
+    standardized: bool = True,
     memory: Remembered | None = None,
     progress: Progress | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> None:
     """Fit what must stand still: the condition's components, the scales of D's features and of the noise.
 
-    `memory` keeps what the encoder says for the steps to come. Once `stopping`, the images so far must do.
+    `standardized`: whether D's frozen features are scaled. `memory` keeps what the encoder says for the
+    steps to come. Once `stopping`, the images so far must do.
     """
-    needs_scale = players.backbone is None or not players.backbone.trained
+    frozen = players.backbone is None or not players.backbone.trained
+    needs_scale = frozen and standardized
     needs_encoded = isinstance(players.condition, PrincipalComponents) or players.feature_noise is not None
     if not needs_scale and not needs_encoded:
         return

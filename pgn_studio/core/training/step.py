@@ -27,16 +27,14 @@ from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.losses import (
     discriminator_loss,
-    generator_loss,
-    l2_term,
+    generator_losses,
+    l2_terms,
     naming_loss,
     success_targets,
 )
+from pgn_studio.core.perturbation.modulation import drawn_gammas
 from pgn_studio.core.training.averaging import Averaged
 from pgn_studio.core.training.feed import Batch, lasting_features
-from pgn_studio.core.training.replay import Replay
-
-_REHEARSED = 256  # examples in an extra update of D's head
 
 
 @dataclass(frozen=True)
@@ -88,16 +86,7 @@ class Seen(NamedTuple):
     @property
     def predictions(self) -> Tensor:
         """f's labels, (N,) int64."""
-        return self.answers if self.answers.dim() == 1 else self.answers.argmax(1)
-
-
-class Examples(NamedTuple):
-    """D's training examples: x̃, anchors, noise copies and mismatched pairs, one after another."""
-
-    inputs: Tensor  # (rows, F) features, or (rows, 3, H, W) where D's own backbone learns too
-    answers: Tensor  # (rows of inputs,) or (rows of inputs, K): what f says of them
-    owners: Tensor  # (M,) the index of the clean image that each is judged for
-    targets: Tensor  # (M,)
+        return _labels(self.answers)
 
 
 class StepResult(NamedTuple):
@@ -131,13 +120,6 @@ class TrainStep:
         self.adam_g = torch.optim.Adam(players.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
         self.soft = soft_targets(settings)
         self.weakest = min_strength(settings)
-        self.replay: Replay | None = None
-        moves = isinstance(players.condition, OwnEncoder) or self._backbone_learns
-        if settings.rehearsals and players.told_dim and not moves:
-            width = players.discriminator.feature_dim
-            classes = players.classifier.num_classes if self.soft else 0
-            replay = Replay(feature_dim=width, condition_dim=players.told_dim, classes=classes)
-            self.replay = replay.to(device)
         self.averaged = Averaged(players.generator, decay=settings.average) if settings.average else None
         # fp16 gradients underflow without scaling; bf16 and fp32 do not
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
@@ -148,60 +130,75 @@ class TrainStep:
         return self.players.generator if self.averaged is None else self.averaged.generator
 
     def __call__(self, batch: Batch, *, gamma: float, noise: torch.Generator) -> StepResult:
-        """`noise` draws that on G's features, the perturbations' strengths, and D's noise copies."""
+        """`gamma` is that of all images, unless G serves a range: then each draws its own.
+
+        `noise` draws these, the noise on G's features and the perturbations' strengths.
+        """
         settings, players = self.settings, self.players
-        pixels, labels, shown, encoded, answers = batch
+        pixels, labels, shown, encoded, before = batch
+        gammas = self._gammas(len(labels), gamma, noise)
         with autocast(self.precision, self.device):
             encoded = players.generator.encode(pixels) if encoded is None else encoded
             read = encoded if players.feature_noise is None else players.feature_noise(encoded, noise)
-            perturbation = players.generator.decode(read)  # p = G(x)
             clean = players.space.enter(shown)
+            before = self._answers(clean) if before is None else before  # of f about the clean images
+            told_g = self._told_g(before)
+            perturbation = players.generator.decode(read, gammas, told_g)  # p = G(x)
             perturbed = clean + self._held(pixels, self._applied(perturbation, noise))  # x̃, equation 1
             condition = self._condition(pixels, encoded, labels)
             seen = self._look(perturbed)  # one forward: t and D's features
-            asks = settings.anchors or answers is None  # f about the clean images
-            with torch.no_grad():
-                others = self._others(pixels, clean, perturbation.detach(), noise, asks=asks)
-                seen_others = self._look(others) if len(others) else Seen(seen.features[:0], seen.answers[:0])
             targets = success_targets(seen.answers, labels, settings.problem)
-            unwanted = len(labels) if asks and not settings.anchors else 0
-            examples = self._examples(seen, perturbed, seen_others, others, labels, skip=unwanted)
 
-        if self.replay is not None and condition is not None:
-            self._rehearse(condition, seen, seen_others, labels, noise)
         with autocast(self.precision, self.device):
-            judged, naming = self._judge(examples, condition)
-            loss_d = discriminator_loss(judged, examples.targets, settings.loss)
+            judged, naming = self._judge(seen, perturbed, condition)
+            loss_d = discriminator_loss(judged, targets, settings.loss)
         self._update(self.adam_d, loss_d + naming)
 
         with autocast(self.precision, self.device):
             features = self._features(perturbed, steady=True) if self._backbone_learns else seen.features
-            told = None if condition is None else condition.detach()
-            logits = players.discriminator(features, told)  # the updated D on x̃
-            loss_g = generator_loss(logits / settings.temperature, settings.loss)
-            l2 = l2_term(perturbation)
-        self._update(self.adam_g, loss_g + gamma * l2)  # equation 9
+            told_d = None if condition is None else condition.detach()
+            logits = players.discriminator(features, told_d)  # the updated D on x̃
+            losses_g = generator_losses(logits / settings.temperature, settings.loss)
+            l2 = l2_terms(perturbation, settings.l2)
+            objective = (losses_g + gammas * l2).mean()  # equation 9
+        self._update(self.adam_g, objective)
         if self.averaged is not None:
             self.averaged.update(players.generator)
 
-        right = seen.predictions == labels
-        if answers is None or asks:
-            answers = seen_others.predictions[: len(labels)]
-        was_right = answers == labels
+        right, was_right = seen.predictions == labels, _labels(before) == labels
         return StepResult(
-            loss_g=loss_g.detach(),
+            loss_g=losses_g.detach().mean(),
             loss_d=loss_d.detach(),
-            l2=l2.detach(),
+            l2=l2.detach().mean(),
             target_mean=targets.mean(),
             fixed=(right & ~was_right).sum(),
             broken=(~right & was_right).sum(),
             clean_right=was_right.sum(),
             perturbed_right=right.sum(),
             d_spread=torch.sigmoid(judged.detach()).std(unbiased=False),
-            d_target_mean=examples.targets.mean(),
-            d_target_var=examples.targets.var(unbiased=False),
-            d_doubt=generator_loss(logits.detach(), settings.loss),
+            d_target_mean=targets.mean(),
+            d_target_var=targets.var(unbiased=False),
+            d_doubt=generator_losses(logits.detach(), settings.loss).mean(),
         )
+
+    def _gammas(self, count: int, gamma: float, noise: torch.Generator) -> Tensor:
+        """γ of each image: (count,)."""
+        served = self.players.generator.gammas
+        if served is None:
+            return torch.full((count,), gamma, device=self.device)
+        return drawn_gammas(served, count, noise).to(self.device, non_blocking=True)
+
+    def _told_g(self, answers: Tensor) -> Tensor | None:
+        """f's answers about the clean images as G is told them: probabilities, or labels one-hot, (N, K)."""
+        classes = self.players.generator.classes
+        if not classes:
+            return None
+        return answers if answers.dim() == 2 else _one_hot(answers, classes)
+
+    @torch.no_grad()
+    def _answers(self, values: Tensor) -> Tensor:
+        """What f says of images in the space of the perturbation: labels, or where soft its probabilities."""
+        return self._said(self.players.classifier.logits_normalized(self.players.space.normalized(values)))
 
     @property
     def encode(self) -> Callable[[Tensor], Tensor] | None:
@@ -210,15 +207,12 @@ class TrainStep:
 
     @property
     def answer(self) -> Callable[[Tensor], Tensor] | None:
-        """f's labels of pixels, to be kept; None where the step asks about them anyway."""
-        asks_anyway = self.settings.anchors or self.players.classifier.queries is not None
-        return None if asks_anyway else self._answer
+        """f's answers about pixels, to be kept; None of a black box, which remembers them itself."""
+        return None if self.players.classifier.queries is not None else self._kept_answers
 
-    def _answer(self, pixels: Tensor) -> Tensor:
-        space = self.players.space
+    def _kept_answers(self, pixels: Tensor) -> Tensor:
         with autocast(self.precision, self.device):
-            logits = self.players.classifier.logits_normalized(space.normalized(space.enter(pixels)))
-            return logits.argmax(1)
+            return self._answers(self.players.space.enter(pixels))
 
     @property
     def _backbone_learns(self) -> bool:
@@ -239,7 +233,7 @@ class TrainStep:
         elif condition is not None:
             told.append(condition(encoded.detach()))
         if classes:
-            told.append((labels.unsqueeze(1) == torch.arange(classes, device=labels.device)).float())
+            told.append(_one_hot(labels, classes))
         return torch.cat([part.float() for part in told], dim=1) if told else None
 
     def _look(self, values: Tensor) -> Seen:
@@ -268,76 +262,13 @@ class TrainStep:
     def _held(self, pixels: Tensor, perturbation: Tensor) -> Tensor:
         return self.players.space.held(pixels, perturbation) if self.settings.clamp else perturbation
 
-    def _others(
-        self, pixels: Tensor, clean: Tensor, perturbation: Tensor, noise: torch.Generator, *, asks: bool
-    ) -> Tensor:
-        """Images beside x̃ that f is asked about: the clean ones, and copies with other perturbations.
-
-        A copy gets the perturbation of another image of the batch at a random strength: it shows D
-        what such perturbations do where G did not mean them.
-        """
-        pictures = clean if asks else clean[:0]
-        if not self.settings.noise_copies:
-            return pictures
-        strengths = _strengths(clean, noise, 0.0, 2.0)
-        return torch.cat([pictures, clean + self._held(pixels, strengths * perturbation.roll(1, 0))])
-
-    def _examples(
-        self, seen: Seen, perturbed: Tensor, seen_others: Seen, others: Tensor, labels: Tensor, *, skip: int
-    ) -> Examples:
-        """x̃ and all others but the first `skip`."""
-        count = len(labels)
-        learns = self._backbone_learns
-        first, rest = (perturbed, others) if learns else (seen.features, seen_others.features)
-        inputs = torch.cat([first.detach(), rest[skip:]])
-        answers = torch.cat([seen.answers, seen_others.answers[skip:]])
-        rows = torch.arange(len(inputs), device=labels.device)
-        shown, owners = answers, rows % count  # each picture judged for its own clean image
-        if self.settings.mismatched and self.players.told_dim:
-            shown = torch.cat([shown, shown])  # the same pictures, judged for a neighbour
-            owners = torch.cat([owners, (rows + 1) % count])
-        targets = success_targets(shown, labels[owners], self.settings.problem)
-        return Examples(inputs, answers, owners, targets)
-
-    def _rehearse(
-        self, condition: Tensor, seen: Seen, others: Seen, labels: Tensor, noise: torch.Generator
-    ) -> None:
-        """Update D's head on what it saw before, half of it judged for other images; then remember."""
-        replay, settings = self.replay, self.settings
-        assert replay is not None
-        for _ in range(settings.rehearsals if len(replay) else 0):
-            shown = replay.draw(_REHEARSED, noise)
-            owners = torch.cat([shown[: _REHEARSED // 2], replay.draw(_REHEARSED // 2, noise)])
-            targets = success_targets(replay.answers[shown], replay.labels[owners], settings.problem)
-            with autocast(self.precision, self.device):
-                logits = self.players.discriminator(replay.features[shown], replay.conditions[owners])
-                loss = discriminator_loss(logits, targets, settings.loss)
-            self._update(self.adam_d, loss)
-        times = 1 + len(others.answers) // len(labels)  # x̃, the clean images, and their copies if any
-        replay.add(
-            torch.cat([seen.features, others.features]),
-            condition.repeat(times, 1),
-            torch.cat([seen.answers, others.answers]),
-            labels.repeat(times),
-        )
-
-    def _judge(self, examples: Examples, condition: Tensor | None) -> tuple[Tensor, Tensor]:
-        """D's logits of all examples, and what its own backbone has yet to learn of f's labels (else 0)."""
-        inputs, naming = examples.inputs, examples.targets.new_zeros(())
-        backbone = self.players.backbone
-        if backbone is not None and backbone.trained:
-            inputs = self._features(inputs)
-            naming = naming_loss(self.players.names(inputs), examples.answers)
-        if condition is None:
-            return self.players.discriminator(inputs), naming
-        # Repeated and rolled rather than indexed by `owners`: the gradient of indexing adds up in the
-        # order in which threads come, and one seed would no longer give one result.
-        times = len(inputs) // len(condition)
-        told = condition.repeat(times, 1)
-        if len(examples.owners) > len(inputs):  # mismatched pairs follow
-            inputs = torch.cat([inputs, inputs])
-            told = torch.cat([told, condition.roll(-1, 0).repeat(times, 1)])
-        return self.players.discriminator(inputs, told), naming
+    def _judge(self, seen: Seen, perturbed: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
+        """D's logits of x̃, and what its own backbone has yet to learn of f's labels (else 0)."""
+        features, naming = seen.features.detach(), seen.features.new_zeros(())
+        if self._backbone_learns:
+            features = self._features(perturbed.detach())
+            naming = naming_loss(self.players.names(features), seen.answers)
+        return self.players.discriminator(features, condition), naming
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -345,6 +276,14 @@ class TrainStep:
         self.scaler.scale(loss).backward(inputs=learning)  # type: ignore[no-untyped-call]
         self.scaler.step(optimizer)
         self.scaler.update()
+
+
+def _one_hot(labels: Tensor, classes: int) -> Tensor:
+    return (labels.unsqueeze(1) == torch.arange(classes, device=labels.device)).float()
+
+
+def _labels(answers: Tensor) -> Tensor:
+    return answers if answers.dim() == 1 else answers.argmax(1)
 
 
 def _strengths(like: Tensor, noise: torch.Generator, low: float, high: float) -> Tensor:

@@ -11,6 +11,7 @@ from pgn_studio.core.evaluation.evaluate import Metrics
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.checkpoints import Position
 from pgn_studio.core.training.events import (
+    AtGamma,
     CheckpointSaved,
     EpochCompleted,
     Event,
@@ -110,6 +111,7 @@ def epoch_completed(
     validation_seconds: float,
     best: bool,
     queries: int | None,
+    at_gamma: tuple[AtGamma, ...] = (),
 ) -> EpochCompleted:
     """`position` holds the sums of the losses over the epoch's `steps`."""
     return EpochCompleted(
@@ -131,6 +133,7 @@ def epoch_completed(
         validation_seconds=validation_seconds,
         fixed_8bit=metrics.fixed_8bit,
         broken_8bit=metrics.broken_8bit,
+        at_gamma=at_gamma,
     )
 
 

@@ -81,9 +81,10 @@ class Trainer:
         self.run_folder = run
         self.control = control
         self.resume = resume
+        self._dial = settings.gammas
         self._teller = Teller(run, sink)
         self._emit = self._teller.tell
-        self._position = Position.start(gamma=settings.gamma)
+        self._position = Position.start(gamma=settings.first_gamma)
         self._paused = 0.0  # seconds so far
         self._began = self._clock()
         self._since = 0.0  # when the last step was told
@@ -163,7 +164,8 @@ class Trainer:
                     self._emit(self._queries.exhausted(step))
                     self.control.stop()
                     return
-                gamma = self.control.live.gamma  # one read of the live settings
+                # One read of the live settings; where the PGN serves a range they say what is shown alone.
+                gamma = self.control.live.gamma if self._dial is None else self._dial.middle
                 began = time.perf_counter()
                 result = self._step(batch, gamma=gamma, noise=generator_for(self.settings.seed, step, NOISE))
                 seconds = time.perf_counter() - began
@@ -175,7 +177,7 @@ class Trainer:
         for name in ("_step", "_encoded", "_pgn", "_feed", "_validation", "_view"):
             self.__dict__.pop(name, None)
         self.settings, self.resume = go_back(self.run_folder, self.settings, shrunk)
-        self._position = Position.start(gamma=self.settings.gamma)
+        self._position = Position.start(gamma=self.settings.first_gamma)
         self._saved_step = 0
         self._shrinking = shrunk
 
@@ -203,7 +205,8 @@ class Trainer:
             self._position = recalled(self._position, told)
             self._monitor.replay(told)
             restore_result(self.run_folder, self._position, settings)
-            if self._shrinking is None:  # else the γ of the moment is the user's latest wish
+            # After memory ran out, and on a dial, the γ of the moment is the user's latest wish.
+            if self._shrinking is None and self._dial is None:
                 self.control.set(gamma=self._position.gamma)
         else:
             fit_statistics(
@@ -211,6 +214,7 @@ class Trainer:
                 train,
                 seed=settings.seed,
                 precision=precision,
+                standardized=settings.standardize_features,
                 memory=self._encoded,
                 progress=lambda done, total: self._emit(Preparing(done, total)),
                 stopping=lambda: self.control.stopping,
@@ -258,6 +262,7 @@ class Trainer:
             self._emit,
             device=self._machine.device,
             sparing=self._queries.is_needed,
+            is_dial=self._dial is not None,
         )
         self._emit(
             RunStarted(
@@ -311,6 +316,7 @@ class Trainer:
         check_weights(self._step, position.step)
         began = self._clock()
         metrics = self._validation.measure(self._pgn)
+        at_gamma = self._validation.along(self._pgn, metrics, sparing=self._queries.is_needed)
         measured = self._clock() - began
         kept = keep_epoch(
             self.run_folder,
@@ -330,6 +336,7 @@ class Trainer:
             validation_seconds=measured,
             best=kept.best_epoch == epoch,
             queries=self._queries.used,
+            at_gamma=at_gamma,
         )
         self._position = replace(kept, loss_g_sum=0.0, loss_d_sum=0.0)
         self._emit(completed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,8 +13,10 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.classifiers.accuracy import check_finite
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Metrics, clean_scores, evaluate_perturber
+from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import Perturbation, Pgn
+from pgn_studio.core.training.events import AtGamma
 from pgn_studio.core.training.remembered import Remembered
 
 BATCH = 128
@@ -53,7 +57,7 @@ class Validation:
         was_training = pgn.generator.training
         pgn.eval()
         evaluation = evaluate_perturber(
-            _InOrder(pgn, self._memory),
+            _InOrder(pgn, self._memory, self._clean),
             self._classifier,
             self.split,
             split_name="val",
@@ -65,13 +69,37 @@ class Validation:
         pgn.generator.train(was_training)
         return evaluation.metrics
 
+    def along(self, pgn: Pgn, middle: Metrics, *, sparing: bool) -> tuple[AtGamma, ...]:
+        """Of a PGN that serves a range of γ: its ends and its middle, which is measured already.
+
+        `sparing`: f is a black box, and not asked about the ends.
+        """
+        gammas = pgn.generator.gammas
+        if gammas is None:
+            return ()
+        ends = () if sparing else (gammas.low, gammas.high)
+        measured = [(pgn.gamma, middle), *((gamma, self.measure(pgn.at(gamma))) for gamma in ends)]
+        return tuple(at_gamma(*one) for one in sorted(measured, key=_gamma))
+
+
+def _gamma(measured: tuple[float, Metrics]) -> float:
+    return measured[0]
+
+
+def at_gamma(gamma: float, metrics: Metrics) -> AtGamma:
+    return AtGamma(gamma=gamma, **{item.name: getattr(metrics, item.name) for item in fields(AtGamma)[1:]})
+
 
 class _InOrder:
-    """A PGN that is asked for all images of a split, one batch after another."""
+    """A PGN that is asked for all images of a split, one batch after another.
 
-    def __init__(self, pgn: Pgn, memory: Remembered | None) -> None:
+    `clean`: f's probabilities of them (N, K).
+    """
+
+    def __init__(self, pgn: Pgn, memory: Remembered | None, clean: Scores) -> None:
         self._pgn = pgn
         self._memory = memory
+        self._clean = clean
         self._seen = 0
 
     @torch.no_grad()
@@ -80,5 +108,6 @@ class _InOrder:
         self._seen += len(pixels)
         features = None if self._memory is None else self._memory(pixels, rows, None)
         if features is None:
-            return self._pgn.perturb(pixels)
-        return self._pgn.perturb_encoded(pixels, features)
+            features = self._pgn.generator.encode(pixels)
+        known = torch.from_numpy(self._clean[rows]).to(pixels.device)
+        return self._pgn.perturb_encoded(pixels, features, self._pgn.as_told(known))

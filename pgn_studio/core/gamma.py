@@ -1,0 +1,70 @@
+"""γ, the weight of the L2 term: one value, or the range that one generator serves (a dial)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from pgn_studio.core.errors import ConfigError
+
+MOST_GAMMA = 1e6
+_SEPARATOR = ".."
+_SLACK = 1 + 1e-6  # of a value that was written with six digits
+
+
+@dataclass(frozen=True)
+class GammaRange:
+    """The γ, `low` to `high`, that one generator serves; 0 < low < high."""
+
+    low: float
+    high: float
+
+    @property
+    def middle(self) -> float:
+        """The geometric mean, to six digits."""
+        return float(f"{math.sqrt(self.low * self.high):.6g}")
+
+    def __contains__(self, gamma: float) -> bool:
+        return self.low / _SLACK <= gamma <= self.high * _SLACK
+
+    def __str__(self) -> str:
+        return f"{self.low:g}{_SEPARATOR}{self.high:g}"
+
+    def check(self, gamma: float) -> float:
+        """`gamma` itself. Raises ConfigError where it is outside."""
+        if gamma not in self:
+            raise ConfigError(
+                f"gamma {gamma:g} is outside of the range {self} that this PGN was trained for.",
+                hint=f"Choose one from {self.low:g} to {self.high:g}, or train a PGN for another range.",
+            )
+        return float(gamma)
+
+    def spaced(self, count: int) -> tuple[float, ...]:
+        """`count` γ, at least two, from low to high in equal ratios, to three digits but for the ends."""
+        step = math.log(self.high / self.low) / (count - 1)
+        inner = (float(f"{self.low * math.exp(step * number):.3g}") for number in range(1, count - 1))
+        return (self.low, *inner, self.high)
+
+
+def parsed_gamma(value: Any) -> Any:
+    """A number, or (low, high) of "LOW..HIGH"; raises ValueError that says what was expected.
+
+    What is no text comes back as it is.
+    """
+    if not isinstance(value, str):
+        return value
+    low, separator, high = value.partition(_SEPARATOR)
+    try:
+        return (float(low), float(high)) if separator else float(value)
+    except ValueError:
+        raise ValueError("expected one value, such as 3, or a range LOW..HIGH, such as 0.3..30") from None
+
+
+def check_gamma(value: float | tuple[float, float]) -> None:
+    """Raises ValueError for what is no γ and no range of it."""
+    ends = value if isinstance(value, tuple) else (value,)
+    if not all(math.isfinite(end) and 0 <= end <= MOST_GAMMA for end in ends):
+        raise ValueError(f"expected values from 0 to {MOST_GAMMA:,.0f}")
+    if len(ends) > 1 and not 0 < ends[0] < ends[1]:
+        raise ValueError("expected a range LOW..HIGH with LOW above 0 and below HIGH")
