@@ -125,7 +125,8 @@ def _metavar(model: type[Settings], name: str) -> str | None:
 def _plain_type(annotation: Any) -> Any:
     """The type without `| None`: an option that was not given is None anyway."""
     if get_origin(annotation) in (Union, types.UnionType):
-        (annotation,) = [item for item in get_args(annotation) if item is not type(None)]
+        kinds = [item for item in get_args(annotation) if item is not type(None)]
+        annotation = kinds[0] if len(kinds) == 1 else str  # the settings read what may be one of several
     if get_origin(annotation) in (Literal, tuple) or annotation in (bool, int, float, str):
         return annotation
     return str  # paths: typer would turn "~" and "" into paths before the settings see them
