@@ -22,7 +22,7 @@ GOOD = (0.05, 0.10, 0.15, 0.30, 0.40)  # q1: bins of good perturbations
 BAD = (0.40, 0.25, 0.20, 0.10, 0.05)  # q0: bins of bad ones
 NARROW_GOOD = (0.00, 0.00, 0.20, 0.30, 0.50)  # disjoint supports: D can be certain
 NARROW_BAD = (0.60, 0.40, 0.00, 0.00, 0.00)
-LOSSES: tuple[LossName, ...] = ("ls", "lr")
+LOSSES: tuple[LossName, ...] = ("least-squares", "logistic")
 
 
 @dataclass(frozen=True)

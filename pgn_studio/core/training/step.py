@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.config import TrainingSettings, min_strength, soft_targets
+from pgn_studio.core.config import TrainingSettings, min_scale, soft_targets
 from pgn_studio.core.device import Machine, autocast
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import (
@@ -130,15 +130,15 @@ class TrainStep:
         self.adam_d = torch.optim.Adam(players.learning_in_d(), lr=settings.learning_rate_d, fused=fused)
         self.adam_g = torch.optim.Adam(players.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
         self.soft = soft_targets(settings)
-        self.weakest = min_strength(settings)
+        self.weakest = min_scale(settings)
         self.replay: Replay | None = None
         moves = isinstance(players.condition, OwnEncoder) or self._backbone_learns
-        if settings.rehearsals and players.told_dim and not moves:
+        if settings.replay_updates and players.told_dim and not moves:
             width = players.discriminator.feature_dim
             classes = players.classifier.num_classes if self.soft else 0
             replay = Replay(feature_dim=width, condition_dim=players.told_dim, classes=classes)
             self.replay = replay.to(device)
-        self.averaged = Averaged(players.generator, decay=settings.average) if settings.average else None
+        self.averaged = Averaged(players.generator, decay=settings.ema_decay) if settings.ema_decay else None
         # fp16 gradients underflow without scaling; bf16 and fp32 do not
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
@@ -159,12 +159,12 @@ class TrainStep:
             perturbed = clean + self._held(pixels, self._applied(perturbation, noise))  # x̃, equation 1
             condition = self._condition(pixels, encoded, labels)
             seen = self._look(perturbed)  # one forward: t and D's features
-            asks = settings.anchors or answers is None  # f about the clean images
+            asks = settings.clean_examples or answers is None  # f about the clean images
             with torch.no_grad():
                 others = self._others(pixels, clean, perturbation.detach(), noise, asks=asks)
                 seen_others = self._look(others) if len(others) else Seen(seen.features[:0], seen.answers[:0])
             targets = success_targets(seen.answers, labels, settings.problem)
-            unwanted = len(labels) if asks and not settings.anchors else 0
+            unwanted = len(labels) if asks and not settings.clean_examples else 0
             examples = self._examples(seen, perturbed, seen_others, others, labels, skip=unwanted)
 
         if self.replay is not None and condition is not None:
@@ -178,7 +178,7 @@ class TrainStep:
             features = self._features(perturbed, steady=True) if self._backbone_learns else seen.features
             told = None if condition is None else condition.detach()
             logits = players.discriminator(features, told)  # the updated D on x̃
-            loss_g = generator_loss(logits / settings.temperature, settings.loss)
+            loss_g = generator_loss(logits / settings.logit_temperature, settings.loss)
             l2 = l2_term(perturbation)
         self._update(self.adam_g, loss_g + gamma * l2)  # equation 9
         if self.averaged is not None:
@@ -211,7 +211,7 @@ class TrainStep:
     @property
     def answer(self) -> Callable[[Tensor], Tensor] | None:
         """f's labels of pixels, to be kept; None where the step asks about them anyway."""
-        asks_anyway = self.settings.anchors or self.players.classifier.queries is not None
+        asks_anyway = self.settings.clean_examples or self.players.classifier.queries is not None
         return None if asks_anyway else self._answer
 
     def _answer(self, pixels: Tensor) -> Tensor:
@@ -266,7 +266,7 @@ class TrainStep:
         return features
 
     def _held(self, pixels: Tensor, perturbation: Tensor) -> Tensor:
-        return self.players.space.held(pixels, perturbation) if self.settings.clamp else perturbation
+        return self.players.space.held(pixels, perturbation) if self.settings.clip else perturbation
 
     def _others(
         self, pixels: Tensor, clean: Tensor, perturbation: Tensor, noise: torch.Generator, *, asks: bool
@@ -277,7 +277,7 @@ class TrainStep:
         what such perturbations do where G did not mean them.
         """
         pictures = clean if asks else clean[:0]
-        if not self.settings.noise_copies:
+        if not self.settings.shuffled_perturbations:
             return pictures
         strengths = _strengths(clean, noise, 0.0, 2.0)
         return torch.cat([pictures, clean + self._held(pixels, strengths * perturbation.roll(1, 0))])
@@ -293,7 +293,7 @@ class TrainStep:
         answers = torch.cat([seen.answers, seen_others.answers[skip:]])
         rows = torch.arange(len(inputs), device=labels.device)
         shown, owners = answers, rows % count  # each picture judged for its own clean image
-        if self.settings.mismatched and self.players.told_dim:
+        if self.settings.mismatched_pairs and self.players.told_dim:
             shown = torch.cat([shown, shown])  # the same pictures, judged for a neighbour
             owners = torch.cat([owners, (rows + 1) % count])
         targets = success_targets(shown, labels[owners], self.settings.problem)
@@ -305,7 +305,7 @@ class TrainStep:
         """Update D's head on what it saw before, half of it judged for other images; then remember."""
         replay, settings = self.replay, self.settings
         assert replay is not None
-        for _ in range(settings.rehearsals if len(replay) else 0):
+        for _ in range(settings.replay_updates if len(replay) else 0):
             shown = replay.draw(_REHEARSED, noise)
             owners = torch.cat([shown[: _REHEARSED // 2], replay.draw(_REHEARSED // 2, noise)])
             targets = success_targets(replay.answers[shown], replay.labels[owners], settings.problem)

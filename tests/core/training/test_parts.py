@@ -206,9 +206,9 @@ class TestPlayers:
         assert sum(p.numel() for p in players.discriminator.parameters()) == classifier.feature_dim + 1
 
     def test_a_recipe_can_be_changed_in_one_point(self) -> None:
-        settings = TrainingSettings.make(recipe="paper", anchors=True, gamma=3)
-        assert settings.anchors
-        assert not settings.conditional
+        settings = TrainingSettings.make(recipe="paper", clean_examples=True, gamma=3)
+        assert settings.clean_examples
+        assert not settings.image_conditioning
 
     def test_shared_needs_features(
         self, settings: TrainingSettings, classifier: Classifier, monkeypatch: pytest.MonkeyPatch

@@ -180,12 +180,12 @@ class NothingIsRead(TorchDispatchMode):
 
 KINDS: list[dict[str, Any]] = [  # the last is the paper's
     {},
-    {"encoder_trained": False},
-    {"discriminator": "known", "loss": "lr"},
+    {"encoder_training": "frozen"},
+    {"discriminator": "known", "loss": "logistic"},
     {"discriminator": "blackbox", "problem": "adversarial"},
-    {"conditional": False, "told_label": False, "soft_targets": False, "head": "linear", "anchors": False,
-     "noise_copies": False, "mismatched": False, "rehearsals": 0, "average": 0.0,
-     "input_space": "normalized"},
+    {"image_conditioning": False, "label_conditioning": False, "soft_targets": False, "head": "linear",
+     "clean_examples": False, "shuffled_perturbations": False, "mismatched_pairs": False, "replay_updates": 0,
+     "ema_decay": 0.0, "input_space": "normalized"},
 ]  # fmt: skip
 
 
@@ -205,7 +205,7 @@ def test_no_step_waits_for_the_gpu(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, kind: dict[str, Any]
 ) -> None:
     device = torch.device("cuda")
-    settings = settings.updated(**kind, augment="strong", blend=0.3)
+    settings = settings.updated(**kind, augment="strong", input_mixup=0.3)
     step, batches = prepared(settings, classifier, digits, device)
     told: list[int] = []
     noise = torch.Generator()

@@ -37,7 +37,7 @@ def test_what_statistics_are_fitted_on_is_kept_for_the_steps(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = digits.split("train")
-    players = build_players(settings.updated(encoder_trained=False), classifier, image_size=8, device=CPU)
+    players = build_players(settings.updated(encoder_training="frozen"), classifier, image_size=8, device=CPU)
     plain, kept = players, copy.deepcopy(players)
     fit_statistics(plain, train, seed=0, precision="fp32")
     memory = Remembered(kept.generator.encode, images=len(train), most_bytes=2**30)
@@ -66,7 +66,7 @@ def batch(digits: ImageDataset, count: int = 16) -> tuple[Tensor, Tensor]:
 def test_known_answers_change_nothing(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, copies: bool
 ) -> None:
-    settings = settings.updated(anchors=False, noise_copies=copies)
+    settings = settings.updated(clean_examples=False, shuffled_perturbations=copies)
     pixels, labels = batch(digits)
     outcomes = []
     for known in (True, False):
@@ -92,12 +92,12 @@ VARIANTS: list[dict[str, Any]] = [
     {"problem": "adversarial"},
     {"discriminator": "known"},
     {"discriminator": "blackbox"},
-    {"discriminator": "blackbox", "conditional": False, "loss": "lr"},
-    {"input_space": "normalized", "encoder_trained": False},
-    {"conditional": False, "head": "linear", "anchors": False},
-    {"told_label": False},
-    {"conditional": False, "told_label": False},
-    {"anchors": False, "noise_copies": False, "mismatched": False},
+    {"discriminator": "blackbox", "image_conditioning": False, "loss": "logistic"},
+    {"input_space": "normalized", "encoder_training": "frozen"},
+    {"image_conditioning": False, "head": "linear", "clean_examples": False},
+    {"label_conditioning": False},
+    {"image_conditioning": False, "label_conditioning": False},
+    {"clean_examples": False, "shuffled_perturbations": False, "mismatched_pairs": False},
 ]
 
 
@@ -115,7 +115,7 @@ def test_both_players_learn_and_the_classifier_does_not(
     pixels, labels = batch(digits)
     for number in range(2):
         step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(number))
-    assert len(learning) > 10 or not settings.conditional
+    assert len(learning) > 10 or not settings.image_conditioning
     changed = [not torch.equal(old, new) for old, new in zip(before, learning, strict=True)]
     assert all(changed), f"{changed.count(False)} of {len(changed)} learning tensors stood still"
     for name, value in classifier.state_dict().items():
@@ -165,7 +165,7 @@ def test_a_black_box_is_only_asked_for_labels(
 def test_anchors_copies_and_mismatched_pairs_carry_their_own_targets(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
 ) -> None:
-    settings = settings.updated(encoder_trained=False, soft_targets=False)
+    settings = settings.updated(encoder_training="frozen", soft_targets=False)
     players = make(settings, classifier, digits)
     step = TrainStep(players, settings, precision="fp32")
     pixels, labels = batch(digits, 4)
@@ -200,7 +200,7 @@ def test_perturbations_come_at_random_strengths_where_targets_are_labels(
     for options, weakest in (
         ({}, 1.0),
         ({"discriminator": "blackbox"}, 0.4),
-        ({"min_strength": 0.8}, 0.8),
+        ({"min_scale": 0.8}, 0.8),
         ({"recipe": "paper", "encoder": "small"}, 1.0),
     ):
         given = TrainingSettings.make(**{**settings.model_dump(exclude_unset=True), **options})
@@ -215,7 +215,7 @@ def test_perturbations_come_at_random_strengths_where_targets_are_labels(
 def test_d_is_told_the_label_and_g_is_not(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
 ) -> None:
-    players = make(settings.updated(told_label=True, conditional=False), classifier, digits)
+    players = make(settings.updated(label_conditioning=True, image_conditioning=False), classifier, digits)
     step = TrainStep(players, settings, precision="fp32")
     pixels, labels = batch(digits, 4)
     encoded = players.generator.encode(pixels)
@@ -253,7 +253,7 @@ def test_g_s_update_computes_no_gradients_of_d(
         ({"discriminator": "blackbox"}, True),
         ({"discriminator": "known"}, True),  # f is small: so is D's backbone, which learns
         ({"discriminator": "blackbox", "head": "mlp"}, False),
-        ({"discriminator": "blackbox", "told_label": False}, False),
+        ({"discriminator": "blackbox", "label_conditioning": False}, False),
         ({"discriminator": "blackbox", "recipe": "paper", "discriminator_backbone": "small"}, False),
     ],
     ids=str,
@@ -275,12 +275,12 @@ def test_d_names_labels_where_its_own_backbone_learns_and_is_told_them(
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"discriminator": "blackbox", "told_label": False}], ids=["shared", "not told"]
+    "options", [{}, {"discriminator": "blackbox", "label_conditioning": False}], ids=["shared", "not told"]
 )
 def test_a_naming_head_without_its_needs_is_refused(
     settings: TrainingSettings, classifier: Classifier, options: dict[str, Any]
 ) -> None:
-    given = settings.updated(head="naming", **options)
+    given = settings.updated(head="surrogate", **options)
     with pytest.raises(ConfigError, match="names labels") as refused:
         build_players(given, classifier, image_size=8, device=CPU)
     assert "--head" in refused.value.hint
@@ -288,8 +288,8 @@ def test_a_naming_head_without_its_needs_is_refused(
 
 def test_the_temperature_leaves_g_a_gradient_where_d_is_sure() -> None:
     logits = torch.tensor([-10.0, 10.0], requires_grad=True)
-    steep = torch.autograd.grad(generator_loss(logits, "ls"), logits)[0]
-    tempered = torch.autograd.grad(generator_loss(logits / 4, "ls"), logits)[0]
+    steep = torch.autograd.grad(generator_loss(logits, "least-squares"), logits)[0]
+    tempered = torch.autograd.grad(generator_loss(logits / 4, "least-squares"), logits)[0]
     assert (tempered.abs() > 20 * steep.abs()).all()
 
 
@@ -300,7 +300,7 @@ def test_the_classifier_is_shown_what_a_picture_keeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """x̃ and its copies; but p itself, whose L2 counts in full, is as G said it."""
-    settings = settings.updated(input_space=space, clamp=clamp)
+    settings = settings.updated(input_space=space, clip=clamp)
     players = make(settings, classifier, digits)
     shown: list[Tensor] = []
     looked = classifier.logits_and_features
