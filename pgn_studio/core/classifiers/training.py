@@ -230,7 +230,7 @@ def _training_indices(labels: Labels, num_classes: int, settings: ClassifierSett
         return np.arange(len(labels))
     if settings.max_train_images < num_classes:
         raise ClassifierError(
-            f"Expected a train-limit of at least one image for each of {num_classes} classes, got"
+            f"Expected max-train-images of at least one image for each of {num_classes} classes, got"
             f" {settings.max_train_images}.",
             hint="Raise --max-train-images.",
         )

@@ -138,7 +138,7 @@ def test_what_is_gone_is_told_and_the_rest_is_opened(
 def test_settings_of_the_version_before_come_back(
     make_window: Callable[..., MainWindow], qtbot: QtBot, state: SessionState
 ) -> None:
-    chosen = TrainingSettings.make(loss="logistic", select="last", encoder_training="frozen", input_mixup=0.25)
+    chosen = TrainingSettings.make(loss="logistic", select="last", encoder_training="frozen")
     stored(state, settings=of_then(chosen.model_dump(mode="json")))
     window = make_window()
     restore(window, qtbot)
