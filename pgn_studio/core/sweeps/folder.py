@@ -92,6 +92,7 @@ def _read(path: Path, kind: str) -> dict[str, Any]:
         ) from None
     known = isinstance(value, dict) and value.get("format") == f"pgn-studio-{kind}"
     tables = known and all(isinstance(value.get(name, {}), dict) for name in ("over", "settings"))
+    tables = tables and all(isinstance(values, list) for values in value.get("over", {}).values())
     if not tables or value.get("version") != VERSION or "settings" not in value:
         raise RunError(f"{path} is no {kind} that this version reads.", hint="Choose another folder.")
     return {"over": {}, **value}
