@@ -60,7 +60,7 @@ def networks(size: int) -> tuple[Pgn, Classifier]:
     classifier = Classifier(build_network("small", len(CLASSES), image_size=size), info)
     settings = TrainingSettings.make(encoder="small", image_size=size, decoder_widths=(32, 16))
     pgn_info = PgnInfo(
-        name="bench", problem="enhance", discriminator="shared", loss="ls", encoder="small",
+        name="bench", problem="enhance", discriminator="shared", loss="least-squares", encoder="small",
         input_space="pixel", gamma=1.0, image_size=size, classes=CLASSES, mean=HALVES, std=HALVES,
         classifier_path="", classifier_sha256="", dataset="noise", fingerprint="",
         settings=settings.model_dump(mode="json"),

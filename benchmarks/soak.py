@@ -61,8 +61,7 @@ PATIENCE_TRAINED_S = 3600.0  # for a tenth of the steps
 TINY = DataSettings(image_size=8, num_classes=2)
 FAST = {"encoder": "small", "decoder_widths": (4, 4), "epochs": 50, "precision": "fp32"}
 PLAIN = {
-    "conditional": False, "told_label": False, "head": "linear", "anchors": False, "noise_copies": False,
-    "mismatched": False, "rehearsals": 0,
+    "image_conditioning": False, "label_conditioning": False, "head": "linear",
 }  # fmt: skip
 STEPS_PER_EPOCH = 1000
 

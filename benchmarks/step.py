@@ -65,7 +65,9 @@ class Scale:
 
 
 SCALES = {
-    "96": Scale("clothing, 96 px", "small", 96, 64, 128, {"encoder_trained": False, "decoder_widths": None}),
+    "96": Scale(
+        "clothing, 96 px", "small", 96, 64, 128, {"encoder_training": "frozen", "decoder_widths": None}
+    ),
     "224": Scale("the paper's size, 224 px", "resnet50", 224, 8, 16, {"encoder_weights": "none"}),
 }
 ENCODERS = {"96": "efficientnet-lite0", "224": "resnet50"}
@@ -102,7 +104,7 @@ class Bench:
     def settings(self, recipe: str, **changes: Any) -> TrainingSettings:
         chosen: dict[str, Any] = {
             "classifier": "random", "recipe": recipe, "encoder": ENCODERS[self.key],
-            "batch_size": self.scale.batch_size, "augment": "none", "blend": 0.0,
+            "batch_size": self.scale.batch_size, "augment": "none", "input_mixup": 0.0,
             **self.scale.changes, **changes,
         }  # fmt: skip
         return TrainingSettings.make(**chosen)
@@ -240,9 +242,10 @@ def measured(key: str, rounds: int, device: torch.device, batch_size: int | None
         "floor": bench.floor(),
     }
     if key == "96":
-        sides["default recipe"] = bench.fused("default", encoder_size=IMAGENET_SIZE)  # as in a run
-        sides["frozen"] = bench.fused("default", encoder_size=IMAGENET_SIZE, last_stage=False)
-        sides["nothing kept"] = bench.fused("default", keep=False, encoder_size=IMAGENET_SIZE)
+        usual = {"encoder_input_size": IMAGENET_SIZE, "encoder_training": "last-stage"}  # as in a run
+        sides["default recipe"] = bench.fused("recommended", **usual)
+        sides["frozen"] = bench.fused("recommended", encoder_input_size=IMAGENET_SIZE)
+        sides["nothing kept"] = bench.fused("recommended", keep=False, **usual)
     counted = {name: operations(step) for name, step in sides.items()}  # and warm
     steps = max(1, round(1.0 / timed(sides["fused"], 1, device).wall))
     turns: dict[str, list[Turn]] = {name: [] for name in sides}

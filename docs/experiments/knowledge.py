@@ -1,7 +1,7 @@
 """What could a generator know? `python docs/experiments/knowledge.py RUN`
 
-RUN is of --no-last-stage, else what is read are the features below the stage that learned. The features of
-a run's frozen encoder are read linearly (logistic regression, its strength chosen on
+RUN is of --encoder-training frozen, else what is read are the features below the stage that learned. The
+features of a run's frozen encoder are read linearly (logistic regression, its strength chosen on
 validation), and the reading's logits are added to those of f (two weights, fitted on validation). What
 that fixes and breaks on the test split is about the most that p, which the same features make, can do.
 Then: how much of what p does to f's logits goes along the reading, and what that part alone would do.

@@ -45,8 +45,8 @@ UNCHANGED = {
 
 # The recipe as it was before p was cut off as in a picture and the encoder's last stage learned, and before G
 # was judged at a temperature.
-FROZEN = ("--no-last-stage", "--no-clamp")
-BEFORE = ("--temperature", "1")
+FROZEN = ("--encoder-training", "frozen", "--no-clip")
+BEFORE = ("--logit-temperature", "1")
 
 # Name of a run: what differs from the defaults. The first group is for the targets.
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -62,39 +62,40 @@ COMPARED: dict[str, tuple[str, ...]] = {
     **{f"frozen-{name}": (*FROZEN, *options) for name, options in TARGETS.items()},
     "temperature-1": (*FROZEN, *BEFORE),
     "adv-temperature-1": (*ADVERSARIAL, *FROZEN, *BEFORE),
-    "advbb-no-clamp": (*ADVERSARIAL, *BLACK_BOX, "--no-clamp"),
+    "advbb-no-clamp": (*ADVERSARIAL, *BLACK_BOX, "--no-clip"),
 }
 # One change each. "default" is "shared" once more: a table's rows, and those of γ, are runs of one machine
 # against one f, whatever machine the targets were run on.
 ABLATION: dict[str, tuple[str, ...]] = {
     "default": (),
     "literal": (
-        *FROZEN, *BEFORE, "--no-conditional", "--no-told-label", "--no-soft-targets", "--head", "linear",
-        "--no-anchors", "--no-noise-copies", "--no-mismatched", "--rehearsals", "0", "--blend", "0",
-        "--average", "0", "--min-strength", "1", "--feature-noise", "0",
+        *FROZEN, *BEFORE, "--no-image-conditioning", "--no-label-conditioning", "--no-soft-targets",
+        "--head", "linear", "--no-clean-examples", "--no-shuffled-perturbations", "--no-mismatched-pairs",
+        "--replay-updates", "0", "--input-mixup", "0", "--ema-decay", "0", "--min-scale", "1",
+        "--feature-noise", "0",
     ),
-    "no-last-stage": ("--no-last-stage",),
-    "no-clamp": ("--no-clamp",),
+    "no-last-stage": ("--encoder-training", "frozen"),
+    "no-clamp": ("--no-clip",),
     "no-temperature": BEFORE,
     "hard-targets": ("--no-soft-targets",),
-    "hard-full-strength": ("--no-soft-targets", "--min-strength", "1"),
-    "no-label": ("--no-told-label",),
-    "unconditional": ("--no-conditional", "--no-told-label"),
+    "hard-full-strength": ("--no-soft-targets", "--min-scale", "1"),
+    "no-label": ("--no-label-conditioning",),
+    "unconditional": ("--no-image-conditioning", "--no-label-conditioning"),
     "linear-head": ("--head", "linear"),
-    "no-anchors": ("--no-anchors",),
-    "no-noise-copies": ("--no-noise-copies",),
-    "no-mismatched": ("--no-mismatched",),
-    "no-rehearsals": ("--rehearsals", "0"),
-    "no-blend": ("--blend", "0"),
-    "no-average": ("--average", "0"),
+    "no-anchors": ("--no-clean-examples",),
+    "no-noise-copies": ("--no-shuffled-perturbations",),
+    "no-mismatched": ("--no-mismatched-pairs",),
+    "no-rehearsals": ("--replay-updates", "0"),
+    "no-blend": ("--input-mixup", "0"),
+    "no-average": ("--ema-decay", "0"),
     "no-feature-noise": ("--feature-noise", "0"),
-    "logistic": ("--loss", "lr"),
+    "logistic": ("--loss", "logistic"),
     "d-rate-3e-3": ("--learning-rate-d", "3e-3"),
     "g-rate-1e-3": ("--learning-rate-g", "1e-3"),
     "wide-decoder": ("--decoder-widths", "512,256,128,64"),
 }  # fmt: skip
 GAMMAS = (0.1, 0.3, 1, 3, 10, 30)
-USUAL_GAMMA = 3  # the default
+DEFAULT_GAMMA = 3  # the default
 # Beside the PGNs of these names.
 BASELINES = {
     **dict.fromkeys(("shared", "adv", "frozen-shared", "frozen-adv", "adv-temperature-1"), ("all",)),
@@ -118,7 +119,7 @@ class Job:
 
 
 def name_of(gamma: float) -> str:
-    return "ablation-default" if gamma == USUAL_GAMMA else f"gamma-{gamma:g}"
+    return "ablation-default" if gamma == DEFAULT_GAMMA else f"gamma-{gamma:g}"
 
 
 def target(data: str, name: str, seed: int, options: tuple[str, ...]) -> Job:
@@ -135,7 +136,7 @@ def all_jobs() -> list[Job]:
                 given = options if name.removeprefix("frozen-") in DEFAULT_EPOCHS else (*steps, *options)
                 jobs.append(target(data, name, seed, given))
             for gamma in GAMMAS:
-                if gamma != USUAL_GAMMA:
+                if gamma != DEFAULT_GAMMA:
                     jobs.append(Job(data, name_of(gamma), seed, (*steps, "--gamma", f"{gamma:g}")))
             for name, options in ABLATION.items():
                 jobs.append(Job(data, f"ablation-{name}", seed, (*steps, *options)))
@@ -178,7 +179,7 @@ def make_classifier(data: str, root: Path, seed: int) -> Path:
     """On digits 60 images and 60 epochs leave it room; on clothing the defaults, right on all it saw."""
     path = root / f"{data}-{seed}.safetensors"
     if not path.is_file():
-        weak = ["--train-limit", "60", "--epochs", "60", "--batch-size", "16"]
+        weak = ["--max-train-images", "60", "--epochs", "60", "--batch-size", "16"]
         how = weak if data == "digits" else ["--image-size", SIZES[data]]
         options = data_options(data, root, seed)
         command("train-classifier", *options, *how, "--seed", str(seed), "--out", str(path))
@@ -211,7 +212,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[""], help="runs whose names begin so, in this order")
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
     parser.add_argument(
-        "--encoder-size", help="that of all runs, instead of the default's; in a folder of its own"
+        "--encoder-input-size", help="that of all runs, instead of the default's; in a folder of its own"
     )
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each")
     given = parser.parse_args()
@@ -221,8 +222,8 @@ def main() -> None:
     every = [job for job in all_jobs() if job.seed in given.seeds]
     jobs = [job for only in given.only for job in every if f"{job.data}-{job.name}".startswith(only)]
     jobs = list(dict.fromkeys(jobs))
-    if given.encoder_size:
-        view = ("--encoder-size", given.encoder_size)
+    if given.encoder_input_size:
+        view = ("--encoder-input-size", given.encoder_input_size)
         jobs = [replace(job, options=(*job.options, *view)) for job in jobs]
     for data, seed in sorted({(job.data, job.seed) for job in jobs}):
         make_classifier(data, root, seed)

@@ -23,7 +23,7 @@ from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import refuse_folder, with_settings
 from pgn_studio.cli.targets import WhichPgn, find_pgn
-from pgn_studio.core.config import USUAL_SHARE_HELD, DataSettings
+from pgn_studio.core.config import DEFAULT_SHARE_HELD, DataSettings
 from pgn_studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def hold_back(
     share: Annotated[
         float,
         typer.Option(min=0.0, max=0.95, help="The share of images to leave alone; 0 undoes it."),
-    ] = USUAL_SHARE_HELD,
+    ] = DEFAULT_SHARE_HELD,
     split: SplitName = "val",
     which: Annotated[WhichPgn, typer.Option(help="Of a run's PGNs, as for `evaluate`.")] = "kept",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,

@@ -37,7 +37,7 @@ ADVERSARIAL_FILE = "digits-adversarial.safetensors"
 CLASSIFIER: dict[str, Any] = {
     "dataset": "digits",
     "arch": "small",
-    "train_limit": 60,
+    "max_train_images": 60,
     "epochs": 60,
     "batch_size": 16,
     "seed": 0,
@@ -49,7 +49,7 @@ ENHANCE: dict[str, Any] = {
     "problem": "enhance",
     "encoder": "small",
     "gamma": 1.0,
-    "temperature": 1.0,  # this, and below: digits are easy, and p stays smaller
+    "logit_temperature": 1.0,  # this, and below: digits are easy, and p stays smaller
     "epochs": 30,
     "seed": 0,
     "device": "cpu",
@@ -59,7 +59,7 @@ ADVERSARIAL: dict[str, Any] = {
     "problem": "adversarial",
     "encoder": "small",
     "gamma": 3.0,
-    "temperature": 1.0,
+    "logit_temperature": 1.0,
     "epochs": 10,
     "seed": 0,
     "device": "cpu",

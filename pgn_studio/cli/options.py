@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origi
 import typer
 from pydantic.fields import FieldInfo
 
-from pgn_studio.core.config import Settings, usual_spelling
+from pgn_studio.core.config import Settings, known_spelling
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.files import is_stream
 from pgn_studio.core.runs import RUN_FILES, RUN_JSON
@@ -101,7 +101,7 @@ def _parameter(model: type[Settings], name: str) -> inspect.Parameter:
 
 def _one_of(names: tuple[str, ...], value: str) -> str:
     """The name that `value` is, perhaps in another case, or with _ for -."""
-    found = str(usual_spelling(value, names))
+    found = str(known_spelling(value, names))
     if found not in names:
         raise typer.BadParameter(f"{value!r} is not one of {', '.join(map(repr, names))}.")
     return found

@@ -54,7 +54,7 @@ def reproduce(
         typer.Option(help="Only rows of this data set or classifier (STL-10, VGG16); several add up."),
     ] = None,
     recipe: Annotated[
-        Literal["paper", "default"],
+        Literal["paper", "recommended"],
         typer.Option(help="The PGN's recipe: the paper's literal reading, or the product's own."),
     ] = "paper",
     gamma: Annotated[float | None, typer.Option(help="Instead of the paper's γ.")] = None,
@@ -176,7 +176,7 @@ def _notes(table: PaperTable, wishes: Wishes) -> list[str]:
     if wishes.recipe == "paper" and wishes.gamma is None and "enhance" in table.gamma:
         first += (
             " With L2 as a mean over values this γ hardly limits p; the product's own way is "
-            "--recipe default --gamma 3."
+            "--recipe recommended --gamma 3."
         )
     return [first, *(SMALL_NOTES if wishes.scale == "small" else ())]
 

@@ -261,7 +261,7 @@ def run_session(session: Session, stop: Interruption) -> RunFinished:
     try:
         if stop.asked:
             raise Cancelled
-        control = TrainingControl(gamma=session.settings.gamma)
+        control = TrainingControl(gamma=session.settings.first_gamma, gammas=session.settings.gammas)
         stop.on_ask = control.stop
         terminal.note("Preparing the networks and measuring the classifier …")
         with TrainingReport() as report:

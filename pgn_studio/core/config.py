@@ -21,17 +21,18 @@ from pgn_studio.core.gamma import GammaRange, check_gamma, parsed_gamma
 
 Problem = Literal["enhance", "adversarial"]
 DiscriminatorKind = Literal["shared", "known", "blackbox"]
-LossName = Literal["ls", "lr"]
-HeadName = Literal["auto", "linear", "mlp", "naming"]
+LossName = Literal["least-squares", "logistic"]
+HeadName = Literal["auto", "linear", "mlp", "surrogate"]
 EncoderName = Literal["small", "efficientnet-lite0", "efficientnet-lite2", "resnet50", "resnet101"]
 DecoderNorm = Literal["batch", "group"]
 L2Kind = Literal["mean", "sum", "norm"]
+EncoderTraining = Literal["frozen", "last-stage", "full"]
 InputSpaceName = Literal["pixel", "normalized"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 ChannelOrder = Literal["rgb", "bgr"]
 AugmentName = Literal["auto", "none", "flip", "standard", "strong"]
 SplitMethod = Literal["hash", "permutation"]
-Recipe = Literal["default", "paper"]
+Recipe = Literal["recommended", "paper"]
 BaselineName = Literal["noise", "fgsm", "uap", "direct", "aid", "aid-iterated", "fine-tune"]
 
 IMAGENET_SIZE = 224  # pixels, at which ImageNet weights learned
@@ -44,12 +45,13 @@ LEAST_IMAGENET_SIZE = 128  # below it, networks with stride 32 leave fewer than 
 _SEEN_WHOLE = 32  # pixels of an image from which on it is enlarged to what the weights learned at
 # Of images that a PGN which holds back leaves alone: at most a quarter broken of what is fixed, on photographs
 # at 32 px (docs/experiments).
-USUAL_SHARE_HELD = 0.15
+DEFAULT_SHARE_HELD = 0.15
 MOST_SEED = 2**63 - 1  # what torch takes, with room for numbers that are added
 LEGACY_SPLIT: SplitMethod = "permutation"  # of runs and classifiers whose settings do not name a method
 NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
 HTTP_SCHEMES = ("http://", "https://")
 PYTHON_SCHEME = "python:"
+_SHORT_FORMS = {"ls": "least-squares", "lr": "logistic"}
 
 
 def names_file(classifier: str) -> bool:
@@ -62,9 +64,11 @@ def is_black_box(classifier: str) -> bool:
     return classifier.startswith((PYTHON_SCHEME, *HTTP_SCHEMES)) or classifier.lower().endswith(".onnx")
 
 
-def usual_spelling(value: Any, names: Sequence[str]) -> Any:
-    """The one of `names` that `value` is in another spelling (ResNet50, efficientnet_lite0), else `value`."""
-    bare = re.sub(r"[-_ ]", "", value.lower()) if isinstance(value, str) else None
+def known_spelling(value: Any, names: Sequence[str]) -> Any:
+    """The one of `names` that `value` is in another spelling (ResNet50, efficientnet_lite0, ls), else `value`."""
+    if not isinstance(value, str):
+        return value
+    bare = re.sub(r"[-_ ]", "", _SHORT_FORMS.get(value.lower(), value).lower())
     return next((name for name in names if re.sub(r"[-_ ]", "", name) == bare), value)
 
 
@@ -134,7 +138,7 @@ class DataSettings(Settings):
 
     dataset: str = setting("digits", "A folder (train|val|test/class/… or class/…) or one of: digits, stl10, cifar10, fashion-mnist, imagenette.", group="Data")
     data_root: Path | None = setting(None, "Where the files of a named data set lie; default: the data folder that `doctor` shows.", group="Data")
-    image_size: int | None = setting(None, "Images are resized and centre-cropped to this many pixels square; default: the classifier's size, else the data set's own.", group="Data", ge=8, le=1024)
+    image_size: int | None = setting(None, "Images are resized and center-cropped to this many pixels square; default: the classifier's size, else the data set's own.", group="Data", ge=8, le=1024)
     num_classes: int | None = setting(None, "Use only this many classes, chosen by the class seed (the paper's ImageNet-10 and ImageNet-50).", group="Data", ge=2)
     class_seed: int = setting(0, "Seed that chooses the classes of a subset.", group="Data", advanced=True, ge=0, le=MOST_SEED)
     split_method: SplitMethod = setting("hash", "How a folder without splits is divided: by a hash of each file's name, or by a permutation of the count, as before there was a choice.", group="Data", advanced=True, recorded_only=True)
@@ -155,8 +159,8 @@ class ClassifierSettings(DataSettings):
     batch_size: int = setting(64, "Images per step.", group="Training", ge=1, le=8192)
     learning_rate: float = setting(2e-3, "Peak rate of AdamW on a one-cycle schedule.", group="Training", gt=0.0, le=1.0)
     weight_decay: float = setting(0.05, "AdamW's decoupled weight decay.", group="Training", advanced=True, ge=0.0)
-    augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and colour); auto: flip, but none where a mirrored image changes its class (digits, letters, left and right).", group="Training")
-    train_limit: int | None = setting(None, "Use only this many training images (class-balanced, by seed): makes a deliberately weak classifier.", group="Training", advanced=True, ge=2)
+    augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and color); auto: flip, but none where a mirrored image changes its class (digits, letters, left and right).", group="Training")
+    max_train_images: int | None = setting(None, "Use only this many training images (class-balanced, by seed): makes a deliberately weak classifier.", group="Training", advanced=True, ge=2)
     seed: int = setting(0, "Seed of weights, order and augmentation.", group="Training", ge=0, le=MOST_SEED)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
     precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)
@@ -166,17 +170,16 @@ class TrainingSettings(DataSettings):
     """How to train a PGN. The defaults are the recipe that held in trials (docs); `paper` is literal."""
 
     classifier: str = setting("", "The frozen classifier: a file (.safetensors, .pth, .pt2, .onnx), http://host/path, or python:module:function.", group="Classifier")
-    recipe: Recipe = setting("default", "default, or paper: the paper's literal reading (linear unconditional head, no anchors, trained encoder).", group="PGN")
+    recipe: Recipe = setting("recommended", "recommended, or paper: the paper's literal reading (linear unconditional head, trained encoder).", group="PGN")
     problem: Problem = setting("enhance", "enhance: more images right. adversarial: more images wrong.", group="PGN")
     discriminator: DiscriminatorKind = setting("shared", "shared: D looks through the classifier. known: through its architecture with other weights. blackbox: through another network; the classifier is asked for labels only.", group="PGN")
     discriminator_backbone: str = setting("auto", "D's own backbone (known, blackbox): auto, small, efficientnet-lite0, or any torchvision or timm name.", group="PGN", advanced=True)
     discriminator_weights: str = setting("auto", "Weights of D's own backbone: auto, none (D's loss trains it), pretrained, or a file.", group="PGN", advanced=True)
-    loss: LossName = setting("ls", "ls: least squares (equations 7, 8). lr: logistic (Appendix A.2).", group="PGN")
+    loss: LossName = setting("least-squares", "least-squares (ls): equations 7, 8. logistic (lr): Appendix A.2.", group="PGN")
     encoder: EncoderName = setting("efficientnet-lite0", "G's encoder. small is trained from scratch; the others start from ImageNet weights (efficientnet-lite2 knows more than efficientnet-lite0, takes two to three times as long, and has its weights in a package of its own).", group="PGN")
     encoder_weights: str = setting("auto", "Weights of the encoder: auto (package, cache or download), none (scratch), or a file.", group="PGN", advanced=True)
-    encoder_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: for a frozen ImageNet encoder seven times the image's, but 128 at least and 224 at most (efficientnet-lite2: eight times, 260); for one that learns 128; never less than the image's.", group="PGN", advanced=True, ge=8, le=1024)
-    encoder_trained: bool | None = setting(None, "Whether the encoder learns too; default: only when it starts from scratch.", group="PGN", advanced=True)
-    last_stage: bool | None = setting(None, "A frozen encoder's last stage learns with the decoder, from its ImageNet weights; default: that of the EfficientNets (those of the ResNets can, too).", group="PGN", advanced=True)
+    encoder_input_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: for a frozen ImageNet encoder seven times the image's, but 128 at least and 224 at most (efficientnet-lite2: eight times, 260); for one that learns 128; never less than the image's.", group="PGN", advanced=True, ge=8, le=1024)
+    encoder_training: EncoderTraining | None = setting(None, "Which part of the encoder learns with the decoder: frozen (none), last-stage (its last stage, from the ImageNet weights; EfficientNets and ResNets) or full (all of it); default: full where it starts from scratch, last-stage for the EfficientNets, else frozen.", group="PGN", advanced=True)
     decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", advanced=True)
     input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN")
     gamma: float | tuple[float, float] = setting(3.0, "Weight of the L2 term in G's objective. LOW..HIGH: one PGN for every value of the range, chosen when it is used. One value: for that alone; it can be moved while it trains. default: 0.3..30, for attacks 1..100, or 1.8..180 where D does not look through the classifier.", group="PGN")
@@ -185,35 +188,36 @@ class TrainingSettings(DataSettings):
     damped_output: bool = setting(True, "The decoder's last layer starts near 0, so that training starts from x̃ ≈ x.", group="PGN", advanced=True)
     classifier_conditioning: bool | None = setting(None, "G is told what the classifier says of the image: its probabilities, or its label alone where D does not look into the classifier; using the PGN then costs one query of the classifier for each image.", group="PGN", advanced=True)
     standardize_features: bool = setting(True, "D's frozen features are brought to zero mean and unit variance.", group="Discriminator", advanced=True)
-    conditional: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", advanced=True)
+    image_conditioning: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", advanced=True)
     condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", advanced=True, ge=1, le=4096)
-    told_label: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", advanced=True)
+    label_conditioning: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", advanced=True)
     soft_targets: bool | None = setting(None, "D's target t is the probability that the classifier gives to success, not 1 or 0; default: where D looks through the classifier (shared). Else the classifier is asked for labels only.", group="Discriminator", advanced=True)
-    min_strength: float | None = setting(None, "While it trains, the perturbation is added at a random strength from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", advanced=True, gt=0.0, le=1.0)
-    clamp: bool = setting(True, "While it trains, the perturbation is cut off where it would leave black or white behind (pixels beyond 0…1), as in a saved picture.", group="Training", advanced=True)
+    min_scale: float | None = setting(None, "While it trains, the perturbation is added at a random strength from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", advanced=True, gt=0.0, le=1.0)
+    clip: bool = setting(True, "While it trains, the perturbation is clipped where pixels would leave 0…1, as in a saved picture.", group="Training", advanced=True)
     feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, so that it does not know its images by heart; 0 is off.", group="Training", advanced=True, ge=0.0, le=10.0)
-    head: HeadName = setting("auto", "D's head: linear (one layer), mlp (two hidden layers of 256), or naming: D names the classifier's label, judges by the odds of the true one and is told nothing else; auto: naming where D's own backbone learns and is told the label, else mlp.", group="Discriminator", advanced=True)
-    temperature: float = setting(4.0, "D's logit is divided by this before it judges G, so that G gets a gradient where D is sure; 1 is off.", group="Training", advanced=True, ge=1.0, le=100.0)
-    anchors: bool = setting(True, "D also trains on the clean images with their own targets.", group="Discriminator", advanced=True)
-    noise_copies: bool = setting(True, "D also trains on randomly perturbed copies with their own targets.", group="Discriminator", advanced=True)
-    mismatched: bool = setting(True, "D (conditional) also trains on pairs of one image's features and another's condition, with their own targets.", group="Discriminator", advanced=True)
-    rehearsals: int = setting(1, "Extra updates of D's head in each step, on features that it saw before (where its backbone and condition stand still).", group="Discriminator", advanced=True, ge=0, le=64)
+    head: HeadName = setting("auto", "D's head: linear (one layer), mlp (two hidden layers of 256), or surrogate: D predicts the classifier's label, judges by the odds of the true one and is told nothing else; auto: surrogate where D's own backbone learns and is told the label, else mlp.", group="Discriminator", advanced=True)
+    logit_temperature: float = setting(4.0, "D's logit is divided by this before it judges G, so that G gets a gradient where D is sure; 1 is off.", group="Training", advanced=True, ge=1.0, le=100.0)
     epochs: int | None = setting(None, "Passes over the training images; default: 15, or as many as make 1,000 steps (2,000 to attack a black box), but at most 200.", group="Training", ge=1, le=10_000)
     batch_size: int = setting(64, "Images per step.", group="Training", ge=2, le=8192)
     learning_rate_g: float = setting(3e-4, "Adam's rate for G.", group="Training", advanced=True, gt=0.0, le=1.0)
     learning_rate_d: float = setting(1e-3, "Adam's rate for D; some times G's holds D ahead.", group="Training", advanced=True, gt=0.0, le=1.0)
-    augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and colour); auto: flip, but none where a mirrored image changes its class (digits, letters, left and right).", group="Training")
-    blend: float | None = setting(None, "The classifier is shown each training image mixed with up to this share of another (G sees it unmixed), so that it fails often enough to learn from; default: as much as brings its training accuracy down to its validation accuracy; 0 is off.", group="Training", advanced=True, ge=0.0, le=1.0)
-    average: float = setting(0.99, "The PGN that is kept is a running average of G's weights with this decay; 0 keeps G as it is.", group="Training", advanced=True, ge=0.0, lt=1.0)
+    augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and color); auto: flip, but none where a mirrored image changes its class (digits, letters, left and right).", group="Training")
+    input_mixup: float | None = setting(None, "The classifier is shown each training image mixed with up to this share of another (G sees it unmixed), so that it fails often enough to learn from; default: as much as brings its training accuracy down to its validation accuracy; 0 is off.", group="Training", advanced=True, ge=0.0, le=1.0)
+    ema_decay: float = setting(0.99, "Decay of the running (exponential moving) average of G's weights that is kept as the PGN; 0 keeps G as it is.", group="Training", advanced=True, ge=0.0, lt=1.0)
     seed: int = setting(0, "One seed reproduces a CPU run bit for bit.", group="Training", ge=0, le=MOST_SEED)
-    keep: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", advanced=True)
+    select: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", advanced=True)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
     precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)
 
     @field_validator("encoder", mode="before")
     @classmethod
     def _spell_encoder(cls, value: Any) -> Any:
-        return usual_spelling(value, get_args(EncoderName))
+        return known_spelling(value, get_args(EncoderName))
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _spell_loss(cls, value: Any) -> Any:
+        return known_spelling(value, get_args(LossName))
 
     @model_validator(mode="before")
     @classmethod
@@ -228,7 +232,7 @@ class TrainingSettings(DataSettings):
         if isinstance(values, dict) and "gamma" not in values:
             chosen = values.get("problem", "enhance"), values.get("discriminator", "shared")
             paper = values.get("recipe") == "paper"
-            return {**values, "gamma": (paper_gamma if paper else usual_gamma)(*chosen)}
+            return {**values, "gamma": (paper_gamma if paper else default_gamma)(*chosen)}
         return values
 
     @field_validator("gamma", mode="before")
@@ -270,47 +274,41 @@ def data_part(settings: DataSettings) -> DataSettings:
 # What `--recipe paper` sets where the user has not said otherwise (§3.2-3.4 of the paper).
 PAPER_RECIPE: dict[str, Any] = {
     "encoder": "resnet50",
-    "encoder_trained": True,
-    "last_stage": False,
+    "encoder_training": "full",
     "decoder_widths": (1024, 512, 256, 128),
-    "conditional": False,
-    "told_label": False,
+    "image_conditioning": False,
+    "label_conditioning": False,
     "soft_targets": False,
     "head": "linear",
-    "temperature": 1.0,
-    "anchors": False,
-    "noise_copies": False,
-    "mismatched": False,
-    "rehearsals": 0,
-    "blend": 0.0,
-    "average": 0.0,
-    "min_strength": 1.0,
-    "clamp": False,
+    "logit_temperature": 1.0,
+    "input_mixup": 0.0,
+    "ema_decay": 0.0,
+    "min_scale": 1.0,
+    "clip": False,
     "feature_noise": 0.0,
     "damped_output": False,
     "classifier_conditioning": False,
     "decoder_norm": "batch",
     "standardize_features": False,
     "augment": "none",
-    "keep": "last",
+    "select": "last",
 }
 
 # What settings were before they were there; a run or a PGN file that does not name them is of then.
-EARLIER: dict[str, Any] = {
+LEGACY_DEFAULTS: dict[str, Any] = {
     "split_method": LEGACY_SPLIT,
-    "told_label": False,
+    "label_conditioning": False,
     "soft_targets": False,
-    "min_strength": 1.0,
+    "min_scale": 1.0,
     "feature_noise": 0.0,
-    "temperature": 1.0,
-    "last_stage": False,
-    "clamp": False,
+    "logit_temperature": 1.0,
+    "clip": False,
     "classifier_conditioning": False,
     "decoder_norm": "batch",
 }
 
 
-def usual_gamma(problem: str, discriminator: str) -> tuple[float, float]:
+def default_gamma(problem: str, discriminator: str) -> tuple[float, float]:
     """γ where nobody chose one: attacks reach their end at once, and ever larger p would follow (docs)."""
     if problem == "enhance":
         return 0.3, 30.0
@@ -322,7 +320,7 @@ def paper_gamma(problem: str, _discriminator: str) -> float:
     return 0.0001 if problem == "enhance" else 3.0
 
 
-def usual_steps(problem: str, discriminator: str) -> int:
+def default_steps(problem: str, discriminator: str) -> int:
     """Steps on few images: accuracy rises until about the 800th.
 
     An attack on a black box goes on until about the 1,400th (docs/experiments).
@@ -330,18 +328,13 @@ def usual_steps(problem: str, discriminator: str) -> int:
     return 2_000 if (problem, discriminator) == ("adversarial", "blackbox") else 1_000
 
 
-def encoder_learns(settings: TrainingSettings) -> bool:
-    """By default where it starts from scratch."""
-    if settings.encoder_trained is None:
-        return settings.encoder == "small" or settings.encoder_weights == "none"
-    return settings.encoder_trained
-
-
-def last_stage_learns(settings: TrainingSettings) -> bool:
-    """By default where it was measured (docs/experiments); an encoder that learns as a whole has it anyway."""
-    measured = settings.encoder.startswith("efficientnet")
-    wanted = measured if settings.last_stage is None else settings.last_stage
-    return wanted and not encoder_learns(settings)
+def encoder_training(settings: TrainingSettings) -> EncoderTraining:
+    """By default full where the encoder starts from scratch, last-stage where that was measured (docs/experiments)."""
+    if settings.encoder_training is not None:
+        return settings.encoder_training
+    if settings.encoder == "small" or settings.encoder_weights == "none":
+        return "full"
+    return "last-stage" if settings.encoder.startswith("efficientnet") else "frozen"
 
 
 def with_encoder_view(settings: TrainingSettings, *, image_size: int) -> TrainingSettings:
@@ -351,12 +344,12 @@ def with_encoder_view(settings: TrainingSettings, *, image_size: int) -> Trainin
     to what its weights learned at (docs/experiments); below 32 pixels no larger factor
     was measured than there.
     """
-    frozen = settings.encoder != "small" and not encoder_learns(settings)
+    frozen = settings.encoder != "small" and encoder_training(settings) != "full"
     learned_at = LEARNED_AT.get(settings.encoder, IMAGENET_SIZE)
-    if settings.encoder_size is not None or not frozen or image_size >= learned_at:
+    if settings.encoder_input_size is not None or not frozen or image_size >= learned_at:
         return settings
     view = max(LEAST_IMAGENET_SIZE, min(learned_at * image_size // _SEEN_WHOLE, learned_at))
-    return settings.updated(encoder_size=view)
+    return settings.updated(encoder_input_size=view)
 
 
 def with_augmentation(settings: _Training, mirrorable: bool | None) -> _Training:
@@ -378,11 +371,11 @@ def told_of_classifier(settings: TrainingSettings) -> bool:
     return bool(settings.classifier_conditioning)
 
 
-def min_strength(settings: TrainingSettings) -> float:
+def min_scale(settings: TrainingSettings) -> float:
     """Where t is a probability, D tells a wide margin from a narrow one, and the full strength will do."""
-    if settings.min_strength is None:
+    if settings.min_scale is None:
         return 1.0 if soft_targets(settings) else 0.4
-    return settings.min_strength
+    return settings.min_scale
 
 
 def check_discriminator(settings: TrainingSettings) -> None:

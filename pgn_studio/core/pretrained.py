@@ -47,7 +47,7 @@ _OFFLINE_HINT = (
 )
 _BLOCK_PARTS = 3  # _blocks, number, layer, and then the tensor
 _LITE_STEM = "_conv_stem.weight"
-_NO_STAGE_HINT = "Use an EfficientNet-Lite or a ResNet, or --no-last-stage."
+_NO_STAGE_HINT = "Use an EfficientNet-Lite or a ResNet, or --encoder-training frozen."
 
 
 def imagenet_weights(name: str, *, progress: Progress | None = None) -> WeightsFile:

@@ -93,7 +93,7 @@ def record_of(summary: RunSummary) -> RunRecord:
     except RunError:  # gone since it was listed
         return RunRecord(summary, annotations)
     epochs = list(_epochs(summary.path / METRICS))
-    figures = _stopped_with(summary) or _kept(epochs, str(settings.get("keep", "best")))
+    figures = _stopped_with(summary) or _kept(epochs, str(settings.get("select", "best")))
     return RunRecord(summary, annotations, settings, figures)
 
 
@@ -146,9 +146,9 @@ def _stopped_with(summary: RunSummary) -> dict[str, Any]:
     return {name: kept.get(name, summary.results.get(name)) for name in FIGURES}
 
 
-def _kept(epochs: Sequence[Mapping[str, Any]], keep: str) -> dict[str, Any]:
+def _kept(epochs: Sequence[Mapping[str, Any]], select: str) -> dict[str, Any]:
     best = [epoch for epoch in epochs if epoch.get("best")]
-    chosen = best[-1] if keep == "best" and best else epochs[-1] if epochs else {}
+    chosen = best[-1] if select == "best" and best else epochs[-1] if epochs else {}
     return {name: chosen.get(name) for name in FIGURES} if chosen else {}
 
 

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pgn_studio.core.config import EARLIER, TrainingSettings
+from pgn_studio.core.config import LEGACY_DEFAULTS, TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError, RunError
 from pgn_studio.core.files import (
     check_regular,
@@ -27,6 +27,7 @@ from pgn_studio.core.files import (
     way_out,
     write_json,
 )
+from pgn_studio.core.legacy_settings import modern
 from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
 from pgn_studio.core.metrics_log import MetricsLog, step_of
 from pgn_studio.core.paths import runs_folder
@@ -115,7 +116,7 @@ class RunFolder:
     @property
     def settings(self) -> TrainingSettings:
         try:
-            return TrainingSettings.make(**{**EARLIER, **self._run_json["settings"]})
+            return TrainingSettings.make(**{**LEGACY_DEFAULTS, **self._run_json["settings"]})
         except ConfigError as error:
             raise RunError(
                 f"The settings in {self.path / RUN_JSON} do not fit this version: {error.message}",
@@ -132,12 +133,12 @@ class RunFolder:
 
     @property
     def pgn_path(self) -> Path:
-        """The run's result: the best or the last, as its setting `keep` says."""
+        """The run's result: the best or the last, as its setting `select` says."""
         return self.path / PGN
 
     @property
     def best_pgn_path(self) -> Path:
-        """Of the epoch that was best on validation, whatever `keep` says."""
+        """Of the epoch that was best on validation, whatever `select` says."""
         return self.path / BEST_PGN
 
     @property
@@ -314,7 +315,7 @@ def _read_run_json(path: Path) -> dict[str, Any]:
             f"{path} has format {value['format']!r}; this version reads format {FORMAT}.",
             hint="Update PGN Studio.",
         )
-    return value
+    return {**value, "settings": modern(value["settings"])}
 
 
 def _new_default_folder(settings: TrainingSettings, now: datetime) -> Path:

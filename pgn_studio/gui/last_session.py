@@ -15,6 +15,7 @@ from pgn_studio.core.config import NAMED_DATASETS, DataSettings, TrainingSetting
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey, parse_range
 from pgn_studio.core.files import parse_json
+from pgn_studio.core.legacy_settings import modern
 from pgn_studio.gui.classifier_source import ClassifierSource
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class LastSession(QObject):
         problems, self._studio.quiet_problems = self._studio.quiet_problems, None
         inspection = self._studio.inspection
         try:
-            settings = TrainingSettings.make(**_mapping(self._stored.get("settings")))
+            settings = TrainingSettings.make(**modern(_mapping(self._stored.get("settings"))))
             self._studio.setup.fill(settings.model_dump(mode="json"), name="Settings of the last session")
         except (PgnStudioError, TypeError):
             log.warning("The settings of the last session are not understood.")

@@ -205,7 +205,7 @@ def test_baselines_that_need_gradients_are_left_out(
 
 
 def test_the_budget(pgn_studio: RunCommand, place: Path, endpoint: Endpoint) -> None:
-    common = ("train", *DATA, *FAST, "--blend", "0", "--classifier", endpoint.address)
+    common = ("train", *DATA, *FAST, "--input-mixup", "0", "--classifier", endpoint.address)
     small = pgn_studio(*common, "--query-budget", "100", "--out", "small")
     assert small.code == 2
     assert "query budget leaves 97 queries" in small.err
@@ -275,12 +275,13 @@ def test_a_report_and_a_picture_of_a_box_of_labels_alone(
 
 
 def test_a_sweep_over_trusted_code(pgn_studio: RunCommand, place: Path) -> None:
-    common = ("sweep", *DATA, *FAST, "--classifier", "python:linear_box:predict", "--over", "loss=ls,lr")
+    over = ("--over", "loss=least-squares,logistic")
+    common = ("sweep", *DATA, *FAST, "--classifier", "python:linear_box:predict", *over)
     refused = pgn_studio(*common, "--out", "refused")
     assert refused.code == 2
     assert "--trust-code" in refused.err
     outcome = pgn_studio(*common, "--trust-code", "--out", "sweep")
     assert outcome.code == 0, outcome.err
     assert (place / "sweep" / "sweep.csv").read_text(encoding="utf-8").count(",done,") == 2
-    for value in ("ls", "lr"):
+    for value in ("least-squares", "logistic"):
         assert RunFolder.open(next(place.glob(f"sweep/**/loss-{value}"))).run_json["status"] == "completed"

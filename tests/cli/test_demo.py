@@ -23,7 +23,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What make_demo writes with tiny settings."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(make_demo, "CLASSIFIER", {**TINY, "augment": "none", "train_limit": 60})
+        patch.setattr(make_demo, "CLASSIFIER", {**TINY, "augment": "none", "max_train_images": 60})
         patch.setattr(make_demo, "ENHANCE", PGN)
         patch.setattr(make_demo, "ADVERSARIAL", {**PGN, "problem": "adversarial", "gamma": 0.1})
         patch.setattr("sys.argv", ["make_demo", "--out", str(folder)])

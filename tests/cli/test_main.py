@@ -42,8 +42,8 @@ def test_help_groups_options_and_shows_defaults(pgn_studio: RunCommand) -> None:
         assert f"─ {panel} ─" in text
     assert "--learning-rate-g" in text
     assert "(default: 0.0003)" in text
-    assert "--conditional" in text
-    assert "--no-conditional" in text
+    assert "--image-conditioning" in text
+    assert "--no-image-conditioning" in text
 
 
 def test_the_start_imports_neither_torch_nor_qt() -> None:

@@ -35,13 +35,12 @@ def test_nothing_given_leaves_every_default_to_the_settings() -> None:
 
 def test_values_arrive_with_their_types() -> None:
     given = given_by(
-        TrainingSettings, "--gamma", "3", "--no-anchors", "--loss", "lr", "--epochs", "2",
+        TrainingSettings, "--gamma", "3", "--no-clip", "--loss", "logistic", "--epochs", "2",
         "--decoder-widths", "16,8", "--data-root", "/data",
     )  # fmt: skip
     assert given == {
         "gamma": 3.0,
-        "anchors": False,
-        "loss": "lr",
+            "loss": "logistic",
         "epochs": 2,
         "decoder_widths": (16, 8),
         "data_root": "/data",
@@ -53,7 +52,7 @@ def test_a_recipe_yields_to_what_was_given() -> None:
     settings = TrainingSettings.make(**given_by(TrainingSettings, "--recipe", "paper", "--head", "mlp"))
     assert settings.head == "mlp"
     assert settings.encoder == "resnet50"
-    assert not settings.conditional
+    assert not settings.image_conditioning
 
 
 @pytest.mark.parametrize(

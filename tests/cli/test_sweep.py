@@ -69,8 +69,8 @@ def test_every_run_is_measured_on_the_test_split(
     assert more.err.count("Training on") == 2
     assert statuses(folder) == ["done"] * 6
 
-    (changed,) = pgn_studio(*line, "--loss", "lr").error_lines
-    assert "was begun with loss ls (now lr)" in changed
+    (changed,) = pgn_studio(*line, "--loss", "logistic").error_lines
+    assert "was begun with loss least-squares (now logistic)" in changed
     beyond = pgn_studio(*line[:-4], "--over", "seed=0,1,2", "--out", folder, "--image", "99999")
     assert beyond.code == 2
     assert "--image 99999: the test split has" in beyond.err

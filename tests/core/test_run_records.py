@@ -47,7 +47,7 @@ def only(folder: Path) -> RunRecord:
 
 @pytest.mark.parametrize(("keep", "rms"), [("best", 0.1), ("last", 0.2)])
 def test_figures_are_those_of_the_kept_epoch(tmp_path: Path, keep: str, rms: float) -> None:
-    make_run(tmp_path / "run", epoch(1, 0.8, 0.1, best=True), epoch(2, 0.7, 0.2, best=False), keep=keep)
+    make_run(tmp_path / "run", epoch(1, 0.8, 0.1, best=True), epoch(2, 0.7, 0.2, best=False), select=keep)
     assert only(tmp_path).figures["rms_mean"] == rms
 
 
@@ -119,7 +119,7 @@ def test_a_full_disk_is_a_run_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("pap too", True),
         ("status=interrupted", True),
         ("digits nothing", False),
-        ("loss=ls epochs=7", True),
+        ("loss=least-squares epochs=7", True),
     ],
 )
 def test_search(tmp_path: Path, query: str, found: bool) -> None:

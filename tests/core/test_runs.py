@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pgn_studio.core.config import EARLIER, TrainingSettings
+from pgn_studio.core.config import LEGACY_DEFAULTS, TrainingSettings
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.plain_json import plain
@@ -143,13 +143,13 @@ def test_a_run_of_before_goes_on_as_it_began(run: RunFolder) -> None:
     """Not with the defaults of settings that came after it."""
     path = run.path / "run.json"
     record = json.loads(path.read_text())
-    for name in EARLIER:
+    for name in LEGACY_DEFAULTS:
         del record["settings"][name]
     path.write_text(json.dumps(record))
     settings = RunFolder.open(run.path).settings
-    assert (settings.told_label, settings.soft_targets) == (False, False)
-    assert (settings.min_strength, settings.feature_noise, settings.temperature) == (1.0, 0.0, 1.0)
-    assert (settings.last_stage, settings.clamp) == (False, False)
+    assert (settings.label_conditioning, settings.soft_targets) == (False, False)
+    assert (settings.min_scale, settings.feature_noise, settings.logit_temperature) == (1.0, 0.0, 1.0)
+    assert not settings.clip
 
 
 def test_settings_of_another_version_are_a_run_error(run: RunFolder) -> None:

@@ -80,7 +80,7 @@ class _Run:
         fused = device.type in ("cpu", "cuda")
         self.adam = torch.optim.Adam(learning, lr=settings.learning_rate_g, fused=fused)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
-        self.averaged = Averaged(generator, decay=settings.average) if settings.average else None
+        self.averaged = Averaged(generator, decay=settings.ema_decay) if settings.ema_decay else None
         self.epochs = training_epochs(settings, len(context.train))
         encoded = memory_for(context.train, lasting_features(generator, machine), settings)
         self.feed = Feed(
@@ -132,13 +132,13 @@ class _Run:
             if self.feature_noise is not None:
                 encoded = self.feature_noise(encoded, generator_for(context.seed, self._steps, NOISE))
             perturbation = _at_most(self.generator.decode(encoded), context.rms)
-            clamp = context.settings.clamp
+            clamp = context.settings.clip
             kept = context.space.held(batch.pixels, perturbation) if clamp else perturbation
             normalized = context.space.normalized(context.space.enter(batch.shown) + kept)
             logits = context.classifier.logits_normalized(normalized)
         check_differentiable(context.classifier, logits)
         loss = direct_loss(logits.float(), batch.labels, context.problem)
-        loss = loss + context.settings.gamma * l2_term(perturbation)
+        loss = loss + context.settings.first_gamma * l2_term(perturbation)
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(loss))
         self.scaler.step(self.adam)

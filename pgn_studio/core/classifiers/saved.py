@@ -17,6 +17,7 @@ from pgn_studio.core.classifiers.networks import fitted_network
 from pgn_studio.core.config import ChannelOrder
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
+from pgn_studio.core.legacy_settings import modern
 from pgn_studio.core.pretrained import Triple
 from pgn_studio.core.weight_files import read_weights, reading_safetensors
 
@@ -92,10 +93,15 @@ def _from_content(path: Path, content: _Content) -> Classifier:
         channels=content.channels,
         path=str(path.resolve()),
         sha256=sha256_of_file(path),
-        training=content.training,
+        training=_modern_training(content.training),
         parameters=count_parameters(net),
     )
     return Classifier(net, info)
+
+
+def _modern_training(training: Mapping[str, Any]) -> dict[str, Any]:
+    settings = training.get("settings")
+    return {**training, "settings": modern(settings)} if isinstance(settings, Mapping) else dict(training)
 
 
 def saved_content(path: Path) -> dict[str, Any]:

@@ -226,15 +226,15 @@ def _training_indices(labels: Labels, num_classes: int, settings: ClassifierSett
             f"Expected training images of {num_classes} classes, got {len(labels)} images with labels"
             f" up to {int(labels.max()) if len(labels) else 'none'}."
         )
-    if settings.train_limit is None or settings.train_limit >= len(labels):
+    if settings.max_train_images is None or settings.max_train_images >= len(labels):
         return np.arange(len(labels))
-    if settings.train_limit < num_classes:
+    if settings.max_train_images < num_classes:
         raise ClassifierError(
-            f"Expected a train-limit of at least one image for each of {num_classes} classes, got"
-            f" {settings.train_limit}.",
-            hint="Raise --train-limit.",
+            f"Expected max-train-images of at least one image for each of {num_classes} classes, got"
+            f" {settings.max_train_images}.",
+            hint="Raise --max-train-images.",
         )
-    return balanced_subset(labels, settings.train_limit, settings.seed)
+    return balanced_subset(labels, settings.max_train_images, settings.seed)
 
 
 def _normalisation(arch: str, images: LabelledImages, indices: Indices) -> tuple[Triple, Triple]:

@@ -124,16 +124,16 @@ def find_leakage(pgn: Pgn, classifier: Classifier, dataset: ImageDataset, split_
     of_pgn = pgn_learned(pgn.info, dataset, split_name)
     of_classifier = classifier_learned(classifier, dataset, split_name)
     learned = (of_pgn,) if of_classifier is None else (of_classifier, of_pgn)
-    keep = pgn.info.settings.get("keep")
+    select = pgn.info.settings.get("select")
     chosen = {
         "best": "val: the latest epoch within one standard error of the best accuracy after 8 bits",
         "last": "no images: the last epoch was kept",
-    }.get(str(keep), "not recorded")
+    }.get(str(select), "not recorded")
     elsewhere = "" if same else f" of {pgn.info.dataset}, which is not this data set as it is now"
     rows = (
         ("Classifier learned from", _learned_from(classifier.info.training, dataset)),
         ("PGN learned from", f"train{elsewhere}"),
-        ("PGN was chosen on", f"{chosen}{elsewhere if keep == 'best' else ''}"),
+        ("PGN was chosen on", f"{chosen}{elsewhere if select == 'best' else ''}"),
         (
             "This report measures",
             f"{split_name}: {len(dataset.split(split_name)):,} images of {dataset.name}",

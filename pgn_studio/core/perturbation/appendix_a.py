@@ -22,7 +22,7 @@ GOOD = (0.05, 0.10, 0.15, 0.30, 0.40)  # q1: bins of good perturbations
 BAD = (0.40, 0.25, 0.20, 0.10, 0.05)  # q0: bins of bad ones
 NARROW_GOOD = (0.00, 0.00, 0.20, 0.30, 0.50)  # disjoint supports: D can be certain
 NARROW_BAD = (0.60, 0.40, 0.00, 0.00, 0.00)
-LOSSES: tuple[LossName, ...] = ("ls", "lr")
+LOSSES: tuple[LossName, ...] = ("least-squares", "logistic")
 
 
 @dataclass(frozen=True)
@@ -122,15 +122,15 @@ def report() -> list[str]:
     toy = Toy.of()
     good, bad = toy.masses(0.3)
     formula = optimal_output(good, bad)
-    lines = [f"D* at α = 0.3      {_row(formula)}"]
+    lines = [_line("D* at α = 0.3", formula)]
     for loss in LOSSES:
-        lines.append(f"found for {loss}       {_row(best_response(good, bad, loss))}")
+        lines.append(_line(f"found for {loss}", best_response(good, bad, loss)))
     shares = (0.0, 0.25, 0.5, 0.75, 1.0)
-    lines.append(f"α                  {_row(torch.tensor(shares))}")
+    lines.append(_line("α", torch.tensor(shares)))
     for kind, game in (("", toy), ("apart ", Toy.of(NARROW_GOOD, NARROW_BAD))):
         for loss in LOSSES:
             values = torch.tensor([min(value_at(game, share, loss), 99.0) for share in shares])
-            lines.append(f"C(α) {kind}{loss:<14}"[:19] + _row(values))
+            lines.append(_line(f"C(α) {kind}{loss}", values))
     blind = Toy.of(GOOD, GOOD)
     for loss in LOSSES:
         ideal, alternating = play(toy, loss)[-1], play(toy, loss, d_steps=1)[-1]
@@ -141,8 +141,8 @@ def report() -> list[str]:
     return lines
 
 
-def _row(values: Tensor) -> str:
-    return "  ".join(f"{value:6.4f}" for value in values.tolist())
+def _line(label: str, values: Tensor) -> str:
+    return f"{label:<26}" + "  ".join(f"{value:6.4f}" for value in values.tolist())
 
 
 if __name__ == "__main__":

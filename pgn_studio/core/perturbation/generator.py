@@ -45,7 +45,8 @@ class SmallEncoder(nn.Module):
 
     def cut_last_stage(self) -> nn.Module:
         raise ConfigError(
-            "The small encoder has no last stage that could learn alone.", hint="Use --no-last-stage."
+            "The small encoder has no last stage that could learn alone.",
+            hint="Use --encoder-training frozen or full.",
         )
 
     @classmethod

@@ -23,8 +23,8 @@ def success_targets(answers: Tensor, labels: Tensor, problem: Problem) -> Tensor
 
 
 def discriminator_losses(logits: Tensor, targets: Tensor, loss: LossName) -> Tensor:
-    """L_D of each example, shape (N,): equation 7 (`ls`), or A.2's cross-entropy (`lr`)."""
-    if loss == "ls":
+    """L_D of each example, shape (N,): equation 7 (`least-squares`), or A.2's cross-entropy (`logistic`)."""
+    if loss == "least-squares":
         return (torch.sigmoid(logits) - targets).square()
     return F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
 
@@ -41,7 +41,7 @@ def naming_loss(names: Tensor, answers: Tensor) -> Tensor:
 
 def generator_losses(logits: Tensor, loss: LossName) -> Tensor:
     """L_G of each example without the L2 term, (N,): equation 8; A.2 from logits. All should be successes."""
-    if loss == "ls":
+    if loss == "least-squares":
         return (torch.sigmoid(logits) - 1).square()
     return F.softplus(-logits)  # -log sigmoid(logits)
 

@@ -16,16 +16,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pgn_studio.core.config import (
-    EARLIER,
+    LEGACY_DEFAULTS,
     ChannelOrder,
     TrainingSettings,
-    encoder_learns,
-    last_stage_learns,
+    encoder_training,
     told_of_classifier,
 )
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.foreign_facts import portable_facts
+from pgn_studio.core.legacy_settings import modern
 from pgn_studio.core.perturbation.generator import Decoder, Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.pretrained import Triple
@@ -186,12 +186,13 @@ def build_generator(
     Without weights where a file is going to fill them in.
     """
     encoder_weights = settings.encoder_weights if with_weights else "none"
+    learning = encoder_training(settings)
     return Generator(
         encoder=settings.encoder,
         image_size=image_size,
-        encoder_size=settings.encoder_size,
-        encoder_trained=encoder_learns(settings),
-        last_stage=last_stage_learns(settings),
+        encoder_size=settings.encoder_input_size,
+        encoder_trained=learning == "full",
+        last_stage=learning == "last-stage",
         encoder_weights=encoder_weights,
         decoder_widths=settings.decoder_widths,
         decoder_norm=settings.decoder_norm,
@@ -329,7 +330,8 @@ def _checked(info: PgnInfo) -> PgnInfo:
     for name in ("classes", "mean", "std"):
         values[name] = tuple(values[name])
     values["foreign_classifier"] = portable_facts(info.foreign_classifier)
-    values["settings"] = {**EARLIER, **info.settings}
+    values["settings"] = {**LEGACY_DEFAULTS, **modern(info.settings)}
+    values["loss"] = modern({"loss": info.loss})["loss"]
     return PgnInfo(**values)
 
 

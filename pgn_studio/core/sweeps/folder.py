@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.files import write_json
+from pgn_studio.core.legacy_settings import modern
 from pgn_studio.core.plain_json import plain
-from pgn_studio.core.sweeps.plan import NO_RESULT_CHANGES, Axis, value_text
+from pgn_studio.core.sweeps.plan import NO_RESULT_CHANGES, Axis, run_name, value_text
 
 VERSION = 1
 
@@ -41,7 +43,9 @@ class SweepFolder:
         }
         folder = cls(path, kind, content)
         if folder._file.exists():
-            _check_same(folder._file, kind, _read(folder._file, kind), content)
+            before = _read(folder._file, kind)
+            _check_same(folder._file, kind, _modern(before), content)
+            folder._rename_runs(before)
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):
             what = f"is not empty and holds no {kind}" if path.is_dir() else "is a file"
             raise RunError(f"{path} {what}.", hint=f"Choose a new or empty folder for the {kind}.")
@@ -50,6 +54,23 @@ class SweepFolder:
 
     def run_path(self, name: str) -> Path:
         return self.path / name
+
+    def _rename_runs(self, before: Mapping[str, Any]) -> None:
+        """Runs that an earlier version began lie in folders that say its names of the settings."""
+        over = before["over"]
+        for combination in itertools.product(*over.values()):
+            values = dict(zip(over, combination, strict=True))
+            today = modern({**before["settings"], **values})
+            was = self.run_path(run_name(values))
+            now = self.run_path(run_name({name: today[name] for name in modern(values)}))
+            if was != now and was.is_dir() and not now.exists():
+                try:
+                    was.rename(now)
+                except OSError as error:
+                    raise RunError(
+                        f"The run {was} cannot be renamed to {now.name} ({error.strerror or error}).",
+                        hint="Close what uses it and check the folder's permissions.",
+                    ) from error
 
     def write(self, results: Mapping[str, Any]) -> None:
         """Write what came so far. Raises RunError where the disk refuses."""
@@ -70,13 +91,19 @@ def _read(path: Path, kind: str) -> dict[str, Any]:
             f"{path} is damaged: {error}.", hint="Restore it from a backup, or choose another folder."
         ) from None
     known = isinstance(value, dict) and value.get("format") == f"pgn-studio-{kind}"
-    if not known or value.get("version") != VERSION or not isinstance(value.get("settings"), dict):
+    tables = known and all(isinstance(value.get(name, {}), dict) for name in ("over", "settings"))
+    tables = tables and all(isinstance(values, list) for values in value.get("over", {}).values())
+    if not tables or value.get("version") != VERSION or "settings" not in value:
         raise RunError(f"{path} is no {kind} that this version reads.", hint="Choose another folder.")
-    return dict(value)
+    return {"over": {}, **value}
+
+
+def _modern(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {**content, "over": modern(content["over"]), "settings": modern(content["settings"])}
 
 
 def _check_same(path: Path, kind: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    if list(before.get("over", {})) != list(now["over"]):
+    if list(before["over"]) != list(now["over"]):
         was, is_now = (" and ".join(content["over"]).replace("_", "-") for content in (before, now))
         raise RunError(
             f"The {kind} in {path.parent} is over {was}, not over {is_now}.",

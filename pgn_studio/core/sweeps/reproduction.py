@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pgn_studio.core.config import ClassifierSettings, Problem, Recipe, TrainingSettings
+from pgn_studio.core.config import ClassifierSettings, LossName, Problem, Recipe, TrainingSettings
 from pgn_studio.core.sweeps.paper import PaperFigure, PaperRow, PaperTable
 
 Scale = Literal["paper", "small"]
@@ -47,7 +47,7 @@ class Column:
     start: Start  # of the classifier
     problem: Problem = "enhance"
     discriminator: Literal["shared", "known", "blackbox"] = "shared"
-    loss: Literal["ls", "lr"] = "ls"
+    loss: LossName = "least-squares"
     encoder: Literal["50", "101"] = "50"
     baseline: str = ""
 
@@ -73,10 +73,10 @@ COLUMNS: Mapping[int, Mapping[str, Column]] = {
     3: {
         "vanilla_scratch": Column("vanilla", "scratch"),
         "enhance_ls": Column("pgn", "scratch"),
-        "enhance_lr": Column("pgn", "scratch", loss="lr"),
+        "enhance_lr": Column("pgn", "scratch", loss="logistic"),
         "vanilla_pretrained": Column("vanilla", "pretrained"),
         "adversarial_blackbox_ls": Column("pgn", "pretrained", "adversarial", "blackbox", encoder="101"),
-        "adversarial_blackbox_lr": Column("pgn", "pretrained", "adversarial", "blackbox", "lr", "101"),
+        "adversarial_blackbox_lr": Column("pgn", "pretrained", "adversarial", "blackbox", "logistic", "101"),
     },
 }
 
@@ -197,7 +197,7 @@ def _classifier(row: PaperRow, start: Start, wishes: Wishes) -> ClassifierSettin
             epochs=wishes.classifier_epochs or 8,
             batch_size=32,
             learning_rate=_SMALL_RATES.get(arch, 5e-3),
-            train_limit=_SMALL_SCRATCH_IMAGES if start == "scratch" else None,
+            max_train_images=_SMALL_SCRATCH_IMAGES if start == "scratch" else None,
         )
     arch = ARCHITECTURES[row.classifier]
     pretrained = start == "pretrained"
@@ -233,8 +233,9 @@ def _training(
         values["epochs"] = wishes.epochs or 15
         return TrainingSettings.make(**values)
     values["encoder"] = "small" if what.encoder == "50" else "efficientnet-lite0"
-    values["encoder_size"] = SMALL_SIZE if what.encoder == "50" else 48
-    values["encoder_trained"] = what.encoder == "50"  # training the other would take most of the time
+    values["encoder_input_size"] = SMALL_SIZE if what.encoder == "50" else 48
+    spared = "frozen" if wishes.recipe == "paper" else "last-stage"  # all of it would take most of the time
+    values["encoder_training"] = "full" if what.encoder == "50" else spared
     values["decoder_widths"] = (64, 32)
     values["discriminator_backbone"] = "auto" if what.discriminator == "shared" else "small"
     values["batch_size"] = wishes.batch_size or 32

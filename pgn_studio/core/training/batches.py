@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pgn_studio.core.config import TrainingSettings, usual_steps
+from pgn_studio.core.config import TrainingSettings, default_steps
 
 Order = npt.NDArray[np.int64]  # images, by their numbers
 
@@ -29,7 +29,7 @@ def training_epochs(settings: TrainingSettings, train_images: int) -> int:
     if settings.epochs is not None:
         return settings.epochs
     per_epoch = max(1, steps_per_epoch(train_images, settings.batch_size))
-    steps = usual_steps(settings.problem, settings.discriminator)
+    steps = default_steps(settings.problem, settings.discriminator)
     return min(_MOST_EPOCHS, max(_USUAL_EPOCHS, -(-steps // per_epoch)))
 
 

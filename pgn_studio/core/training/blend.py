@@ -38,8 +38,8 @@ def chosen_share(
     settings: TrainingSettings, classifier: Classifier, train: LabelledImages, *, wanted: float
 ) -> float:
     """What the settings say; else what fits, and none for an attack: f's right answers teach that."""
-    if settings.blend is not None:
-        return settings.blend
+    if settings.input_mixup is not None:
+        return settings.input_mixup
     if settings.problem == "adversarial":
         return 0.0
     return fitting_share(classifier, train, wanted=wanted, seed=settings.seed)

@@ -37,7 +37,7 @@ def few_failures(
         step,
         "targets-constant",
         f"{right}: nearly every target is 1, so there are few failures to learn from.",
-        "Train on images that the classifier has not seen, or leave --blend at its default.",
+        "Train on images that the classifier has not seen, or leave --input-mixup at its default.",
     )
 
 

@@ -54,7 +54,7 @@ def keep_epoch(
     save_pgn(run.last_pgn_path, generator, info)
     if best:
         _copy(run.last_pgn_path, run.best_pgn_path)
-    if best or settings.keep == "last":
+    if best or settings.select == "last":
         _copy(run.last_pgn_path, run.pgn_path)
     figures = (metrics.perturbed_accuracy, metrics.perturbed_accuracy_8bit)
     kept = _kept(metrics, epoch=epoch, gamma=position.gamma)
@@ -108,7 +108,7 @@ def _number(value: Any) -> float | None:
 
 def result_of(position: Position, settings: TrainingSettings) -> Kept:
     """The run's result at an epoch's end."""
-    kept = position.last if settings.keep == "last" else position.best
+    kept = position.last if settings.select == "last" else position.best
     return kept or Kept(0, position.gamma, position.clean_accuracy, position.clean_accuracy)
 
 
@@ -131,7 +131,7 @@ def keep_stopped(
     save_pgn(run.last_pgn_path, generator, info)
     if position.best_epoch == 0:
         _copy(run.last_pgn_path, run.best_pgn_path)
-    if settings.keep == "last" or is_best(metrics, position, settings):
+    if settings.select == "last" or is_best(metrics, position, settings):
         _copy(run.last_pgn_path, run.pgn_path)
         return _kept(metrics, epoch=epoch, gamma=position.gamma)
     return result_of(position, settings)
@@ -139,7 +139,7 @@ def keep_stopped(
 
 def restore_result(run: RunFolder, position: Position, settings: TrainingSettings) -> None:
     """Back to the best epoch's PGN: a run that was stopped inside an epoch may hold a newer one."""
-    if settings.keep == "best" and position.best_epoch and run.best_pgn_path.is_file():
+    if settings.select == "best" and position.best_epoch and run.best_pgn_path.is_file():
         _copy(run.best_pgn_path, run.pgn_path)
 
 

@@ -121,7 +121,7 @@ def _one_class_text(now: Reading) -> str:
 def _one_class_hint(now: Reading) -> str:
     if now.success < 0.5:
         return "Lower --learning-rate-g and start anew; for an attack, lower --gamma."
-    return "Train on images that the classifier has not seen, or leave --blend at its default."
+    return "Train on images that the classifier has not seen, or leave --input-mixup at its default."
 
 
 CHECKS = (
@@ -142,7 +142,7 @@ CHECKS = (
         _outrun_text,
         lambda now: (
             f"Raise --gamma (now {now.gamma:g}) or lower --learning-rate-g; or help D: "
-            "raise --learning-rate-d or --rehearsals."
+            "raise --learning-rate-d."
         ),
         lambda now: (
             f"D has caught up with G: {now.success:.1%} of the perturbed images are {now.wanted}, "
@@ -163,8 +163,8 @@ CHECKS = (
             f"loss is {now.d_loss:.0%} of what the best constant gives, though both outcomes occur."
         ),
         lambda now: (
-            "Raise --learning-rate-d; or let D see more: --conditional, --head mlp, --anchors, another "
-            "--discriminator."
+            "Raise --learning-rate-d; or let D see more: --image-conditioning, --head mlp, "
+            "another --discriminator."
         ),
         lambda now: f"D tells successes from failures: its judgements vary by {now.d_spread:.2f}.",
     ),
@@ -308,7 +308,7 @@ class Monitor:
 
 def _best_constant(mean: float, variance: float, loss: LossName) -> float:
     """L_D of the best D that says the same to all, for targets of this mean and variance."""
-    if loss == "ls":
+    if loss == "least-squares":
         return variance
     if not 0 < mean < 1:  # also where it is not known
         return math.nan if math.isnan(mean) else 0.0
@@ -317,7 +317,8 @@ def _best_constant(mean: float, variance: float, loss: LossName) -> float:
 
 def _least_belief(doubt: float, loss: LossName) -> float:
     """A lower bound of D's mean judgement of x̃, from L_G at temperature 1 by Jensen's inequality."""
-    return 1 - math.sqrt(doubt) if loss == "ls" else math.exp(-doubt)  # targets are in 0…1: so is √L_G
+    # Targets are in 0…1: so is √L_G.
+    return 1 - math.sqrt(doubt) if loss == "least-squares" else math.exp(-doubt)
 
 
 def _mcnemar_z(won: float, lost: float) -> float:

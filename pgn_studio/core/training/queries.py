@@ -28,7 +28,7 @@ class QueryWatch:
         self._per_step = settings.batch_size * _ASKED_PER_IMAGE
         self._train, self._val = len(dataset.split("train")), len(dataset.split("val"))
         self._per_epoch = steps_per_epoch(self._train, settings.batch_size)
-        self._choosing = most_queries(classifier, self._train) if settings.blend is None else 0
+        self._choosing = most_queries(classifier, self._train) if settings.input_mixup is None else 0
         if self._meter is not None:
             check_discriminator(settings)
         if soft_targets(settings) and not classifier.gives_scores:

@@ -41,10 +41,10 @@ def build_players(
     info = classifier.info
     space = InputSpace(settings.input_space, mean=info.mean, std=info.std)
     generator = build_generator(settings, image_size=image_size, classes=len(info.classes))
-    classes = len(info.classes) if settings.told_label else 0
+    classes = len(info.classes) if settings.label_conditioning else 0
     learns = _backbone_learns(settings, classifier)
     head = _head(settings, learns=learns)
-    named = len(info.classes) if learns and head != "naming" else 0
+    named = len(info.classes) if learns and head != "surrogate" else 0
     backbone = _build_backbone(settings, classifier, image_size, learns=learns, named=named)
     if backbone is None:
         if not classifier.has_features:
@@ -60,7 +60,7 @@ def build_players(
     feature_noise = build_feature_noise(settings, generator)
     condition: PrincipalComponents | OwnEncoder | None = None
     discriminator: Discriminator | NamingDiscriminator
-    if head == "naming":
+    if head == "surrogate":
         discriminator = NamingDiscriminator(
             feature_dim=feature_dim, classes=classes, problem=settings.problem
         )
@@ -87,22 +87,22 @@ def build_feature_noise(settings: TrainingSettings, generator: Generator) -> Fea
 def _build_condition(
     settings: TrainingSettings, generator: Generator, image_size: int
 ) -> PrincipalComponents | OwnEncoder | None:
-    if not settings.conditional:
+    if not settings.image_conditioning:
         return None
     if generator.encoder_trained:  # its features move: D learns its own instead
         return OwnEncoder(image_size=image_size, dim=settings.condition_dim)
     return PrincipalComponents(generator.encoder.feature_dim, components=settings.condition_dim)
 
 
-def _head(settings: TrainingSettings, *, learns: bool) -> Literal["linear", "mlp", "naming"]:
+def _head(settings: TrainingSettings, *, learns: bool) -> Literal["linear", "mlp", "surrogate"]:
     """`learns`: whether D has a backbone of its own that does."""
-    names = learns and settings.told_label
+    names = learns and settings.label_conditioning
     if settings.head == "auto":
-        return "naming" if names else "mlp"
-    if settings.head == "naming" and not names:
+        return "surrogate" if names else "mlp"
+    if settings.head == "surrogate" and not names:
         raise ConfigError(
             "A head that names labels needs a backbone of D's own that learns, and the true label.",
-            hint="Use --discriminator blackbox with --told-label, or leave --head at auto.",
+            hint="Use --discriminator blackbox with --label-conditioning, or leave --head at auto.",
         )
     return settings.head
 

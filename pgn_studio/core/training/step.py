@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.config import TrainingSettings, min_strength, soft_targets
+from pgn_studio.core.config import TrainingSettings, min_scale, soft_targets
 from pgn_studio.core.device import Machine, autocast
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import (
@@ -119,8 +119,8 @@ class TrainStep:
         self.adam_d = torch.optim.Adam(players.learning_in_d(), lr=settings.learning_rate_d, fused=fused)
         self.adam_g = torch.optim.Adam(players.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
         self.soft = soft_targets(settings)
-        self.weakest = min_strength(settings)
-        self.averaged = Averaged(players.generator, decay=settings.average) if settings.average else None
+        self.weakest = min_scale(settings)
+        self.averaged = Averaged(players.generator, decay=settings.ema_decay) if settings.ema_decay else None
         # fp16 gradients underflow without scaling; bf16 and fp32 do not
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
@@ -158,7 +158,7 @@ class TrainStep:
             features = self._features(perturbed, steady=True) if self._backbone_learns else seen.features
             told_d = None if condition is None else condition.detach()
             logits = players.discriminator(features, told_d)  # the updated D on x̃
-            losses_g = generator_losses(logits / settings.temperature, settings.loss)
+            losses_g = generator_losses(logits / settings.logit_temperature, settings.loss)
             l2 = l2_terms(perturbation, settings.l2)
             objective = (losses_g + gammas * l2).mean()  # equation 9
         self._update(self.adam_g, objective)
@@ -260,7 +260,7 @@ class TrainStep:
         return features
 
     def _held(self, pixels: Tensor, perturbation: Tensor) -> Tensor:
-        return self.players.space.held(pixels, perturbation) if self.settings.clamp else perturbation
+        return self.players.space.held(pixels, perturbation) if self.settings.clip else perturbation
 
     def _judge(self, seen: Seen, perturbed: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """D's logits of x̃, and what its own backbone has yet to learn of f's labels (else 0)."""

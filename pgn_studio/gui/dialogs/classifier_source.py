@@ -28,7 +28,7 @@ NOTE = (
     "The classes, in their order, are taken from the data set that is loaded."
 )
 SUGGESTIONS = ("resnet50", "resnet18", "resnet101", "vgg16", "densenet169", "efficientnet_b0", "small")
-USUAL_SIZE = 224
+DEFAULT_SIZE = 224
 Guess = tuple[str, int]  # architecture, number of classes
 
 
@@ -125,7 +125,7 @@ def ask_whose_weights(
 ) -> None:
     """Open the dialog; the workspace loads what is chosen."""
     dataset = workspace.dataset
-    size, classes = (USUAL_SIZE, None) if dataset is None else (dataset.image_size, len(dataset.classes))
+    size, classes = (DEFAULT_SIZE, None) if dataset is None else (dataset.image_size, len(dataset.classes))
     dialog = ClassifierSourceDialog(str(path), size, parent, classes=classes)
     if known is not None:
         dialog.answer(known)

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings, usual_gamma
+from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings, default_gamma
 from pgn_studio.gui.docks.cards import ClassifierCard, DataCard, card_layout
 from pgn_studio.gui.docks.settings_undo import SettingsUndo
 from pgn_studio.gui.theme import current_theme, icon
@@ -81,7 +81,7 @@ class SetupPanel(QWidget):
         self.reason.setWordWrap(True)
         self.reason.setContentsMargins(9, 4, 9, 0)
         self._lay_out()
-        self._usual = self._usual_gamma()
+        self._usual = self._default_gamma()
         self.main.edited.connect(self._recipe_edited)
         self.main.edited.connect(self._problem_edited)
         forms = {"data": self.data.form, "main": self.main, "advanced": self.advanced}
@@ -230,13 +230,13 @@ class SetupPanel(QWidget):
         if name not in ("problem", "discriminator"):
             return
         if self.gamma.value == self._usual:
-            self.gamma.set_value(self._usual_gamma())
+            self.gamma.set_value(self._default_gamma())
         self._note_usual()
 
-    def _usual_gamma(self) -> float:
+    def _default_gamma(self) -> float:
         chosen = self.main.shown()
-        return usual_gamma(chosen["problem"], chosen["discriminator"])
+        return default_gamma(chosen["problem"], chosen["discriminator"])
 
     @Slot()
     def _note_usual(self) -> None:
-        self._usual = self._usual_gamma()
+        self._usual = self._default_gamma()

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.config import USUAL_SHARE_HELD
+from pgn_studio.core.config import DEFAULT_SHARE_HELD
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.evaluation.selection import Selection
 from pgn_studio.gui.inspection.command import DEFAULT_DPI, ExportChoice, export_command
@@ -85,7 +85,7 @@ class ExportDialog(QDialog):
         self._width.setToolTip("Texts and lines are scaled with it; 20 mm at least")
         self._dpi = self._spin("export-dpi", "Resolution of a PNG", (30, 1200), DEFAULT_DPI, " dpi")
         self._dpi.setToolTip("Dots per inch of a PNG; drawings (SVG, PDF) have none")
-        usual = round(100 * USUAL_SHARE_HELD)
+        usual = round(100 * DEFAULT_SHARE_HELD)
         self._share = self._spin("export-share", "Share of images to leave alone", (0, 95), usual, " %")
         self._share.setToolTip("Of the images of this split, those with the smallest perturbation")
         self._command = QLineEdit(self)

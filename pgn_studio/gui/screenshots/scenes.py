@@ -23,7 +23,9 @@ GAMMAS = (0.3, 3.0)  # of the short runs on the Runs page
 SHORT_EPOCHS = 3
 # Commands with the same settings are in docs/HEALTH.md.
 OUTRAN = {"epochs": 8, "gamma": 0.01, "learning_rate_g": 0.003, "learning_rate_d": 0.0001}
-CONSTANT = {"epochs": 6, "gamma": 3.0, "learning_rate_g": 0.0003, "learning_rate_d": 0.001, "blend": 0.0}
+CONSTANT = {
+    "epochs": 6, "gamma": 3.0, "learning_rate_g": 0.0003, "learning_rate_d": 0.001, "input_mixup": 0.0
+}  # fmt: skip
 EPOCHS_TO_SEE = 3
 STRENGTH = 30  # the slider's position: α 1.5
 PATIENCE_S = 120.0

@@ -23,26 +23,29 @@ from pgn_studio.gui.widgets.number_edit import IntegerEdit, NumberEdit
 
 # What people read instead of the file's words.
 LABELS: dict[str, str] = {
-    "default": "Default (works in trials)",
+    "recommended": "Recommended",
     "paper": "Paper (literal)",
     "enhance": "Enhance: more right",
     "adversarial": "Adversarial: more wrong",
     "shared": "Shared with the classifier",
     "known": "Known architecture",
     "blackbox": "Black box (labels only)",
-    "ls": "Least squares",
-    "lr": "Logistic",
+    "least-squares": "Least squares",
+    "logistic": "Logistic",
     "small": "Small, from scratch",
     "efficientnet-lite0": "EfficientNet-Lite0",
     "efficientnet-lite2": "EfficientNet-Lite2",
     "resnet50": "ResNet-50",
     "resnet101": "ResNet-101",
+    "frozen": "Frozen",
+    "last-stage": "Last stage",
+    "full": "Full",
     "pixel": "Pixel (0…1)",
     "normalized": "Normalized",
     "standard": "Standard (flip, crop)",
-    "strong": "Strong (and colour)",
+    "strong": "Strong (and color)",
     "mlp": "Several layers",
-    "naming": "Names f's labels",
+    "surrogate": "Surrogate of the classifier",
     "auto": "Automatic",
     "none": "None",
     "flip": "Flip",
@@ -172,7 +175,8 @@ def make_editor(name: str, annotation: Any, *, low: float, high: float) -> Edito
     """The editor that fits a field's type: choices, yes/no, numbers, optional numbers, texts."""
     plain, optional = _without_none(annotation)
     if get_origin(plain) is Literal:
-        return _choice([(LABELS.get(value, str(value)), value) for value in get_args(plain)])
+        choices = [(LABELS.get(value, str(value)), value) for value in get_args(plain)]
+        return _choice([("Automatic", None), *choices] if optional else choices)
     if plain is bool:
         if optional:
             return _choice([("Automatic", None), ("Yes", True), ("No", False)])

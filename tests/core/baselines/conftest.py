@@ -27,7 +27,7 @@ FAST = {
     "batch_size": 64,
     "gamma": 0.1,
     "learning_rate_g": 3e-3,
-    "average": 0.9,
+    "ema_decay": 0.9,
 }
 
 

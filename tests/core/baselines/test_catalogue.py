@@ -142,7 +142,7 @@ def test_a_classifier_that_only_answers_is_refused_but_for_noise(
     make_context: MakeContext, name: str
 ) -> None:
     context = make_context(
-        problem="adversarial", classifier=answering_classifier(), settings={"blend": 0.0, "epochs": 1}
+        problem="adversarial", classifier=answering_classifier(), settings={"input_mixup": 0.0, "epochs": 1}
     )
     with pytest.raises(ClassifierError, match="gradients"):
         make_baseline(name, context)

@@ -81,7 +81,7 @@ def test_the_seed_decides(make_context: MakeContext, splits: dict[str, ArraySpli
     labels = torch.zeros(8).long()
 
     def p(seed: int, average: float) -> torch.Tensor:
-        context = make_context(seed=seed, settings={"epochs": 1, "average": average})
+        context = make_context(seed=seed, settings={"epochs": 1, "ema_decay": average})
         return train_direct(context)[0].perturb(x, labels).perturbation
 
     assert torch.equal(p(0, 0.9), p(0, 0.9))
@@ -107,15 +107,15 @@ def test_what_does_not_train_is_refused(make_context: MakeContext) -> None:
         train_direct(make_context(precision="fp16"))
     one = ArraySplit(make_context().train.images([0]), [0], names=["-"])
     with pytest.raises(ConfigError, match="two images"):
-        train_direct(make_context(train=one, settings={"blend": 0.0}))
+        train_direct(make_context(train=one, settings={"input_mixup": 0.0}))
     with pytest.raises(ClassifierError, match="gradients"):
-        train_direct(make_context(classifier=answering_classifier(), settings={"blend": 0.0}))
+        train_direct(make_context(classifier=answering_classifier(), settings={"input_mixup": 0.0}))
 
 
 def test_the_blend_is_that_of_the_trainer(make_context: MakeContext) -> None:
     """Only where f fails less on its training images than on others, and only to enhance."""
     from pgn_studio.core.baselines.direct import _blend
 
-    assert _blend(make_context(settings={"blend": 0.4})) == 0.4
+    assert _blend(make_context(settings={"input_mixup": 0.4})) == 0.4
     assert _blend(make_context(problem="adversarial")) == 0.0
     assert 0.0 <= _blend(make_context()) <= 0.8

@@ -135,11 +135,11 @@ def test_every_image_is_used_once_an_epoch(make_squares: Any, tmp_path: Path) ->
     assert sorted(sum(batches, [])) == list(range(33))
 
 
-def test_train_limit_is_balanced_and_seeded(make_squares: Any, tmp_path: Path) -> None:
-    classifier, _ = train(make_squares, tmp_path / "clf.safetensors", train_limit=7)
+def test_max_train_images_are_balanced_and_seeded(make_squares: Any, tmp_path: Path) -> None:
+    classifier, _ = train(make_squares, tmp_path / "clf.safetensors", max_train_images=7)
     assert classifier.info.training["train_images"] == 7
     with pytest.raises(ClassifierError, match="each of 3 classes, got 2"):
-        train(make_squares, tmp_path / "clf.safetensors", train_limit=2)
+        train(make_squares, tmp_path / "clf.safetensors", max_train_images=2)
 
 
 def test_balanced_subset_shares_the_limit_between_classes() -> None:

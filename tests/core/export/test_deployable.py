@@ -56,7 +56,8 @@ def test_the_file_makes_the_same_images(pgn: Pgn, tmp_path: Path, name: str) -> 
 def test_an_encoder_that_sees_more_places_than_the_decoder_reads(
     pgn: Pgn, tmp_path: Path, name: str
 ) -> None:
-    settings = TrainingSettings.make(encoder="small", encoder_size=28, decoder_widths=(8,))  # 7x7 to 4x4
+    # 7x7 to 4x4
+    settings = TrainingSettings.make(encoder="small", encoder_input_size=28, decoder_widths=(8,))
     torch.manual_seed(0)
     finer = Pgn(build_generator(settings, image_size=16), pgn.info).eval()
     torch.nn.init.normal_(finer.generator.decoder.output.weight, std=20)  # its p would hardly show

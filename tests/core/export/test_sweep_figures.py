@@ -70,7 +70,7 @@ def test_the_frontier_tells_the_l2_norm_above(summary: SweepSummary) -> None:
 
 
 def test_there_is_a_line_for_each_other_setting() -> None:
-    swept = (Axis("gamma", (1.0, 10.0)), Axis("loss", ("ls", "lr")))
+    swept = (Axis("gamma", (1.0, 10.0)), Axis("loss", ("least-squares", "logistic")))
     points = make_points({}, swept)
     done = [Outcome(p.name, "done", figures(p.settings.gamma, 0)) for p in points]
     labels = draw_frontier(summarise("", swept, points, done)).axes[0].get_legend_handles_labels()[1]

@@ -86,8 +86,8 @@ def test_the_value_is_the_closed_form_of_the_page() -> None:
     good, bad = TOY.masses(0.3)
     least_squares = float((bad**2 / (good + bad)).sum())
     logistic = float(-((good + bad) * torch.log(good / (good + bad))).sum())
-    assert value_at(TOY, 0.3, "ls") == pytest.approx(least_squares, rel=1e-6)
-    assert value_at(TOY, 0.3, "lr") == pytest.approx(logistic, rel=1e-6)
+    assert value_at(TOY, 0.3, "least-squares") == pytest.approx(least_squares, rel=1e-6)
+    assert value_at(TOY, 0.3, "logistic") == pytest.approx(logistic, rel=1e-6)
 
 
 @both_losses

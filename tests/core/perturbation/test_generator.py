@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from pgn_studio.core.config import TrainingSettings, last_stage_learns, with_encoder_view
+from pgn_studio.core.config import TrainingSettings, encoder_training, with_encoder_view
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.generator import (
     PAPER_WIDTHS,
@@ -135,19 +135,19 @@ def test_an_encoder_without_a_last_stage_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, True),
-        ({"last_stage": False}, False),
-        ({"encoder": "efficientnet-lite2"}, True),
-        ({"encoder": "resnet50"}, False),  # not measured
-        ({"encoder": "resnet50", "last_stage": True}, True),
-        ({"encoder": "small"}, False),
-        ({"encoder_trained": True, "last_stage": True}, False),  # it learns as a whole
-        ({"encoder_weights": "none"}, False),
-        ({"recipe": "paper"}, False),
+        ({}, "last-stage"),
+        ({"encoder_training": "frozen"}, "frozen"),
+        ({"encoder": "efficientnet-lite2"}, "last-stage"),
+        ({"encoder": "resnet50"}, "frozen"),  # its last stage is not measured
+        ({"encoder": "resnet50", "encoder_training": "last-stage"}, "last-stage"),
+        ({"encoder": "small"}, "full"),
+        ({"encoder": "small", "encoder_training": "frozen"}, "frozen"),
+        ({"encoder_weights": "none"}, "full"),
+        ({"recipe": "paper"}, "full"),
     ],
 )
-def test_whose_last_stage_learns(changes: dict[str, Any], expected: bool) -> None:
-    assert last_stage_learns(TrainingSettings.make(**changes)) == expected
+def test_which_part_of_the_encoder_learns(changes: dict[str, Any], expected: str) -> None:
+    assert encoder_training(TrainingSettings.make(**changes)) == expected
 
 
 def test_features_are_no_finer_than_the_decoder_reads() -> None:
@@ -170,7 +170,7 @@ def test_features_are_no_finer_than_the_decoder_reads() -> None:
         (32, {"encoder": "efficientnet-lite2"}, 260),  # its weights learned there
         (224, {"encoder": "efficientnet-lite2"}, 260),
         (260, {"encoder": "efficientnet-lite2"}, None),
-        (32, {"encoder_size": 64}, 64),
+        (32, {"encoder_input_size": 64}, 64),
         (32, {"encoder": "small"}, None),
         (32, {"encoder": "resnet50"}, 224),
         (32, {"recipe": "paper"}, None),  # every step pays for an encoder that learns
@@ -181,4 +181,4 @@ def test_a_frozen_encoder_looks_at_an_enlarged_image(
     image_size: int, changes: dict[str, Any], expected: int | None
 ) -> None:
     settings = with_encoder_view(TrainingSettings.make(**changes), image_size=image_size)
-    assert settings.encoder_size == expected
+    assert settings.encoder_input_size == expected

@@ -46,22 +46,22 @@ def test_soft_targets_of_a_label_are_the_hard_ones() -> None:
 def test_least_squares_of_equations_7_and_8() -> None:
     expected_d = np.mean([(d - t) ** 2 for d, t in zip(OUTPUTS, TARGETS.tolist(), strict=True)])
     expected_g = np.mean([(d - 1) ** 2 for d in OUTPUTS])
-    assert float(discriminator_loss(LOGITS, TARGETS, "ls")) == pytest.approx(expected_d, rel=1e-6)
-    assert float(generator_loss(LOGITS, "ls")) == pytest.approx(expected_g, rel=1e-6)
+    assert float(discriminator_loss(LOGITS, TARGETS, "least-squares")) == pytest.approx(expected_d, rel=1e-6)
+    assert float(generator_loss(LOGITS, "least-squares")) == pytest.approx(expected_g, rel=1e-6)
 
 
 def test_logistic_of_appendix_a2() -> None:
     pairs = zip(OUTPUTS, TARGETS.tolist(), strict=True)
     expected_d = -np.mean([t * math.log(d) + (1 - t) * math.log(1 - d) for d, t in pairs])
     expected_g = -np.mean([math.log(d) for d in OUTPUTS])
-    assert float(discriminator_loss(LOGITS, TARGETS, "lr")) == pytest.approx(expected_d, rel=1e-6)
-    assert float(generator_loss(LOGITS, "lr")) == pytest.approx(expected_g, rel=1e-6)
+    assert float(discriminator_loss(LOGITS, TARGETS, "logistic")) == pytest.approx(expected_d, rel=1e-6)
+    assert float(generator_loss(LOGITS, "logistic")) == pytest.approx(expected_g, rel=1e-6)
 
 
 def test_logistic_loss_stays_finite_where_the_sigmoid_is_saturated() -> None:
     extreme = torch.tensor([-200.0, 200.0])
-    assert float(generator_loss(extreme, "lr")) == pytest.approx(100.0)
-    assert float(discriminator_loss(extreme, torch.tensor([1.0, 0.0]), "lr")) == pytest.approx(200.0)
+    assert float(generator_loss(extreme, "logistic")) == pytest.approx(100.0)
+    assert float(discriminator_loss(extreme, torch.tensor([1.0, 0.0]), "logistic")) == pytest.approx(200.0)
 
 
 def test_l2_is_the_mean_of_squares_over_batch_channels_and_pixels() -> None:

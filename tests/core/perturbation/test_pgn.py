@@ -31,7 +31,7 @@ def make_info(**changes: object) -> PgnInfo:
         name="test",
         problem="enhance",
         discriminator="shared",
-        loss="ls",
+        loss="least-squares",
         encoder="small",
         input_space="pixel",
         gamma=1.0,
@@ -100,7 +100,7 @@ def test_a_file_keeps_the_widths_that_were_the_default_when_it_was_written(
 
 def test_a_file_of_another_encoder(tmp_path: Path) -> None:
     settings = TrainingSettings.make(
-        encoder="efficientnet-lite2", encoder_weights="none", encoder_trained=False, decoder_widths=(8, 8)
+        encoder="efficientnet-lite2", encoder_weights="none", encoder_training="frozen", decoder_widths=(8, 8)
     )
     generator = build_generator(settings, image_size=16).eval()
     path = tmp_path / "pgn.safetensors"
@@ -110,21 +110,22 @@ def test_a_file_of_another_encoder(tmp_path: Path) -> None:
         assert torch.equal(load_pgn(path).perturb(pixels).perturbation, generator(pixels))
 
 
-@pytest.mark.parametrize("last_stage", [True, False])
-def test_a_file_with_and_without_a_last_stage_that_learned(tmp_path: Path, last_stage: bool) -> None:
-    """A file that says nothing of it is from before it was there, like the clamp, which its baselines use."""
-    settings = TrainingSettings.make(last_stage=last_stage, decoder_widths=(8, 8))
+@pytest.mark.parametrize("learning", ["last-stage", "frozen"])
+def test_a_file_with_and_without_a_last_stage_that_learned(tmp_path: Path, learning: str) -> None:
+    """A file that says nothing of clipping, which its baselines use, is from before it was there."""
+    settings = TrainingSettings.make(encoder_training=learning, decoder_widths=(8, 8))
     generator = build_generator(settings, image_size=16).eval()
     recorded = settings.model_dump(mode="json")
-    if not last_stage:
-        del recorded["last_stage"], recorded["clamp"]
+    if learning == "frozen":
+        del recorded["clip"]
     path = tmp_path / "pgn.safetensors"
     save_pgn(path, generator, make_info(encoder=settings.encoder, settings=recorded))
     pixels = torch.rand(2, 3, 16, 16)
     pgn = load_pgn(path)
     with torch.no_grad():
         assert torch.equal(pgn.perturb(pixels).perturbation, generator(pixels))
-    assert pgn.info.settings["last_stage"] is pgn.info.settings["clamp"] is last_stage
+    assert pgn.info.settings["encoder_training"] == learning
+    assert pgn.info.settings["clip"] is (learning != "frozen")
 
 
 def test_non_finite_weights_are_not_saved(tmp_path: Path, generator: Generator) -> None:

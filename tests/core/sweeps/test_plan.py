@@ -14,10 +14,10 @@ from pgn_studio.core.sweeps.plan import Axis, make_points, parse_axis, run_name,
         ("gamma=0.1,1,10", "gamma", (0.1, 1.0, 10.0)),
         ("seed=0,1,2", "seed", (0, 1, 2)),
         ("learning-rate-g=1e-3, 1e-4", "learning_rate_g", (1e-3, 1e-4)),
-        ("anchors=yes,no", "anchors", (True, False)),
-        ("blend=default,0", "blend", (None, 0.0)),
+        ("clip=yes,no", "clip", (True, False)),
+        ("input-mixup=default,0", "input_mixup", (None, 0.0)),
         ("decoder-widths=64x32,8", "decoder_widths", ((64, 32), (8,))),
-        ("loss=lr", "loss", ("lr",)),
+        ("loss=lr", "loss", ("logistic",)),
     ],
 )
 def test_values_get_the_type_of_their_setting(text: str, name: str, values: tuple[object, ...]) -> None:
@@ -67,7 +67,7 @@ def test_points_are_the_product_with_the_last_axis_fastest() -> None:
 
 
 def test_a_swept_recipe_brings_its_own_defaults() -> None:
-    literal, ours = make_points({}, [Axis("recipe", ("paper", "default"))])
+    literal, ours = make_points({}, [Axis("recipe", ("paper", "recommended"))])
     assert (literal.settings.head, ours.settings.head) == ("linear", "auto")
 
 

@@ -55,13 +55,13 @@ def test_the_paper_scale_has_the_papers_settings() -> None:
     settings = ours.settings
     assert (settings.encoder, settings.gamma, settings.input_space) == ("resnet101", 1e-4, "pixel")
     assert (settings.dataset, settings.image_size, settings.recipe) == ("stl10", 224, "paper")
-    assert (settings.discriminator, settings.head, settings.encoder_trained) == ("shared", "linear", True)
+    assert (settings.discriminator, settings.head, settings.encoder_training) == ("shared", "linear", "full")
     ours = cell(2, "ImageNet-50", "ResNet50", "proposed_blackbox")
     settings = ours.settings
     assert (settings.discriminator, settings.discriminator_backbone) == ("blackbox", "resnet101")
     assert (settings.gamma, settings.num_classes, settings.input_space) == (3.0, 50, "normalized")
     assert cell(2, "STL-10", "ResNet50", "proposed_50").settings.discriminator == "known"
-    assert cell(3, "ImageNet-50", "ResNet50", "enhance_lr").settings.loss == "lr"
+    assert cell(3, "ImageNet-50", "ResNet50", "enhance_lr").settings.loss == "logistic"
 
 
 def test_table_3_shares_what_it_has_in_common_with_the_others() -> None:

@@ -39,8 +39,9 @@ def digits() -> ImageDataset:
 def classifier_path(digits: ImageDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("classifier") / "clf.safetensors"
     settings = ClassifierSettings(
-        dataset="digits", image_size=8, epochs=8, train_limit=100, batch_size=32, augment="none", device="cpu"
-    )
+        dataset="digits", image_size=8, epochs=8, max_train_images=100, batch_size=32, augment="none",
+        device="cpu",
+    )  # fmt: skip
     train_classifier(
         digits.split("train"),
         digits.split("val"),

@@ -54,7 +54,8 @@ class TestRealRuns:
 
     def test_a_d_that_hardly_learns(self, train: Train, settings: TrainingSettings) -> None:
         # Told labels, even a D that does not learn answers one label otherwise than another.
-        folder, events = train(settings.updated(learning_rate_d=1e-8, told_label=False, **SMALL_BATCHES))
+        slow = settings.updated(learning_rate_d=1e-8, label_conditioning=False, **SMALL_BATCHES)
+        folder, events = train(slow)
         assert "d-constant" in started(events)
         logged = [record for record in folder.read_metrics() if record["event"] == "Notice"]
         assert [record["code"] for record in logged] == [notice.code for notice in notices(events)]
@@ -77,12 +78,12 @@ class TestRealRuns:
         right = clean_scores(classifier, split).argmax(1) == split.labels
         only = {**digits.splits, "train": split.subset(np.flatnonzero(right))}
         _, events = train(
-            settings.updated(blend=0.0, batch_size=32, epochs=4, gamma=100.0),
+            settings.updated(input_mixup=0.0, batch_size=32, epochs=4, gamma=100.0),
             dataset=replace(digits, splits=only),
         )
         told = [notice for notice in notices(events) if notice.code == "targets-constant"]
         assert [(notice.step, notice.level) for notice in told] == [(0, "warning")]  # once, not each epoch
-        assert "--blend" in told[0].hint
+        assert "--input-mixup" in told[0].hint
 
     def test_a_resumed_run_tells_what_it_would_have_told(
         self, train: Train, settings: TrainingSettings
@@ -124,7 +125,7 @@ class TestNotFinite:
         monkeypatch.setattr(step_module, "l2_term", poisoned)
 
     @pytest.mark.parametrize(("what", "step"), [("losses", 12), ("gradients", 12), ("gradients", 18)])
-    @pytest.mark.parametrize("variant", [{}, {"encoder_trained": False}], ids=["own", "replay"])
+    @pytest.mark.parametrize("variant", [{}, {"encoder_training": "frozen"}], ids=["own", "replay"])
     def test_it_stops_and_nothing_that_was_kept_changes(
         self,
         train: Train,
@@ -197,7 +198,7 @@ class TestBestAndLast:
     def test_both_are_kept_and_the_result_is_the_one_that_keep_names(
         self, train: Train, settings: TrainingSettings, digits: ImageDataset, keep: str
     ) -> None:
-        folder, events = train(settings.updated(keep=keep, epochs=4))
+        folder, events = train(settings.updated(select=keep, epochs=4))
         epochs = [event for event in events if isinstance(event, EpochCompleted)]
         best = [event for event in epochs if event.best][-1]
         top = max(event.perturbed_accuracy_8bit for event in epochs)
@@ -286,7 +287,7 @@ def test_every_step_says_how_d_judges(train: Train, settings: TrainingSettings) 
 def test_what_d_believes_is_told_without_the_temperature(train: Train, settings: TrainingSettings) -> None:
     """At 4 an x̃ that D is sure of looks half believed: "G outran D" must not go by that."""
     settings = settings.updated(epochs=1)
-    _, plain = train(settings.updated(temperature=1.0), name="plain")
+    _, plain = train(settings.updated(logit_temperature=1.0), name="plain")
     _, tempered = train(settings, name="tempered")
     first, same = (
         next(event for event in events if isinstance(event, StepCompleted)) for events in (tempered, plain)

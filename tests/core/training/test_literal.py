@@ -25,23 +25,19 @@ CPU = torch.device("cpu")
 GAMMA = 2.5
 STEPS = 3
 LITERAL: dict[str, Any] = {
-    "conditional": False,
-    "told_label": False,
+    "image_conditioning": False,
+    "label_conditioning": False,
     "soft_targets": False,
     "feature_noise": 0.0,
-    "min_strength": 1.0,
-    "clamp": False,
+    "min_scale": 1.0,
+    "clip": False,
     "head": "linear",
-    "anchors": False,
-    "noise_copies": False,
-    "mismatched": False,
-    "rehearsals": 0,
-    "average": 0.0,
-    "temperature": 1.0,
+    "ema_decay": 0.0,
+    "logit_temperature": 1.0,
 }
 
 
-NAMING = {"told_label": True, "head": "naming", "temperature": 4.0}
+NAMING = {"label_conditioning": True, "head": "surrogate", "logit_temperature": 4.0}
 
 
 class Literal:
@@ -82,19 +78,19 @@ class Literal:
 
     def judged(self, features: Tensor, labels: Tensor) -> Tensor:
         """D's output (equation 3): how likely a success is."""
-        if self.settings.head != "naming":
+        if self.settings.head != "surrogate":
             return torch.sigmoid(self.head(features))
         right = self.named(features).softmax(1)[torch.arange(len(labels)), labels]
         return right if self.settings.problem == "enhance" else 1 - right
 
     def named(self, features: Tensor) -> Tensor:
-        names = self.head if self.settings.head == "naming" else self.backbone
+        names = self.head if self.settings.head == "surrogate" else self.backbone
         assert names is not None
         logits: Tensor = names.namer(features)  # type: ignore[operator,union-attr]
         return logits
 
     def losses(self, d: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        if self.settings.loss == "ls":
+        if self.settings.loss == "least-squares":
             return ((d - t) ** 2).mean(), ((d - 1) ** 2).mean()
         return -(t * d.log() + (1 - t) * (1 - d).log()).mean(), -d.log().mean()
 
@@ -116,7 +112,7 @@ class Literal:
         if self.backbone is not None:
             self.backbone.eval()
         d = self.judged(self.features(pixels, p), labels)  # the updated D
-        if self.settings.head == "naming":
+        if self.settings.head == "surrogate":
             d = torch.sigmoid(torch.log(d / (1 - d)) / 4)
         loss_g = self.losses(d, t)[1]
         if self.backbone is not None:
@@ -150,7 +146,7 @@ def in_double(players: Players) -> None:
     "kind", ["shared", "known", "blackbox", "known, learns", "blackbox, learns", "blackbox, names"]
 )
 @pytest.mark.parametrize("problem", ["enhance", "adversarial"])
-@pytest.mark.parametrize("loss", ["ls", "lr"])
+@pytest.mark.parametrize("loss", ["least-squares", "logistic"])
 @pytest.mark.parametrize("space", ["pixel", "normalized"])
 def test_steps_are_algorithm_1_to_ten_digits(
     settings: TrainingSettings,

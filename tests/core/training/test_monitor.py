@@ -45,7 +45,7 @@ def told(monitor: Monitor, events: Iterator[StepCompleted]) -> list[Notice]:
 
 
 def enhancing() -> Monitor:
-    return Monitor(problem="enhance", loss="ls")
+    return Monitor(problem="enhance", loss="least-squares")
 
 
 # What is seen while a condition holds; the rest is as in a healthy run.
@@ -137,16 +137,16 @@ def test_a_loss_on_validation_counts_too() -> None:
 
 def test_an_attack_that_works_is_healthy_and_one_that_only_d_believes_in_is_not() -> None:
     works = {"target_mean": 1.0, "perturbed_accuracy": 0.0, "fixed": 0, "broken": 58}
-    assert told(Monitor(problem="adversarial", loss="ls"), steps(200, **works)) == []
+    assert told(Monitor(problem="adversarial", loss="least-squares"), steps(200, **works)) == []
     fails = {"target_mean": 0.1, "perturbed_accuracy": 0.9, "fixed": 0, "broken": 0, "loss_g": 0.01}
-    notices = told(Monitor(problem="adversarial", loss="ls"), steps(200, **fails))
+    notices = told(Monitor(problem="adversarial", loss="least-squares"), steps(200, **fails))
     assert [notice.code for notice in notices] == ["g-outran-d"]
     assert "10.0% of the perturbed images are wrong" in notices[0].message
 
 
 def test_no_success_at_all_is_told_as_such() -> None:
     never = {"target_mean": 0.0, "perturbed_accuracy": 1.0, "clean_accuracy": 1.0, "fixed": 0, "broken": 0}
-    notices = told(Monitor(problem="adversarial", loss="ls"), steps(100, loss_g=0.9, **never))
+    notices = told(Monitor(problem="adversarial", loss="least-squares"), steps(100, loss_g=0.9, **never))
     assert [notice.code for notice in notices] == ["targets-constant"]
     assert "100.0% of the targets are 0" in notices[0].message
 
@@ -157,13 +157,14 @@ def test_targets_that_became_1_through_the_pgn_are_what_is_wanted() -> None:
 
 def test_a_perturbation_in_normalized_space_is_judged_in_pixel_units() -> None:
     large = 0.4**2
-    assert told(Monitor(problem="enhance", loss="ls", pixel_scale=0.25), steps(100, l2=large)) == []
-    assert told(Monitor(problem="enhance", loss="ls", pixel_scale=1.0), steps(100, l2=large))
+    for scale, tells in ((0.25, False), (1.0, True)):
+        monitor = Monitor(problem="enhance", loss="least-squares", pixel_scale=scale)
+        assert bool(told(monitor, steps(100, l2=large))) is tells
 
 
-@pytest.mark.parametrize("loss", ["ls", "lr"])
+@pytest.mark.parametrize("loss", ["least-squares", "logistic"])
 def test_the_best_constant_is_measured_in_the_loss_that_is_used(loss: Any) -> None:
-    best = 0.25 if loss == "ls" else math.log(2)
+    best = 0.25 if loss == "least-squares" else math.log(2)
     for share, expected in ((0.95, ["d-constant"]), (0.5, [])):
         sick = {"loss_d": share * best, "d_spread": 0.02}
         assert [
@@ -202,7 +203,7 @@ def test_a_replayed_run_is_in_the_same_state() -> None:
     ("name", "problem"), [("enhance", "enhance"), ("adversarial", "adversarial"), ("blackbox", "enhance")]
 )
 def test_no_false_alarm_on_recorded_healthy_runs(name: str, problem: Problem) -> None:
-    monitor, count = Monitor(problem=problem, loss="ls"), 0
+    monitor, count = Monitor(problem=problem, loss="least-squares"), 0
     with (RECORDED / f"{name}.csv").open(encoding="utf-8") as stream:
         for kind, *values in csv.reader(stream):
             count += 1

@@ -1,4 +1,4 @@
-"""Control, batches, blending, replay, averaging, previews: the trainer's small parts."""
+"""Control, batches, blending, averaging, previews: the trainer's small parts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from pgn_studio.core.training.batches import epoch_batches, generator_for, steps
 from pgn_studio.core.training.blend import blended, fitting_share
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.preview import perturbation_picture
-from pgn_studio.core.training.replay import Replay
 from pgn_studio.core.training.samples import SampleChoice
 from pgn_studio.core.training.setup import build_players
 
@@ -124,21 +123,6 @@ class TestBlend:
         assert fitting_share(classifier, digits.split("train"), wanted=0.99, seed=0) == 0.0
 
 
-def test_replay_remembers_the_latest_and_survives_a_checkpoint() -> None:
-    replay = Replay(feature_dim=2**19, condition_dim=1)  # so wide that it holds four rows
-    assert replay.rows == 4
-    for value in range(3):
-        features = torch.full((2, 2**19), float(value))
-        replay.add(features, torch.full((2, 1), value), torch.tensor([value, value]), torch.tensor([0, 1]))
-    assert len(replay) == 4
-    assert sorted(replay.answers.tolist()) == [1, 1, 2, 2]
-    assert replay.conditions[:, 0].tolist() == replay.features[:, 0].tolist()
-    restored = Replay(feature_dim=2**19, condition_dim=1)
-    restored.load_state_dict(replay.state_dict())
-    draws = [torch.Generator().manual_seed(0) for _ in range(2)]
-    assert replay.draw(8, draws[0]).tolist() == restored.draw(8, draws[1]).tolist()
-
-
 def test_the_average_follows_g_and_shares_a_frozen_encoder() -> None:
     generator = Generator(encoder="small", image_size=8, decoder_widths=(4,), encoder_trained=False)
     averaged = Averaged(generator, decay=0.5)
@@ -206,9 +190,9 @@ class TestPlayers:
         assert sum(p.numel() for p in players.discriminator.parameters()) == classifier.feature_dim + 1
 
     def test_a_recipe_can_be_changed_in_one_point(self) -> None:
-        settings = TrainingSettings.make(recipe="paper", anchors=True, gamma=3)
-        assert settings.anchors
-        assert not settings.conditional
+        settings = TrainingSettings.make(recipe="paper", clip=True, gamma=3)
+        assert settings.clip
+        assert not settings.image_conditioning
 
     def test_shared_needs_features(
         self, settings: TrainingSettings, classifier: Classifier, monkeypatch: pytest.MonkeyPatch

@@ -40,7 +40,7 @@ def test_a_run_tells_what_evaluating_its_pgn_gives(
     monkeypatch: pytest.MonkeyPatch, precision: str, native: bool, trained_in: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(device, "cpu_has_bf16", lambda: native)
-    folder, events = train(settings.updated(precision=precision, keep="last"))
+    folder, events = train(settings.updated(precision=precision, select="last"))
     (started,) = (event for event in events if isinstance(event, RunStarted))
     assert started.precision == trained_in
     pgn = load_pgn(folder.pgn_path)

@@ -76,7 +76,7 @@ def train(
 
 @pytest.fixture
 def asking(settings: TrainingSettings) -> TrainingSettings:
-    return settings.updated(discriminator="blackbox", blend=0.0)
+    return settings.updated(discriminator="blackbox", input_mixup=0.0)
 
 
 def measured(path: Path, box: Classifier, data: ImageDataset) -> Evaluation:
@@ -115,7 +115,7 @@ def test_clean_images_are_asked_about_once(
     asking: TrainingSettings, digits: ImageDataset, classifier: Classifier, tmp_path: Path
 ) -> None:
     oracle = Oracle(classifier)
-    train(tmp_path / "run", asking.updated(noise_copies=False), digits, boxed(oracle))
+    train(tmp_path / "run", asking, digits, boxed(oracle))
     images, val = len(digits.split("train")), len(digits.split("val"))
     # each epoch: x̃ of the training and validation images; once: those images themselves
     assert oracle.asked <= (1 + asking.epochs) * (images + val)

@@ -180,12 +180,11 @@ class NothingIsRead(TorchDispatchMode):
 
 KINDS: list[dict[str, Any]] = [  # the last is the paper's
     {},
-    {"encoder_trained": False},
-    {"discriminator": "known", "loss": "lr"},
+    {"encoder_training": "frozen"},
+    {"discriminator": "known", "loss": "logistic"},
     {"discriminator": "blackbox", "problem": "adversarial"},
-    {"conditional": False, "told_label": False, "soft_targets": False, "head": "linear", "anchors": False,
-     "noise_copies": False, "mismatched": False, "rehearsals": 0, "average": 0.0,
-     "input_space": "normalized"},
+    {"image_conditioning": False, "label_conditioning": False, "soft_targets": False, "head": "linear",
+     "ema_decay": 0.0, "input_space": "normalized"},
 ]  # fmt: skip
 
 
@@ -194,7 +193,7 @@ def test_nothing_in_a_step_comes_to_the_host(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, kind: dict[str, Any]
 ) -> None:
     step, batches = prepared(settings.updated(**kind), classifier, digits, torch.device("cpu"))
-    step(batches[0], gamma=1.0, noise=torch.Generator().manual_seed(0))  # the replay has something to draw
+    step(batches[0], gamma=1.0, noise=torch.Generator().manual_seed(0))
     with NothingIsRead():
         step(batches[1], gamma=1.0, noise=torch.Generator().manual_seed(1))
 
@@ -205,7 +204,7 @@ def test_no_step_waits_for_the_gpu(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, kind: dict[str, Any]
 ) -> None:
     device = torch.device("cuda")
-    settings = settings.updated(**kind, augment="strong", blend=0.3)
+    settings = settings.updated(**kind, augment="strong", input_mixup=0.3)
     step, batches = prepared(settings, classifier, digits, device)
     told: list[int] = []
     noise = torch.Generator()

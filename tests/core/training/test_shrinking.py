@@ -119,7 +119,7 @@ def test_it_ends_as_if_somebody_had_resumed_it_with_half_the_batch(
 def test_stopped_and_resumed_it_ends_the_same(
     train: Train, settings: TrainingSettings, memory: Memory
 ) -> None:
-    settings = settings.updated(augment="flip", encoder_trained=False)
+    settings = settings.updated(augment="flip", encoder_training="frozen")
     whole, _ = train(settings, name="whole")
     memory.calls = 0
     train(settings, name="stopped", at={20: lambda control: control.stop()})

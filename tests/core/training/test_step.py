@@ -17,7 +17,7 @@ from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.condition import PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import NamingDiscriminator
-from pgn_studio.core.perturbation.losses import generator_loss
+from pgn_studio.core.perturbation.losses import generator_loss, success_targets
 from pgn_studio.core.training.feed import Batch
 from pgn_studio.core.training.remembered import Remembered
 from pgn_studio.core.training.setup import build_players, fit_statistics
@@ -37,7 +37,7 @@ def test_what_statistics_are_fitted_on_is_kept_for_the_steps(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = digits.split("train")
-    players = build_players(settings.updated(encoder_trained=False), classifier, image_size=8, device=CPU)
+    players = build_players(settings.updated(encoder_training="frozen"), classifier, image_size=8, device=CPU)
     plain, kept = players, copy.deepcopy(players)
     fit_statistics(plain, train, seed=0, precision="fp32")
     memory = Remembered(kept.generator.encode, images=len(train), most_bytes=2**30)
@@ -62,11 +62,11 @@ def batch(digits: ImageDataset, count: int = 16) -> tuple[Tensor, Tensor]:
     return to_pixels(train.images(rows), CPU), torch.from_numpy(train.labels[rows])
 
 
-@pytest.mark.parametrize("copies", [True, False])
+@pytest.mark.parametrize("told", [True, False])
 def test_known_answers_change_nothing(
-    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, copies: bool
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, told: bool
 ) -> None:
-    settings = settings.updated(anchors=False, noise_copies=copies)
+    settings = settings.updated(classifier_conditioning=told)
     pixels, labels = batch(digits)
     outcomes = []
     for known in (True, False):
@@ -92,12 +92,16 @@ VARIANTS: list[dict[str, Any]] = [
     {"problem": "adversarial"},
     {"discriminator": "known"},
     {"discriminator": "blackbox"},
-    {"discriminator": "blackbox", "conditional": False, "loss": "lr"},
-    {"input_space": "normalized", "encoder_trained": False},
-    {"conditional": False, "head": "linear", "anchors": False},
-    {"told_label": False},
-    {"conditional": False, "told_label": False},
-    {"anchors": False, "noise_copies": False, "mismatched": False},
+    {"discriminator": "blackbox", "image_conditioning": False, "loss": "logistic"},
+    {"input_space": "normalized", "encoder_training": "frozen"},
+    {"image_conditioning": False, "head": "linear"},
+    {"label_conditioning": False},
+    {"image_conditioning": False, "label_conditioning": False},
+    {"gamma": (0.3, 30.0)},
+    {"gamma": (0.3, 30.0), "classifier_conditioning": True, "decoder_norm": "group"},
+    {"discriminator": "blackbox", "gamma": (1.8, 180.0), "classifier_conditioning": True},
+    {"l2": "sum"},
+    {"l2": "norm", "damped_output": False, "standardize_features": False},
 ]
 
 
@@ -115,7 +119,7 @@ def test_both_players_learn_and_the_classifier_does_not(
     pixels, labels = batch(digits)
     for number in range(2):
         step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(number))
-    assert len(learning) > 10 or not settings.conditional
+    assert len(learning) > 10 or not settings.image_conditioning
     changed = [not torch.equal(old, new) for old, new in zip(before, learning, strict=True)]
     assert all(changed), f"{changed.count(False)} of {len(changed)} learning tensors stood still"
     for name, value in classifier.state_dict().items():
@@ -162,22 +166,6 @@ def test_a_black_box_is_only_asked_for_labels(
         assert torch.equal(real, hidden)
 
 
-def test_anchors_copies_and_mismatched_pairs_carry_their_own_targets(
-    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
-) -> None:
-    settings = settings.updated(encoder_trained=False, soft_targets=False)
-    players = make(settings, classifier, digits)
-    step = TrainStep(players, settings, precision="fp32")
-    pixels, labels = batch(digits, 4)
-    seen = step._look(pixels)
-    examples = step._examples(seen, pixels, step._look(torch.cat([pixels, pixels])), pixels, labels, skip=0)
-    assert len(examples.targets) == 2 * 3 * 4  # x̃, anchors, copies; each also judged for a neighbour
-    predictions = seen.predictions.repeat(3)
-    expected = [float(predictions[row % 12] == labels[owner]) for row, owner in enumerate(examples.owners)]
-    assert examples.targets.tolist() == expected
-    assert examples.owners[12:].tolist() == [(row + 1) % 4 for row in range(12)]
-
-
 def test_soft_targets_are_what_the_classifier_says_of_the_label(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
 ) -> None:
@@ -185,11 +173,10 @@ def test_soft_targets_are_what_the_classifier_says_of_the_label(
     assert step.soft  # D looks through the classifier
     pixels, labels = batch(digits, 4)
     seen = step._look(pixels)
-    examples = step._examples(seen, pixels, step._look(torch.cat([pixels, pixels])), pixels, labels, skip=0)
-    probabilities = classifier(pixels).softmax(1).repeat(3, 1)
-    expected = [float(probabilities[row % 12, labels[owner]]) for row, owner in enumerate(examples.owners)]
-    assert examples.targets.tolist() == pytest.approx(expected, abs=1e-5)
-    assert not examples.targets.requires_grad
+    targets = success_targets(seen.answers, labels, settings.problem)
+    expected = classifier(pixels).softmax(1)[torch.arange(4), labels]
+    assert targets.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+    assert not targets.requires_grad
     assert torch.equal(seen.predictions, classifier(pixels).argmax(1))
 
 
@@ -200,7 +187,7 @@ def test_perturbations_come_at_random_strengths_where_targets_are_labels(
     for options, weakest in (
         ({}, 1.0),
         ({"discriminator": "blackbox"}, 0.4),
-        ({"min_strength": 0.8}, 0.8),
+        ({"min_scale": 0.8}, 0.8),
         ({"recipe": "paper", "encoder": "small"}, 1.0),
     ):
         given = TrainingSettings.make(**{**settings.model_dump(exclude_unset=True), **options})
@@ -215,7 +202,7 @@ def test_perturbations_come_at_random_strengths_where_targets_are_labels(
 def test_d_is_told_the_label_and_g_is_not(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
 ) -> None:
-    players = make(settings.updated(told_label=True, conditional=False), classifier, digits)
+    players = make(settings.updated(label_conditioning=True, image_conditioning=False), classifier, digits)
     step = TrainStep(players, settings, precision="fp32")
     pixels, labels = batch(digits, 4)
     encoded = players.generator.encode(pixels)
@@ -253,7 +240,7 @@ def test_g_s_update_computes_no_gradients_of_d(
         ({"discriminator": "blackbox"}, True),
         ({"discriminator": "known"}, True),  # f is small: so is D's backbone, which learns
         ({"discriminator": "blackbox", "head": "mlp"}, False),
-        ({"discriminator": "blackbox", "told_label": False}, False),
+        ({"discriminator": "blackbox", "label_conditioning": False}, False),
         ({"discriminator": "blackbox", "recipe": "paper", "discriminator_backbone": "small"}, False),
     ],
     ids=str,
@@ -275,12 +262,12 @@ def test_d_names_labels_where_its_own_backbone_learns_and_is_told_them(
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"discriminator": "blackbox", "told_label": False}], ids=["shared", "not told"]
+    "options", [{}, {"discriminator": "blackbox", "label_conditioning": False}], ids=["shared", "not told"]
 )
 def test_a_naming_head_without_its_needs_is_refused(
     settings: TrainingSettings, classifier: Classifier, options: dict[str, Any]
 ) -> None:
-    given = settings.updated(head="naming", **options)
+    given = settings.updated(head="surrogate", **options)
     with pytest.raises(ConfigError, match="names labels") as refused:
         build_players(given, classifier, image_size=8, device=CPU)
     assert "--head" in refused.value.hint
@@ -288,8 +275,8 @@ def test_a_naming_head_without_its_needs_is_refused(
 
 def test_the_temperature_leaves_g_a_gradient_where_d_is_sure() -> None:
     logits = torch.tensor([-10.0, 10.0], requires_grad=True)
-    steep = torch.autograd.grad(generator_loss(logits, "ls"), logits)[0]
-    tempered = torch.autograd.grad(generator_loss(logits / 4, "ls"), logits)[0]
+    steep = torch.autograd.grad(generator_loss(logits, "least-squares"), logits)[0]
+    tempered = torch.autograd.grad(generator_loss(logits / 4, "least-squares"), logits)[0]
     assert (tempered.abs() > 20 * steep.abs()).all()
 
 
@@ -299,8 +286,8 @@ def test_the_classifier_is_shown_what_a_picture_keeps(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, space: str, clamp: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """x̃ and its copies; but p itself, whose L2 counts in full, is as G said it."""
-    settings = settings.updated(input_space=space, clamp=clamp)
+    """x̃; but p itself, whose L2 counts in full, is as G said it."""
+    settings = settings.updated(input_space=space, clip=clamp)
     players = make(settings, classifier, digits)
     shown: list[Tensor] = []
     looked = classifier.logits_and_features
@@ -311,23 +298,69 @@ def test_the_classifier_is_shown_what_a_picture_keeps(
 
     monkeypatch.setattr(classifier, "logits_and_features", looking)
     far = torch.full((16, 3, 8, 8), 3.0)
-    monkeypatch.setattr(players.generator, "decode", lambda read: far + 0 * read.mean())
+    monkeypatch.setattr(players.generator, "decode", lambda read, *_: far + 0 * read.mean())
     pixels, labels = batch(digits)
     step = TrainStep(players, settings, precision="fp32")
     result = step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(0))
     seen = torch.cat([images.detach() for images in shown])
-    assert len(seen) == 48
+    assert len(seen) == 16
     assert (float(seen.max()) < 1.001) is clamp
     assert float(seen.min()) > -0.001
     assert float(result.l2) == pytest.approx(9.0)
 
 
-def test_a_mixed_image_is_given_what_the_unmixed_one_keeps(
+def test_each_image_draws_its_own_gamma_of_the_range(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
 ) -> None:
+    settings = settings.updated(gamma=(0.3, 30.0))
     step = TrainStep(make(settings, classifier, digits), settings, precision="fp32")
-    black, grey, p = torch.zeros(2, 3, 8, 8), torch.full((2, 3, 8, 8), 0.4), torch.full((2, 3, 8, 8), -0.3)
-    others = step._others(black, grey, p, torch.Generator().manual_seed(0), asks=False)
-    assert torch.equal(others, grey)  # black grows no darker
-    others = step._others(black, grey, -p, torch.Generator().manual_seed(0), asks=False)
-    assert (others > grey).all()
+    drawn = step._gammas(4000, 3.0, torch.Generator().manual_seed(0))
+    assert drawn.min() >= 0.3
+    assert drawn.max() <= 30
+    logs = drawn.log10()
+    assert float(logs.mean()) == pytest.approx(np.log10(3), abs=0.05)  # log-uniform: the middle is 3
+    assert float(logs.std()) == pytest.approx(2 / 12**0.5, abs=0.05)
+    fixed = settings.updated(gamma=3.0)
+    step = TrainStep(make(fixed, classifier, digits), fixed, precision="fp32")
+    assert step._gammas(4, 7.0, torch.Generator()).tolist() == [7.0] * 4
+
+
+def test_where_g_serves_a_range_the_dial_changes_nothing_that_is_learned(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
+) -> None:
+    settings = settings.updated(gamma=(0.3, 30.0))
+    pixels, labels = batch(digits)
+    weights = []
+    for dial in (0.3, 30.0):
+        players = make(settings, classifier, digits)
+        step = TrainStep(players, settings, precision="fp32")
+        players.train(True)
+        step(Batch(pixels, labels, pixels), gamma=dial, noise=torch.Generator().manual_seed(0))
+        weights.append([value.clone() for value in players.generator.state_dict().values()])
+    assert all(map(torch.equal, *weights))
+
+
+@pytest.mark.parametrize(("discriminator", "hot"), [("shared", False), ("blackbox", True)])
+def test_g_is_told_the_classifier_s_answer_about_the_image_that_it_is_shown(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, discriminator: str, hot: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Its probabilities, or where it is asked for labels only its label."""
+    settings = settings.updated(classifier_conditioning=True, discriminator=discriminator)
+    players = make(settings, classifier, digits)
+    told: list[Tensor] = []
+    decode = players.generator.decode
+
+    def listening(features: Tensor, gamma: Tensor | None, outputs: Tensor) -> Tensor:
+        told.append(outputs)
+        return decode(features, gamma, outputs)
+
+    monkeypatch.setattr(players.generator, "decode", listening)
+    pixels, labels = batch(digits)
+    shown = pixels.flip(0).contiguous(memory_format=torch.channels_last)
+    step = TrainStep(players, settings, precision="fp32")
+    step(Batch(pixels, labels, shown), gamma=1.0, noise=torch.Generator().manual_seed(0))
+    expected = classifier(shown).softmax(1)
+    if hot:
+        expected = torch.nn.functional.one_hot(expected.argmax(1), expected.shape[1]).float()
+    torch.testing.assert_close(told[0], expected, atol=1e-5, rtol=0)

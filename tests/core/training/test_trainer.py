@@ -154,7 +154,7 @@ def test_one_seed_reproduces_a_run_bit_for_bit(train: Train, settings: TrainingS
     assert not torch.equal(weights(first)["decoder.output.bias"], weights(other)["decoder.output.bias"])
 
 
-FROZEN_ENCODER = {"encoder_trained": False}  # conditions on principal components, rehearses
+FROZEN_ENCODER = {"encoder_training": "frozen"}  # conditions on principal components, rehearses
 
 
 @pytest.mark.parametrize("stop_at", [4, 9, 12])  # within the first epoch, at its end, in the second
@@ -223,7 +223,7 @@ def test_a_run_says_at_what_size_its_encoder_looks(
     monkeypatch.setattr(config, "LEAST_IMAGENET_SIZE", 160)  # another version's default
     folder, _ = train(settings.updated(encoder="efficientnet-lite0", epochs=1), dataset=few)
     monkeypatch.undo()
-    assert folder.settings.encoder_size == 160
+    assert folder.settings.encoder_input_size == 160
     assert load_pgn(folder.pgn_path).generator.encoder_size == 160
 
 
@@ -231,10 +231,10 @@ def test_a_run_of_before_goes_on_with_what_its_encoder_saw(
     train: Train, settings: TrainingSettings, few: ImageDataset
 ) -> None:
     """Earlier versions left the encoder's size open and meant 128 by it."""
-    lite0 = settings.updated(encoder="efficientnet-lite0", encoder_size=128)
+    lite0 = settings.updated(encoder="efficientnet-lite0", encoder_input_size=128)
     whole, _ = train(lite0, name="whole", dataset=few)
     train(lite0.updated(epochs=1), name="before", dataset=few)
-    resumed, _ = train(lite0.updated(encoder_size=None), name="before", resume=True, dataset=few)
+    resumed, _ = train(lite0.updated(encoder_input_size=None), name="before", resume=True, dataset=few)
     assert_same(weights(whole), weights(resumed))
 
 
@@ -348,7 +348,7 @@ def test_a_perfect_classifier_is_pointed_out(
 
     monkeypatch.setattr(module, "measure_accuracy", lambda *args, **kwargs: 1.0)
     for blend, code in ((0.0, "targets-constant"), (0.3, "blending")):
-        _, events = train(settings.updated(epochs=1, blend=blend), name=code)
+        _, events = train(settings.updated(epochs=1, input_mixup=blend), name=code)
         notices: list[Notice] = of(events, Notice)
         assert notices[0].code == code
         assert notices[0].hint

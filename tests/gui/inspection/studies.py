@@ -109,7 +109,7 @@ def make_study(amount: float = 0.15) -> Study:
     classifier = Classifier(MeanColour(), ClassifierInfo("mean-colour", CLASSES, HALVES, HALVES, SIZE))
     settings = TrainingSettings.make(precision="fp32", image_size=SIZE).model_dump(mode="json")
     info = PgnInfo(
-        name="brighten", problem="enhance", discriminator="shared", loss="ls", encoder="small",
+        name="brighten", problem="enhance", discriminator="shared", loss="least-squares", encoder="small",
         input_space="pixel", gamma=1.0, image_size=SIZE, classes=CLASSES, mean=HALVES, std=HALVES,
         classifier_path="", classifier_sha256="", dataset="colours", fingerprint="", settings=settings,
     )  # fmt: skip

@@ -23,7 +23,7 @@ def measured(digits: ImageDataset, classifier: Classifier, path: str) -> Measure
     """Digits made greener, under a classifier that has learned nothing."""
     settings = TrainingSettings.make(image_size=16, epochs=3).model_dump(mode="json")
     info = PgnInfo(
-        name="greener", problem="enhance", discriminator="shared", loss="ls", encoder="small",
+        name="greener", problem="enhance", discriminator="shared", loss="least-squares", encoder="small",
         input_space="pixel", gamma=1.0, image_size=16, classes=digits.classes, mean=classifier.info.mean,
         std=classifier.info.std, classifier_path=classifier.info.path, classifier_sha256="",
         dataset="digits", fingerprint=digits.fingerprint, settings=settings,

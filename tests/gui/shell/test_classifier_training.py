@@ -19,7 +19,7 @@ from tests.gui.shell.driving import PATIENCE_MS, press, studio_of
 if TYPE_CHECKING:
     from conftest import FakeTrainer
 
-LONG = {"train_limit": 20, "epochs": 10_000, "batch_size": 10, "augment": "none"}
+LONG = {"max_train_images": 20, "epochs": 10_000, "batch_size": 10, "augment": "none"}
 
 
 @pytest.fixture

@@ -13,13 +13,14 @@ from PySide6.QtGui import QAction, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel, QSplitter
 from pytestqt.qtbot import QtBot
 
-from pgn_studio.core.config import DataSettings
+from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.evaluation.selection import Outcome, Range, Selection, SortKey
 from pgn_studio.gui.app import Launcher
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.state import SessionState, holds_objects
 from tests.gui.shell.driving import studio_of
 from tests.gui.shell.opened import opens_quickly
+from tests.legacy_files import of_then
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -132,6 +133,16 @@ def test_what_is_gone_is_told_and_the_rest_is_opened(
     assert studio.error_dialog is None
     assert QApplication.activeModalWidget() is None
     assert window.tabs.currentWidget() is window.data
+
+
+def test_settings_of_the_version_before_come_back(
+    make_window: Callable[..., MainWindow], qtbot: QtBot, state: SessionState
+) -> None:
+    chosen = TrainingSettings.make(loss="logistic", select="last", encoder_training="frozen")
+    stored(state, settings=of_then(chosen.model_dump(mode="json")))
+    window = make_window()
+    restore(window, qtbot)
+    assert studio_of(window).setup.settings(DataSettings(), "") == chosen
 
 
 def test_what_fails_to_open_is_told_without_a_dialog(

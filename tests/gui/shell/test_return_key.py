@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from conftest import FakeTrainer
 
 FOREVER = 1_000_000
-LONG = {"train_limit": 20, "epochs": 10_000, "batch_size": 10, "augment": "none"}
+LONG = {"max_train_images": 20, "epochs": 10_000, "batch_size": 10, "augment": "none"}
 DESTROYING = ("stop", "discard", "delete", "trash", "cancel_classifier")  # in a button's name or text
 KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_Escape)
 

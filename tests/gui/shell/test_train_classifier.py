@@ -27,7 +27,7 @@ def dialog(qtbot: QtBot, digits: ImageDataset, tmp_path: Path) -> Iterator[Train
     made = TrainClassifierDialog(digits, DataSettings())
     qtbot.addWidget(made)
     made.out.setText(str(tmp_path / "made.safetensors"))
-    made.form.fill({"train_limit": 20, "epochs": 1, "batch_size": 10, "augment": "none"})
+    made.form.fill({"max_train_images": 20, "epochs": 1, "batch_size": 10, "augment": "none"})
     made.show()
     yield made
     wait_for_all(20_000)

@@ -58,8 +58,9 @@ def test_every_field_has_an_editor_that_shows_and_gives_its_default(
 
 def test_a_filled_form_gives_back_what_it_was_filled_with(qtbot: QtBot) -> None:
     settings = TrainingSettings.make(
-        problem="adversarial", decoder_widths=(64, 32), encoder_trained=False, encoder_size=64, seed=9
-    )
+        problem="adversarial", decoder_widths=(64, 32), encoder_training="frozen", encoder_input_size=64,
+        seed=9,
+    )  # fmt: skip
     form = SettingsForm(TrainingSettings, list(TrainingSettings.model_fields))
     qtbot.addWidget(form)
     edits: list[str] = []
@@ -85,7 +86,7 @@ def test_the_paper_recipe_is_shown_in_the_fields_that_it_sets(qtbot: QtBot) -> N
     settings = panel.settings(DataSettings(), "clf.safetensors")
     assert settings == TrainingSettings(recipe="paper", classifier="clf.safetensors")
     assert {name: getattr(settings, name) for name in PAPER_RECIPE} == PAPER_RECIPE
-    recipe.setCurrentIndex(recipe.findData("default"))
+    recipe.setCurrentIndex(recipe.findData("recommended"))
     assert panel.settings(DataSettings(), "") == TrainingSettings()
 
 

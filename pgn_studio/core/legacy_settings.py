@@ -1,0 +1,73 @@
+"""The names that settings had in files of earlier versions, read under those of today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pgn_studio.core.config import TrainingSettings
+
+# A pair of old names that one setting replaces: see `_encoder_training`.
+_ENCODER_TRAINED, _LAST_STAGE = "encoder_trained", "last_stage"
+NAMES = {
+    "average": "ema_decay",
+    "blend": "input_mixup",
+    "clamp": "clip",
+    "conditional": "image_conditioning",
+    "encoder_size": "encoder_input_size",
+    "keep": "select",
+    "min_strength": "min_scale",
+    "temperature": "logit_temperature",
+    "told_label": "label_conditioning",
+    "train_limit": "max_train_images",
+    _ENCODER_TRAINED: "encoder_training",
+    _LAST_STAGE: "encoder_training",
+}
+# D learned from more than perturbed images; the recipe of today does without.
+GONE = ("anchors", "mismatched", "noise_copies", "rehearsals")
+VALUES = {
+    "head": {"naming": "surrogate"},
+    "loss": {"ls": "least-squares", "lr": "logistic"},
+    "recipe": {"default": "recommended"},
+}
+
+
+def modern(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a file holds them, under today's names and with today's words, without those that are gone; the order stays.
+
+    A name that is there under both stays as it is, so that validation refuses the old one.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in GONE:
+            continue
+        new = NAMES.get(name, name)
+        if new in values and new != name:
+            found[name] = value
+        elif new == "encoder_training" and new != name:
+            found[new] = _encoder_training(values)
+        else:
+            known = VALUES.get(name, {})
+            found[new] = known.get(value, value) if isinstance(value, str) else value
+    return found
+
+
+def _encoder_training(values: Mapping[str, Any]) -> Any:
+    """What `encoder_trained` and `last_stage` say together; None where both leave it to the default.
+
+    A file without `last_stage` is from before a last stage could learn.
+    """
+    trained, last_stage = values.get(_ENCODER_TRAINED), values.get(_LAST_STAGE, False)
+    for value in (trained, last_stage):
+        if value is not None and not isinstance(value, bool):
+            return value  # damaged: validation says so
+    encoder = str(values.get("encoder", TrainingSettings.model_fields["encoder"].default))
+    if trained is None:
+        if last_stage is None:
+            return None
+        trained = encoder == "small" or values.get("encoder_weights") == "none"
+    if trained:
+        return "full"
+    if last_stage is None:
+        last_stage = encoder.startswith("efficientnet")
+    return "last-stage" if last_stage else "frozen"
