@@ -74,7 +74,7 @@ def test_there_is_a_line_for_each_other_setting() -> None:
     points = make_points({}, swept)
     done = [Outcome(p.name, "done", figures(p.settings.gamma, 0)) for p in points]
     labels = draw_frontier(summarise("", swept, points, done)).axes[0].get_legend_handles_labels()[1]
-    assert labels == ["clean images", "loss ls", "loss lr"]
+    assert labels == ["clean images", "loss least-squares", "loss logistic"]
 
 
 def test_the_curves_are_the_runs_epochs(summary: SweepSummary) -> None:
