@@ -40,7 +40,8 @@ def test_values_arrive_with_their_types() -> None:
     )  # fmt: skip
     assert given == {
         "gamma": 3.0,
-            "loss": "logistic",
+        "clip": False,
+        "loss": "logistic",
         "epochs": 2,
         "decoder_widths": (16, 8),
         "data_root": "/data",
