@@ -13,6 +13,7 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.evaluation.perturber import Perturber
 from pgn_studio.core.perturbation.input_space import InputSpace
+from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabelledImages
 
 
@@ -74,6 +75,11 @@ class BaselineContext:
     def __post_init__(self) -> None:
         if not math.isfinite(self.rms) or self.rms < 0:
             raise ConfigError(f"The RMS to match must be a finite number of at least 0, got {self.rms!r}.")
+
+
+def settings_in_force(pgn: Pgn) -> TrainingSettings:
+    """The PGN's settings, of a range the one γ at which it perturbs: what a baseline is compared at."""
+    return TrainingSettings.make(**pgn.info.settings).updated(gamma=pgn.gamma)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,20 @@ class BrightestChannel(nn.Module):
         return self.sharpness * pixels.float().mean((2, 3))
 
 
-class Shift(nn.Module):
+class ImageGenerator(nn.Module):
+    """What a PGN asks of its generator, for one whose p comes from the image alone: `forward` says how."""
+
+    gammas, classes = None, 0
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        return pixels
+
+    def decode(self, features: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None) -> Tensor:
+        perturbation: Tensor = self(features)
+        return perturbation
+
+
+class Shift(ImageGenerator):
     """A generator that moves every pixel of a channel by a fixed amount, or by noise of the image."""
 
     def __init__(self, red: float = 0.0, green: float = 0.0, blue: float = 0.0, noise: float = 0.0) -> None:

@@ -28,7 +28,7 @@ def study() -> Study:
 
 def test_columns_rise_with_gamma_and_baselines_have_the_same_strength(study: Study, tmp_path: Path) -> None:
     other = make_study(0.05).pgn
-    other.info = replace(other.info, gamma=30.0)
+    other.gamma = 30.0
     split = study.dataset.test
     columns = columns_beside(study.pgn, study.classifier, split, 3, Beside((other,)))
     titles = [title for title, _row in columns]

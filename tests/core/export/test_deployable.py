@@ -53,10 +53,9 @@ def test_the_file_makes_the_same_images(pgn: Pgn, tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("name", ["model.pt2", "model.onnx"])
-def test_an_encoder_that_sees_more_places_than_the_decoder_reads(
-    pgn: Pgn, tmp_path: Path, name: str
-) -> None:
-    settings = TrainingSettings.make(encoder="small", encoder_size=28, decoder_widths=(8,))  # 7x7 to 4x4
+def test_an_encoder_that_sees_more_places_than_the_decoder_reads(pgn: Pgn, tmp_path: Path, name: str) -> None:
+    finer_view = {"encoder_size": 28, "decoder_widths": (8,)}  # 7x7 to 4x4
+    settings = TrainingSettings.make(encoder="small", gamma=3, **finer_view)
     torch.manual_seed(0)
     finer = Pgn(build_generator(settings, image_size=16), pgn.info).eval()
     torch.nn.init.normal_(finer.generator.decoder.output.weight, std=20)  # its p would hardly show
@@ -88,7 +87,7 @@ def test_a_restrained_model_adds_less_and_leaves_some_images_alone(
 def test_a_file_that_fails_its_check_is_not_kept(
     pgn: Pgn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deployable, "_program_runner", lambda _path: lambda pixels: pixels.numpy())
+    monkeypatch.setattr(deployable, "_program_runner", lambda _path, _inputs: lambda pixels: pixels.numpy())
     with pytest.raises(PgnStudioError, match="other images than the PGN"):
         export_deployable(tmp_path / "model.pt2", pgn, IMAGES)
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pgn_studio.core.training.replay import Replay
 
 from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.config import PAPER_RECIPE, TrainingSettings, augmentation
@@ -21,7 +22,6 @@ from pgn_studio.core.training.batches import epoch_batches, generator_for, steps
 from pgn_studio.core.training.blend import blended, fitting_share
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.preview import perturbation_picture
-from pgn_studio.core.training.replay import Replay
 from pgn_studio.core.training.samples import SampleChoice
 from pgn_studio.core.training.setup import build_players
 
