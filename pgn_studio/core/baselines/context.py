@@ -57,7 +57,10 @@ class BaselineContext:
         precision: str = "auto",
         seed: int | None = None,
     ) -> BaselineContext:
-        """Of a PGN with these settings on `dataset`; `seed` None: the PGN's own."""
+        """Of a PGN with these settings on `dataset`; `seed` None: the PGN's own.
+
+        Of a range of γ its middle: `settings_in_force` says another.
+        """
         return cls(
             classifier=classifier,
             space=space,
@@ -66,7 +69,7 @@ class BaselineContext:
             val=dataset.split("val"),
             image_size=dataset.image_size,
             rms=rms,
-            settings=settings,
+            settings=settings.updated(gamma=settings.first_gamma),
             seed=settings.seed if seed is None else seed,
             device=device,
             precision=precision,
