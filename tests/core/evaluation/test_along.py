@@ -42,7 +42,9 @@ def brightest(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
 
 def open_black_box(budget: int | None = None) -> Classifier:
     access = Access(budget=budget, trust_code=True)
-    return load_classifier(f"python:{__name__}:{brightest.__name__}", classes=CLASSES, image_size=8, access=access)
+    return load_classifier(
+        f"python:{__name__}:{brightest.__name__}", classes=CLASSES, image_size=8, access=access
+    )
 
 
 def counting() -> tuple[Classifier, Counting]:
