@@ -68,7 +68,7 @@ def accuracy(precision: str, seed: int, epochs: int) -> float:
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as place:
         run = RunFolder.create(Path(place) / "run", settings)
-        control = TrainingControl(gamma=settings.gamma)
+        control = TrainingControl(gamma=settings.first_gamma, gammas=settings.gammas)
         ending = Trainer(
             settings,
             dataset=dataset,

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
+from pgn_studio.cli.dial import GivenGamma, given_gamma
 from pgn_studio.cli.evaluate import (
     BatchSize,
     ClassifierArch,
@@ -57,6 +58,7 @@ def baseline(
         int | None,
         typer.Option(min=0, max=MOST_SEED, help="Seed of noise and training; default: the PGN's own."),
     ] = None,
+    gamma: GivenGamma = None,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,
     device: DeviceName = "auto",
@@ -65,11 +67,12 @@ def baseline(
     """Measure a baseline beside a PGN, at the PGN's strength.
 
     Its perturbations are scaled by one factor so that their mean RMS on the validation split is
-    the PGN's there; direct is trained at that strength, fine-tune perturbs nothing. aid and
+    the PGN's there (at --gamma); direct is trained at that strength, fine-tune perturbs nothing. aid and
     aid-iterated use the true label of the very image: bounds, no methods. uap is for adversarial
     PGNs and fine-tune for enhancing ones.
     """
     DataSettings.make(**given)
+    at = given_gamma(gamma)
     check_json_file(json_file)
     find_pgn(target)  # a typo shows before torch is imported
     access.check_other(classifier)
@@ -82,12 +85,14 @@ def baseline(
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(
-            target, given, classifier=classifier, foreign=foreign, stop=stop, split=split
-        )
+            target, given, classifier=classifier, foreign=foreign, stop=stop, split=split,
+            gammas=() if at is None else (at,),
+        )  # fmt: skip
         context = _context(subject, seed, device=device, stop=stop)
         names = names_for(context.problem) if name == "all" else [name]
         rows = _rows(subject, context, names, split, batch_size=batch_size, stop=stop)
-    title = f"{subject.pgn.path} on {subject.dataset.name}, {rows[0][2].split_title}"
+    where = f"{subject.dataset.name}, {rows[0][2].split_title}"
+    title = f"{subject.pgn.path} at γ {subject.pgn.gamma:g} on {where}"
     with terminal.results_beside(json_file):
         terminal.result_table(_table(rows, title))
     terminal.write_figures(json_file, _figures(rows, context))
@@ -95,16 +100,14 @@ def baseline(
 
 def _context(subject: Subject, seed: int | None, *, device: str, stop: Interruption) -> BaselineContext:
     """The PGN's own circumstances; its strength is measured on the validation split."""
-    from pgn_studio.core.baselines import BaselineContext
-    from pgn_studio.core.config import TrainingSettings
+    from pgn_studio.core.baselines import BaselineContext, settings_in_force
     from pgn_studio.core.device import pick_device
 
     pgn = subject.pgn
-    settings = TrainingSettings.make(**pgn.info.settings)
     strength = measure(subject, "val", device=device, batch_size=64, stop=stop).metrics.rms_mean
     terminal.note(f"Strength: RMS {strength:.4g} per value on validation, as the PGN's.")
     return BaselineContext.of(
-        settings,
+        settings_in_force(pgn),
         classifier=subject.classifier,
         space=pgn.space,
         dataset=subject.dataset,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
+from pgn_studio.cli.dial import GivenGammas, given_gammas
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import check_json_file, with_settings
@@ -57,6 +59,7 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write all figures to this file.")
     ] = None,
+    gamma: GivenGammas = None,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,
     device: DeviceName = "auto",
@@ -65,9 +68,11 @@ def evaluate(
     """Measure a PGN: accuracy before and after, fixed and broken images, size of the perturbations.
 
     The data set and the classifier are the run's own unless others are given. The 8-bit figures
-    are those of the perturbed image as a saved PNG holds it.
+    are those of the perturbed image as a saved PNG holds it. With several γ a line for each, and --json
+    writes a list of what it writes for one.
     """
     DataSettings.make(**given)
+    gammas = given_gammas(gamma)
     check_json_file(json_file)
     find_pgn(target, which)  # a typo shows before torch is imported
     access.check_other(classifier)
@@ -79,25 +84,42 @@ def evaluate(
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(
-            target, given, classifier=classifier, foreign=foreign, stop=stop, which=which, split=split
-        )
-        evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
+            target, given, classifier=classifier, foreign=foreign, stop=stop, which=which, split=split,
+            gammas=gammas,
+        )  # fmt: skip
+        found = measure_along(subject, split, gammas, device=device, batch_size=batch_size, stop=stop)
     with terminal.results_beside(json_file):
-        terminal.result_table(evaluation_table(evaluation, str(subject.pgn.path)))
+        table = evaluation_table(found[0], str(subject.pgn.path))
+        terminal.result_table(gamma_table(found, str(subject.pgn.path)) if len(found) > 1 else table)
         if subject.classifier.queries is not None:
             terminal.result(f"Queries to the black box: {subject.classifier.queries.describe()}")
-    terminal.write_figures(json_file, evaluation.to_json())
+    figures = [evaluation.to_json() for evaluation in found]
+    terminal.write_figures(json_file, figures if len(found) > 1 else figures[0])
 
 
 def measure(subject: Subject, split: str, *, device: str, batch_size: int, stop: Interruption) -> Evaluation:
     """Evaluate on one split with a progress bar."""
+    return measure_along(subject, split, (), device=device, batch_size=batch_size, stop=stop)[0]
+
+
+def measure_along(
+    subject: Subject,
+    split: str,
+    gammas: Sequence[float],
+    *,
+    device: str,
+    batch_size: int,
+    stop: Interruption,
+) -> list[Evaluation]:
+    """`measure` at each γ; () means at the PGN's own."""
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.evaluation.evaluate import evaluate as measured
+    from pgn_studio.core.evaluation.along import evaluate_along
     from pgn_studio.core.evaluation.leakage import find_leakage
 
     with terminal.progress(f"Measuring on {split}", stop) as report:
-        evaluation = measured(
+        found = evaluate_along(
             subject.pgn,
+            gammas or (subject.pgn.gamma,),
             subject.classifier,
             subject.dataset.split(split),
             split_name=split,
@@ -107,15 +129,37 @@ def measure(subject: Subject, split: str, *, device: str, batch_size: int, stop:
             progress=report,
         )
     leakage = find_leakage(subject.pgn, subject.classifier, subject.dataset, split)
-    return replace(evaluation, leakage=leakage)
+    return [replace(evaluation, leakage=leakage) for evaluation in found]
+
+
+def _where(evaluation: Evaluation) -> str:
+    return f"on {evaluation.dataset_name}, {evaluation.split_title}, {evaluation.metrics.n} images"
+
+
+def gamma_table(found: Sequence[Evaluation], name: str) -> Table:
+    """The figures at several γ, a line for each; fixed and broken after 8 bits."""
+    table = Table(title=f"{name} {_where(found[0])}", title_justify="left")
+    for heading in ("γ", "clean", "perturbed", "8 bits", "fixed", "broken", "L2 norm", "RMS"):
+        table.add_column(heading, justify="right")
+    for evaluation in found:
+        metrics = evaluation.metrics
+        shares = (metrics.clean_accuracy, metrics.perturbed_accuracy, metrics.perturbed_accuracy_8bit)
+        table.add_row(
+            f"{evaluation.facts['gamma']:g}",
+            *map(terminal.percent, shares),
+            str(metrics.fixed_8bit),
+            str(metrics.broken_8bit),
+            f"{metrics.l2_mean:.4g}",
+            f"{metrics.rms_mean:.4g}",
+        )
+    return table
 
 
 def evaluation_table(evaluation: Evaluation, name: str) -> Table:
     """The figures as a person reads them."""
     metrics, percent = evaluation.metrics, terminal.percent
     table = Table(
-        title=f"{name} on {evaluation.dataset_name}, {evaluation.split_title}, {metrics.n} images",
-        title_justify="left",
+        title=f"{name} at γ {evaluation.facts['gamma']:g} {_where(evaluation)}", title_justify="left"
     )
     for heading in ("", "clean", "perturbed", "perturbed, 8 bits"):
         table.add_column(heading, justify="right" if heading else "left")

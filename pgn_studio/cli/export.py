@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,6 +12,7 @@ import typer
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
+from pgn_studio.cli.dial import at_same_gamma, given_gamma, given_gammas, note_gamma
 from pgn_studio.cli.evaluate import (
     BatchSize,
     ClassifierArch,
@@ -18,6 +21,7 @@ from pgn_studio.cli.evaluate import (
     SplitName,
     Target,
     measure,
+    measure_along,
 )
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
@@ -39,15 +43,17 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: pgn-studio export photos-enhance --what figure --outcome fixed --count 6 --out fixed.png"
 
-What = Literal["figure", "curves", "table", "list", "images", "strip", "model"]
+What = Literal["figure", "curves", "frontier", "table", "list", "images", "strip", "model"]
 ENDINGS = {
     "figure": (".png", ".svg", ".pdf"),
     "curves": (".png", ".svg", ".pdf", ".csv"),
+    "frontier": (".png", ".svg", ".pdf", ".csv", ".json"),
     "table": (".csv", ".md", ".tex", ".json"),
     "list": (".csv",),
     "strip": (".png", ".svg", ".pdf"),
     "model": (".pt2", ".onnx"),
 }
+ALONG_GAMMA = ("frontier", "strip")  # that show several γ
 FIGURE_ROWS = 6
 BASELINES_BESIDE = ("noise", "fgsm", "aid", "uap")  # that there can be on one image
 
@@ -66,8 +72,9 @@ def export(
             "--what",
             show_default=False,
             help="figure: images as original | perturbation | perturbed. curves: the run's plots, or their "
-            "numbers (.csv). table: the figures of evaluate. list: the images one by one (.csv). images: "
-            "every perturbed image as PNG. strip: one image (--index) under this PGN, "
+            "numbers (.csv). frontier: accuracy against RMS over γ, or the points (.csv, .json). "
+            "table: the figures of evaluate. list: the images one by one (.csv). images: "
+            "every perturbed image as PNG. strip: one image (--index) under this PGN, at each --gamma, "
             "those of --beside, and baselines. model: the PGN with its normalisation, for other programs.",
         ),
     ],
@@ -96,16 +103,26 @@ def export(
     ] = None,
     beside: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUN|PGN", help="Another PGN in a strip; may be repeated."),
+        typer.Option(metavar="RUN|PGN", help="Another PGN in a strip or frontier; may be repeated."),
+    ] = None,
+    gamma: Annotated[
+        str | None,
+        typer.Option(
+            "--gamma",
+            metavar="G,G,…",
+            help="γ at which the PGN perturbs, of those that it serves; default: the middle of its range. "
+            "strip and frontier take several (frontier by default 9 over the range). A model that is given "
+            "none takes γ as an input.",
+        ),
     ] = None,
     baselines: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="A,B,…",
-            help="Baselines in a strip, at the RMS that this PGN has on the image: noise, fgsm, aid, uap "
-            "(which is trained first), or none.",
+            help="Baselines in a strip, at the RMS that this PGN (at the first γ) has on the image: noise, "
+            "fgsm, aid, uap (which is trained first), or none; default: noise,fgsm, of several γ none.",
         ),
-    ] = "noise,fgsm",
+    ] = None,
     strength: Annotated[
         float | None,
         typer.Option(
@@ -130,13 +147,16 @@ def export(
     device: DeviceName = "auto",
     batch_size: BatchSize = 64,
 ) -> None:
-    """Write a figure, the training curves, the table of figures, a list, the images or the model.
+    """Write a figure, the curves, the frontier over γ, the table of figures, a list, the images or the model.
 
     Images of one outcome come with the largest change in the true class's probability first; those of
     any outcome evenly through the split.
     """
     DataSettings.make(**given)
-    _ = chosen.ranges, baseline_names(baselines)  # a typo shows before torch is imported
+    gammas = _gammas(what, gamma)
+    several = what == "strip" and len(gammas) > 1
+    _ = chosen.ranges  # a typo shows before torch is imported
+    named = baseline_names(("" if several else "noise,fgsm") if baselines is None else baselines)
     _check_against(what, chosen)
     if what != "model" and (strength, least_rms) != (None, None):
         raise ConfigError(
@@ -160,32 +180,101 @@ def export(
 
     pick_device(device)
     if what == "model":
-        _export_model(target, out, strength=1.0 if strength is None else strength, least_rms=least_rms or 0.0)
+        from pgn_studio.cli.export_work import write_model
+        from pgn_studio.core.export.deployable import Restraint
+
+        restraint = Restraint(1.0 if strength is None else strength, least_rms or 0.0)
+        write_model(target, out, restraint, gammas[0] if gammas else None)
+        terminal.result(str(out))
         return
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(
-            target, given, classifier=classifier, foreign=foreign, stop=stop, split=split
+            target, given, classifier=classifier, foreign=foreign, stop=stop, split=split, gammas=gammas
         )
-        if what == "images":
-            refuse_inside_dataset(out, subject.dataset.root)
-        evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
-        picked = Picked(subject, evaluation, chosen, count, _other(subject, chosen))
-        if chosen.versus is not None:
-            picked = picked.measured(device=device, batch_size=batch_size, stop=stop)
-        if what == "figure":
-            export_outcome(picked, out, gain=gain, dpi=dpi, width_mm=width_mm)
-        elif what == "table":
-            from pgn_studio.core.export import export_table
-
-            export_table(out, evaluation)
-        elif what == "strip":
-            _export_strip(picked, out, beside or [], baseline_names(baselines), stop)
-        elif what == "list":
-            _export_list(picked, out)
+        measured = partial(_measured, split=split, device=device, batch_size=batch_size, stop=stop)
+        if what == "frontier":
+            _export_frontier(subject, out, gammas, beside or [], measured, dpi=dpi, width_mm=width_mm)
         else:
-            _export_images(picked, out, stop)
+            note_gamma(subject.pgn)
+            if what == "images":
+                refuse_inside_dataset(out, subject.dataset.root)
+            [evaluation] = measured(subject, ())
+            picked = Picked(subject, evaluation, chosen, count, _other(subject, chosen, gammas))
+            if chosen.versus is not None:
+                picked = picked.measured(device=device, batch_size=batch_size, stop=stop)
+            _export_picked(
+                what, picked, out, stop=stop, gammas=gammas, beside=beside or [], baselines=named,
+                drawn={"gain": gain, "dpi": dpi, "width_mm": width_mm},
+            )  # fmt: skip
     terminal.result(str(out))
+
+
+def _measured(
+    subject: Subject, gammas: Sequence[float], *, split: str, device: str, batch_size: int, stop: Interruption
+) -> list[Evaluation]:
+    return measure_along(subject, split, gammas, device=device, batch_size=batch_size, stop=stop)
+
+
+def _export_frontier(
+    subject: Subject,
+    out: Path,
+    gammas: Sequence[float],
+    beside: Sequence[str],
+    measured: Callable[[Subject, Sequence[float]], list[Evaluation]],
+    *,
+    dpi: int,
+    width_mm: float | None,
+) -> None:
+    from pgn_studio.cli.export_work import frontier_courses
+    from pgn_studio.core.export.gamma_frontier import export_gamma_frontier
+
+    courses = frontier_courses(subject, gammas, beside, measured)
+    split = courses[0].evaluations[0].split_title
+    title = f"{subject.dataset.name}, {split}: {subject.pgn.info.problem}"
+    export_gamma_frontier(out, courses, title=title, dpi=dpi, width_mm=width_mm)
+
+
+def _export_picked(
+    what: What,
+    picked: Picked,
+    out: Path,
+    *,
+    gammas: Sequence[float],
+    beside: Sequence[str],
+    baselines: tuple[str, ...],
+    drawn: dict[str, Any],
+    stop: Interruption,
+) -> None:
+    """What is of an evaluation's images. `drawn`: how a figure is."""
+    if what == "figure":
+        export_outcome(picked, out, **drawn)
+    elif what == "table":
+        from pgn_studio.core.export import export_table
+
+        export_table(out, picked.evaluation)
+    elif what == "strip":
+        from pgn_studio.cli.export_work import write_strip
+
+        index = int(picked.indices(1)[0])
+        write_strip(
+            picked.subject, picked.split, index, out, gammas=gammas, beside=beside, against=picked.against,
+            baselines=baselines, stop=stop,
+        )  # fmt: skip
+    elif what == "list":
+        _export_list(picked, out)
+    else:
+        _export_images(picked, out, stop)
+
+
+def _gammas(what: What, text: str | None) -> tuple[float, ...]:
+    """The γ that were given; raises ConfigError where `what` is of one γ, or of none."""
+    if what == "curves" and text is not None:
+        raise ConfigError("--gamma: curves are of the training, and of no γ.", hint="Leave it out.")
+    if what in ALONG_GAMMA:
+        return given_gammas(text)
+    one = given_gamma(text)
+    return () if one is None else (one,)
 
 
 def _check_out(what: What, out: Path, force: bool) -> None:
@@ -249,9 +338,7 @@ class Picked:
         assert self.against is not None
         subject = replace(self.subject, pgn=self.against)
         split = self.evaluation.split_name
-        return replace(
-            self, other=measure(subject, split, device=device, batch_size=batch_size, stop=stop)
-        )
+        return replace(self, other=measure(subject, split, device=device, batch_size=batch_size, stop=stop))
 
     @property
     def split(self) -> Split:
@@ -276,23 +363,6 @@ def export_outcome(
     export_figure(out, rows, title=title, gain=gain, dpi=dpi, width_mm=width_mm)
 
 
-def _export_model(target: str, out: Path, *, strength: float, least_rms: float) -> None:
-    """Checked on noise of the right size: nothing but the PGN is needed."""
-    import numpy as np
-
-    from pgn_studio.core.export.deployable import Restraint, export_deployable
-    from pgn_studio.core.perturbation.pgn import load_pgn
-
-    with Interruption() as stop, terminal.progress("Writing the model", stop) as report:
-        pgn = load_pgn(find_pgn(target)[0])
-        size = pgn.info.image_size
-        images = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)
-        restraint = Restraint(strength, least_rms)
-        checked = export_deployable(out, pgn, images, restraint=restraint, progress=report)
-    terminal.note(f"Checked on {checked.images} images: largest difference {checked.largest_difference:.2g}.")
-    terminal.result(str(out))
-
-
 def baseline_names(text: str) -> tuple[str, ...]:
     """From "noise,fgsm" or "none"; raises ConfigError."""
     names = () if text in ("none", "") else tuple(name.strip() for name in text.split(","))
@@ -314,45 +384,16 @@ def _check_against(what: What, chosen: GivenSelection) -> None:
         find_pgn(chosen.against)
 
 
-def _other(subject: Subject, chosen: GivenSelection) -> Pgn | None:
+def _other(subject: Subject, chosen: GivenSelection, gammas: Sequence[float]) -> Pgn | None:
+    """The PGN of --against, at the same γ where it serves it."""
     from pgn_studio.core.export.beside import check_comparable
     from pgn_studio.core.perturbation.pgn import load_pgn
 
     if chosen.against is None:
         return None
-    other = load_pgn(find_pgn(chosen.against)[0])
+    other = at_same_gamma(load_pgn(find_pgn(chosen.against)[0]), gammas[0] if gammas else None)
     check_comparable(subject.pgn, other)
     return other
-
-
-def _export_strip(
-    picked: Picked, out: Path, beside: list[str], baselines: tuple[str, ...], stop: Interruption
-) -> None:
-    from pgn_studio.core.baselines import BASELINES
-    from pgn_studio.core.export.beside import Beside, baselines_beside, columns_beside, trained_baseline
-    from pgn_studio.core.export.strip import export_strip
-    from pgn_studio.core.perturbation.pgn import load_pgn
-
-    others, subject = [load_pgn(find_pgn(other)[0]) for other in beside], picked.subject
-    possible = baselines_beside(subject.pgn, subject.classifier)
-    made = {}
-    for name in baselines:
-        if name not in possible:
-            terminal.note(f"{BASELINES[name].title} is left out: not for this PGN and classifier.")
-        elif BASELINES[name].needs_training:
-            with terminal.progress(f"{BASELINES[name].title}: training", stop) as report:
-                made[name] = trained_baseline(
-                    name, subject.pgn, subject.classifier, subject.dataset, progress=report
-                )
-    index = int(picked.indices(1)[0])
-    columns = columns_beside(
-        subject.pgn,
-        subject.classifier,
-        picked.split,
-        index,
-        Beside(tuple(others), picked.against, baselines, made),
-    )
-    export_strip(out, columns, title=f"{subject.dataset.name}: {picked.split.names[index]}")
 
 
 def _export_list(picked: Picked, out: Path) -> None:

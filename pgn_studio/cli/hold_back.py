@@ -10,6 +10,7 @@ import typer
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
+from pgn_studio.cli.dial import GivenGamma, given_gamma, note_gamma
 from pgn_studio.cli.evaluate import (
     BatchSize,
     ClassifierArch,
@@ -51,6 +52,7 @@ def hold_back(
     split: SplitName = "val",
     which: Annotated[WhichPgn, typer.Option(help="Of a run's PGNs, as for `evaluate`.")] = "kept",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    gamma: GivenGamma = None,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,
     device: DeviceName = "auto",
@@ -61,8 +63,11 @@ def hold_back(
     A PGN perturbs little where it is unsure, and there it breaks most: one that holds back breaks fewer
     images, and fixes fewer. How small is too small is read off the validation images, without their
     labels. The new PGN is a file that all commands and the window take; the old one stays as it is.
+    Where it serves a range of γ, it is read off at --gamma, which the new PGN uses unless told otherwise,
+    and holds at every γ.
     """
     DataSettings.make(**given)
+    at = given_gamma(gamma)
     out = out.expanduser()
     _check_out(out, find_pgn(target, which)[1], force=force)  # a typo shows before torch is imported
     access.check_other(classifier)
@@ -76,8 +81,10 @@ def hold_back(
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(
-            target, given, classifier=classifier, foreign=foreign, stop=stop, which=which, split=split
-        )
+            target, given, classifier=classifier, foreign=foreign, stop=stop, which=which, split=split,
+            gammas=() if at is None else (at,),
+        )  # fmt: skip
+        note_gamma(subject.pgn)
         subject = replace(subject, pgn=holding_back.without_holding_back(subject.pgn))
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
     held = holding_back.hold_back(evaluation, share=share)

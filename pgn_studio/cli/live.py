@@ -110,11 +110,17 @@ def epoch_line(event: EpochCompleted, total_epochs: int) -> str:
     """An epoch's figures on the validation images."""
     known = event.fixed_8bit is not None
     flips = f"fixed {event.fixed_8bit}  broken {event.broken_8bit}" if known else ""
+    middle = f"γ {event.gamma:g}  " if event.at_gamma else ""
+    ends = "".join(
+        f"  γ {one.gamma:g}: {percent(one.perturbed_accuracy_8bit)}, RMS {one.rms_mean:.3f}"
+        for one in event.at_gamma
+        if one.gamma != event.gamma
+    )
     return (
-        f"epoch {event.epoch}/{total_epochs}  validation {percent(event.clean_accuracy)} -> "
+        f"epoch {event.epoch}/{total_epochs}  validation {middle}{percent(event.clean_accuracy)} -> "
         f"{percent(event.perturbed_accuracy_8bit)} after 8-bit rounding "
         f"(before {percent(event.perturbed_accuracy)})  {flips}  "
-        f"L2 norm {event.l2_mean:.3g}  RMS {event.rms_mean:.3f}  "
+        f"L2 norm {event.l2_mean:.3g}  RMS {event.rms_mean:.3f}{ends}  "
         f"L_G {event.train_loss_g:.3f}  L_D {event.train_loss_d:.3f}  {duration(event.seconds)}"
         f"{'' if event.queries is None else f'  queries {event.queries:,}'}"
         f"{'  kept as best' if event.best else ''}"

@@ -24,6 +24,7 @@ from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.core.config import ClassifierSettings, TrainingSettings
 from pgn_studio.core.errors import Cancelled, PgnFileError
+from pgn_studio.core.gamma import gamma_text
 from pgn_studio.core.paths import trained_folder
 
 if TYPE_CHECKING:
@@ -173,6 +174,8 @@ def _command_lines(command: str, given: Mapping[str, Any], out: str) -> list[str
         option = "--" + name.replace("_", "-")
         if isinstance(value, bool):
             parts.append(option if value else f"--no-{option[2:]}")
+        elif name == "gamma":
+            parts.append(f"{option} {gamma_text(value)}")
         elif isinstance(value, tuple):
             parts.append(f"{option} {','.join(map(str, value))}")
         else:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess
+from pgn_studio.cli.dial import at_gamma
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.targets import WhichPgn, find_pgn
 from pgn_studio.core.classifiers import (
@@ -184,9 +185,7 @@ def as_learned(dataset: ImageDataset, classifier: Classifier) -> ImageDataset:
     return divided
 
 
-def open_at_a_size(
-    settings: DataSettings, source: str, arch: str | None, stop: Interruption
-) -> ImageDataset:
+def open_at_a_size(settings: DataSettings, source: str, arch: str | None, stop: Interruption) -> ImageDataset:
     """At the size that is asked for, else the only one that the classifier takes, else the data set's own.
 
     Where the classifier's network cannot take that one, at the size that it was made for.
@@ -245,27 +244,33 @@ def open_subject(
     stop: Interruption,
     which: WhichPgn = "kept",
     split: str = "test",
+    gammas: Sequence[float] = (),
 ) -> Subject:
     """The PGN of a run folder or file, its classifier (or the one given) and its data (or that given).
 
-    Says which images of `split` were learned from where the data set is not that of the training.
+    It is used at the first of `gammas`, and serves all of them, else ConfigError. One that is told what
+    the classifier says asks this one. Says which images of `split` were learned from where the data set is
+    not that of the training.
     """
     path, run = find_pgn(target, which)
     pgn = load_pgn(path)
+    pgn = [pgn.at(gamma) for gamma in gammas][0] if gammas else pgn
     network = _classifier_of(pgn.info, path, run, classifier, foreign)
     dataset = open_dataset(settings_of(pgn.info, given), stop)
     check_suits(network, dataset.classes, dataset.image_size, hint=_OTHER_SIZE)
     _note_each(find_leakage(pgn, network, dataset, split).sentences(split))
-    return Subject(pgn, network, dataset, run)
+    return Subject(pgn.asking(network), network, dataset, run)
 
 
-def open_networks(target: str, given: str | None, foreign: ForeignClassifier) -> tuple[Pgn, Classifier]:
+def open_networks(
+    target: str, given: str | None, foreign: ForeignClassifier, *, gamma: float | None = None
+) -> tuple[Pgn, Classifier]:
     """The PGN of a run folder or file and its classifier (or the one given), without any data."""
     path, run = find_pgn(target)
-    pgn = load_pgn(path)
+    pgn = at_gamma(load_pgn(path), gamma)
     network = _classifier_of(pgn.info, path, run, given, foreign)
     check_suits(network, pgn.info.classes, pgn.info.image_size, hint=_OTHER_SIZE)
-    return pgn, network
+    return pgn.asking(network), network
 
 
 def _classifier_of(

@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pgn_studio.core.config import Settings, known_spelling
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.files import is_stream
+from pgn_studio.core.gamma import parsed_gamma
 from pgn_studio.core.runs import RUN_FILES, RUN_JSON
 
 Command = Callable[..., None]
@@ -91,12 +92,27 @@ def _parameter(model: type[Settings], name: str) -> inspect.Parameter:
         help=field.description + _default_text(field, declaration),  # type: ignore[operator]
         show_default=False,
         metavar=_metavar(model, name),
-        parser=functools.partial(_one_of, get_args(kind)) if get_origin(kind) is Literal else None,
+        parser=_parser(name, kind),
         rich_help_panel=_panel(model, name),
     )
     typed = str if get_origin(kind) in (tuple, Literal) else kind
     annotation = Annotated[Optional[typed], option]  # type: ignore[valid-type] # noqa: UP045
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _parser(name: str, kind: Any) -> Callable[[str], Any] | None:
+    """What reads the option's text where typer does not know how."""
+    if name == "gamma":
+        return _gamma
+    return functools.partial(_one_of, get_args(kind)) if get_origin(kind) is Literal else None
+
+
+def _gamma(text: str) -> float | tuple[float, float]:
+    try:
+        value: float | tuple[float, float] = parsed_gamma(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}, got {text!r}.") from None
+    return value
 
 
 def _one_of(names: tuple[str, ...], value: str) -> str:
@@ -115,6 +131,8 @@ def _panel(model: type[Settings], name: str) -> str:
 def _metavar(model: type[Settings], name: str) -> str | None:
     annotation = model.model_fields[name].annotation
     plain = _plain_type(annotation)
+    if name == "gamma":
+        return "G|LOW..HIGH"
     if get_origin(plain) is tuple:
         return "N,N,…"
     if get_origin(plain) is Literal:
@@ -125,8 +143,13 @@ def _metavar(model: type[Settings], name: str) -> str | None:
 def _plain_type(annotation: Any) -> Any:
     """The type without `| None`: an option that was not given is None anyway."""
     if get_origin(annotation) in (Union, types.UnionType):
+<<<<<<< ours
         kinds = [item for item in get_args(annotation) if item is not type(None)]
         annotation = kinds[0] if len(kinds) == 1 else str  # the settings read what may be one of several
+=======
+        given = [item for item in get_args(annotation) if item is not type(None)]
+        annotation = given[0] if len(given) == 1 else str  # a value or a range: the settings read it
+>>>>>>> theirs
     if get_origin(annotation) in (Literal, tuple) or annotation in (bool, int, float, str):
         return annotation
     return str  # paths: typer would turn "~" and "" into paths before the settings see them

@@ -9,6 +9,7 @@ import typer
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
+from pgn_studio.cli.dial import GivenGamma, at_same_gamma, given_gamma, note_gamma
 from pgn_studio.cli.evaluate import ClassifierArch, DeviceName, OtherClassifier, Target
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
@@ -32,9 +33,7 @@ _LARGEST = 3.0
 def perturb(
     access: GivenAccess,
     target: Target,
-    files: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE…", help="Image files.", show_default=False)
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Image files.", show_default=False)],
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the perturbed images as PNG into this folder.")
     ] = None,
@@ -55,9 +54,11 @@ def perturb(
         typer.Option(
             "--against",
             metavar="RUN|PGN",
-            help="Also say what another PGN makes of each file, and how far the two perturbations differ.",
+            help="Also say what another PGN makes of each file, and how far the two perturbations differ; at "
+            "the same γ where it serves it.",
         ),
     ] = None,
+    gamma: GivenGamma = None,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,
     device: DeviceName = "auto",
@@ -67,7 +68,8 @@ def perturb(
     One line for each file: its class before and as saved, and the strengths from 0 to 3 at which the
     class changes (for a black box, whose answers cost queries, only the classes).
     """
-    find_pgn(target)  # a typo shows before torch is imported
+    at = given_gamma(gamma)  # a typo shows before torch is imported
+    find_pgn(target)
     for file in files:
         if not file.expanduser().is_file():
             raise ConfigError(f"There is no file {file}.")
@@ -82,12 +84,14 @@ def perturb(
 
     chosen = pick_device(device)
     with Interruption() as stop:
-        pgn, network = open_networks(target, classifier, ForeignClassifier.given(classifier_arch, access))
+        foreign = ForeignClassifier.given(classifier_arch, access)
+        pgn, network = open_networks(target, classifier, foreign, gamma=at)
+        note_gamma(pgn)
         _check_choice(pgn, if_surer)
         if out is not None:
             refuse_inside_dataset(out, str(pgn.info.settings.get("dataset") or ""))
         network.to(chosen)
-        other = None if against is None else _comparable(pgn, against)
+        other = None if against is None else _comparable(pgn, against, at)
         for file, place in zip(files, places, strict=True):
             if stop.asked:
                 raise Cancelled
@@ -98,7 +102,8 @@ def perturb(
             terminal.result(f"{file.name}: {_said(pgn, network, image)}{left}")
             if other is not None:
                 there = perturb_file(other, network, file.expanduser(), strength=strength)
-                terminal.result(f"  {other.info.name or against}: {_compared(network, image, there)}")
+                named = f"{other.info.name or against}, γ {other.gamma:g}"
+                terminal.result(f"  {named}: {_compared(network, image, there)}")
             if place is not None:
                 terminal.note(f"  {place}")
 
@@ -138,11 +143,11 @@ def _write(place: Path, picture: npt.NDArray[np.uint8]) -> None:
         Image.fromarray(picture).save(temporary, format="PNG")
 
 
-def _comparable(pgn: Pgn, against: str) -> Pgn:
+def _comparable(pgn: Pgn, against: str, gamma: float | None) -> Pgn:
     from pgn_studio.core.export.beside import check_comparable
     from pgn_studio.core.perturbation.pgn import load_pgn
 
-    other = load_pgn(find_pgn(against)[0])
+    other = at_same_gamma(load_pgn(find_pgn(against)[0]), gamma)
     check_comparable(pgn, other)
     return other
 

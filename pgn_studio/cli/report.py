@@ -10,6 +10,7 @@ from rich.table import Table
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
+from pgn_studio.cli.dial import GivenGamma, at_same_gamma, given_gamma
 from pgn_studio.cli.evaluate import (
     BatchSize,
     ClassifierArch,
@@ -63,7 +64,11 @@ def report(
     ] = None,
     pgns: Annotated[
         str | None,
-        typer.Option("--pgns", metavar="RUN|PGN,…", help="Further PGNs, for the transfer matrix."),
+        typer.Option(
+            "--pgns",
+            metavar="RUN|PGN,…",
+            help="Further PGNs, for the transfer matrix; at the same γ where they serve it.",
+        ),
     ] = None,
     resamples: Annotated[
         int, typer.Option("--resamples", min=100, max=100_000, help="Draws of the bootstrap.")
@@ -71,6 +76,7 @@ def report(
     bootstrap_seed: Annotated[
         int, typer.Option("--bootstrap-seed", min=0, max=MOST_SEED, help="Seed of the draws.")
     ] = 0,
+    gamma: GivenGamma = None,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,
     device: DeviceName = "auto",
@@ -80,9 +86,10 @@ def report(
 
     Per class, confusion, survival of PNG and JPEG, accuracy against strength, the answer from the
     original and the perturbed picture together, transfer, baselines at the same RMS, and which images
-    the classifier and the PGN had seen.
+    the classifier and the PGN had seen. All of it at one γ: --gamma.
     """
     DataSettings.make(**given)
+    at = given_gamma(gamma)
     if out.expanduser().is_file():
         raise ConfigError(f"--out: {out} is a file; expected a folder for the report.")
     find_pgn(target)  # a typo shows before torch is imported
@@ -104,8 +111,11 @@ def report(
     names = _baseline_names(baselines, target)
     foreign = ForeignClassifier.given(classifier_arch, access)
     with Interruption() as stop:
-        subject = open_subject(target, given, classifier=classifier, foreign=foreign, stop=stop, split=split)
-        partners = _classifiers(files, subject, foreign), _pgns(others)
+        subject = open_subject(
+            target, given, classifier=classifier, foreign=foreign, stop=stop, split=split,
+            gammas=() if at is None else (at,),
+        )  # fmt: skip
+        partners = _classifiers(files, subject, foreign), _pgns(others, at, device)
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
         rivals = _measured_baselines(names, subject, evaluation, device, batch_size, stop)
         with terminal.progress("Measuring variants", stop) as progress:
@@ -198,11 +208,17 @@ def _classifiers(files: list[str], subject: Subject, foreign: Any) -> list[tuple
     return found
 
 
-def _pgns(targets: list[str]) -> list[tuple[str, Pgn]]:
+def _pgns(targets: list[str], gamma: float | None, device: str) -> list[tuple[str, Pgn]]:
+    """At the same γ where they serve it. One that is told what its classifier says brings that along."""
+    from pgn_studio.cli.opening import ForeignClassifier, open_networks
+    from pgn_studio.core.device import pick_device
     from pgn_studio.core.perturbation.pgn import load_pgn
 
     found = []
     for target in targets:
-        pgn = load_pgn(find_pgn(target)[0])
+        pgn = at_same_gamma(load_pgn(find_pgn(target)[0]), gamma)
+        if pgn.told != "nothing":
+            own = open_networks(target, None, ForeignClassifier())[1]
+            pgn = pgn.asking(own.to(pick_device(device)))
         found.append((pgn.info.name or Path(target).stem, pgn))
     return found

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from pgn_studio.cli import terminal
 from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.gamma import gamma_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.run_records import RunRecord
@@ -28,7 +29,10 @@ def runs(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """List the runs, newest first: data set, problem, status, epochs; the kept PGN's epoch, γ, figures."""
+    """List the runs, newest first: data set, problem, status, epochs; the kept PGN's epoch, γ, figures.
+
+    Of a PGN that serves a range of γ the figures are at its middle.
+    """
     from pgn_studio.core.paths import runs_folder
     from pgn_studio.core.run_list import list_runs
     from pgn_studio.core.run_records import record_of
@@ -93,6 +97,7 @@ def _row(record: RunRecord) -> dict[str, Any]:
         "discriminator": summary.discriminator,
         "encoder": summary.encoder,
         "gamma": record.gamma,
+        "gammas": None if record.gammas is None else [record.gammas.low, record.gammas.high],
         "epochs": results.get("epoch"),
         "kept_epoch": record.figures.get("epoch"),
         "clean_accuracy": results.get("clean_accuracy"),
@@ -128,7 +133,7 @@ def _table(rows: list[dict[str, Any]], place: Path) -> Table:
             row["damage"] or row["status"],
             str(row["epochs"] or ""),
             str(row["kept_epoch"] or ""),
-            "" if row["gamma"] is None else f"{row['gamma']:g}",
+            gamma_text(row["gammas"] or row["gamma"]) if row["gamma"] is not None else "",
             "" if row["rms"] is None else f"{row['rms']:.4f}",
             figures,
         )

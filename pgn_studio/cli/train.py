@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 EXAMPLE = (
     "Example: pgn-studio train --dataset photos --classifier photos-classifier.safetensors "
-    "--problem enhance --gamma 3 --epochs 15 --out photos-enhance"
+    "--problem enhance --epochs 15 --out photos-enhance"
 )
 ALONG_WITH_RESUME = ("epochs", "device")
 
@@ -54,6 +55,12 @@ def train(
             "--device and how to ask a black box may be given along.",
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the settings as JSON, with every default filled in, and train nothing."
+        ),
+    ] = False,
     classifier_arch: Annotated[
         str | None,
         typer.Option(
@@ -63,12 +70,15 @@ def train(
 ) -> None:
     """Train a PGN against a frozen classifier.
 
+    One PGN serves a range of γ, chosen when it is used; --gamma 3 trains one for that γ alone.
     Shows losses, L2, fixed and broken images and accuracy while it trains, and measures every epoch
-    on the validation images. Ctrl+C stops and keeps the run; --resume goes on with it.
+    on the validation images, at the middle and the ends of the range. Ctrl+C stops and keeps the run;
+    --resume goes on with it.
     """
     if resume is not None:
         parts = (classifier_arch, access.classes, *access.normalisation, access.classifier_channels)
-        _refuse_with_resume(given, out=out, foreign=any(part is not None for part in parts))
+        foreign_given = any(part is not None for part in parts)
+        _refuse_with_resume(given, out=out, dry_run=dry_run, foreign=foreign_given)
         find_run(resume)  # a typo shows before torch is imported
         settings = None
     else:
@@ -79,6 +89,9 @@ def train(
 
     with Interruption() as stop:
         foreign = ForeignClassifier.given(classifier_arch, access)
+        if settings is not None and dry_run:
+            terminal.result(_resolved_json(settings, out, foreign, stop))
+            return
         if settings is None:
             session = _resumed(str(resume), given, foreign, stop)
         else:
@@ -104,7 +117,12 @@ def _checked(given: dict[str, Any]) -> TrainingSettings:
     return settings
 
 
-def _refuse_with_resume(given: dict[str, Any], *, out: str | None, foreign: bool) -> None:
+def _refuse_with_resume(given: dict[str, Any], *, out: str | None, dry_run: bool, foreign: bool) -> None:
+    if dry_run:
+        raise ConfigError(
+            "--dry-run says what a new run would be; a run that is there has it in its run.json.",
+            hint="Leave out --resume or --dry-run.",
+        )
     refused = [option_name(name) for name in given if name not in ALONG_WITH_RESUME]
     refused += ["--out"] if out is not None else []
     refused += ["--classifier-arch, -mean, -std or -channels, or --classes"] if foreign else []
@@ -139,17 +157,41 @@ def _new(
 ) -> Session:
     from pgn_studio.cli.opening import open_both
     from pgn_studio.core.data.dataset import settings_as_loaded
-    from pgn_studio.core.device import training_machine
-    from pgn_studio.core.runs import check_unused
 
-    training_machine(settings.device, settings.precision)  # an error before the images are read
-    folder = None if out is None else Path(out).expanduser().absolute()
-    if folder is not None:
-        refuse_inside_dataset(folder, settings.dataset)
-        check_unused(folder)  # as RunFolder.create does, but before the images are read
+    folder = _unused(settings, out)
     classifier, dataset = open_both(settings, foreign, stop)
     kept = settings_as_loaded(absolute_settings(settings), dataset)
     return start_run(kept, classifier, dataset, folder, foreign)
+
+
+def _unused(settings: TrainingSettings, out: str | None) -> Path | None:
+    """The folder of a new run; what cannot be trained, or not there, shows before the images are read."""
+    from pgn_studio.core.device import training_machine
+    from pgn_studio.core.runs import check_unused
+
+    training_machine(settings.device, settings.precision)
+    folder = None if out is None else Path(out).expanduser().absolute()
+    if folder is not None:
+        refuse_inside_dataset(folder, settings.dataset)
+        check_unused(folder)  # as RunFolder.create does
+    return folder
+
+
+def _resolved_json(
+    settings: TrainingSettings, out: str | None, foreign: ForeignClassifier, stop: Interruption
+) -> str:
+    """The settings of the run that would be made, as its run.json holds them, with the defaults."""
+    from pgn_studio.cli.opening import note_mirroring, open_both
+    from pgn_studio.core.data.dataset import settings_as_loaded
+    from pgn_studio.core.training.resolving import resolved
+
+    _unused(settings, out)
+    classifier, dataset = open_both(settings, foreign, stop)
+    whole = resolved(settings_as_loaded(absolute_settings(settings), dataset), classifier, dataset)
+    note_mirroring(settings, dataset)
+    if whole.blend is None:
+        terminal.note("note: blend is measured on the classifier's answers when the training begins.")
+    return json.dumps(whole.model_dump(mode="json"), indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def absolute_settings(settings: TrainingSettings) -> TrainingSettings:

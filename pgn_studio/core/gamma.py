@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ class GammaRange:
         return self.low / _SLACK <= gamma <= self.high * _SLACK
 
     def __str__(self) -> str:
-        return f"{self.low:g}{_SEPARATOR}{self.high:g}"
+        return gamma_text((self.low, self.high))
 
     def check(self, gamma: float) -> float:
         """`gamma` itself. Raises ConfigError where it is outside."""
@@ -56,9 +57,16 @@ def parsed_gamma(value: Any) -> Any:
         return value
     low, separator, high = value.partition(_SEPARATOR)
     try:
-        return (float(low), float(high)) if separator else float(value)
+        found = (float(low), float(high)) if separator else float(value)
     except ValueError:
         raise ValueError("expected one value, such as 3, or a range LOW..HIGH, such as 0.3..30") from None
+    check_gamma(found)
+    return found
+
+
+def gamma_text(value: float | Sequence[float]) -> str:
+    """A γ, or a range of it, as a person writes it: 3, 0.3..30."""
+    return f"{value:g}" if isinstance(value, (int, float)) else _SEPARATOR.join(f"{end:g}" for end in value)
 
 
 def check_gamma(value: float | tuple[float, float]) -> None:

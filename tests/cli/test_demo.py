@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
@@ -59,8 +60,8 @@ def test_headless_demo(
     monkeypatch.setattr(demo, "trained_folder", lambda: trained)
     outcome = pgn_studio("demo", "--headless", "--out", tmp_path / "demo")
     assert outcome.code == 0, outcome.err
-    assert "Digits, enhance on digits, test" in outcome.out
-    assert "Digits, adversarial on digits, test" in outcome.out
+    assert re.search(r"Digits, enhance at γ \S+ on digits, test", outcome.out)
+    assert re.search(r"Digits, adversarial at γ \S+ on digits, test", outcome.out)
     assert (tmp_path / "demo" / "digits-enhance.csv").is_file()
     assert (tmp_path / "demo" / "digits-adversarial.csv").is_file()
 

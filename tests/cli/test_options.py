@@ -59,15 +59,21 @@ def test_a_recipe_yields_to_what_was_given() -> None:
 @pytest.mark.parametrize(
     ("options", "gamma"),
     [
-        ((), 3),
-        (("--discriminator", "blackbox"), 3),
-        (("--problem", "adversarial"), 10),
-        (("--problem", "adversarial", "--discriminator", "blackbox"), 18),
-        (("--problem", "adversarial", "--discriminator", "known"), 18),
+        ((), (0.3, 30)),
+        (("--discriminator", "blackbox"), (0.3, 30)),
+        (("--problem", "adversarial"), (1, 100)),
+        (("--problem", "adversarial", "--discriminator", "blackbox"), (1.8, 180)),
+        (("--problem", "adversarial", "--discriminator", "known"), (1.8, 180)),
         (("--problem", "adversarial", "--gamma", "3"), 3),
+        (("--gamma", "0.5..2e1"), (0.5, 20)),
+        (("--recipe", "paper"), 0.0001),
+        (("--recipe", "paper", "--problem", "adversarial"), 3),
+        (("--recipe", "paper", "--gamma", "1..10"), (1, 10)),
     ],
 )
-def test_gamma_is_the_usual_one_of_the_problem_unless_given(options: tuple[str, ...], gamma: float) -> None:
+def test_gamma_is_the_usual_one_of_the_problem_unless_given(
+    options: tuple[str, ...], gamma: float | tuple[float, float]
+) -> None:
     settings = TrainingSettings.make(**given_by(TrainingSettings, *options))
     assert settings.gamma == gamma
     assert settings.updated(seed=4).gamma == gamma

@@ -51,6 +51,24 @@ def test_figures_are_those_of_the_kept_epoch(tmp_path: Path, keep: str, rms: flo
     assert only(tmp_path).figures["rms_mean"] == rms
 
 
+def test_a_range_of_gamma_is_told_as_one_and_found_by_it(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", gamma="0.3..30")
+    before = only(tmp_path)
+    assert (before.gamma, before.gamma_text, str(before.gammas)) == (3.0, "0.3..30", "0.3..30")
+    run.append_metrics({**epoch(1, 0.8, 0.1, best=True), "gamma": 3.0})
+    record = only(tmp_path)
+    assert (record.gamma, record.gamma_text) == (3.0, "0.3..30")
+    assert record.matches("gamma=0.3..30")
+    assert record.matches("gamma=3")
+    assert not record.matches("gamma=30")
+
+
+def test_one_gamma_is_told_as_such(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", gamma=10)
+    assert (only(tmp_path).gamma_text, only(tmp_path).gammas) == ("10", None)
+    assert only(tmp_path).matches("gamma=10")
+
+
 def test_a_run_without_an_epoch_or_with_a_torn_line_has_what_there_is(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     assert only(tmp_path).figures == {}

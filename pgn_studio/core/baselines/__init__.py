@@ -1,7 +1,7 @@
 """Baselines: other ways to perturb, or to do without, measured in the PGN's harness at its strength."""
 
 from pgn_studio.core.baselines.catalogue import BASELINES, make_baseline, names_for
-from pgn_studio.core.baselines.context import Baseline, BaselineContext, BaselineKind
+from pgn_studio.core.baselines.context import Baseline, BaselineContext, BaselineKind, settings_in_force
 from pgn_studio.core.baselines.measuring import measure_baseline
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "make_baseline",
     "measure_baseline",
     "names_for",
+    "settings_in_force",
 ]

@@ -13,6 +13,7 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.evaluation.perturber import Perturber
 from pgn_studio.core.perturbation.input_space import InputSpace
+from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabelledImages
 
 
@@ -56,7 +57,10 @@ class BaselineContext:
         precision: str = "auto",
         seed: int | None = None,
     ) -> BaselineContext:
-        """Of a PGN with these settings on `dataset`; `seed` None: the PGN's own."""
+        """Of a PGN with these settings on `dataset`; `seed` None: the PGN's own.
+
+        Of a range of γ its middle: `settings_in_force` says another.
+        """
         return cls(
             classifier=classifier,
             space=space,
@@ -65,7 +69,7 @@ class BaselineContext:
             val=dataset.split("val"),
             image_size=dataset.image_size,
             rms=rms,
-            settings=settings,
+            settings=settings.updated(gamma=settings.first_gamma),
             seed=settings.seed if seed is None else seed,
             device=device,
             precision=precision,
@@ -74,6 +78,11 @@ class BaselineContext:
     def __post_init__(self) -> None:
         if not math.isfinite(self.rms) or self.rms < 0:
             raise ConfigError(f"The RMS to match must be a finite number of at least 0, got {self.rms!r}.")
+
+
+def settings_in_force(pgn: Pgn) -> TrainingSettings:
+    """The PGN's settings, of a range the one γ at which it perturbs: what a baseline is compared at."""
+    return TrainingSettings.make(**pgn.info.settings).updated(gamma=pgn.gamma)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -23,33 +24,38 @@ from pgn_studio.core.perturbation.feature_noise import FeatureNoise
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.losses import l2_term
-from pgn_studio.core.perturbation.pgn import Perturbation, build_generator
+from pgn_studio.core.perturbation.pgn import Perturbation, as_told, build_generator
 from pgn_studio.core.protocols import Progress
 from pgn_studio.core.training.averaging import Averaged
 from pgn_studio.core.training.batches import generator_for, training_epochs
 from pgn_studio.core.training.blend import chosen_share
 from pgn_studio.core.training.choosing import as_good, higher
 from pgn_studio.core.training.feed import NOISE, Batch, Feed, lasting_features, memory_for
+from pgn_studio.core.training.provenance import told_to_g
 from pgn_studio.core.training.remembered import Remembered
 from pgn_studio.core.training.setup import build_feature_noise, pooled_features, sampled
 
+Outputs = Callable[[Tensor], "Tensor | None"]  # of f for images, as G is told them, if it is
+
 
 class Generated:
-    """p = G(x)."""
+    """p = G(x), or of x and what f says of it."""
 
-    def __init__(self, generator: Generator, space: InputSpace) -> None:
+    def __init__(self, generator: Generator, space: InputSpace, outputs: Outputs) -> None:
         self.generator = generator
         self.space = space
+        self.outputs = outputs
 
     @torch.no_grad()
     def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
-        return added(self.space, pixels, self.generator(pixels))
+        return added(self.space, pixels, self.generator(pixels, outputs=self.outputs(pixels)))
 
 
 def train_direct(context: BaselineContext, progress: Progress | None = None) -> tuple[Perturber, float]:
     """Train and return the best perturber by 8-bit validation accuracy, and its mean RMS there.
 
-    Data, augmentation, blend, order, γ, rate, clamp, epochs and average are the PGN's. Where p is larger
+    Data, augmentation, blend, order, γ, rate, clamp, epochs, average and what G is told of f are the PGN's.
+    Where p is larger
     than the target, in a batch as on validation, it is scaled down as a whole: G learns what it
     will be used for. It is never enlarged. `progress(steps done, steps)`.
     Raises ConfigError for settings that do not train here, ClassifierError for a classifier that
@@ -74,7 +80,8 @@ class _Run:
         context.classifier.to(device)
         context.space.to(device)
         seed_everything(context.seed)
-        generator = build_generator(settings, image_size=context.image_size)
+        classes = len(context.classifier.info.classes)
+        generator = build_generator(settings, image_size=context.image_size, classes=classes)
         self.generator = generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         learning = [parameter for parameter in generator.parameters() if parameter.requires_grad]
         fused = device.type in ("cpu", "cuda")
@@ -131,8 +138,14 @@ class _Run:
             encoded = self.generator.encode(batch.pixels) if batch.encoded is None else batch.encoded
             if self.feature_noise is not None:
                 encoded = self.feature_noise(encoded, generator_for(context.seed, self._steps, NOISE))
+<<<<<<< ours
             perturbation = _at_most(self.generator.decode(encoded), context.rms)
             clamp = context.settings.clip
+=======
+            told = self._outputs(batch.shown)
+            perturbation = _at_most(self.generator.decode(encoded, outputs=told), context.rms)
+            clamp = context.settings.clamp
+>>>>>>> theirs
             kept = context.space.held(batch.pixels, perturbation) if clamp else perturbation
             normalized = context.space.normalized(context.space.enter(batch.shown) + kept)
             logits = context.classifier.logits_normalized(normalized)
@@ -147,11 +160,18 @@ class _Run:
         if self.averaged is not None:
             self.averaged.update(self.generator)
 
+    @torch.no_grad()
+    def _outputs(self, pixels: Tensor) -> Tensor | None:
+        if not self.generator.classes:
+            return None
+        told = told_to_g(self.context.settings)
+        return as_told(self.context.classifier(pixels).float().softmax(1), told)
+
     def keep_if_best(self) -> None:
         """By validation accuracy after 8 bits at the strength that it will have, chosen as a run does."""
         context = self.context
         self.result.eval()
-        perturber, _ = matched(Generated(self.result, context.space), context, enlarge=False)
+        perturber, _ = matched(self._generated(), context, enlarge=False)
         if self._clean is None:
             self._clean = clean_scores(context.classifier, context.val, batch_size=BATCH)
         accuracy = evaluate_perturber(
@@ -170,8 +190,11 @@ class _Run:
 
     def best(self) -> tuple[Perturber, float]:
         _learned(self.result).load_state_dict(self._best_weights)
-        generator = self.result.requires_grad_(False).eval()
-        return matched(Generated(generator, self.context.space), self.context, enlarge=False)
+        self.result.requires_grad_(False).eval()
+        return matched(self._generated(), self.context, enlarge=False)
+
+    def _generated(self) -> Generated:
+        return Generated(self.result, self.context.space, self._outputs)
 
 
 def direct_loss(logits: Tensor, labels: Tensor, problem: Problem) -> Tensor:

@@ -5,7 +5,7 @@ Always in float32 (`full_precision`): a figure must not depend on the processor,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import full_precision, to_pixels
@@ -23,11 +24,11 @@ from pgn_studio.core.evaluation.batch import ClassifiedBatch, answers, classifie
 from pgn_studio.core.evaluation.clean import ClassifiedSplit, check_labels, unknown_images
 from pgn_studio.core.evaluation.leakage import Leakage
 from pgn_studio.core.evaluation.metrics import Scores
-from pgn_studio.core.evaluation.perturber import Perturber, PgnPerturber
+from pgn_studio.core.evaluation.perturber import Perturber
 from pgn_studio.core.evaluation.ranking import RankedScores
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.perturbation.input_space import InputSpace
-from pgn_studio.core.perturbation.pgn import Pgn
+from pgn_studio.core.perturbation.pgn import Perturbation, Pgn
 from pgn_studio.core.plain_json import plain
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import LabelledImages, Labels, Progress
@@ -206,8 +207,13 @@ def evaluate(
     Both networks come to `device` and stay there; else as `evaluate_perturber`.
     """
     device = place(pgn, classifier, device)
-    return evaluate_perturber(
-        PgnPerturber(pgn.asking(classifier)),
+
+    def perturb(pixels: Tensor, _labels: Tensor, before: Tensor) -> Perturbation:
+        told = pgn.as_told(before.to(pixels.device))  # f is asked about the clean images anyway
+        return pgn.perturb_encoded(pixels, pgn.generator.encode(pixels), told)
+
+    return _measured(
+        perturb,
         classifier,
         split,
         split_name=split_name,
@@ -247,6 +253,38 @@ def evaluate_perturber(
     Raises DataError for an empty split, ClassifierError for labels that the classifier does not
     know, and PgnFileError or ClassifierError for outputs that are not finite.
     """
+    return _measured(
+        lambda pixels, labels, _before: perturber.perturb(pixels, labels),
+        classifier,
+        split,
+        split_name=split_name,
+        dataset_name=dataset_name,
+        space=space,
+        batch_size=batch_size,
+        device=device,
+        progress=progress,
+        clean_classifier=clean_classifier,
+        clean=clean,
+        facts=facts,
+    )
+
+
+def _measured(
+    perturb: Callable[[Tensor, Tensor, Tensor], Perturbation],
+    classifier: Classifier,
+    split: LabelledImages,
+    *,
+    split_name: str,
+    dataset_name: str,
+    space: InputSpace,
+    batch_size: int,
+    device: torch.device | None,
+    progress: Progress | None,
+    clean_classifier: Classifier | None = None,
+    clean: Scores | None,
+    facts: Mapping[str, Any] | None,
+) -> Evaluation:
+    """`evaluate_perturber`; `perturb` makes x + p of images, their labels, and f's probabilities of them."""
     asked = classifier if clean_classifier is None else clean_classifier
     classes = tuple(asked.info.classes)
     labels = np.asarray(split.labels, dtype=np.int64)
@@ -254,18 +292,18 @@ def evaluate_perturber(
     device = classifier.mean.device if device is None else device
     for module in (classifier, asked, space):
         module.to(device)
-    _check_queries(classifier, split, batch_size)
+    check_queries(classifier, split, batch_size)
     found = _Found(labels, classes=len(classes))
     starts = range(0, len(labels), batch_size)
     rows = (np.arange(start, min(start + batch_size, len(labels))) for start in starts)
     with closing(prefetched(split, rows, pin=device.type == "cuda")) as ahead:
         for start, (images, truth) in zip(starts, ahead, strict=True):
             pixels = to_pixels(images, device)  # (B, 3, H, W)
-            with full_precision(device):
-                result = perturber.perturb(pixels, truth.to(device, non_blocking=True))
             stop = start + len(images)
             known = None if clean is None else torch.from_numpy(clean[start:stop])
             before = answers(asked, pixels) if known is None else known
+            with full_precision(device):
+                result = perturb(pixels, truth.to(device, non_blocking=True), before)
             found.add(classified(result, space, classifier, before), start)
             if progress is not None:
                 progress(stop, len(labels))
@@ -378,17 +416,18 @@ def _facts(pgn: Pgn) -> dict[str, Any]:
     }
 
 
-def _check_queries(classifier: Classifier, split: LabelledImages, batch_size: int) -> None:
+def check_queries(classifier: Classifier, split: LabelledImages, batch_size: int, *, passes: int = 1) -> None:
     """Raise QueryBudgetError, before a black box is asked, unless its budget reaches to the end.
 
-    Each perturbed image is one query, at 8 bits the same one, and each clean image that was not asked
-    about before.
+    Each perturbed image is one query, at 8 bits the same one, in each of the `passes`, and each clean image
+    that was not asked about before.
     """
     count, queries = len(split), classifier.queries
-    if queries is None or queries.allows(2 * count):
+    if queries is None or queries.allows((1 + passes) * count):
         return
     unknown = unknown_images(classifier, split, batch_size)
-    queries.require(unknown + count, f"Measuring {count:,} images")
+    times = "" if passes == 1 else f" {passes} times"
+    queries.require(unknown + passes * count, f"Measuring {count:,} images{times}")
 
 
 def _check_finite(sizes: npt.NDArray[np.float32], clean: Scores, perturbed: Scores) -> None:

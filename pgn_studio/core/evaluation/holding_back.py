@@ -29,9 +29,12 @@ class HoldingBack:
     rms_mean: float
 
     def applied(self, pgn: Pgn, *, name: str) -> Pgn:
-        """The same network as a PGN of that name which holds back; its figures are these."""
+        """The same network as a PGN of that name which holds back; its figures are these.
+
+        It serves the γ that it served; the one at which it was measured is its own from now on.
+        """
         figures = measures.figures_kept(self)
-        info = replace(pgn.info, name=name, least_rms=self.least_rms, metrics=figures)
+        info = replace(pgn.info, name=name, gamma=pgn.gamma, least_rms=self.least_rms, metrics=figures)
         return Pgn(pgn.generator, info).eval()
 
 
@@ -42,7 +45,7 @@ def without_holding_back(pgn: Pgn) -> Pgn:
             "Only a PGN that enhances can hold back; this one attacks.",
             hint="A weaker attack: `pgn-studio perturb --strength`, or a larger --gamma.",
         )
-    return Pgn(pgn.generator, replace(pgn.info, least_rms=0.0), path=pgn.path).eval()
+    return Pgn(pgn.generator, replace(pgn.info, least_rms=0.0), path=pgn.path).eval().at(pgn.gamma)
 
 
 def hold_back(evaluation: Evaluation, *, share: float) -> HoldingBack:

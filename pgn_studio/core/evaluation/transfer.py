@@ -44,7 +44,8 @@ def measure_transfer(
 ) -> Transfer:
     """Show every image of `split`, perturbed by each PGN, to each classifier, in one pass.
 
-    All are given with their names. A classifier of another image size sees the images resized
+    All are given with their names; a PGN that is told what a classifier says asks the one that it is bound
+    to, whichever is measured. A classifier of another image size sees the images resized
     (bilinear, antialiased). Raises DataError for an empty split, ClassifierError for one that knows
     other classes than the first, PgnFileError for a PGN of another image size or other classes.
     """
@@ -71,6 +72,13 @@ def measure_transfer(
         clean=np.concatenate(clean, axis=-1),
         perturbed_8bit=np.concatenate(perturbed, axis=-1),
     )
+
+
+def with_its_classifier(pgn: Pgn, classifiers: Sequence[tuple[str, Classifier]]) -> Pgn:
+    """The PGN bound to its own classifier, where that is one of these, for one that is told what it says."""
+    wanted = pgn.info.classifier_sha256
+    own = [one for _, one in classifiers if wanted and one.info.sha256 == wanted]
+    return pgn.asking(own[0]) if own else pgn
 
 
 def check_partners(pgns: Sequence[tuple[str, Pgn]], classifiers: Sequence[tuple[str, Classifier]]) -> None:

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pgn_studio.core.baselines import BASELINES, BaselineContext, make_baseline
+from pgn_studio.core.baselines import BASELINES, BaselineContext, make_baseline, settings_in_force
 from pgn_studio.core.baselines.matching import mean_rms
 from pgn_studio.core.baselines.noise import RandomSigns
 from pgn_studio.core.baselines.steps import SignStep
 from pgn_studio.core.class_names import same_classes
 from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier
-from pgn_studio.core.config import Problem, TrainingSettings
+from pgn_studio.core.config import Problem
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import PgnFileError
@@ -63,24 +63,25 @@ def columns_beside(
 ) -> Columns:
     """A triptych of image `index` for each PGN, by rising γ, then the difference, then for each baseline.
 
-    Every baseline has the RMS per value that `pgn` has on this image; those that need gradients are left
-    out for a black box. For `export_strip`. Raises PgnFileError for a PGN that does not fit (`check_fits`,
-    `check_comparable`); `progress(columns, columns)`, its Cancelled passes through.
+    A PGN that serves a range may stand among `others` at other γ. Those that are told what the classifier
+    says ask this one. Every baseline has the RMS per value that `pgn` has on this image; those that need
+    gradients are left out for a black box. For `export_strip`. Raises PgnFileError for a PGN that does not
+    fit (`check_fits`, `check_comparable`); `progress(columns, columns)`, its Cancelled passes through.
     """
-    others = list(beside.others)
     if beside.against is not None:
         check_comparable(pgn, beside.against)
-        others.append(beside.against)
+        beside = replace(beside, against=beside.against.asking(classifier))
+    pgn, others = pgn.asking(classifier), [other.asking(classifier) for other in beside.others]
+    others += [beside.against] if beside.against is not None else []
     for other in others:
         check_fits(pgn, other)
     device = place(pgn, classifier, None)
     image = split.images([index])
     pixels, label = to_pixels(image, device), torch.tensor([int(split.labels[index])], device=device)
     clean = answers(classifier, pixels)
-    ordered = sorted((pgn, *others), key=lambda one: one.info.gamma)
-    made: list[tuple[str, Pgn, Perturber]] = [
-        (_title(one, pgn, beside.against), one, PgnPerturber(one)) for one in ordered
-    ]
+    ordered = sorted((pgn, *others), key=lambda one: one.gamma)
+    titles = {id(one): _title(one, pgn, others, beside.against) for one in ordered}
+    made: list[tuple[str, Pgn, Perturber]] = [(titles[id(one)], one, PgnPerturber(one)) for one in ordered]
     made += [(title, pgn, step) for title, step in _baselines(beside, pgn, classifier).items()]
     columns: Columns = []
     for number, (title, owner, perturber) in enumerate(made, start=1):
@@ -99,7 +100,7 @@ def columns_beside(
         columns.append((title, row))
         if number == len(ordered) and beside.against is not None:
             named = dict(columns)
-            first, second = (named[_title(one, pgn, beside.against)] for one in (pgn, beside.against))
+            first, second = named[titles[id(pgn)]], named[titles[id(beside.against)]]
             columns.append((DIFFERENCE, difference(first, second)))
         if progress is not None:
             progress(number, len(made))
@@ -116,14 +117,14 @@ def trained_baseline(
 ) -> Perturber:
     """A baseline that learns from the training images, at the PGN's mean RMS on validation."""
     context = BaselineContext.of(
-        TrainingSettings.make(**pgn.info.settings),
+        settings_in_force(pgn),
         classifier=classifier,
         space=pgn.space,
         dataset=dataset,
         rms=0.0,
         device=place(pgn, classifier, None),
     )
-    strength = mean_rms(PgnPerturber(pgn), context)
+    strength = mean_rms(PgnPerturber(pgn.asking(classifier)), context)
     return make_baseline(name, replace(context, rms=strength), progress=progress).perturber
 
 
@@ -155,9 +156,10 @@ def baselines_beside(pgn: Pgn, classifier: Classifier) -> list[str]:
     return [name for name in names if _problem(pgn) in BASELINES[name].problems]
 
 
-def _title(one: Pgn, pgn: Pgn, against: Pgn | None) -> str:
-    which = " (this)" if one is pgn else " (other)" if one is against else ""
-    return f"γ {one.info.gamma:g}{which}"
+def _title(one: Pgn, pgn: Pgn, others: Sequence[Pgn], against: Pgn | None) -> str:
+    alone = bool(others) and all(other.generator is pgn.generator for other in others)  # one PGN at several γ
+    which = " (this)" if one is pgn and not alone else " (other)" if one is against else ""
+    return f"γ {one.gamma:g}{which}"
 
 
 def _row(

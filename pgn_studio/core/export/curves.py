@@ -14,17 +14,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, PICTURES, checked_suffix, save_figure, writing
+from pgn_studio.core.export.formats import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PICTURES,
+    SKY,
+    checked_suffix,
+    save_figure,
+    writing,
+)
+from pgn_studio.core.gamma import gamma_text
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.events import EpochCompleted, StepCompleted
+from pgn_studio.core.training.events import AtGamma, EpochCompleted, StepCompleted
 
 Record = Mapping[str, Any]
 Values = npt.NDArray[np.float64]
-_COLUMNS = list(
-    dict.fromkeys(
-        ["event", *(item.name for kind in (StepCompleted, EpochCompleted) for item in fields(kind))]
-    )
-)
+_ENDS = ("low", "high")  # of the range of γ that a PGN serves
+_AT_ENDS = [f"{end}_{item.name}" for end in _ENDS for item in fields(AtGamma)]
+_EVENTS = [item.name for kind in (StepCompleted, EpochCompleted) for item in fields(kind)]
+_COLUMNS = [name for name in dict.fromkeys(["event", *_EVENTS, *_AT_ENDS]) if name != "at_gamma"]
 _LABEL_GAP = 0.07  # γ labels nearer than this share of the width would overlap
 _LOG_FROM = 20.0  # an axis that spans more than this ratio is logarithmic
 
@@ -71,6 +80,9 @@ def draw_curves(records: Sequence[Record], *, title: str) -> Figure:
         BLUE,
         "perturbed, 8 bits, validation",
     )
+    for end, colour in zip(_ENDS, (ORANGE, SKY), strict=True):
+        values = curves.epoch(f"{end}_perturbed_accuracy_8bit")
+        _dots(accuracies, curves.epochs, 100 * values, colour, f"the same at γ {curves.end_gamma(end):g}")
     _line(accuracies, curves, "perturbed_accuracy", BLUE, "perturbed, training batches", scale=100.0)
     _finish(accuracies, "Accuracy (%)")
     for axes in panels:
@@ -92,7 +104,7 @@ class _Curves:
     @classmethod
     def of(cls, records: Sequence[Record]) -> _Curves:
         steps = [record for record in records if record.get("event") == "StepCompleted"]
-        epochs = [record for record in records if record.get("event") == "EpochCompleted"]
+        epochs = [_with_ends(record) for record in records if record.get("event") == "EpochCompleted"]
         starts = [record for record in records if record.get("event") == "RunStarted"]
         val_images, train_images = (_column(starts, name) for name in ("val_images", "train_images"))
         per_epoch = _column(starts, "steps_per_epoch")
@@ -121,11 +133,29 @@ class _Curves:
     def share_of_validation(self, name: str) -> Values:
         return 100 * self.epoch(name) / self.val_images
 
+    def end_gamma(self, end: str) -> float:
+        """The γ at that end of the range; NaN where the PGN serves none, or was not measured there."""
+        known = self.epoch(f"{end}_gamma")
+        known = known[np.isfinite(known)]
+        return float(known[-1]) if len(known) else float("nan")
+
     def gamma_changes(self) -> list[tuple[float, float]]:
         """(step, γ) wherever a step used another γ than the step before."""
         gamma, steps = self.step("gamma"), self.steps
         changed = np.flatnonzero(np.diff(gamma) != 0) + 1
         return [(float(steps[index]), float(gamma[index])) for index in changed]
+
+
+def _with_ends(record: Record) -> Record:
+    """With what was measured at the ends of a range of γ as values of their own: low_rms_mean, …"""
+    measured = record.get("at_gamma")
+    if not isinstance(measured, list) or len(measured) < 2:
+        return record
+    ends = zip(_ENDS, (measured[0], measured[-1]), strict=True)
+    return {
+        **record,
+        **{f"{end}_{name}": value for end, at in ends if isinstance(at, dict) for name, value in at.items()},
+    }
 
 
 def _column(records: Sequence[Record], name: str) -> Values:
@@ -220,7 +250,7 @@ def _title(run: RunFolder) -> str:
         settings.discriminator,
         settings.loss,
         settings.encoder,
-        f"γ {settings.gamma:g}",
+        f"γ {gamma_text(settings.gamma)}",
     )
     return f"{run.path.name}: {', '.join(parts)}"
 
@@ -231,5 +261,7 @@ def _write_csv(path: Path, records: Sequence[Record]) -> None:
         table = csv.DictWriter(stream, _COLUMNS, extrasaction="ignore")
         table.writeheader()
         table.writerows(
-            record for record in records if record.get("event") in ("StepCompleted", "EpochCompleted")
+            _with_ends(record)
+            for record in records
+            if record.get("event") in ("StepCompleted", "EpochCompleted")
         )

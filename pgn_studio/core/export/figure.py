@@ -61,14 +61,19 @@ def export_figure(
     """
     path = Path(path)
     checked_suffix(path, PICTURES, "The figure")
-    if not MIN_DPI <= dpi <= MAX_DPI:
-        raise PgnStudioError(
-            f"{dpi} dpi cannot be drawn.", hint=f"Choose a resolution from {MIN_DPI} to {MAX_DPI} dpi."
-        )
+    check_dpi(dpi)
     figure = draw_figure(rows, title=title, gain=gain)
     if width_mm is not None:
         set_width(figure, width_mm)
     save_figure(figure, path, dpi=dpi)
+
+
+def check_dpi(dpi: int) -> None:
+    """Raises PgnStudioError for a resolution that is out of range."""
+    if not MIN_DPI <= dpi <= MAX_DPI:
+        raise PgnStudioError(
+            f"{dpi} dpi cannot be drawn.", hint=f"Choose a resolution from {MIN_DPI} to {MAX_DPI} dpi."
+        )
 
 
 def draw_figure(rows: Sequence[TriptychRow], *, title: str = "", gain: float | None = None) -> Figure:

@@ -21,6 +21,7 @@ PICTURES = (".png", ".svg", ".pdf")
 # Okabe and Ito's blue and vermilion: told apart with every kind of colour vision, and in grey.
 BLUE = "#0072b2"
 ORANGE = "#d55e00"
+SKY = "#56b4e9"  # theirs, too
 GREY = "#666666"
 
 

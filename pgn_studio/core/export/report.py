@@ -19,7 +19,7 @@ from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate, place
 from pgn_studio.core.evaluation.leakage import Leakage, find_leakage
 from pgn_studio.core.evaluation.metrics import Confusion, confusion
 from pgn_studio.core.evaluation.survival import measure_variants
-from pgn_studio.core.evaluation.transfer import measure_transfer
+from pgn_studio.core.evaluation.transfer import measure_transfer, with_its_classifier
 from pgn_studio.core.export.report_baselines import BaselineResult
 from pgn_studio.core.export.report_parts import (
     AnswerRow,
@@ -39,7 +39,8 @@ from pgn_studio.core.export.report_parts import (
     transfer_rows,
 )
 from pgn_studio.core.export.triptych import TriptychRow, pick_indices, triptych_rows
-from pgn_studio.core.perturbation.pgn import Pgn
+from pgn_studio.core.gamma import GammaRange
+from pgn_studio.core.perturbation.pgn import Pgn, Told
 from pgn_studio.core.protocols import Progress
 
 T = TypeVar("T")
@@ -54,6 +55,9 @@ class Report:
     name: str  # of the PGN
     problem: str
     input_space: str
+    gamma: float  # at which it perturbs, in all of this
+    gammas: GammaRange | None  # that it serves, if not that one alone
+    told: Told  # what of the classifier's outputs about the image it is told
     evaluation: Evaluation
     bootstrap: Bootstrap
     metrics: Mapping[str, Interval]
@@ -97,8 +101,10 @@ def make_report(
     split = dataset.split(split_name)
     device = place(pgn, classifier, device)
     n = len(split)
-    pgns = _distinct([(pgn.info.name or "this PGN", pgn), *other_pgns])
     classifiers = _distinct([(classifier_name(classifier), classifier), *other_classifiers])
+    own = (pgn.info.name or "this PGN", pgn.asking(classifier))
+    others = [(name, with_its_classifier(other, classifiers)) for name, other in other_pgns]
+    pgns = _distinct([own, *others])
     transferring = len(pgns) + len(classifiers) > 2
     shown = (1 + len(pgns)) * len(classifiers) if transferring else 0
     steps = Steps(progress, n * (1 + _VARIANTS + shown + 2))
@@ -131,15 +137,15 @@ def make_report(
         pick_indices(replace(evaluation, per_image=saved), outcome, EXAMPLES)
         for outcome in ("fixed", "broken")
     ]
-    examples = [
-        triptych_rows(pgn, classifier, split, indices, rounded=True)
-        for indices in chosen
-    ]
+    examples = [triptych_rows(pgn, classifier, split, indices, rounded=True) for indices in chosen]
     steps.part(n)(1, 1)
     return Report(
         name=pgn.info.name or "PGN",
         problem=pgn.info.problem,
         input_space=pgn.info.input_space,
+        gamma=pgn.gamma,
+        gammas=pgn.generator.gammas,
+        told=pgn.told,
         evaluation=evaluation,
         bootstrap=bootstrap,
         metrics=metrics,

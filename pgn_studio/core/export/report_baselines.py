@@ -7,9 +7,15 @@ from dataclasses import dataclass
 
 import torch
 
-from pgn_studio.core.baselines import BaselineContext, make_baseline, measure_baseline, names_for
+from pgn_studio.core.baselines import (
+    BaselineContext,
+    make_baseline,
+    measure_baseline,
+    names_for,
+    settings_in_force,
+)
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.config import Problem, TrainingSettings
+from pgn_studio.core.config import Problem
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.evaluation.evaluate import Evaluation
@@ -60,9 +66,8 @@ def measure_baselines(
     progress: Progress | None = None,
 ) -> list[BaselineResult]:
     """Make each baseline at the RMS given, and measure it on the split."""
-    settings = TrainingSettings.make(**pgn.info.settings)
     context = BaselineContext.of(
-        settings,
+        settings_in_force(pgn),
         classifier=classifier,
         space=pgn.space,
         dataset=dataset,

@@ -75,6 +75,8 @@ def report_json(report: Report) -> str:
         "version": 1,
         "name": report.name,
         "problem": report.problem,
+        "gamma": report.gamma,
+        "told": report.told,
         "input_space": report.input_space,
         "evaluation": report.evaluation.to_json(),
         "bootstrap": {"method": "percentile", **asdict(bootstrap)},
@@ -95,7 +97,8 @@ def report_json(report: Report) -> str:
 
 def report_markdown(report: Report) -> str:
     evaluation = report.evaluation
-    title = f"{report.name} on {evaluation.dataset_name}, {evaluation.split_title} split"
+    where = f"{evaluation.dataset_name}, {evaluation.split_title} split"
+    title = f"{report.name} at γ {report.gamma:g} on {where}"
     parts = [f"# {markdown_text(title)}"]
     parts += [f"> **Note.** {markdown_text(text)}" for text in warnings(report)]
     for table in report_tables(report):

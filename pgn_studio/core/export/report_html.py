@@ -58,7 +58,7 @@ def report_html(report: Report, progress: Progress | None = None) -> str:
     figures = _drawn(report, progress)
     tables = {table.key: table for table in report_tables(report)}
     evaluation = report.evaluation
-    title = f"{report.name} on {evaluation.dataset_name}, {evaluation.split_title}"
+    title = f"{report.name} at γ {report.gamma:g} on {evaluation.dataset_name}, {evaluation.split_title}"
     body = [
         _head(report),
         _cards(report),
@@ -115,7 +115,7 @@ def _head(report: Report) -> str:
     aim = {"enhance": "enhancing: more images right", "adversarial": "adversarial: more images wrong"}
     what = (
         f"{evaluation.dataset_name}, {evaluation.split_title} split, {evaluation.metrics.n:,} images, "
-        f"{len(evaluation.classes)} classes · {aim.get(report.problem, report.problem)}"
+        f"{len(evaluation.classes)} classes · {aim.get(report.problem, report.problem)} · γ {report.gamma:g}"
     )
     return f"<header><h1>{escape(report.name)}</h1><p>{escape(what)}</p></header>"
 

@@ -85,6 +85,16 @@ def method(report: Report) -> list[str]:
         f"Sizes of p are in the {report.input_space} space in which the PGN adds it. "
         "The largest |p| and p-values have no interval.",
     ]
+    if report.gammas is not None:
+        lines.append(
+            f"This PGN serves γ {report.gammas}; all figures are at γ {report.gamma:g}. "
+            "A smaller γ perturbs more."
+        )
+    if report.told != "nothing":
+        what = "label" if report.told == "label" else "probabilities"
+        lines.append(
+            f"This PGN is told the classifier's {what} for the original: each image costs one question more."
+        )
     if {metrics.clean_accuracy, metrics.perturbed_accuracy_8bit} & {0.0, 1.0}:
         lines.append(
             "An accuracy of exactly 0 % or 100 % has an interval without width. That is a limit of the "

@@ -16,14 +16,15 @@ from matplotlib.lines import Line2D
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, PICTURES, checked_suffix, save_figure
+from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.sweeps.plan import value_text, values_text
 from pgn_studio.core.sweeps.summary import SweepRow, SweepSummary, without_seed
 
 Values = npt.NDArray[np.float64]
 Record = Mapping[str, Any]
-_LINES = (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito
+LINES = (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito
 _DPI = 150
-_LOG_FROM = 20.0  # an axis that spans more than this ratio is logarithmic
+LOG_FROM = 20.0  # an axis that spans more than this ratio is logarithmic
 
 
 def export_frontier(path: Path, summary: SweepSummary) -> None:
@@ -49,16 +50,19 @@ def draw_frontier(summary: SweepSummary) -> Figure:
         others = {name: value for name, value in values.items() if name != "gamma"}
         lines.setdefault(values_text(others), []).append(_Place.of(values, rows))
     for number, (label, places) in enumerate(lines.items()):
-        _draw_line(axes, places, _LINES[number % len(_LINES)], label, joined=len(places) > 1)
+        _draw_line(axes, places, LINES[number % len(LINES)], label, joined=len(places) > 1)
     clean = {row.figures["clean_accuracy"] for row in summary.done}
     for value in clean:
         axes.axhline(100 * float(value or 0.0), color=GREY, linewidth=0.9, linestyle="--", zorder=1)
     axes.plot([], [], color=GREY, linewidth=0.9, linestyle="--", label="clean images")
-    _style(axes, "RMS of the perturbation per value", "Accuracy after 8 bits, test (%)")
+    style_axes(axes, "RMS of the perturbation per value", "Accuracy after 8 bits, test (%)")
     sizes = [float(row.figures["rms_mean"] or 0.0) for row in summary.done]
-    if min(sizes) > 0 and max(sizes) > _LOG_FROM * min(sizes):
+    if min(sizes) > 0 and max(sizes) > LOG_FROM * min(sizes):
         axes.set_xscale("log")
-    _l2_on_top(axes, summary.done)
+    l2_on_top(
+        axes,
+        [(float(row.figures["l2_mean"] or 0), float(row.figures["rms_mean"] or 0)) for row in summary.done],
+    )
     axes.margins(x=0.12, y=0.12)
     axes.legend(fontsize=7, framealpha=0.8)
     return figure
@@ -68,7 +72,7 @@ def draw_frontier(summary: SweepSummary) -> Figure:
 class _Place:
     """Where the runs of one combination lie, one value for each seed; accuracy in per cent."""
 
-    gamma: float | None
+    gamma: float | tuple[float, float] | None  # of a range the figures are at its middle
     sizes: Values
     accuracies: Values
 
@@ -81,7 +85,7 @@ class _Place:
 
 
 def _draw_line(axes: Axes, places: Sequence[_Place], colour: str, label: str, *, joined: bool) -> None:
-    ordered = sorted(places, key=lambda place: (place.gamma is not None, place.gamma or 0.0))
+    ordered = sorted(places, key=_by_gamma)
     x = np.array([place.sizes.mean() for place in ordered])
     y = np.array([place.accuracies.mean() for place in ordered])
     several = any(len(place.sizes) > 1 for place in ordered)
@@ -115,14 +119,22 @@ def _draw_line(axes: Axes, places: Sequence[_Place], colour: str, label: str, *,
             )
 
 
+def _by_gamma(place: _Place) -> tuple[bool, float]:
+    gamma = place.gamma
+    middle = GammaRange(*gamma).middle if isinstance(gamma, (tuple, list)) else gamma
+    return gamma is not None, middle or 0.0
+
+
 def _spread(values: Values) -> float:
     """Standard deviation (n - 1); 0 for a single value."""
     return float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
 
-def _l2_on_top(axes: Axes, rows: Sequence[SweepRow]) -> None:
-    """The mean of ‖p‖₂ as a second scale: RMS times the root of the number of values, one image size."""
-    pairs = [(float(row.figures["l2_mean"] or 0), float(row.figures["rms_mean"] or 0)) for row in rows]
+def l2_on_top(axes: Axes, pairs: Sequence[tuple[float, float]]) -> None:
+    """The mean of ‖p‖₂ as a second scale: RMS times the root of the number of values, one image size.
+
+    `pairs` of both.
+    """
     ratios = [l2 / rms for l2, rms in pairs if rms > 0]
     if not ratios or max(ratios) > 1.01 * min(ratios):  # nothing perturbed, or image sizes are swept
         return
@@ -179,7 +191,7 @@ def draw_sweep_curves(summary: SweepSummary, records: Mapping[str, Sequence[Reco
         (flips, "(C) Share of validation images (%)"),
         (accuracy, "(D) Validation accuracy, 8 bits (%)"),
     ):
-        _style(axes, "Epoch" if axes in (flips, accuracy) else "", label)
+        style_axes(axes, "Epoch" if axes in (flips, accuracy) else "", label)
         axes.xaxis.get_major_locator().set_params(integer=True)
     _key(losses, "$L_G$", "$L_D$")
     _key(flips, "fixed", "broken")
@@ -248,7 +260,7 @@ def _key(axes: Axes, solid: str, dashed: str) -> None:
     axes.legend(handles, [solid, dashed], fontsize=7, framealpha=0.8)
 
 
-def _style(axes: Axes, x: str, y: str) -> None:
+def style_axes(axes: Axes, x: str, y: str) -> None:
     axes.set_xlabel(x, fontsize=8)
     axes.set_ylabel(y, fontsize=8)
     axes.tick_params(which="both", labelsize=7)

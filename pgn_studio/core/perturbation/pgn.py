@@ -111,7 +111,7 @@ class Pgn(nn.Module):
         if not self.generator.classes:
             return self
         other = copy.copy(self)
-        other._ask = classifier
+        object.__setattr__(other, "_ask", classifier)  # no part of the PGN: copies share their modules
         return other
 
     @property
@@ -121,10 +121,7 @@ class Pgn(nn.Module):
 
     def as_told(self, probabilities: Tensor) -> Tensor:
         """f's probabilities (N, K) as G is told them: as they are, or its label one-hot."""
-        if self.told == "probabilities":
-            return probabilities.float()
-        classes = torch.arange(probabilities.shape[1], device=probabilities.device)
-        return (probabilities.argmax(1, keepdim=True) == classes).float()
+        return as_told(probabilities, self.told)
 
     @torch.no_grad()
     def perturb(self, pixels: Tensor) -> Perturbation:
@@ -152,7 +149,9 @@ class Pgn(nn.Module):
                 f"{self.info.name} perturbs an image by what the classifier says of it, and none was given.",
                 hint="Give it its classifier first: pgn.asking(classifier).",
             )
-        return self.as_told(self._ask(pixels).softmax(1))
+        outputs = self._ask(pixels)
+        only_labels = not getattr(self._ask, "gives_scores", True)  # one-hot already
+        return self.as_told(outputs if only_labels else outputs.softmax(1))
 
     def _added(self, pixels: Tensor, perturbation: Tensor) -> Perturbation:
         perturbation = at_least(perturbation, self.info.least_rms)
@@ -163,6 +162,14 @@ class Pgn(nn.Module):
     def logits(self, classifier: Any, perturbed: Tensor) -> Tensor:
         """The classifier's logits (N, K) for x̃ in this PGN's input space, whatever its own is."""
         return self.space.logits(classifier, perturbed)
+
+
+def as_told(probabilities: Tensor, told: Told) -> Tensor:
+    """f's probabilities (N, K) as they are, or its label one-hot."""
+    if told == "probabilities":
+        return probabilities.float()
+    classes = torch.arange(probabilities.shape[1], device=probabilities.device)
+    return (probabilities.argmax(1, keepdim=True) == classes).float()
 
 
 def at_least(perturbation: Tensor, rms: float) -> Tensor:
@@ -362,6 +369,4 @@ def find_classifier_file(
         raise ClassifierError(
             f"{others[0]} is not the classifier that was recorded (hash differs).", hint=hint
         )
-    raise ClassifierError(
-        f"The classifier {recorded.name} was not found (it was at {recorded}).", hint=hint
-    )
+    raise ClassifierError(f"The classifier {recorded.name} was not found (it was at {recorded}).", hint=hint)

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.gamma import gamma_text
 
 SEED = "seed"  # where it is swept, figures are told as mean and spread over it
 MOST_RUNS = 1000  # more is a slip of the keyboard
@@ -38,7 +39,7 @@ class Point:
 
 
 def parse_axis(text: str, given: Mapping[str, Any]) -> Axis:
-    """`gamma=0.1,1,10` as an axis; each value is validated together with the settings `given`.
+    """`gamma=0.1,1,0.3..30` as an axis; each value is validated together with the settings `given`.
 
     "default" means the setting's own default where that is decided later (None). Numbers of one
     value (decoder-widths) are joined by x: `decoder-widths=64x32,32x16`. Raises ConfigError.
@@ -92,13 +93,15 @@ def run_name(values: Mapping[str, Any]) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value as a person writes it: 0.1, 64x32, yes, default."""
+    """A value as a person writes it: 0.1, 0.3..30, 64x32, yes, default."""
     if value is None:
         return "default"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, (tuple, list)) and all(isinstance(item, float) for item in value):
+        return gamma_text(value)
     if isinstance(value, (tuple, list)):
         return "x".join(str(item) for item in value)
     return str(value)
@@ -126,7 +129,7 @@ def _typed(name: str, text: str, given: Mapping[str, Any]) -> Any:
     value: Any = text
     if text == "default" and type(None) in get_args(annotation):
         value = None
-    elif any(get_origin(part) is tuple for part in get_args(annotation)):
+    elif name != "gamma" and any(get_origin(part) is tuple for part in get_args(annotation)):
         value = text.split("x")
     try:
         return getattr(TrainingSettings.make(**{**given, name: value}), name)

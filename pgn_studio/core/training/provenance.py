@@ -47,7 +47,7 @@ def pgn_info(
         classifier_sha256=classifier.info.sha256,
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
-        told=_told(settings),
+        told=told_to_g(settings),
         learned_from=packed(dataset.split("train").pixel_hashes),
         settings=settings.model_dump(mode="json"),
         foreign_classifier=portable_facts(foreign),
@@ -57,7 +57,8 @@ def pgn_info(
     )
 
 
-def _told(settings: TrainingSettings) -> Told:
+def told_to_g(settings: TrainingSettings) -> Told:
+    """What of f's outputs about the image G is told."""
     if not told_of_classifier(settings):
         return "nothing"
     return "probabilities" if soft_targets(settings) else "label"

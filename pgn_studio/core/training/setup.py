@@ -41,10 +41,17 @@ def build_players(
     info = classifier.info
     space = InputSpace(settings.input_space, mean=info.mean, std=info.std)
     generator = build_generator(settings, image_size=image_size, classes=len(info.classes))
+<<<<<<< ours
     classes = len(info.classes) if settings.label_conditioning else 0
     learns = _backbone_learns(settings, classifier)
     head = _head(settings, learns=learns)
     named = len(info.classes) if learns and head != "surrogate" else 0
+=======
+    classes = len(info.classes) if settings.told_label else 0
+    learns = backbone_learns(settings, classifier)
+    head = head_name(settings, learns=learns)
+    named = len(info.classes) if learns and head != "naming" else 0
+>>>>>>> theirs
     backbone = _build_backbone(settings, classifier, image_size, learns=learns, named=named)
     if backbone is None:
         if not classifier.has_features:
@@ -67,9 +74,7 @@ def build_players(
     else:
         condition = _build_condition(settings, generator, image_size)
         told = classes + (0 if condition is None else condition.dim)
-        discriminator = Discriminator(
-            feature_dim=feature_dim, condition_dim=told, classes=classes, head=head
-        )
+        discriminator = Discriminator(feature_dim=feature_dim, condition_dim=told, classes=classes, head=head)
     classifier.to(device)
     for module in (space, generator, discriminator, backbone, condition, feature_noise):
         if module is not None:
@@ -94,9 +99,15 @@ def _build_condition(
     return PrincipalComponents(generator.encoder.feature_dim, components=settings.condition_dim)
 
 
+<<<<<<< ours
 def _head(settings: TrainingSettings, *, learns: bool) -> Literal["linear", "mlp", "surrogate"]:
     """`learns`: whether D has a backbone of its own that does."""
     names = learns and settings.label_conditioning
+=======
+def head_name(settings: TrainingSettings, *, learns: bool) -> Literal["linear", "mlp", "naming"]:
+    """What D's head is. `learns`: whether D has a backbone of its own that does."""
+    names = learns and settings.told_label
+>>>>>>> theirs
     if settings.head == "auto":
         return "surrogate" if names else "mlp"
     if settings.head == "surrogate" and not names:
@@ -107,10 +118,10 @@ def _head(settings: TrainingSettings, *, learns: bool) -> Literal["linear", "mlp
     return settings.head
 
 
-def _backbone_learns(settings: TrainingSettings, classifier: Classifier) -> bool:
+def backbone_learns(settings: TrainingSettings, classifier: Classifier) -> bool:
     if settings.discriminator == "shared":
         return False
-    return _backbone_name(settings, classifier) == "small" or settings.discriminator_weights == "none"
+    return backbone_name(settings, classifier) == "small" or settings.discriminator_weights == "none"
 
 
 def _build_backbone(
@@ -119,7 +130,7 @@ def _build_backbone(
     """`named`: how many labels of f the backbone itself names; 0 where it is frozen, or D's head does."""
     if settings.discriminator == "shared":
         return None
-    name, weights = _backbone_name(settings, classifier), settings.discriminator_weights
+    name, weights = backbone_name(settings, classifier), settings.discriminator_weights
     if name != "small":
         try:
             network = imagenet_backbone(name, weights)
@@ -140,7 +151,7 @@ def _build_backbone(
     return OwnBackbone(twin, smallest=image_size, trained=learns, classes=named)
 
 
-def _backbone_name(settings: TrainingSettings, classifier: Classifier) -> str:
+def backbone_name(settings: TrainingSettings, classifier: Classifier) -> str:
     """known: f's own architecture. blackbox: the paper's ResNet-101, or a small one that learns (§3.4)."""
     if settings.discriminator_backbone != "auto":
         return settings.discriminator_backbone

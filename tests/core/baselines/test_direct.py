@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import copy
+from typing import NamedTuple
 
 import pytest
 import torch
 
-from pgn_studio.core.baselines import make_baseline
+from pgn_studio.core.baselines import BaselineContext, make_baseline, settings_in_force
 from pgn_studio.core.baselines.direct import direct_loss, train_direct
 from pgn_studio.core.baselines.matching import mean_rms
 from pgn_studio.core.errors import Cancelled, ClassifierError, ConfigError
 from pgn_studio.core.evaluation.evaluate import evaluate_perturber
+from pgn_studio.core.protocols import LabelledImages
 from tests.core.baselines.conftest import MakeContext
 from tests.core.baselines.linear import answering_classifier
-from tests.core.evaluation.samples import ArraySplit
+from tests.core.evaluation.samples import ArraySplit, make_dial
 
 
 def accuracy(context_maker: MakeContext, perturber: object, split: ArraySplit) -> tuple[float, float]:
@@ -119,3 +121,50 @@ def test_the_blend_is_that_of_the_trainer(make_context: MakeContext) -> None:
     assert _blend(make_context(settings={"input_mixup": 0.4})) == 0.4
     assert _blend(make_context(problem="adversarial")) == 0.0
     assert 0.0 <= _blend(make_context()) <= 0.8
+
+
+@pytest.mark.parametrize("soft", [True, False])
+def test_direct_is_told_what_the_pgn_is_told(
+    make_context: MakeContext, splits: dict[str, ArraySplit], soft: bool
+) -> None:
+    context = make_context(settings={"classifier_conditioning": True, "soft_targets": soft}, rms=0.1)
+    perturber, rms = train_direct(context)
+    assert 0 < rms <= 0.1 * (1 + 1e-5)
+    pixels = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(6, dtype=torch.int64)
+    first = perturber.perturb(pixels, labels).perturbation
+    assert torch.equal(perturber.perturb(pixels, labels).perturbation, first)
+    whole = perturber.perturb(pixels[:1], labels[:1]).perturbation
+    torch.testing.assert_close(whole, first[:1], rtol=1e-4, atol=1e-6)
+
+
+def test_of_a_range_a_baseline_is_compared_at_one_gamma() -> None:
+    dial = make_dial(told="label")
+    assert settings_in_force(dial).gamma == 3.0
+    settings = settings_in_force(dial.at(10.0))
+    assert settings.gamma == 10.0
+    assert settings.classifier_conditioning
+    assert settings_in_force(make_dial(gamma=2.0)).gamma == 2.0
+
+
+def test_a_context_of_a_range_has_its_middle(make_context: MakeContext) -> None:
+    fixed = make_context()
+    context = BaselineContext.of(
+        fixed.settings.updated(gamma=(0.1, 10.0)),
+        classifier=fixed.classifier,
+        space=fixed.space,
+        dataset=FewDigits(fixed.train, fixed.val),  # type: ignore[arg-type]
+        rms=0.1,
+        device=fixed.device,
+    )
+    assert context.settings.gamma == 1.0
+
+
+class FewDigits(NamedTuple):
+    train: LabelledImages
+    val: LabelledImages
+    image_size: int = 16
+
+    def split(self, name: str) -> LabelledImages:
+        found: LabelledImages = getattr(self, name)
+        return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from pgn_studio.core.classifiers import Classifier, ClassifierInfo
 from pgn_studio.core.config import TrainingSettings
-from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo
+from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, Told, build_generator
 
 SIZE = 8
 CLASSES = ("cat", "dog", "owl")
@@ -50,7 +51,20 @@ class BrightestChannel(nn.Module):
         return self.sharpness * pixels.float().mean((2, 3))
 
 
-class Shift(nn.Module):
+class ImageGenerator(nn.Module):
+    """What a PGN asks of its generator, for one whose p comes from the image alone: `forward` says how."""
+
+    gammas, classes = None, 0
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        return pixels
+
+    def decode(self, features: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None) -> Tensor:
+        perturbation: Tensor = self(features)
+        return perturbation
+
+
+class Shift(ImageGenerator):
     """A generator that moves every pixel of a channel by a fixed amount, or by noise of the image."""
 
     def __init__(self, red: float = 0.0, green: float = 0.0, blue: float = 0.0, noise: float = 0.0) -> None:
@@ -88,6 +102,29 @@ def make_pgn(generator: nn.Module, *, input_space: str = "pixel", path: Path | N
         settings=TrainingSettings.make(seed=7).model_dump(mode="json"),
     )
     return Pgn(generator, info, path=path).eval()
+
+
+def make_dial(
+    *, gamma: float | tuple[float, float] = (0.3, 30.0), told: Told = "nothing", path: Path | None = None
+) -> Pgn:
+    """A real generator of random weights, to which γ and what it is told make a difference."""
+    settings = TrainingSettings.make(
+        encoder="small",
+        decoder_widths=(8,),
+        gamma=gamma,
+        classifier_conditioning=told != "nothing",
+        soft_targets=told == "probabilities",
+    )
+    torch.manual_seed(0)
+    generator = build_generator(settings, image_size=SIZE, classes=len(CLASSES))
+    with torch.no_grad():
+        generator.decoder.output.weight.mul_(30)
+        if (modulation := generator.decoder.modulation) is not None:
+            for layer in (*modulation.layers, modulation.gain):
+                layer.weight.normal_(std=0.5)  # type: ignore[operator, union-attr]
+    recorded = settings.model_dump(mode="json")
+    info = replace(make_pgn(generator).info, gamma=settings.first_gamma, told=told, settings=recorded)
+    return Pgn(generator.requires_grad_(False), info, path=path).eval()
 
 
 def make_split(count: int = 30, *, seed: int = 0, labels: Sequence[int] | None = None) -> ArraySplit:

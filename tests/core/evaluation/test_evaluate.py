@@ -15,7 +15,14 @@ from pgn_studio.core.errors import Cancelled, ClassifierError, DataError, PgnFil
 from pgn_studio.core.evaluation.batch import to_8bit, to_uint8
 from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, PerImage, clean_scores, evaluate
 from pgn_studio.core.perturbation.pgn import Pgn
-from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
+from tests.core.evaluation.samples import (
+    ArraySplit,
+    ImageGenerator,
+    Shift,
+    make_classifier,
+    make_pgn,
+    make_split,
+)
 
 REQUIRED = [
     "n",
@@ -200,8 +207,18 @@ def test_a_broken_classifier_is_reported() -> None:
         evaluate(make_pgn(Shift()), classifier, make_split(4), split_name="test", dataset_name="noise")
 
 
+class Small(ImageGenerator):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        perturbation: torch.Tensor = self.layers(pixels)
+        return perturbation
+
+
 def test_modes_weights_and_gradients_are_left_alone() -> None:
-    generator = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    generator = Small()
     pgn = make_pgn(generator)
     before = {name: value.clone() for name, value in pgn.state_dict().items()}
     measure(pgn, make_split(8))

@@ -20,7 +20,7 @@ from pgn_studio.core.evaluation.holding_back import hold_back, without_holding_b
 from pgn_studio.core.export.deployable import Restraint, export_deployable
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import Pgn, load_pgn, read_pgn_info, save_pgn
-from tests.core.evaluation.samples import Shift, make_classifier, make_pgn, make_split
+from tests.core.evaluation.samples import Shift, make_classifier, make_dial, make_pgn, make_split
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,7 @@ def pgn() -> Pgn:
 def measure(pgn: Pgn) -> Evaluation:
     digits = load_dataset(DataSettings.make(dataset="digits"))
     classifier = load_classifier(trained_folder() / "digits-classifier.safetensors")
-    return evaluate(
-        pgn, classifier, digits.split("val"), split_name="val", dataset_name="digits"
-    )
+    return evaluate(pgn, classifier, digits.split("val"), split_name="val", dataset_name="digits")
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +85,21 @@ def test_the_deployed_model_holds_back_too(pgn: Pgn, evaluation: Evaluation, tmp
         alone = (cautious.perturb(pixels).perturbation == 0).flatten(1).all(1)
         assert unchanged.tolist() == alone.tolist()
         assert 0 < alone.sum() < 8
+
+
+def test_where_gamma_is_a_range_it_is_read_off_at_one_and_holds_at_all(tmp_path: Path) -> None:
+    dial = without_holding_back(make_dial().at(10.0))
+    assert dial.gamma == 10.0
+    named = {"split_name": "val", "dataset_name": "noise"}
+    evaluation = evaluate(dial, make_classifier(), make_split(20), **named)
+    cautious = hold_back(evaluation, share=0.5).applied(dial, name="cautious")
+    save_pgn(tmp_path / "c.safetensors", cautious.generator, cautious.info)
+    read = load_pgn(tmp_path / "c.safetensors")
+    assert (read.gamma, str(read.generator.gammas)) == (10.0, "0.3..30")
+    for gamma in (0.3, 10.0, 30.0):
+        sizes = evaluate(read.at(gamma), make_classifier(), make_split(20), **named).per_image.rms
+        assert not ((sizes > 0) & (sizes < read.info.least_rms * 0.99)).any()
+    assert evaluate(read, make_classifier(), make_split(20), **named).per_image.left_alone == 10
 
 
 def test_alike_perturbations_and_attacks_are_refused(pgn: Pgn) -> None:

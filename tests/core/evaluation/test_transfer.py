@@ -11,12 +11,13 @@ from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import ClassifierError, DataError, PgnFileError
 from pgn_studio.core.evaluation.batch import to_8bit
 from pgn_studio.core.evaluation.evaluate import evaluate
-from pgn_studio.core.evaluation.transfer import measure_transfer
+from pgn_studio.core.evaluation.transfer import measure_transfer, with_its_classifier
 from tests.core.evaluation.samples import (
     ArraySplit,
     BrightestChannel,
     Shift,
     make_classifier,
+    make_dial,
     make_pgn,
     make_split,
 )
@@ -37,9 +38,7 @@ def test_matrix_has_a_row_for_each_pgn_and_a_column_for_each_classifier() -> Non
     own = make_classifier()
     other = Classifier(Darkest(), replace(own.info, image_size=16))
     split = make_split(30)
-    found = measure_transfer(
-        pgns, [("own", own), ("other", other)], split, batch_size=8, device=CPU
-    )
+    found = measure_transfer(pgns, [("own", own), ("other", other)], split, batch_size=8, device=CPU)
     assert found.pgns == ("red", "green")
     assert found.classifiers == ("own", "other")
     assert found.clean.shape == (2, 30)
@@ -52,6 +51,21 @@ def test_matrix_has_a_row_for_each_pgn_and_a_column_for_each_classifier() -> Non
     changed = to_8bit(pgns[0][1].perturb(pixels).pixels)
     # Resizing keeps each channel's mean nearly, and with it the darkest of them.
     assert (found.perturbed_8bit[0, 1] == changed.mean((2, 3)).argmin(1).numpy()).mean() > 0.85
+
+
+def test_a_told_pgn_hears_its_own_classifier_whichever_is_measured() -> None:
+    own = make_classifier()
+    other = Classifier(Darkest(), replace(own.info, sha256="another"))
+    named, split = [("own", own), ("other", other)], make_split(12)
+    pgn = make_dial(told="probabilities")
+    with pytest.raises(PgnFileError, match="none was given"):
+        measure_transfer([("told", pgn)], named, split, device=CPU)
+    bound = with_its_classifier(pgn, named[::-1])  # by its hash, not by its place
+    found = measure_transfer([("told", bound)], named, split, device=CPU)
+    pixels = to_pixels(split.images(range(12)), CPU)
+    shown = to_8bit(pgn.asking(own).perturb(pixels).pixels)
+    assert (found.perturbed_8bit[0, 1] == other(shown).argmax(1).numpy()).all()
+    assert with_its_classifier(pgn, named[1:]) is pgn
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -18,6 +18,8 @@ from pgn_studio.core.export.beside import (
     trained_baseline,
 )
 from pgn_studio.core.export.strip import export_strip
+from pgn_studio.core.export.triptych import triptych_rows
+from tests.core.evaluation.samples import make_classifier, make_dial, make_split
 from tests.gui.inspection.studies import ArraySplit, Study, make_study
 
 
@@ -28,7 +30,7 @@ def study() -> Study:
 
 def test_columns_rise_with_gamma_and_baselines_have_the_same_strength(study: Study, tmp_path: Path) -> None:
     other = make_study(0.05).pgn
-    other.info = replace(other.info, gamma=30.0)
+    other.gamma = 30.0
     split = study.dataset.test
     columns = columns_beside(study.pgn, study.classifier, split, 3, Beside((other,)))
     titles = [title for title, _row in columns]
@@ -41,6 +43,17 @@ def test_columns_rise_with_gamma_and_baselines_have_the_same_strength(study: Stu
     assert all(np.array_equal(row.original, split.pixels[3]) for row in rows.values())
     export_strip(tmp_path / "strip.png", columns)
     assert (tmp_path / "strip.png").stat().st_size > 1000
+
+
+def test_one_pgn_at_several_gamma_makes_a_row(tmp_path: Path) -> None:
+    dial, classifier, split = make_dial(told="probabilities"), make_classifier(), make_split(4)
+    others = tuple(dial.at(gamma) for gamma in (30.0, 3.0))
+    columns = columns_beside(dial.at(0.3), classifier, split, 1, Beside(others, baselines=()))
+    assert [title for title, _row in columns] == ["γ 0.3", "γ 3", "γ 30"]
+    for title, row in columns:
+        (alone,) = triptych_rows(dial.at(float(title[2:])), classifier, split, [1])
+        np.testing.assert_allclose(row.perturbation, alone.perturbation, atol=1e-6)
+    export_strip(tmp_path / "strip.png", columns)
 
 
 def test_a_pgn_of_another_data_set_is_refused(study: Study) -> None:

@@ -12,7 +12,7 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export import export_curves
 from pgn_studio.core.export.curves import draw_curves
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.events import EpochCompleted, Event, RunStarted, StepCompleted
+from pgn_studio.core.training.events import AtGamma, EpochCompleted, Event, RunStarted, StepCompleted
 
 
 def append(run: RunFolder, event: Event) -> None:
@@ -43,6 +43,24 @@ def run(tmp_path: Path) -> RunFolder:
                 ),
             )
     return run
+
+
+def test_what_was_measured_at_the_ends_of_the_range_has_curves_and_columns(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", TrainingSettings.make(gamma="0.3..30"))
+    append(run, RunStarted("run", 0, 40, 10, 4, "cpu", "fp32", 315, 50, 0.7, 0.9))
+    append(run, step(10, 3.0))
+    at = tuple(AtGamma(gamma, 0.7, 0.5 + gamma / 100, 3, 1, 0.1, 2.0) for gamma in (0.3, 3.0, 30.0))
+    epoch = EpochCompleted(1, 10, 3.0, 0.7, 0.74, 0.73, 5, 2, 1.5, 0.03, 0.2, 0.2, 1.0, True, at_gamma=at)
+    append(run, epoch)
+    lines = {line.get_label(): line for line in draw_curves(run.read_metrics(), title="").axes[3].lines}
+    assert list(lines["the same at γ 0.3"].get_ydata()) == pytest.approx([50.3])
+    assert list(lines["the same at γ 30"].get_ydata()) == pytest.approx([80.0])
+    export_curves(tmp_path / "curves.png", run)  # its title says the range
+    export_curves(tmp_path / "curves.csv", run)
+    with (tmp_path / "curves.csv").open(encoding="utf-8") as stream:
+        row = list(csv.DictReader(stream))[-1]
+    assert (row["low_gamma"], row["high_perturbed_accuracy_8bit"]) == ("0.3", "0.8")
+    assert "at_gamma" not in row
 
 
 @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])

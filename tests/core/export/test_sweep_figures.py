@@ -69,6 +69,15 @@ def test_the_frontier_tells_the_l2_norm_above(summary: SweepSummary) -> None:
     assert float(top._functions[0](0.02)) == pytest.approx(0.2)
 
 
+def test_a_range_of_gamma_stands_at_its_middle() -> None:
+    swept = (Axis("gamma", (1.0, (0.3, 30.0), 10.0)),)
+    points = make_points({}, swept)
+    assert [point.name for point in points] == ["gamma-1", "gamma-0.3..30", "gamma-10"]
+    done = [Outcome(p.name, "done", figures(p.settings.first_gamma, 0)) for p in points]
+    axes = draw_frontier(summarise("", swept, points, done)).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["γ 1", "γ 0.3..30", "γ 10"]
+
+
 def test_there_is_a_line_for_each_other_setting() -> None:
     swept = (Axis("gamma", (1.0, 10.0)), Axis("loss", ("least-squares", "logistic")))
     points = make_points({}, swept)

@@ -15,6 +15,7 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.evaluation.evaluate import Evaluation, PerImage, evaluate
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo
 from pgn_studio.gui.inspection.page import InspectionPage
+from tests.core.evaluation.samples import ImageGenerator
 
 CLASSES = ("red", "green", "blue")
 SIZE = 8
@@ -69,7 +70,7 @@ class MeanColour(nn.Module):
         return logits
 
 
-class Brighten(nn.Module):
+class Brighten(ImageGenerator):
     """A generator that always adds some green: fixes green images, breaks others."""
 
     def __init__(self, amount: float) -> None:

@@ -31,6 +31,7 @@ def other(monkeypatch: pytest.MonkeyPatch) -> Pgn:
     """What every file holds: a PGN that brightens less."""
     pgn = make_study(0.05).pgn
     pgn.info = replace(pgn.info, name="dimmer", gamma=30.0)
+    pgn.gamma = 30.0
     monkeypatch.setattr("pgn_studio.core.perturbation.pgn.load_pgn", lambda _path: pgn)
     return pgn
 

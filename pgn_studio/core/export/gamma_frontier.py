@@ -1,0 +1,143 @@
+"""Accuracy against the size of the perturbation, from one PGN at several γ: what a dial offers."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.evaluation.evaluate import Evaluation
+from pgn_studio.core.export.figure import check_dpi
+from pgn_studio.core.export.formats import GREY, PICTURES, checked_suffix, save_figure, set_width, writing
+from pgn_studio.core.export.sweep_figures import LINES, LOG_FROM, l2_on_top, style_axes
+from pgn_studio.core.perturbation.pgn import Pgn
+
+SUFFIXES = (*PICTURES, ".csv", ".json")
+POINTS = 9  # γ where nobody chose some
+COLUMNS = (
+    *("gamma", "clean_accuracy", "perturbed_accuracy", "perturbed_accuracy_8bit"),
+    *("fixed_8bit", "broken_8bit", "rms_mean", "l2_mean"),
+)
+
+
+@dataclass(frozen=True)
+class Course:
+    """A PGN's evaluations by rising γ, all of one split and classifier; one alone where it has one γ."""
+
+    name: str
+    evaluations: Sequence[Evaluation]
+
+
+def gammas_shown(pgn: Pgn, wanted: Sequence[float], *, beside: bool = False) -> tuple[float, ...]:
+    """The γ at which a PGN is measured: those `wanted` (() for some of its range), rising.
+
+    `beside`: of those it is measured at what it serves. Raises ConfigError for a PGN with one γ, unless
+    it stands beside another, and for a γ that it does not serve.
+    """
+    served = pgn.generator.gammas
+    if served is None and beside:
+        return (pgn.gamma,)
+    if served is None:
+        raise ConfigError(
+            f"This PGN was trained for gamma {pgn.gamma:g} alone: it is one point of a frontier, no curve.",
+            hint="Train one with --gamma LOW..HIGH, or name this one with --beside; `pgn-studio report` "
+            "draws accuracy against the strength of its perturbation.",
+        )
+    fitting = [gamma for gamma in wanted if gamma in served] if beside else [served.check(g) for g in wanted]
+    return tuple(sorted(fitting)) or tuple(dict.fromkeys(served.spaced(POINTS)))
+
+
+def export_gamma_frontier(
+    path: Path, courses: Sequence[Course], *, title: str = "", dpi: int = 150, width_mm: float | None = None
+) -> None:
+    """Write accuracy after 8 bits against RMS per value as PNG, SVG or PDF, or the points as CSV or JSON.
+
+    The first course is the PGN that it is about. Raises PgnStudioError for another suffix, and where it
+    cannot write.
+    """
+    path = Path(path)
+    suffix = checked_suffix(path, SUFFIXES, "The frontier")
+    if suffix in PICTURES:
+        check_dpi(dpi)
+        figure = draw_gamma_frontier(courses, title=title)
+        if width_mm is not None:
+            set_width(figure, width_mm)
+        save_figure(figure, path, dpi=dpi)
+        return
+    with writing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        if suffix == ".json":
+            stream.write(json.dumps(_as_json(courses, title), indent=2, allow_nan=False, ensure_ascii=False))
+            stream.write("\n")
+            return
+        table = csv.writer(stream)
+        table.writerow(["pgn", *COLUMNS])
+        table.writerows([course.name, *point.values()] for course in courses for point in _points(course))
+
+
+def draw_gamma_frontier(courses: Sequence[Course], *, title: str = "") -> Figure:
+    """The figure itself."""
+    figure = Figure(figsize=(5.6, 4.2), layout="constrained", facecolor="white")
+    figure.suptitle(title, fontsize=9, parse_math=False)
+    axes = figure.subplots()
+    for number, course in enumerate(courses):
+        _draw(axes, course, LINES[number % len(LINES)], ends_alone=len(courses) > 1)
+    everywhere = [evaluation.metrics for course in courses for evaluation in course.evaluations]
+    clean = 100 * everywhere[0].clean_accuracy
+    axes.axhline(clean, color=GREY, linewidth=0.9, linestyle="--", zorder=1, label="clean images")
+    split = courses[0].evaluations[0].split_title
+    style_axes(axes, "RMS of the perturbation per value", f"Accuracy after 8 bits, {split} (%)")
+    sizes = [metrics.rms_mean for metrics in everywhere]
+    if min(sizes) > 0 and max(sizes) > LOG_FROM * min(sizes):
+        axes.set_xscale("log")
+    l2_on_top(axes, [(metrics.l2_mean, metrics.rms_mean) for metrics in everywhere])
+    axes.margins(x=0.12, y=0.12)
+    for text in axes.legend(fontsize=7, framealpha=0.8).get_texts():
+        text.set_parse_math(False)  # a PGN's name may hold dollar signs
+    return figure
+
+
+def _draw(axes: Axes, course: Course, colour: str, *, ends_alone: bool) -> None:
+    """`ends_alone`: γ stands at the ends only, since those of several PGNs would lie on each other."""
+    found = [evaluation.metrics for evaluation in course.evaluations]
+    x, y = [one.rms_mean for one in found], [100 * one.perturbed_accuracy_8bit for one in found]
+    axes.plot(x, y, color=colour, linewidth=1.2, marker="o", markersize=5, label=course.name, zorder=3)
+    labelled = [*zip(course.evaluations, x, y, strict=True)]
+    if ends_alone and len(labelled) > 1:
+        labelled = [labelled[0], labelled[-1]]
+    for evaluation, at_x, at_y in labelled:
+        axes.annotate(
+            f"γ {evaluation.facts['gamma']:g}",
+            (at_x, at_y),
+            xytext=(6, 7),
+            textcoords="offset points",
+            fontsize=7,
+            color=colour,
+            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8},
+            zorder=4,
+        )
+
+
+def _points(course: Course) -> list[dict[str, Any]]:
+    whole = [evaluation.to_json() for evaluation in course.evaluations]
+    return [{name: figures[name] for name in COLUMNS} for figures in whole]
+
+
+def _as_json(courses: Sequence[Course], title: str) -> dict[str, Any]:
+    first = courses[0].evaluations[0]
+    return {
+        "title": title,
+        "dataset": first.dataset_name,
+        "split": first.split_name,
+        "images": first.metrics.n,
+        "pgns": [
+            {"name": course.name, "pgn": course.evaluations[0].facts.get("pgn"), "points": _points(course)}
+            for course in courses
+        ],
+    }

@@ -1,0 +1,64 @@
+"""A new run's settings with every default filled in: what is going to be trained, before it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.config import (
+    TrainingSettings,
+    last_stage_learns,
+    min_strength,
+    soft_targets,
+    told_of_classifier,
+    with_augmentation,
+    with_encoder_view,
+)
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.device import training_machine
+from pgn_studio.core.perturbation.generator import Decoder
+from pgn_studio.core.perturbation.pgn import build_generator
+from pgn_studio.core.training.batches import training_epochs
+from pgn_studio.core.training.setup import backbone_learns, backbone_name, head_name
+
+
+def resolved(settings: TrainingSettings, classifier: Classifier, dataset: ImageDataset) -> TrainingSettings:
+    """As `Trainer` reads them for this data and classifier; nothing is measured and no weights are loaded.
+
+    What is left None is chosen while it trains: blend, by the classifier's answers. Raises ConfigError
+    where the settings do not go together.
+    """
+    settings = with_augmentation(
+        with_encoder_view(settings, image_size=dataset.image_size), dataset.mirrorable
+    )
+    with torch.device("meta"):  # its plan alone
+        generator = build_generator(
+            settings, image_size=dataset.image_size, classes=len(dataset.classes), with_weights=False
+        )
+    machine = training_machine(settings.device, settings.precision)
+    return settings.updated(
+        image_size=dataset.image_size,
+        epochs=training_epochs(settings, len(dataset.split("train"))),
+        encoder_size=generator.encoder_size,
+        encoder_trained=generator.encoder_trained,
+        last_stage=last_stage_learns(settings),
+        decoder_widths=Decoder.widths_in(generator.state_dict()),
+        classifier_conditioning=told_of_classifier(settings),
+        soft_targets=soft_targets(settings),
+        min_strength=min_strength(settings),
+        device=str(machine.device),
+        precision=machine.precision,
+        **_of_discriminator(settings, classifier),
+    )
+
+
+def _of_discriminator(settings: TrainingSettings, classifier: Classifier) -> dict[str, Any]:
+    learns = backbone_learns(settings, classifier)
+    values: dict[str, Any] = {"head": head_name(settings, learns=learns)}
+    if settings.discriminator != "shared":  # there it has no backbone of its own
+        values["discriminator_backbone"] = backbone_name(settings, classifier)
+        if learns and settings.discriminator_weights == "auto":
+            values["discriminator_weights"] = "none"
+    return values
