@@ -111,7 +111,7 @@ class Pgn(nn.Module):
         if not self.generator.classes:
             return self
         other = copy.copy(self)
-        other._ask = classifier
+        object.__setattr__(other, "_ask", classifier)  # no part of the PGN: copies share their modules
         return other
 
     @property

@@ -201,7 +201,7 @@ def _write_figure(
     progress(1, 2)
     # The view's gain is relative to pixel values, the figure's to each image's own full scale.
     relative = None if gain is None else max(2 * gain * max(row.scale for row in rows), 1e-3)
-    export_figure(path, rows, gain=relative, dpi=dpi, width_mm=width_mm)
+    export_figure(path, rows, title=subject.gamma_note, gain=relative, dpi=dpi, width_mm=width_mm)
     progress(2, 2)
 
 

@@ -112,6 +112,7 @@ def test_gamma_moves_while_it_trains_and_the_rest_is_locked(
 ) -> None:
     trainer.steps = FOREVER
     studio = studio_of(window)
+    studio.setup.fill({"gamma": 3.0})
     with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
         press(qtbot, window, "start_button")
     assert not studio.setup.main.editor("encoder").isEnabled()
