@@ -10,6 +10,7 @@ from typing import Any
 
 from pgn_studio.core.annotations import Annotations, read_annotations
 from pgn_studio.core.errors import RunError
+from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.run_list import RunSummary, list_runs
 from pgn_studio.core.runs import METRICS, RunFolder
 
@@ -28,6 +29,7 @@ class RunRecord:
     annotations: Annotations = Annotations()
     settings: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
+    along: tuple[tuple[float, float], ...] = ()  # RMS and accuracy after 8 bits, by rising γ of a range
 
     @property
     def path(self) -> Path:
@@ -40,9 +42,26 @@ class RunRecord:
 
     @property
     def gamma(self) -> float | None:
-        """With which the kept PGN was trained; before the first epoch's end the run's first."""
-        gamma: float | None = self.figures.get("gamma", self.settings.get("gamma"))
+        """With which the kept PGN was trained; before the first epoch's end the run's first.
+
+        Of a range the middle, at which its figures are.
+        """
+        first = self.settings.get("gamma") if self.gammas is None else self.gammas.middle
+        gamma: float | None = self.figures.get("gamma", first)
         return gamma
+
+    @property
+    def gammas(self) -> GammaRange | None:
+        """The range of γ that the PGN serves; None where it has one alone."""
+        given = self.settings.get("gamma")
+        return GammaRange(*given) if isinstance(given, (list, tuple)) and len(given) == 2 else None
+
+    @property
+    def gamma_text(self) -> str:
+        """The range, or the one γ that there is: "0.3..30", "3"; "" where none is known."""
+        if self.gammas is not None:
+            return str(self.gammas)
+        return "" if self.gamma is None else f"{self.gamma:g}"
 
     def matches(self, query: str) -> bool:
         """Whether each word of `query` is found: in names, tags, notes, or as setting=value ("gamma=10")."""
@@ -50,7 +69,7 @@ class RunRecord:
         if not words:
             return True
         known = {f"{name}={_plain(value)}" for name, value in self.settings.items()}
-        known |= {f"gamma={_plain(self.gamma)}"}  # it may have been moved since the start
+        known |= {f"gamma={_plain(self.gamma)}", f"gamma={self.gamma_text}"}  # it may have been moved
         known |= {f"tag={tag.lower()}" for tag in self.annotations.tags} | {f"status={self.summary.status}"}
         text = " ".join(
             (
@@ -94,7 +113,7 @@ def record_of(summary: RunSummary) -> RunRecord:
         return RunRecord(summary, annotations)
     epochs = list(_epochs(summary.path / METRICS))
     figures = _stopped_with(summary) or _kept(epochs, str(settings.get("keep", "best")))
-    return RunRecord(summary, annotations, settings, figures)
+    return RunRecord(summary, annotations, settings, figures, _along(epochs, figures.get("epoch")))
 
 
 def frontier(records: Sequence[RunRecord], *, lower: bool = False) -> list[RunRecord]:
@@ -150,6 +169,15 @@ def _kept(epochs: Sequence[Mapping[str, Any]], keep: str) -> dict[str, Any]:
     best = [epoch for epoch in epochs if epoch.get("best")]
     chosen = best[-1] if keep == "best" and best else epochs[-1] if epochs else {}
     return {name: chosen.get(name) for name in FIGURES} if chosen else {}
+
+
+def _along(epochs: Sequence[Mapping[str, Any]], kept: Any) -> tuple[tuple[float, float], ...]:
+    """What the kept epoch's PGN does along its range; empty where it has one γ, or nothing of use is told."""
+    told = next((epoch.get("at_gamma") for epoch in reversed(epochs) if epoch.get("epoch") == kept), None)
+    try:
+        return tuple((float(one["rms_mean"]), float(one["perturbed_accuracy_8bit"])) for one in told or ())
+    except (TypeError, KeyError, ValueError):
+        return ()
 
 
 def _plain(value: Any) -> str:

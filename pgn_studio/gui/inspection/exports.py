@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication, QImage
@@ -108,7 +108,8 @@ class Exporter(QObject):
             from pgn_studio.core.export.deployable import export_deployable
 
             images = subject.split.images(range(min(CHECKED, len(subject.split))))
-            checked = export_deployable(path, subject.pgn, images, progress=progress)
+            baked: dict[str, Any] = {} if subject.gammas is None else {"gamma": subject.pgn.gamma}
+            checked = export_deployable(path, subject.pgn, images, progress=progress, **baked)
             return f"{checked.images} images differ by {checked.largest_difference:.2g} at most"
 
         self._run(f"Writing {path.name} …", write, lambda said: self._tell(f"Written and checked: {said}"))
