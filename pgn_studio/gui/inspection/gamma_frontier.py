@@ -34,15 +34,16 @@ class GammaFrontier(QuietPlot):
         super().__init__(parent)
         self.setObjectName("gamma_frontier")
         self.setAccessibleName("Frontier along gamma: accuracy against RMS; the dial moves the same point")
-        self.setToolTip("Drag the point along the curve: it turns γ. Dashed: without perturbation")
-        self.setMinimumHeight(130)
+        self.setToolTip(
+            "Accuracy after 8-bit rounding against RMS. Dashed: without perturbation. "
+            "Drag the point along the curve: it turns γ"
+        )
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the dial is for the keyboard
         self.getPlotItem().vb.setMouseEnabled(x=False, y=False)
         self.getAxis("bottom").enableAutoSIPrefix(False)
-        self.getAxis("bottom").setHeight(36)
         self.setLabel("bottom", "RMS")
-        self.setLabel("left", "after 8 bits, %")
-        self.getAxis("left").setWidth(58)
+        self.setLabel("left", "%")
+        self.getAxis("left").setWidth(54)
         self._gammas: Floats = np.empty(0)  # measured, rising
         self._rms: Floats = np.empty(0)
         self._accuracy: Floats = np.empty(0)
@@ -119,6 +120,9 @@ class GammaFrontier(QuietPlot):
     def _draw(self) -> None:
         colors = current_theme().colors
         self.set_colors(colors)
+        line = self.fontMetrics().height()  # texts have other sizes from time to time
+        self.getAxis("bottom").setHeight(2 * line + 6)
+        self.setMinimumHeight(8 * line)
         self.clean.setPen(pg.mkPen(colors.muted, width=1, style=Qt.PenStyle.DashLine))
         self.line.setPen(pg.mkPen(colors.first, width=1))
         self.line.setData(self._rms, self._accuracy)
@@ -139,7 +143,7 @@ class GammaFrontier(QuietPlot):
         return label
 
     def _fit(self) -> None:
-        """All points with room around them; no RMS below 0, no accuracy beyond 100 %."""
+        """All points with room around them."""
         if not len(self._gammas):
             return
         low, high = float(self._rms.min()), float(self._rms.max())
@@ -147,8 +151,7 @@ class GammaFrontier(QuietPlot):
         self.setXRange(max(0.0, low - room), high + room, padding=0)
         levels = [*self._accuracy.tolist(), float(self.clean.value())]
         room = 2 * _ROOM * max(max(levels) - min(levels), _LEAST_POINTS)
-        bottom, top = max(-_EDGE, min(levels) - room), min(100 + _EDGE, max(levels) + room)
-        self.setYRange(bottom, top, padding=0)
+        self.setYRange(max(-_EDGE, min(levels) - room), max(levels) + 2 * room, padding=0)  # labels lie above
 
     def _draw_point(self) -> None:
         if not len(self._gammas):

@@ -115,7 +115,7 @@ class GammaControl(QWidget):
         self._kind.setAccessibleName("Whether the PGN serves a range of gamma or one value")
         self._kind.setToolTip(TIP)
         self._kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._kind.setMinimumContentsLength(5)
+        self._kind.setMinimumContentsLength(3)
         self._slider.setObjectName("gamma_slider")
         self._slider.setAccessibleName("Gamma, the weight of the L2 term")
         self._slider.setToolTip(TIP)
