@@ -1,4 +1,4 @@
-"""How the gallery holds up with many rows: first paint, scrolling, jumping, filter and sort, memory.
+"""How Inspect holds up: the gallery with many rows (first paint, scrolling, jumping, memory), and the γ dial.
 
     QT_QPA_PLATFORM=offscreen python benchmarks/gallery.py --rows 100000 --json gallery.json
 
@@ -21,11 +21,15 @@ import numpy.typing as npt
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
-from pgn_studio.core.evaluation.evaluate import PerImage
+from pgn_studio.core.classifiers import load_classifier
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.evaluation.evaluate import PerImage, evaluate
 from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey, select
 from pgn_studio.core.memory import process_memory
+from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, build_generator
 from pgn_studio.gui.gallery.model import GalleryContent
 from pgn_studio.gui.gallery.panel import GalleryPanel
+from pgn_studio.gui.inspection.page import InspectionPage
 from pgn_studio.gui.operations import wait_for_all
 
 CLASSES = tuple(f"class {k}" for k in range(10))
@@ -34,6 +38,7 @@ SCROLLS, JUMPS = 400, 200
 WHEEL = 3  # of the bar's single steps: a notch
 MIB = 2**20
 # Milliseconds that are not to be passed (docs/WINDOW.md).
+DIALLED, DIALLED_PX, TURNS = 256, (16, 96), 60  # images of the split, sizes, turns of the dial
 BARS = {"first_paint": 50.0, "scroll_p99": 33.0, "jump_p99": 33.0}
 Times = tuple[list[float], list[float]]  # milliseconds by the clock, and of this thread's processor
 
@@ -57,6 +62,25 @@ def noise(indices: Sequence[int]) -> npt.NDArray[np.uint8]:
     return np.random.default_rng(indices[0]).integers(
         0, 256, (len(indices), IMAGE_PX, IMAGE_PX, 3), dtype=np.uint8
     )
+
+
+class Pictures:
+    """A data set of one split, in memory."""
+
+    name, fingerprint, classes = "noise", "", CLASSES
+
+    def __init__(self, pixels: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> None:
+        self._pixels, self.labels = pixels, labels
+        self.names = [f"{number:04d}.png" for number in range(len(labels))]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def split(self, _name: str) -> Pictures:
+        return self
+
+    def images(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        return self._pixels[np.asarray(indices)]
 
 
 def timed_ms(work: Callable[[], object]) -> tuple[float, float]:
@@ -151,6 +175,48 @@ def measure(rows: int) -> dict[str, float]:
     return {name: round(value, 1) for name, value in figures.items()}
 
 
+def dialled_page(size: int) -> InspectionPage:
+    """A page with the first image of an untrained PGN chosen, which serves a range of γ, at `size` px."""
+    classifier = load_classifier("arch:small", classes=CLASSES, image_size=size)
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (DIALLED, size, size, 3), dtype=np.uint8)
+    split = Pictures(pixels, rng.integers(0, len(CLASSES), DIALLED))
+    settings = TrainingSettings.make(encoder="small", encoder_training="full", image_size=size)
+    info = PgnInfo(
+        name="untrained", problem="enhance", discriminator="shared", loss="least-squares", encoder="small",
+        input_space="pixel", gamma=settings.first_gamma, image_size=size, classes=CLASSES,
+        mean=classifier.info.mean, std=classifier.info.std, classifier_path="", classifier_sha256="",
+        dataset="noise", fingerprint="", settings=settings.model_dump(mode="json"),
+    )  # fmt: skip
+    pgn = Pgn(build_generator(settings, image_size=size, classes=len(CLASSES)), info).eval()
+    found = evaluate(pgn, classifier, split, split_name="test", dataset_name="noise")
+    page = InspectionPage()
+    page.resize(1100, 700)
+    page.show()
+    page.show_evaluation(pgn, classifier, split, "test", found)  # type: ignore[arg-type]
+    return page
+
+
+def turn_ms(size: int) -> dict[str, float]:
+    """From a turn of the dial until the chosen image is shown at the new γ."""
+    page = dialled_page(size)
+    told: list[float] = []
+    page.sample_shown.connect(lambda _image: told.append(time.perf_counter()))
+    run_events(2000)
+    slider, times = page.gamma.dial.slider, []
+    for position in np.random.default_rng(1).permutation(slider.maximum())[:TURNS].tolist():
+        told.clear()
+        began = time.perf_counter()
+        slider.setValue(position)
+        while not told:
+            QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+        times.append(1000 * (told[-1] - began))
+        run_events(10)
+    page.close()
+    wait_for_all(20_000)
+    return {f"turn_{size}px_p{part}_ms": round(float(np.percentile(times, part)), 1) for part in (50, 99)}
+
+
 def above_the_bars(figures: Mapping[str, float]) -> list[str]:
     """By processor time."""
     found = {name: figures[f"{name}_cpu_ms"] for name in BARS}
@@ -164,6 +230,8 @@ def main() -> int:
     arguments = parser.parse_args()
     application = QApplication(sys.argv[:1])
     figures = measure(arguments.rows)
+    for size in DIALLED_PX:
+        figures |= turn_ms(size)
     text = json.dumps(figures, indent=2)
     sys.stdout.write(text + "\n")
     if arguments.json is not None:

@@ -25,6 +25,7 @@ from pgn_studio.core.runs import RUN_FILES, RUN_JSON
 
 Command = Callable[..., None]
 _TEXTS = ("", ".json", ".txt", ".log")  # what --json replaces; not a classifier
+_FORMER_NAMES = {"max_train_images": ("--train-limit",)}  # that scripts may still use
 _RECORDS = (*RUN_FILES, "checkpoint.json")
 
 
@@ -89,6 +90,7 @@ def _parameter(model: type[Settings], name: str) -> inspect.Parameter:
         declaration += f"/--no-{declaration[2:]}"
     option = typer.Option(
         declaration,
+        *_FORMER_NAMES.get(name, ()),
         help=field.description + _default_text(field, declaration),  # type: ignore[operator]
         show_default=False,
         metavar=_metavar(model, name),
@@ -143,13 +145,8 @@ def _metavar(model: type[Settings], name: str) -> str | None:
 def _plain_type(annotation: Any) -> Any:
     """The type without `| None`: an option that was not given is None anyway."""
     if get_origin(annotation) in (Union, types.UnionType):
-<<<<<<< ours
         kinds = [item for item in get_args(annotation) if item is not type(None)]
         annotation = kinds[0] if len(kinds) == 1 else str  # the settings read what may be one of several
-=======
-        given = [item for item in get_args(annotation) if item is not type(None)]
-        annotation = given[0] if len(given) == 1 else str  # a value or a range: the settings read it
->>>>>>> theirs
     if get_origin(annotation) in (Literal, tuple) or annotation in (bool, int, float, str):
         return annotation
     return str  # paths: typer would turn "~" and "" into paths before the settings see them

@@ -189,8 +189,8 @@ def _resolved_json(
     classifier, dataset = open_both(settings, foreign, stop)
     whole = resolved(settings_as_loaded(absolute_settings(settings), dataset), classifier, dataset)
     note_mirroring(settings, dataset)
-    if whole.blend is None:
-        terminal.note("note: blend is measured on the classifier's answers when the training begins.")
+    if whole.input_mixup is None:
+        terminal.note("note: input_mixup is measured on the classifier's answers when the training begins.")
     return json.dumps(whole.model_dump(mode="json"), indent=2, allow_nan=False, ensure_ascii=False)
 
 

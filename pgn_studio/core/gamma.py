@@ -45,7 +45,7 @@ class GammaRange:
         """`count` γ, at least two, from low to high in equal ratios, to three digits but for the ends."""
         step = math.log(self.high / self.low) / (count - 1)
         inner = (float(f"{self.low * math.exp(step * number):.3g}") for number in range(1, count - 1))
-        return (self.low, *inner, self.high)
+        return (self.low, *(min(max(self.low, gamma), self.high) for gamma in inner), self.high)
 
 
 def parsed_gamma(value: Any) -> Any:

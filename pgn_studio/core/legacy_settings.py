@@ -33,9 +33,9 @@ VALUES = {
 
 
 def modern(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as a file holds them, under today's names and with today's words, without those that are gone; the order stays.
+    """Settings as a file holds them, under today's names and with today's words; the order stays.
 
-    A name that is there under both stays as it is, so that validation refuses the old one.
+    Those that are gone are left out. A name that is there under both stays as it is, so that validation refuses the old one.
     """
     found: dict[str, Any] = {}
     for name, value in values.items():

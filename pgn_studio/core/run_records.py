@@ -29,6 +29,7 @@ class RunRecord:
     annotations: Annotations = Annotations()
     settings: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
+    along: tuple[tuple[float, float], ...] = ()  # RMS and accuracy after 8 bits, by rising γ of a range
 
     @property
     def path(self) -> Path:
@@ -112,7 +113,7 @@ def record_of(summary: RunSummary) -> RunRecord:
         return RunRecord(summary, annotations)
     epochs = list(_epochs(summary.path / METRICS))
     figures = _stopped_with(summary) or _kept(epochs, str(settings.get("select", "best")))
-    return RunRecord(summary, annotations, settings, figures)
+    return RunRecord(summary, annotations, settings, figures, _along(epochs, figures.get("epoch")))
 
 
 def frontier(records: Sequence[RunRecord], *, lower: bool = False) -> list[RunRecord]:
@@ -168,6 +169,15 @@ def _kept(epochs: Sequence[Mapping[str, Any]], select: str) -> dict[str, Any]:
     best = [epoch for epoch in epochs if epoch.get("best")]
     chosen = best[-1] if select == "best" and best else epochs[-1] if epochs else {}
     return {name: chosen.get(name) for name in FIGURES} if chosen else {}
+
+
+def _along(epochs: Sequence[Mapping[str, Any]], kept: Any) -> tuple[tuple[float, float], ...]:
+    """What the kept epoch's PGN does along its range; empty where it has one γ, or nothing of use is told."""
+    told = next((epoch.get("at_gamma") for epoch in reversed(epochs) if epoch.get("epoch") == kept), None)
+    try:
+        return tuple((float(one["rms_mean"]), float(one["perturbed_accuracy_8bit"])) for one in told or ())
+    except (TypeError, KeyError, ValueError):
+        return ()
 
 
 def _plain(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QWidget
 
-from pgn_studio.core.config import NAMED_DATASETS
+from pgn_studio.core.config import NAMED_DATASETS, TrainingSettings
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
@@ -27,7 +27,7 @@ from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.inspection.page import InspectionPage
 from pgn_studio.gui.opening import Kind, kind_of
 from pgn_studio.gui.state import SessionState
-from pgn_studio.gui.training.continuation import Continuation, last_gamma
+from pgn_studio.gui.training.continuation import Continuation, going_on
 from pgn_studio.gui.training.curves_export import CurvesExport
 from pgn_studio.gui.training.session import RunState, TrainingSession
 from pgn_studio.gui.training.shown_run import ShownRun
@@ -103,6 +103,7 @@ class Studio(QObject):
         setup.pause_wanted.connect(self.session.toggle_pause)
         setup.stop_wanted.connect(self.session.stop)
         setup.gamma_changed.connect(self.session.set_gamma)
+        setup.gamma_changed.connect(self.training.show_gamma)
         setup.refused.connect(self.refused)
 
     def _wire_workspace(self) -> None:
@@ -218,7 +219,9 @@ class Studio(QObject):
         data = settings_as_loaded(self.workspace.data_settings, dataset)
         try:
             settings = self.setup.settings(data, classifier.info.path)
-            control = TrainingControl(gamma=settings.gamma, samples=self.training.samples.choice)
+            control = TrainingControl(
+                gamma=self.setup.gamma.shown, gammas=settings.gammas, samples=self.training.samples.choice
+            )
         except PgnStudioError as error:
             self.show_problem("These settings do not work", error)
             return
@@ -280,7 +283,8 @@ class Studio(QObject):
         self.continuation.offer.hide()
         self.workspace.device = job.settings.device
         self.training.set_classes(job.dataset.classes)
-        self.training.prepare(history)
+        self.training.prepare(history, job.settings.gammas)
+        self.training.show_gamma(job.control.live.gamma)
         self.shown.begin(job.resume, self.workspace.subject)
         self.session.start(replace(job, dataset=self.answered(job.dataset)))
         self.training_shown.emit()
@@ -323,14 +327,14 @@ class Studio(QObject):
 
     @Slot(object)
     def _pgn_opened(self, opened: MeasuredPgn) -> None:
-        self.training.replay(opened.history)
+        settings = going_on(opened.settings or opened.pgn.info.settings, opened.history)
+        self.training.replay(opened.history, TrainingSettings.make(gamma=settings["gamma"]).gammas)
         if opened.run_folder:
             self.shown.show_run(opened.run_folder, opened.status, self.workspace.subject)
         else:
             self.shown.show_pgn(opened.path, opened.pgn.info.name, self.workspace.subject)
-        settings = {**(opened.settings or opened.pgn.info.settings)}
-        settings["gamma"] = last_gamma(opened.history, settings["gamma"])  # with which it goes on
         self.borrowed.bring(settings, dataset=opened.data_settings.dataset, name=self.shown.now.name)
+        self.training.show_gamma(self.setup.gamma.shown)
         self._show(opened)
         (self.training_shown if opened.holder else self.inspect_shown).emit()
         if opened.holder:

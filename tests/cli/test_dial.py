@@ -253,8 +253,8 @@ def test_a_dry_run_prints_what_would_be_trained_and_makes_nothing(
     assert printed["gamma"] == [0.3, 30.0]
     assert printed["image_size"] == 8
     decided = (
-        "epochs", "encoder_size", "encoder_trained", "last_stage", "decoder_widths", "soft_targets",
-        "min_strength", "classifier_conditioning",
+        "epochs", "encoder_input_size", "encoder_training", "decoder_widths", "soft_targets", "min_scale",
+        "classifier_conditioning",
     )  # fmt: skip
     assert all(printed[name] is not None for name in decided)
     assert "auto" not in (printed["augment"], printed["head"], printed["device"], printed["precision"])
@@ -265,7 +265,7 @@ def test_a_dry_run_prints_what_would_be_trained_and_makes_nothing(
     )
     printed = json.loads(hidden.out)
     assert (printed["discriminator_backbone"], printed["head"], printed["gamma"]) == (
-        "small", "naming", [1.8, 180.0],
+        "small", "surrogate", [1.8, 180.0],
     )  # fmt: skip
     assert not out.exists()
 
@@ -288,7 +288,7 @@ def test_a_dry_run_of_what_cannot_be_trained(pgn_studio: RunCommand, work: Path)
         ("--classifier", classifier, "--gamma", "5..1"),
         ("--classifier", work / "none.safetensors"),
         ("--classifier", classifier, *DATA[:4], "--out", work / "dial"),
-        ("--classifier", classifier, *DATA[:4], "--head", "naming"),
+        ("--classifier", classifier, *DATA[:4], "--head", "surrogate"),
         ("--resume", work / "dial"),
     ):
         outcome = pgn_studio("train", *arguments, "--dry-run")

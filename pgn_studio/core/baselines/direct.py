@@ -138,14 +138,9 @@ class _Run:
             encoded = self.generator.encode(batch.pixels) if batch.encoded is None else batch.encoded
             if self.feature_noise is not None:
                 encoded = self.feature_noise(encoded, generator_for(context.seed, self._steps, NOISE))
-<<<<<<< ours
-            perturbation = _at_most(self.generator.decode(encoded), context.rms)
-            clamp = context.settings.clip
-=======
             told = self._outputs(batch.shown)
             perturbation = _at_most(self.generator.decode(encoded, outputs=told), context.rms)
-            clamp = context.settings.clamp
->>>>>>> theirs
+            clamp = context.settings.clip
             kept = context.space.held(batch.pixels, perturbation) if clamp else perturbation
             normalized = context.space.normalized(context.space.enter(batch.shown) + kept)
             logits = context.classifier.logits_normalized(normalized)

@@ -44,13 +44,22 @@ class ClassifiedBatch:
 
 
 def classify_batch(
-    pgn: Pgn, classifier: Classifier, pixels: Tensor, *, clean: Tensor | None = None
+    pgn: Pgn,
+    classifier: Classifier,
+    pixels: Tensor,
+    *,
+    clean: Tensor | None = None,
+    features: Tensor | None = None,
 ) -> ClassifiedBatch:
-    """Perturb `pixels` (B, 3, H, W) and classify them clean (unless known), perturbed, and at 8 bits."""
+    """Perturb `pixels` (B, 3, H, W) and classify them clean (unless known), perturbed, and at 8 bits.
+
+    `features`: what the PGN's encoder makes of them, where that is known.
+    """
     before = answers(classifier, pixels) if clean is None else clean
     with torch.inference_mode(), full_precision(pixels.device):
         told = pgn.as_told(before.to(pixels.device))
-        result = pgn.perturb_encoded(pixels, pgn.generator.encode(pixels), told)
+        encoded = pgn.generator.encode(pixels) if features is None else features
+        result = pgn.perturb_encoded(pixels, encoded, told)
     return classified(result, pgn.space, classifier, before)
 
 

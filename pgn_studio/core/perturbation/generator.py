@@ -158,7 +158,8 @@ class Decoder(nn.Module):
             if isinstance(layer, _NORMS):
                 values = modulated(values, next(layers))
         perturbation: Tensor = self.output(values)
-        return perturbation * gain.to(perturbation.dtype)[:, :, None, None]
+        scaled: Tensor = perturbation * gain.to(perturbation.dtype)[:, :, None, None]
+        return scaled
 
 
 _NORMS = (nn.BatchNorm2d, nn.GroupNorm)

@@ -74,6 +74,8 @@ class AtGamma:
     broken_8bit: int
     rms_mean: float
     l2_mean: float
+    fixed: int | None = None  # before 8 bits
+    broken: int | None = None
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def check_losses(step: int, *, loss_g: float, loss_d: float, l2: float) -> None:
 
 
 def check_weights(train_step: TrainStep, step: int) -> None:
-    """Raises NotFiniteError unless weights, averages, replay and optimizers are finite; waits for the device.
+    """Raises NotFiniteError unless weights, averages and optimizers are finite; waits for the device.
 
     Asked before anything is saved: a step's losses are finite when its gradients are not.
     """

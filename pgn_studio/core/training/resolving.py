@@ -9,8 +9,8 @@ import torch
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import (
     TrainingSettings,
-    last_stage_learns,
-    min_strength,
+    encoder_training,
+    min_scale,
     soft_targets,
     told_of_classifier,
     with_augmentation,
@@ -27,7 +27,7 @@ from pgn_studio.core.training.setup import backbone_learns, backbone_name, head_
 def resolved(settings: TrainingSettings, classifier: Classifier, dataset: ImageDataset) -> TrainingSettings:
     """As `Trainer` reads them for this data and classifier; nothing is measured and no weights are loaded.
 
-    What is left None is chosen while it trains: blend, by the classifier's answers. Raises ConfigError
+    What is left None is chosen while it trains: input mixup, by the classifier's answers. Raises ConfigError
     where the settings do not go together.
     """
     settings = with_augmentation(
@@ -41,13 +41,12 @@ def resolved(settings: TrainingSettings, classifier: Classifier, dataset: ImageD
     return settings.updated(
         image_size=dataset.image_size,
         epochs=training_epochs(settings, len(dataset.split("train"))),
-        encoder_size=generator.encoder_size,
-        encoder_trained=generator.encoder_trained,
-        last_stage=last_stage_learns(settings),
+        encoder_input_size=generator.encoder_size,
+        encoder_training=encoder_training(settings),
         decoder_widths=Decoder.widths_in(generator.state_dict()),
         classifier_conditioning=told_of_classifier(settings),
         soft_targets=soft_targets(settings),
-        min_strength=min_strength(settings),
+        min_scale=min_scale(settings),
         device=str(machine.device),
         precision=machine.precision,
         **_of_discriminator(settings, classifier),

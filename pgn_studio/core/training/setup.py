@@ -41,17 +41,10 @@ def build_players(
     info = classifier.info
     space = InputSpace(settings.input_space, mean=info.mean, std=info.std)
     generator = build_generator(settings, image_size=image_size, classes=len(info.classes))
-<<<<<<< ours
     classes = len(info.classes) if settings.label_conditioning else 0
-    learns = _backbone_learns(settings, classifier)
-    head = _head(settings, learns=learns)
-    named = len(info.classes) if learns and head != "surrogate" else 0
-=======
-    classes = len(info.classes) if settings.told_label else 0
     learns = backbone_learns(settings, classifier)
     head = head_name(settings, learns=learns)
-    named = len(info.classes) if learns and head != "naming" else 0
->>>>>>> theirs
+    named = len(info.classes) if learns and head != "surrogate" else 0
     backbone = _build_backbone(settings, classifier, image_size, learns=learns, named=named)
     if backbone is None:
         if not classifier.has_features:
@@ -99,15 +92,9 @@ def _build_condition(
     return PrincipalComponents(generator.encoder.feature_dim, components=settings.condition_dim)
 
 
-<<<<<<< ours
-def _head(settings: TrainingSettings, *, learns: bool) -> Literal["linear", "mlp", "surrogate"]:
-    """`learns`: whether D has a backbone of its own that does."""
-    names = learns and settings.label_conditioning
-=======
-def head_name(settings: TrainingSettings, *, learns: bool) -> Literal["linear", "mlp", "naming"]:
+def head_name(settings: TrainingSettings, *, learns: bool) -> Literal["linear", "mlp", "surrogate"]:
     """What D's head is. `learns`: whether D has a backbone of its own that does."""
-    names = learns and settings.told_label
->>>>>>> theirs
+    names = learns and settings.label_conditioning
     if settings.head == "auto":
         return "surrogate" if names else "mlp"
     if settings.head == "surrogate" and not names:

@@ -11,6 +11,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence, QUndoCommand, QUndoStack
 from PySide6.QtWidgets import QApplication, QLineEdit, QSpinBox, QWidget
 
 from pgn_studio.gui.widgets.gamma_control import GammaControl
+from pgn_studio.gui.widgets.number_edit import NumberEdit
 from pgn_studio.gui.widgets.settings_form import SettingsForm, label_of
 
 LENGTH = 200  # steps kept
@@ -75,7 +76,7 @@ class SettingsUndo(QObject):
             form.edited.connect(partial(self._edited, title))
             for name in form.names:
                 self._watch(form.editor(name), f"{title}.{name}")
-        gamma.changed.connect(self._gamma_changed)
+        gamma.edited.connect(self._gamma_changed)
         gamma.seized.connect(self._new_gesture)
         for part in gamma.findChildren(QLineEdit):
             self._watch(part, GAMMA)
@@ -96,10 +97,12 @@ class SettingsUndo(QObject):
         return self._stack.redoText()
 
     def concerns_gamma_only(self, *, redo: bool = False) -> bool:
-        """Whether the next step is one that a run under way would follow too."""
+        """Whether the next step is one that a run under way would follow too: from one γ to another."""
         index = self._stack.index() if redo else self._stack.index() - 1
         command = self._stack.command(index)
-        return isinstance(command, SettingsChange) and set(command.before) == {GAMMA}
+        if not isinstance(command, SettingsChange) or set(command.before) != {GAMMA}:
+            return False
+        return all(isinstance(shown[GAMMA], float) for shown in (command.before, command.after))
 
     @Slot()
     def undo(self) -> None:
@@ -142,11 +145,11 @@ class SettingsUndo(QObject):
     def _half_typed(self, field: QObject) -> bool:
         if isinstance(field, QSpinBox):
             return not field.hasAcceptableInput()
+        if isinstance(field, NumberEdit):
+            return field.text() != f"{field.value:g}"
         if not isinstance(field, QLineEdit):
             return False
-        accepted = self._last[self._typed[field]]
-        told = f"{accepted:g}" if isinstance(accepted, float) else str(accepted)
-        return field.text() != told
+        return field.text() != str(self._last[self._typed[field]])
 
     def _edited(self, title: str, field: str) -> None:
         widget = self._forms[title].editor(field)

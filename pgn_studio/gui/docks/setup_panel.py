@@ -18,13 +18,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings, default_gamma
+from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings
 from pgn_studio.gui.docks.cards import ClassifierCard, DataCard, card_layout
 from pgn_studio.gui.docks.settings_undo import SettingsUndo
 from pgn_studio.gui.theme import current_theme, icon
 from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.widgets.collapsible import Collapsible
-from pgn_studio.gui.widgets.gamma_control import GammaControl
+from pgn_studio.gui.widgets.gamma_control import Gamma, GammaControl
 from pgn_studio.gui.widgets.settings_form import SettingsForm
 
 METHOD_FIELDS = ("problem", "discriminator", "loss", "encoder", "recipe")
@@ -53,7 +53,7 @@ class SetupPanel(QWidget):
     continue_wanted = Signal()
     pause_wanted = Signal()
     stop_wanted = Signal()
-    gamma_changed = Signal(float)
+    gamma_changed = Signal(float)  # that is learned for; of a range the one that is shown
     refused = Signal(str)  # a field put back what was typed
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -81,7 +81,8 @@ class SetupPanel(QWidget):
         self.reason.setWordWrap(True)
         self.reason.setContentsMargins(9, 4, 9, 0)
         self._lay_out()
-        self._usual = self._default_gamma()
+        self._default = self._default_gamma()
+        self.gamma.set_value(self._default)
         self.main.edited.connect(self._recipe_edited)
         self.main.edited.connect(self._problem_edited)
         forms = {"data": self.data.form, "main": self.main, "advanced": self.advanced}
@@ -125,7 +126,7 @@ class SetupPanel(QWidget):
         for form in (self.main, self.advanced):
             form.fill(values)
         if "gamma" in values:
-            self.gamma.set_value(float(values["gamma"]))
+            self.gamma.set_value(TrainingSettings.make(gamma=values["gamma"]).gamma)
         self._note_usual()
 
     def show_state(
@@ -157,6 +158,7 @@ class SetupPanel(QWidget):
             part.setEnabled(idle)
         for name in (*METHOD_FIELDS, *RUN_FIELDS):  # γ, which stands among them, stays alive
             self.main.editor(name).setEnabled(idle)
+        self.gamma.set_running(not idle)
         self._set_icons()
         buttons = (self.start_button, self.continue_button, self.pause_button, self.stop_button)
         if keyboard is self or (keyboard in buttons and not keyboard.isEnabled()):
@@ -222,21 +224,24 @@ class SetupPanel(QWidget):
             return
         recipe = self.main.values()["recipe"]
         shown = TrainingSettings.make(recipe=recipe).model_dump()
-        self._show({field: shown[field] for field in RECIPE_FIELDS})
+        gamma = {"gamma": self._default_gamma()} if self.gamma.value == self._default else {}
+        self._show({**{field: shown[field] for field in RECIPE_FIELDS}, **gamma})
 
     @Slot(str)
     def _problem_edited(self, name: str) -> None:
         """A γ that is the usual one of what was chosen before becomes that of what is chosen now."""
         if name not in ("problem", "discriminator"):
             return
-        if self.gamma.value == self._usual:
+        if self.gamma.value == self._default:
             self.gamma.set_value(self._default_gamma())
         self._note_usual()
 
-    def _default_gamma(self) -> float:
+    def _default_gamma(self) -> Gamma:
         chosen = self.main.shown()
-        return default_gamma(chosen["problem"], chosen["discriminator"])
+        return TrainingSettings.make(
+            **{name: chosen[name] for name in ("problem", "discriminator", "recipe")}
+        ).gamma
 
     @Slot()
     def _note_usual(self) -> None:
-        self._usual = self._default_gamma()
+        self._default = self._default_gamma()

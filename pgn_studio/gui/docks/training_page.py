@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
+from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.locks import Holder
 from pgn_studio.core.training.events import (
     EpochCompleted,
@@ -27,7 +28,7 @@ from pgn_studio.gui.plots.compared_bar import ComparedBar
 from pgn_studio.gui.plots.live_plots import LivePlots
 from pgn_studio.gui.plots.plot_bar import PlotBar
 from pgn_studio.gui.training.bridge import TrainingBridge
-from pgn_studio.gui.training.history import RunHistory
+from pgn_studio.gui.training.history import EPOCH_COLUMNS, RunHistory
 from pgn_studio.gui.training.preview import PreviewImages
 from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.widgets.banner import Banner
@@ -71,6 +72,11 @@ class TrainingPage(QWidget):
         self.memory.setObjectName("run_memory")
         self.memory.setProperty("role", "muted")
         self.memory.setToolTip("Memory of this process and, of a GPU, what its tensors take and torch holds")
+        self.figures = QLabel(self)
+        self.figures.setObjectName("validation_figures")
+        self.figures.setTextFormat(Qt.TextFormat.RichText)
+        self.figures.setWordWrap(True)
+        self._gammas: GammaRange | None = None  # that the shown run serves
         self._started: RunStarted | None = None
         self._past = False  # what is shown is a run from disk
         self._paused = False
@@ -94,22 +100,51 @@ class TrainingPage(QWidget):
     def set_classes(self, classes: Sequence[str]) -> None:
         self.strip.set_classes(classes)
 
-    def prepare(self, history: Sequence[dict[str, Any]] = ()) -> None:
+    def prepare(
+        self, history: Sequence[dict[str, Any]] = (), gammas: GammaRange | None = None
+    ) -> None:
         """A run is about to start, or to go on after what `history` (its metrics) says."""
-        self.replay(history)
+        self.replay(history, gammas)
         self.position.setText("Preparing: networks, statistics, first measurements …")
         self.bar.setRange(0, 0)  # unknown how long
 
-    def replay(self, lines: Sequence[dict[str, Any]]) -> None:
-        """Show the curves of a run that lies on disk."""
+    def replay(self, lines: Sequence[dict[str, Any]], gammas: GammaRange | None = None) -> None:
+        """Show the curves of a run that lies on disk, and that serves `gammas`."""
         self._clear()
+        self._gammas = gammas
+        self.plots.show_range(gammas)
         self.history.replay(lines)
+        self._show_figures()
         self._past = True
         steps = self.history.steps.column("step")
         self.position.setText(f"A run from disk, {int(steps[-1]):,} steps" if len(steps) else NO_STEPS)
         if len(steps):
             self.plots.refresh()
             self._show_health()
+
+    @Slot(float)
+    def show_gamma(self, gamma: float) -> None:
+        """Where the shown run serves a range: validation at the measured γ nearest to this one."""
+        self.history.show_gamma(gamma)
+        self.plots.refresh()
+        self._show_figures()
+
+    def _show_figures(self) -> None:
+        """The newest validation, where a dial says at which γ; else the curves are enough."""
+        epochs = self.history.epochs
+        shown = self._gammas is not None and len(epochs) > 0
+        self.figures.setVisible(shown)
+        if not shown:
+            self.plots.show_gamma(None)
+            return
+        last = {name: epochs.ends(name)[1] for name in EPOCH_COLUMNS}
+        self.plots.show_gamma(last["gamma"])
+        clean, accuracy = (100 * last[name] for name in ("clean_accuracy", "perturbed_accuracy_8bit"))
+        self.figures.setText(
+            f"<b>Validation at γ {last['gamma']:g}</b>, epoch {last['epoch']:.0f}: {clean:.1f} % → "
+            f"{accuracy:.1f} % after 8-bit rounding, {last['fixed_8bit']:,.0f} fixed, "
+            f"{last['broken_8bit']:,.0f} broken, RMS {last['rms_mean']:.4f}"
+        )
 
     @property
     def compared(self) -> tuple[ComparedRun, ...]:
@@ -222,6 +257,7 @@ class TrainingPage(QWidget):
         layout.addWidget(self.health)
         layout.addWidget(self.compared_bar)
         layout.addWidget(self.plots, 1)
+        layout.addWidget(self.figures)
         layout.addWidget(card)
 
     # ------------------------------------------------------------------ what the run tells
@@ -242,6 +278,7 @@ class TrainingPage(QWidget):
     def _start(self, event: RunStarted) -> None:
         self._started, self._past = event, False
         self.history.keep_until(event.first_step)
+        self._show_figures()
         self.history.describe(images=event.train_images, steps=event.steps_per_epoch, val=event.val_images)
         self._show_health()
         self.bar.setRange(0, event.total_steps)
@@ -264,7 +301,8 @@ class TrainingPage(QWidget):
 
     def _rate_text(self, last: StepCompleted) -> str:
         rate = len(self._rates) / sum(1.0 / rate for rate in self._rates)
-        return f"γ {last.gamma:g}   {rate:,.0f} images/s"
+        gamma = f"{last.gamma:g}" if self._gammas is None else str(self._gammas)
+        return f"γ {gamma}   {rate:,.0f} images/s"
 
     @Slot(object)
     def _show_vitals(self, vitals: Vitals) -> None:
@@ -281,6 +319,7 @@ class TrainingPage(QWidget):
     def _add_epoch(self, event: EpochCompleted) -> None:
         self.history.add_epoch(event)
         self.plots.refresh()
+        self._show_figures()
 
     @Slot(object)
     def _show_preview(self, preview: PreviewImages) -> None:

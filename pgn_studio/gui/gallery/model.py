@@ -57,6 +57,13 @@ class GalleryModel(QAbstractListModel):
         self._thumbnails.set_source(source)
         self.endResetModel()
 
+    def update(self, per_image: PerImage, source: ImageSource | None) -> None:
+        """The same images, perturbed otherwise; `apply` shows it. A `source` replaces the thumbnails."""
+        if self._content is not None:
+            self._content = replace(self._content, per_image=per_image)
+        if source is not None:
+            self._thumbnails.set_source(source)
+
     @property
     def thumbnail_px(self) -> int:
         return self._thumbnails.size_px

@@ -53,6 +53,17 @@ class GalleryPanel(QWidget):
         self.model.set_content(content, source)
         self._apply(self.filters.selection, keep_place=False)
 
+    def update_content(self, per_image: PerImage, source: ImageSource | None, chosen: int) -> None:
+        """The same images, perturbed otherwise; the `chosen` one stays so, also where a filter hides it."""
+        selected = self.view.selected_images()
+        self.model.update(per_image, source)
+        selection = self.filters.selection
+        result = self.model.apply(selection)
+        self.filters.show_counts(result.counts)
+        self._show_emptiness(selection, len(result.indices))
+        self.view.choose(chosen)
+        self.view.select_also(selected)
+
     def compare(self, other: PerImage | None, name: str = "") -> None:
         """Offer the filters against another PGN of this name; None: against none."""
         if other is self.model.other:

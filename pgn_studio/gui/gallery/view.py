@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import (
     QEvent,
     QItemSelectionModel,
@@ -75,6 +77,14 @@ class GalleryView(QListView):
             self._let_go()
             self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
             self.scrollTo(index)
+
+    def select_also(self, images: Sequence[int]) -> None:
+        """Beside the current one."""
+        for row in (self._gallery.row_of(image) for image in images):
+            if row >= 0:
+                self.selectionModel().select(
+                    self._gallery.index(row), QItemSelectionModel.SelectionFlag.Select
+                )
 
     def choose_first(self) -> None:
         if self._gallery.rowCount():

@@ -73,6 +73,11 @@ class BesidePanel(QWidget):
         self.others.set_subject(subject)
         self._offer_baselines()
 
+    def turn(self, subject: Subject) -> None:
+        """The same PGN at another γ."""
+        self.others.turn(subject)
+        self._refresh()
+
     def show_image(self, index: int) -> None:
         """-1: none of the data set's. No picture of another image may stand for it."""
         if index != self._image:
@@ -252,7 +257,9 @@ class BesidePanel(QWidget):
         self.note.setVisible(bool(text))
 
     def _wanted(self) -> tuple[object, ...]:
-        return (self._image, *(one.path for one in self.others.pgns), *self.baselines)
+        subject = self.others.subject
+        gamma = None if subject is None else subject.pgn.gamma
+        return (self._image, gamma, *(one.path for one in self.others.pgns), *self.baselines)
 
     @Slot()
     def _ask(self) -> None:

@@ -36,6 +36,11 @@ class Browser(QTabWidget):
         content = GalleryContent(evaluation.per_image, names, evaluation.classes)
         self.gallery.show_content(content, source)
 
+    def show_turned(self, evaluation: Evaluation, source: ImageSource | None, chosen: int) -> None:
+        """The same images at another γ; a `source` replaces the thumbnails."""
+        self.classes.show_evaluation(evaluation)
+        self.gallery.update_content(evaluation.per_image, source, chosen)
+
     def clear(self) -> None:
         self.gallery.clear()
         self.classes.show_evaluation(None)

@@ -46,6 +46,7 @@ def _start(command: str, subject: Subject, out: str, *more: str) -> list[str]:
     """With the split, and the trust that was given to code in this window; secrets are left out."""
     words = ["pgn-studio", command, str(subject.pgn.path or subject.pgn.info.name), *more, "--out", out]
     words += [] if "model" in more else ["--split", subject.split_name]
+    words += [] if subject.gammas is None else ["--gamma", f"{subject.pgn.gamma:g}"]
     trusted = subject.classifier.info.path.startswith(PYTHON_SCHEME) and "model" not in more
     return [*words, "--trust-code"] if trusted else words
 

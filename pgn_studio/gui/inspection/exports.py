@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication, QImage
@@ -108,7 +108,8 @@ class Exporter(QObject):
             from pgn_studio.core.export.deployable import export_deployable
 
             images = subject.split.images(range(min(CHECKED, len(subject.split))))
-            checked = export_deployable(path, subject.pgn, images, progress=progress)
+            baked: dict[str, Any] = {} if subject.gammas is None else {"gamma": subject.pgn.gamma}
+            checked = export_deployable(path, subject.pgn, images, progress=progress, **baked)
             return f"{checked.images} images differ by {checked.largest_difference:.2g} at most"
 
         self._run(f"Writing {path.name} …", write, lambda said: self._tell(f"Written and checked: {said}"))
@@ -201,7 +202,7 @@ def _write_figure(
     progress(1, 2)
     # The view's gain is relative to pixel values, the figure's to each image's own full scale.
     relative = None if gain is None else max(2 * gain * max(row.scale for row in rows), 1e-3)
-    export_figure(path, rows, gain=relative, dpi=dpi, width_mm=width_mm)
+    export_figure(path, rows, title=subject.gamma_note, gain=relative, dpi=dpi, width_mm=width_mm)
     progress(2, 2)
 
 

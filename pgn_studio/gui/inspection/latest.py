@@ -21,6 +21,7 @@ class LatestRequest(QObject):
 
     succeeded = Signal(object)
     failed = Signal(object)
+    progressed = Signal(int, int)
 
     def __init__(self, parent: QObject, *, delay_ms: int) -> None:
         super().__init__(parent)
@@ -28,14 +29,17 @@ class LatestRequest(QObject):
         self._operation: Operation | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(delay_ms)
+        self._delay_ms = delay_ms
         self._timer.timeout.connect(self._start)
 
-    def request(self, work: Callable[[Progress], Any]) -> None:
+    def request(
+        self, work: Callable[[Progress], Any], *, delay_ms: int | None = None, replacing: bool = True
+    ) -> None:
+        """`replacing`: the result of what runs now is of no use any more, when it comes."""
         self._wanted = work
-        if self._operation is not None:
-            self._operation.cancel()  # its result, when it comes, is of no use any more
-        self._timer.start()
+        if self._operation is not None and replacing:
+            self._operation.cancel()
+        self._timer.start(self._delay_ms if delay_ms is None else delay_ms)
 
     def cancel(self) -> None:
         self._wanted = None
@@ -49,7 +53,9 @@ class LatestRequest(QObject):
         if self._operation is not None or self._wanted is None:
             return
         work, self._wanted = self._wanted, None
-        self._operation = run_in_background(self, work, self.succeeded.emit, self.failed.emit)
+        self._operation = run_in_background(
+            self, work, self.succeeded.emit, self.failed.emit, on_progress=self.progressed.emit
+        )
         self._operation.finished.connect(self._go_on)
 
     def _go_on(self) -> None:

@@ -56,6 +56,10 @@ class OtherPgns(QObject):
         self.subject, self.pgns, self.made = subject, (), {}
         self.changed.emit()
 
+    def turn(self, subject: Subject) -> None:
+        """The same PGN at another γ: the others stay."""
+        self.subject = subject
+
     def open(self, paths: Sequence[Path]) -> None:
         """Files or run folders. The first is measured, unless that costs queries: see `measure`."""
         if self.subject is not None and paths and not self.doing:
@@ -120,7 +124,7 @@ def _open(
         file = RunFolder.open(path).pgn_path if path.is_dir() else path
         pgn = load_pgn(file)
         (check_fits if number else check_comparable)(subject.pgn, pgn)
-        opened.append(OtherPgn(pgn, file))
+        opened.append(OtherPgn(pgn.asking(subject.classifier), file))
     return _measured(subject, tuple(opened), progress) if measured else tuple(opened)
 
 

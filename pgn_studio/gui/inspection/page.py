@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QModelIndex, Qt, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QKeyEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -20,15 +21,24 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.errors import DataError
+from pgn_studio.core.errors import DataError, PgnStudioError
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
 from pgn_studio.gui.inspection.beside_panel import BesidePanel
 from pgn_studio.gui.inspection.browser import Browser
 from pgn_studio.gui.inspection.detail import DetailContent, DetailPanel, make_detail
 from pgn_studio.gui.inspection.export_flow import ExportFlow
 from pgn_studio.gui.inspection.exports import Exporter
+from pgn_studio.gui.inspection.gamma_measuring import GammaMeasuring
+from pgn_studio.gui.inspection.gamma_panel import GammaPanel
 from pgn_studio.gui.inspection.latest import LatestRequest
-from pgn_studio.gui.inspection.sample import facts_of, make_sample, open_sample, perturbed_images
+from pgn_studio.gui.inspection.sample import (
+    ImageMemory,
+    facts_from,
+    facts_of,
+    make_sample,
+    open_sample,
+    perturbed_images,
+)
 from pgn_studio.gui.inspection.strength_search import StrengthSearch
 from pgn_studio.gui.inspection.subject import Subject
 from pgn_studio.gui.inspection.toolbar import PERTURBED, InspectionToolbar
@@ -39,10 +49,12 @@ if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import ImageDataset
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.core.protocols import Progress
     from pgn_studio.gui.gallery.thumbnails import ImageSource
 
 logger = logging.getLogger(__name__)
 CHOICE_DELAY_MS = 30  # a key held down repeats every 30 ms or so
+ASK_DELAY_MS = 300  # a black box is asked where the dial comes to rest
 BUSY_AFTER_MS = 200  # sooner, blanking the views would only flicker
 NOTHING_YET = "Nothing to look at yet.\nTrain a PGN, or open one, and evaluate it: its images appear here."
 STRIP_FILTER = "PNG image (*.png);;SVG drawing (*.svg);;PDF document (*.pdf)"
@@ -62,6 +74,8 @@ class InspectionPage(QWidget):
         self.setObjectName("inspection-page")
         self._subject: Subject | None = None
         self._chosen = -1
+        self._file: Path | None = None  # an image of no data set that is shown instead
+        self._memory = ImageMemory()
         self.toolbar = InspectionToolbar(self)
         self.browser = Browser(self)
         self.gallery = self.browser.gallery
@@ -71,6 +85,8 @@ class InspectionPage(QWidget):
         self.export_flow = ExportFlow(self.gallery, self._exporter, self)
         self._latest = LatestRequest(self, delay_ms=CHOICE_DELAY_MS)
         self._strength = StrengthSearch(self.detail, self)
+        self.measuring = GammaMeasuring(self)
+        self.gamma = GammaPanel(self.measuring, self)
         self._busy = QTimer(self)
         self._busy.setSingleShot(True)
         self._busy.setInterval(BUSY_AFTER_MS)
@@ -86,17 +102,12 @@ class InspectionPage(QWidget):
 
         The chosen image stays chosen when the images are the same as before.
         """
-        subject = Subject(pgn, classifier, dataset, split_name, evaluation)
+        subject = Subject(pgn.asking(classifier), classifier, dataset, split_name, evaluation)
         stay = self._chosen if subject.same_images(self._subject) else -1
-        self._subject = subject
-        figures, left_alone = evaluation.metrics, evaluation.per_image.left_alone
-        where = f"{dataset.name}/{evaluation.split_title}"
-        held = f", {left_alone:,} images left as they are" if left_alone else ""
-        self.toolbar.set_title(
-            f"{pgn.info.name or 'PGN'} on {where}: {percent(figures.clean_accuracy)} → "
-            f"{percent(figures.perturbed_accuracy)} ({percent(figures.perturbed_accuracy_8bit)} as saved)"
-            f"{held}"
-        )
+        self._subject, self._memory = subject, ImageMemory()
+        self.measuring.set_subject(subject)
+        self.gamma.show_subject(subject)
+        self.toolbar.set_title(title_of(subject))
         self._stack.setCurrentIndex(1)
         self._choose(-1)
         self.beside.set_subject(subject)
@@ -121,7 +132,9 @@ class InspectionPage(QWidget):
 
     def clear(self) -> None:
         """Forget everything; lets go of the PGN, the classifier and the data set."""
-        self._subject = None
+        self._subject, self._memory = None, ImageMemory()
+        self.measuring.set_subject(None)
+        self.gamma.show_subject(None)
         self._exporter.cancel()
         self._choose(-1)
         self.beside.set_subject(None)
@@ -139,9 +152,37 @@ class InspectionPage(QWidget):
             self._show_problem("Perturb an image", missing)
             return
         self.gallery.view.setCurrentIndex(QModelIndex())  # no image of the gallery is shown
-        self._latest.request(
-            lambda _progress: make_detail(*open_sample(subject.pgn, subject.classifier, path))
-        )
+        self._file = path
+        self._request()
+
+    @property
+    def shown_gamma(self) -> float | None:
+        """At which everything is shown; None where the PGN has one alone."""
+        subject = self._subject
+        return None if subject is None or subject.gammas is None else subject.pgn.gamma
+
+    @Slot(float)
+    def turn(self, gamma: float) -> None:
+        """Show the PGN at another γ that it serves: the image at once, the split once it is measured."""
+        if self._subject is None or self._subject.gammas is None:
+            return
+        subject = self._subject = self._subject.at(gamma)
+        self.toolbar.set_title(title_of(subject))
+        self._request(turned=True)
+        self.beside.turn(subject)
+        self.measuring.want(gamma)
+
+    def _show_measured(self, evaluation: Evaluation) -> None:
+        """At the γ that is shown."""
+        if self._subject is None:
+            return
+        subject = self._subject = replace(self._subject, evaluation=evaluation)
+        title = title_of(subject)
+        self.toolbar.set_title(title)
+        perturbed = self.toolbar.thumbnails == PERTURBED
+        source = self._thumbnail_source(subject) if perturbed else None
+        self.browser.show_turned(evaluation, source, self._chosen)
+        self.status.emit(title)
 
     def figure_indices(self) -> list[int]:
         """The images that a figure shows: the selection, or the chosen one."""
@@ -170,7 +211,13 @@ class InspectionPage(QWidget):
         nothing.setWordWrap(True)
         splitter = QSplitter(Qt.Orientation.Horizontal, self)
         splitter.setObjectName("inspection-splitter")
-        splitter.addWidget(self.browser)
+        left = QSplitter(Qt.Orientation.Vertical, self)
+        left.setObjectName("gamma-splitter")
+        left.addWidget(self.browser)
+        left.addWidget(self.gamma)
+        left.setStretchFactor(0, 1)
+        left.setChildrenCollapsible(False)
+        splitter.addWidget(left)
         right = QTabWidget(self)
         right.setObjectName("image-tabs")
         right.setDocumentMode(True)
@@ -197,6 +244,10 @@ class InspectionPage(QWidget):
         self.gallery.chosen.connect(self._choose)
         self.gallery.opened.connect(self.detail.views.focus)
         self.gallery.list_wanted.connect(self._ask_list)
+        self.gamma.turned.connect(self.turn)
+        self.gamma.dial.refused.connect(self.status)
+        self.measuring.measured.connect(self._show_measured)
+        self.measuring.failed.connect(partial(self._show_problem, "The split could not be measured"))
         self._latest.succeeded.connect(self._show)
         self._latest.failed.connect(self._show_failure)
         self._busy.timeout.connect(self._show_busy)
@@ -232,7 +283,7 @@ class InspectionPage(QWidget):
     def _choose(self, image: int) -> None:
         if image == self._chosen:
             return
-        subject, self._chosen = self._subject, image
+        subject, self._chosen, self._file = self._subject, image, None
         self.toolbar.enable(image=image >= 0)
         self.beside.show_image(image)
         if subject is None or image < 0:
@@ -241,13 +292,25 @@ class InspectionPage(QWidget):
             self._strength.forget()
             self.detail.clear()
             return
-        split = subject.split
-        self._latest.request(
-            lambda _progress: make_detail(make_sample(subject.pgn, subject.classifier, split, image))
-        )
+        self._request()
         self._strength.forget()
         if not self._busy.isActive():
             self._busy.start()
+
+    def _request(self, *, turned: bool = False) -> None:
+        """The image that is to be shown, at the γ that is. What was begun at another γ is shown, too."""
+        subject, image, path, memory = self._subject, self._chosen, self._file, self._memory
+        if subject is None or (image < 0 and path is None):
+            return
+
+        def work(_progress: Progress) -> DetailContent:
+            if path is not None:
+                return make_detail(*open_sample(subject.pgn, subject.classifier, path))
+            return make_detail(make_sample(subject.pgn, subject.classifier, subject.split, image, memory))
+
+        asks = subject.classifier.queries is not None
+        delay_ms = (ASK_DELAY_MS if asks else 0) if turned else None
+        self._latest.request(work, delay_ms=delay_ms, replacing=not turned)
 
     def _show(self, content: DetailContent) -> None:
         subject = self._subject
@@ -256,8 +319,11 @@ class InspectionPage(QWidget):
         self._busy.stop()
         index, facts = content.sample.index, content.facts
         if facts is None:
-            names = subject.split.names
-            facts = facts_of(subject.evaluation.per_image, index, names[index], subject.dataset.classes)
+            name, classes = subject.split.names[index], subject.dataset.classes
+            if subject.is_measured:
+                facts = facts_of(subject.evaluation.per_image, index, name, classes)
+            else:
+                facts = facts_from(content.sample, int(subject.split.labels[index]), name, classes)
         self.detail.show_detail(content, facts)
         self._strength.search(subject, content.sample)
         self.sample_shown.emit(content.sample.index)
@@ -279,7 +345,7 @@ class InspectionPage(QWidget):
             self._exporter.copy_figure(self._subject, self.figure_indices(), self._figure_gain())
 
     def _ask_export(self) -> None:
-        if self._subject is not None:
+        if self._subject is not None and self._is_measured():
             first = self.beside.others.first
             self.export_flow.ask(self._subject, "" if first is None else str(first.path))
 
@@ -295,12 +361,26 @@ class InspectionPage(QWidget):
         other = None if first is None or first.evaluation is None else first.evaluation.per_image
         self.gallery.compare(other, "" if first is None else first.name)
 
+    def _is_measured(self) -> bool:
+        """Whether there are figures at the γ that is shown; says so when not."""
+        subject = self._subject
+        if subject is None or subject.is_measured:
+            return True
+        message = f"The split is not measured yet at γ {subject.pgn.gamma:g}, which is shown."
+        hint = "Press Measure below the gallery." if self.measuring.asks_first else "Wait a moment."
+        self._show_problem("Export", PgnStudioError(message, hint=hint))
+        return False
+
     def _ask_table(self) -> None:
+        if not self._is_measured():
+            return
         path = self._ask_path("Export table", "table.csv", TABLE_FILTER)
         if path and self._subject is not None:
             self._exporter.table(path, self._subject)
 
     def _ask_list(self) -> None:
+        if not self._is_measured():
+            return
         path = self._ask_path("Save list", "list.csv", LIST_FILTER)
         if path and self._subject is not None:
             self._exporter.list_of(path, self._subject, self.gallery.model.shown.tolist())
@@ -312,7 +392,7 @@ class InspectionPage(QWidget):
             self._exporter.images(Path(folder), self._subject, chosen if len(chosen) > 1 else None)
 
     def _ask_report(self) -> None:
-        if self._subject is None:
+        if self._subject is None or not self._is_measured():
             return
         name = f"{self._subject.stem}-report"
         place = QFileDialog.getExistingDirectory(self, f"Where to put the folder {name}")
@@ -345,6 +425,21 @@ class InspectionPage(QWidget):
     def _show_problem(self, title: str, error: Exception) -> None:
         self.failed.emit(title, error)
         self.status.emit(str(error))
+
+
+def title_of(subject: Subject) -> str:
+    """What is shown, and its figures at the γ that is, once they are there."""
+    evaluation, gamma = subject.evaluation, subject.gamma_note
+    where = f"{subject.dataset.name}/{evaluation.split_title}"
+    title = f"{subject.pgn.info.name or 'PGN'}{gamma and f' at {gamma}'} on {where}"
+    if not subject.is_measured:
+        return f"{title}: not measured yet"
+    figures, left_alone = evaluation.metrics, evaluation.per_image.left_alone
+    held = f", {left_alone:,} images left as they are" if left_alone else ""
+    return (
+        f"{title}: {percent(figures.clean_accuracy)} → {percent(figures.perturbed_accuracy)} "
+        f"({percent(figures.perturbed_accuracy_8bit)} as saved){held}"
+    )
 
 
 def _open_file(path: str) -> None:

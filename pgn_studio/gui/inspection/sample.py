@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.evaluation.batch import ClassifiedBatch
     from pgn_studio.core.evaluation.evaluate import PerImage
@@ -33,6 +35,35 @@ class Sample:
     before: npt.NDArray[np.float32]  # (K,) the classifier's probabilities of the clean image
     after: npt.NDArray[np.float32]  # (K,) of the perturbed image as the PGN makes it
     has_probabilities: bool = True  # else one-hot: the classifier gives labels only
+    sizes: tuple[float, float, float] = (0.0, 0.0, 0.0)  # ‖p‖₂, RMS per value, largest |p|
+    saved: int = -1  # class of `perturbed`
+
+
+class ImageMemory:
+    """Of the image that was perturbed last: what does not depend on γ. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._index = -1
+        self._known: tuple[Tensor, Tensor, Tensor] | None = None  # pixels, features, f's probabilities
+
+    def classified(
+        self, pgn: Pgn, classifier: Classifier, index: int, image: UInt8Images
+    ) -> ClassifiedBatch:
+        import torch
+
+        from pgn_studio.core.device import full_precision, to_pixels
+        from pgn_studio.core.evaluation.batch import answers, classify_batch
+        from pgn_studio.core.evaluation.evaluate import place
+
+        device = place(pgn, classifier, None)
+        if self._known is None or index != self._index:
+            pixels = to_pixels(image, device)
+            clean = answers(classifier, pixels)
+            with torch.no_grad(), full_precision(device):
+                self._known = pixels, pgn.generator.encode(pixels), clean
+            self._index = index
+        pixels, features, clean = self._known
+        return classify_batch(pgn, classifier, pixels, clean=clean, features=features)
 
 
 @dataclass(frozen=True)
@@ -46,9 +77,19 @@ class Facts:
     saved: int | None  # class of the perturbed image as saved, where it differs from that before saving
 
 
-def make_sample(pgn: Pgn, classifier: Classifier, split: LabelledImages, index: int) -> Sample:
-    """Perturb image `index` of `split` and classify it before and after, as the evaluation does."""
-    original, batch = _classified(pgn, classifier, split.images([index]))
+def make_sample(
+    pgn: Pgn,
+    classifier: Classifier,
+    split: LabelledImages,
+    index: int,
+    memory: ImageMemory | None = None,
+) -> Sample:
+    """Perturb image `index` of `split` and classify it before and after, as the evaluation does.
+
+    `memory`: of samples of the same networks and split, at any γ.
+    """
+    original = split.images([index])
+    batch = (memory or ImageMemory()).classified(pgn, classifier, index, original)
     return _sample(index, original, batch)
 
 
@@ -80,6 +121,12 @@ def facts_of(per_image: PerImage, index: int, name: str, classes: tuple[str, ...
     )
 
 
+def facts_from(sample: Sample, label: int, name: str, classes: tuple[str, ...]) -> Facts:
+    """As the sample found them, while the split is not measured at its γ."""
+    saved = sample.saved if sample.saved != int(sample.after.argmax()) else None
+    return Facts(name, classes, label, sample.sizes, saved)
+
+
 def perturbed_images(
     pgn: Pgn, classifier: Classifier, split: LabelledImages, indices: Sequence[int]
 ) -> UInt8Images:
@@ -88,7 +135,10 @@ def perturbed_images(
 
 
 def _sample(index: int, original: UInt8Images, batch: ClassifiedBatch) -> Sample:
+    from pgn_studio.core.evaluation.batch import perturbation_sizes
+
     perturbation = batch.perturbation_pixels[0].permute(1, 2, 0).cpu().numpy()
+    l2, rms, linf = perturbation_sizes(batch.perturbation)[:, 0].tolist()
     return Sample(
         index=index,
         original=original[0],
@@ -97,6 +147,8 @@ def _sample(index: int, original: UInt8Images, batch: ClassifiedBatch) -> Sample
         before=batch.clean[0].cpu().numpy(),
         after=batch.perturbed[0].cpu().numpy(),
         has_probabilities=batch.has_probabilities,
+        sizes=(l2, rms, linf),
+        saved=int(batch.perturbed_8bit[0].argmax()),
     )
 
 

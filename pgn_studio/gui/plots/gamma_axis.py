@@ -55,6 +55,11 @@ class GammaOverlay(QObject):
         self._axis.setTextPen(colors.marker)
         self.curve.setPen(pg.mkPen(colors.marker, width=1))
 
+    def set_used(self, used: bool) -> None:
+        """Whether γ is one value that is learned for, and so has a course."""
+        self._item.showAxis("right", used)
+        self._view.setVisible(used)
+
     def redraw(self, history: RunHistory, look: Look) -> None:
         axis = "epoch" if look.per_epoch else "step"
 

@@ -10,6 +10,7 @@ from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QWidget
 
+from pgn_studio.core.gamma import GammaRange
 from pgn_studio.gui.plots.compared import ComparedRun
 from pgn_studio.gui.plots.gamma_axis import GammaOverlay
 from pgn_studio.gui.plots.legend import LegendSwitch
@@ -79,6 +80,20 @@ class LivePlots(QWidget):
         self._dirty += [plot for plot in self.plots if plot not in self._dirty]
         if self.isVisible() and not self._turn.isActive():
             self._turn.start()
+
+    def show_range(self, gammas: GammaRange | None) -> None:
+        """Steps are over all γ of this range, and validation is at one of them; None: γ has a course."""
+        self.gamma.set_used(gammas is None)
+        self.gamma_switch.setVisible(gammas is None)
+        note = "" if gammas is None else f"all γ {gammas}"
+        for plot in (self.losses, self.l2):
+            plot.set_note(note, note and f"Each image of a step has a γ of its own, drawn from {gammas}")
+
+    def show_gamma(self, gamma: float | None) -> None:
+        """The γ at which validation was measured; None where there is only one, or nothing measured."""
+        note = "" if gamma is None else f"Validation at γ {gamma:g}"
+        for plot in (self.flips, self.accuracies):
+            plot.set_note(note, note and "Dots: the measured γ nearest to the dial. Lines: steps, over all γ")
 
     @Slot()
     def mark_notices(self) -> None:

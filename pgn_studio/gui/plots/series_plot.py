@@ -82,7 +82,9 @@ class SeriesPlot(QFrame):
         self._colors: PlotColors | None = None
         self._drawn: list[Line] = []
         self._look = Look()
-        heading = QLabel(f"<b>{title}</b>", self)
+        self._title = title
+        self.heading = QLabel(f"<b>{title}</b>", self)
+        self.heading.setObjectName(f"{name}_heading")
         self._readout = QLabel(self)
         self._readout.setObjectName(f"{name}_readout")
         self._readout.setTextFormat(Qt.TextFormat.RichText)
@@ -106,7 +108,7 @@ class SeriesPlot(QFrame):
         self.switches = [self._switch(lines) for lines in self._lines]
         self._top = QHBoxLayout()
         self._top.setSpacing(4)
-        self._top.addWidget(heading)
+        self._top.addWidget(self.heading)
         for switch in self.switches:
             self._top.addWidget(switch)
         self._top.addWidget(self._readout, 1)
@@ -128,6 +130,11 @@ class SeriesPlot(QFrame):
     def add_switch(self, switch: LegendSwitch) -> None:
         """A switch for something that others draw over this plot."""
         self._top.insertWidget(self._top.count() - 1, switch)
+
+    def set_note(self, note: str, tip: str = "") -> None:
+        """A few words behind the title: of which γ this is."""
+        self.heading.setText(f"<b>{self._title}</b> {note}".rstrip())
+        self.heading.setToolTip(tip)
 
     def set_logarithmic(self, on: bool) -> None:
         if self._can_be_logarithmic:

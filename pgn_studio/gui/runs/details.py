@@ -105,7 +105,8 @@ class RunDetails(QWidget):
         self._settings.setRowCount(0)
         for name, value in (record.settings if record else {}).items():
             if value is not None:  # else left to the program
-                row = [QStandardItem(label_of(name)), QStandardItem(_text(value))]
+                text = str(record.gammas) if record and record.gammas and name == "gamma" else _text(value)
+                row = [QStandardItem(label_of(name)), QStandardItem(text)]
                 row[0].setToolTip(name)  # as the command line and run.json have it
                 self._settings.appendRow(row)
         self.setEnabled(record is not None)

@@ -54,6 +54,7 @@ class FrontierPlot(QFrame):
         for item in (self.clean, self.line, self.points):
             self.plot.addItem(item)
         self._labels: list[pg.TextItem] = []
+        self._curves: list[pg.PlotDataItem] = []  # of the runs that serve a range of γ
         self._logarithmic = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 4)
@@ -94,13 +95,16 @@ class FrontierPlot(QFrame):
         self.caption.setText(self._title(model))
         if model is None:
             self.points.clear()
+            self._draw_curves()
             self.line.setData([], [])
             self.clean.hide()
             return
         sizes = [record.figures["rms_mean"] for record in self.records]
+        sizes += [rms for record in self.records for rms, _ in record.along if rms > 0]
         self._logarithmic = max(sizes) > LOG_FROM * min(sizes)
         self.plot.getAxis("bottom").setLogMode(x=self._logarithmic)
         self._draw_points(chosen)
+        self._draw_curves()
         best = frontier(self.records, lower=model.settings.get("problem") == "adversarial")
         places = [self.place_of(record) for record in best]
         self.line.setData([place.x() for place in places], [place.y() for place in places])
@@ -108,7 +112,8 @@ class FrontierPlot(QFrame):
         self.clean.setPen(pg.mkPen(colors.muted, width=1, style=Qt.PenStyle.DashLine))
         self.clean.setPos(100 * float(model.figures.get("clean_accuracy") or 0.0))
         self.clean.show()
-        self._fit([*sizes], [100 * record.figures["perturbed_accuracy_8bit"] for record in self.records])
+        levels = [100 * record.figures["perturbed_accuracy_8bit"] for record in self.records]
+        self._fit(sizes, levels + [100 * level for record in self.records for _, level in record.along])
 
     def _fit(self, sizes: list[float], accuracies: list[float]) -> None:
         """All points with room around them, also one alone; no RMS below 0, no accuracy beyond 100 %."""
@@ -135,13 +140,27 @@ class FrontierPlot(QFrame):
                     "pen": pg.mkPen(colors.background, width=1),
                 }
             )
-            gamma = record.gamma
-            if gamma is not None and len(self.records) <= MOST_LABELS:
-                label = pg.TextItem(f"γ {gamma:g}", color=colors.muted, anchor=(-0.15, 0.9))
+            if record.gamma_text and len(self.records) <= MOST_LABELS:
+                label = pg.TextItem(f"γ {record.gamma_text}", color=colors.muted, anchor=(-0.15, 0.9))
                 label.setPos(place)
                 self.plot.addItem(label, ignoreBounds=True)
                 self._labels.append(label)
         self.points.setData(spots)
+
+    def _draw_curves(self) -> None:
+        """Of a PGN that serves a range of γ what it does from the largest to the smallest."""
+        for curve in self._curves:
+            self.plot.removeItem(curve)
+        self._curves = []
+        for record in self.records:
+            places = [(rms, 100 * level) for rms, level in record.along if rms > 0]
+            if len(places) > 1:
+                x = [np.log10(rms) if self._logarithmic else rms for rms, _ in places]
+                pen = pg.mkPen(current_theme().colors.muted, width=1)
+                curve = pg.PlotDataItem(x, [level for _, level in places], pen=pen)
+                curve.setZValue(-1)
+                self.plot.addItem(curve, ignoreBounds=True)
+                self._curves.append(curve)
 
     def _title(self, model: RunRecord | None) -> str:
         if model is None:
@@ -164,7 +183,7 @@ class FrontierPlot(QFrame):
         record: RunRecord = points[0].data()
         figures = record.figures
         self.plot.setToolTip(
-            f"<p>{record.name}<br>Epoch {figures.get('epoch')}, γ {record.gamma}, "
+            f"<p>{record.name}<br>Epoch {figures.get('epoch')}, γ {record.gamma_text}, "
             f"RMS {figures['rms_mean']:.4f}, "
             f"{100 * figures['perturbed_accuracy_8bit']:.1f} % after 8 bits on validation</p>"
         )

@@ -30,13 +30,14 @@ _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 
 @dataclass(frozen=True)
 class Column:
-    """`key` is what is sorted by, None where unknown; `text` what is shown of it."""
+    """`key` is what is sorted by, None where unknown; `text` what is shown of it, or `whole` of the run."""
 
     title: str
     key: Callable[[RunRecord], Any]
     text: Callable[[Any], str] = str
     tip: str = ""
     number: bool = False
+    whole: Callable[[RunRecord], str] | None = None
 
 
 def _setting(name: str) -> Callable[[RunRecord], Any]:
@@ -82,7 +83,14 @@ COLUMNS = (
     Column("Name", lambda record: record.name),
     Column("Created", lambda record: record.summary.created, _date),
     Column("Status", lambda record: record.summary.status),
-    Column("γ", lambda record: record.gamma, _short, "Weight of the kept PGN's L2 term", number=True),
+    Column(
+        "γ",
+        lambda record: record.gamma,
+        _short,
+        "Weight of the kept PGN's L2 term; of a range the figures are at its middle",
+        number=True,
+        whole=lambda record: record.gamma_text,
+    ),
     Column(
         "8 bits %",
         _figure("perturbed_accuracy_8bit"),
@@ -137,6 +145,8 @@ class RunsModel(QAbstractTableModel):
             value = column.key(record)
             if role == SORT_ROLE:
                 return value
+            if column.whole is not None:
+                return column.whole(record)
             return "" if value is None else column.text(value)
         return None
 

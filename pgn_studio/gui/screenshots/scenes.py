@@ -209,7 +209,8 @@ def _train(stage: Stage) -> QWidget:
     stage.page(0)
     studio.start()
     stage.wait(lambda: len(epochs) >= EPOCHS_BEFORE_GAMMA, "the first epochs")
-    studio.setup.gamma.user_set(3 * studio.setup.gamma.value)
+    gamma = studio.setup.gamma
+    (gamma.dial.turn if gamma.is_range else gamma.user_set)(3 * gamma.shown)
     stage.wait(lambda: len(epochs) >= EPOCHS_SHOWN, "the next epochs")
     return stage.window
 

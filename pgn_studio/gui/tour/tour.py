@@ -58,7 +58,8 @@ STEPS = (
     ),
     Step(
         "γ: how strong",
-        "A larger γ keeps the changes smaller. Move it while a run is under way: it follows at once.",
+        "A larger γ keeps the changes smaller. One PGN serves a whole range: turn the dial while a run is "
+        "under way, or later in Inspect, and see what another γ does.",
         lambda window: _setup(window).gamma,
         TRAIN,
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,9 +129,10 @@ class Continuation(QObject):
             studio.shown.reread()  # another process may have it by now
             studio.show_problem("The run cannot be continued", error)
             return
-        control = TrainingControl(gamma=settings.gamma, samples=studio.training.samples.choice)
-        gamma = last_gamma(history, settings.gamma)  # the trainer goes on with it
-        self._show_settings({**settings.model_dump(mode="json"), "gamma": gamma})
+        self._show_settings(going_on(settings.model_dump(mode="json"), history))
+        control = TrainingControl(
+            gamma=studio.setup.gamma.shown, gammas=settings.gammas, samples=studio.training.samples.choice
+        )
         studio.begin(TrainingJob(settings, dataset, classifier, control, resume=str(run.path)), history)
 
     def _show_settings(self, settings: dict[str, Any]) -> None:
@@ -194,10 +195,10 @@ class Continuation(QObject):
     @Slot(object)
     def _reopened(self, run: ReopenedRun) -> None:
         studio = self._studio
-        studio.training.replay(run.history)
+        studio.training.replay(run.history, run.settings.gammas)
         studio.shown.show_run(run.folder, run.status, studio.workspace.subject)
-        gamma = last_gamma(run.history, run.settings.gamma)
-        self._show_settings({**run.settings.model_dump(mode="json"), "gamma": gamma})
+        self._show_settings(going_on(run.settings.model_dump(mode="json"), run.history))
+        studio.training.show_gamma(studio.setup.gamma.shown)
         studio.training_shown.emit()
         wanted, self._wanted = self._wanted, ""
         if wanted == run.folder:
@@ -206,6 +207,12 @@ class Continuation(QObject):
     @Slot()
     def _give_up(self) -> None:
         self._wanted = ""
+
+
+def going_on(settings: Mapping[str, Any], history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The settings with which a run goes on: one γ is the one that it used last, a range stays."""
+    gamma = settings["gamma"]
+    return {**settings, "gamma": last_gamma(history, gamma) if isinstance(gamma, (int, float)) else gamma}
 
 
 def last_gamma(history: Sequence[dict[str, Any]], first: float) -> float:

@@ -27,6 +27,7 @@ STEP_COLUMNS = (
     "images",  # in this step, on average: what its counts are out of
 )
 EPOCH_COLUMNS = (
+    "gamma",
     "epoch",
     "step",
     "clean_accuracy",
@@ -34,6 +35,8 @@ EPOCH_COLUMNS = (
     "perturbed_accuracy_8bit",
     "fixed",
     "broken",
+    "fixed_8bit",
+    "broken_8bit",
     "l2_mean",
     "rms_mean",
 )
@@ -64,6 +67,12 @@ class Table:
             for name, position in self._index.items():
                 values[position, offset] = _number(row.get(name))
         self._length += len(rows)
+
+    def put(self, number: int, row: Mapping[str, Any]) -> None:
+        """Other values for the columns that `row` names."""
+        block, offset = divmod(number, self._block)
+        for name in row.keys() & self._index.keys():
+            self._blocks[block][self._index[name], offset] = _number(row[name])
 
     def column(self, name: str) -> FloatArray:
         """All values (len,)."""
@@ -106,6 +115,8 @@ class RunHistory:
         self.images_per_step = 1.0  # what counts in a batch are out of
         self.val_images = 1.0
         self.generation = 0  # counts how often something was forgotten
+        self._at_gamma: list[list[Mapping[str, Any]]] = []  # of each epoch, where its PGN serves a range
+        self._shown_gamma: float | None = None
         self._gamma_seen = 0
         self._gamma_changes: list[float] = []
 
@@ -113,6 +124,7 @@ class RunHistory:
         self._forget()
         self.steps.clear()
         self.epochs.clear()
+        self._at_gamma.clear()
         self.notices.clear()
 
     def keep_until(self, step: int) -> None:
@@ -122,6 +134,7 @@ class RunHistory:
         self._forget()
         self.steps.keep_until("step", step)
         self.epochs.keep_until("step", step)
+        del self._at_gamma[len(self.epochs) :]
         self.notices = [notice for notice in self.notices if notice.step <= step]
 
     def _forget(self) -> None:
@@ -133,7 +146,23 @@ class RunHistory:
         self.steps.append([{**vars(event), "images": self.images_per_step} for event in events])
 
     def add_epoch(self, event: EpochCompleted) -> None:
-        self.epochs.append([vars(event)])
+        self._add_epoch(vars(event), [vars(one) for one in event.at_gamma])
+
+    def _add_epoch(self, told: Mapping[str, Any], at_gamma: Sequence[Mapping[str, Any]]) -> None:
+        self.epochs.append([told])
+        self._at_gamma.append([one for one in at_gamma if _number(one.get("gamma")) > 0])
+        self._show_nearest(len(self.epochs) - 1)
+
+    def show_gamma(self, gamma: float) -> None:
+        """Validation at the measured γ nearest to this one, of all epochs, where there are several."""
+        self._shown_gamma = gamma
+        for number in range(len(self.epochs)):
+            self._show_nearest(number)
+
+    def _show_nearest(self, number: int) -> None:
+        gamma, measured = self._shown_gamma, self._at_gamma[number]
+        if gamma is not None and gamma > 0 and measured:
+            self.epochs.put(number, min(measured, key=lambda one: abs(math.log(one["gamma"] / gamma))))
 
     def add_notice(self, notice: Notice) -> None:
         self.notices.append(notice)
@@ -152,7 +181,9 @@ class RunHistory:
             elif line.get("event") == "StepCompleted":
                 rows.append({**line, "images": self.images_per_step})
         self.steps.append(rows)
-        self.epochs.append([line for line in lines if line.get("event") == "EpochCompleted"])
+        for line in lines:
+            if line.get("event") == "EpochCompleted":
+                self._add_epoch(line, _tables(line.get("at_gamma")))
         self.notices += [_notice(line) for line in lines if line.get("event") == "Notice"]
 
     def describe(self, *, images: float, steps: float, val: float) -> None:
@@ -202,6 +233,11 @@ def holding(notices: Sequence[Notice]) -> list[Notice]:
         if notice.level in ("warning", "severe"):
             found[notice.code] = notice
     return list(found.values())
+
+
+def _tables(value: Any) -> list[Mapping[str, Any]]:
+    """What of a list are tables; a damaged file may hold anything."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def _number(value: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,7 @@ class PreviewImages:
     step: int
     perturbation_scale: float
     triptychs: tuple[Triptych, ...]
+    gamma: float = math.nan  # at which the PGN perturbed them
 
 
 def to_qimage(pixels: npt.NDArray[np.uint8]) -> QImage:
@@ -58,4 +60,4 @@ def preview_images(event: PreviewReady) -> PreviewImages:
         )
         for index in range(len(event.labels))
     )
-    return PreviewImages(event.step, event.perturbation_scale, triptychs)
+    return PreviewImages(event.step, event.perturbation_scale, triptychs, event.gamma)

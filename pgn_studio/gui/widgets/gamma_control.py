@@ -1,21 +1,26 @@
-"""γ as a logarithmic slider with a number beside it."""
+"""γ of a run: a range of it, over which a dial chooses what is shown, or one value, as a slider."""
 
 from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import TrainingSettings, default_gamma
+from pgn_studio.core.gamma import MOST_GAMMA, GammaRange
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.widgets.number_edit import NumberEdit
+from pgn_studio.gui.widgets.gamma_dial import GammaDial
+from pgn_studio.gui.widgets.number_edit import NumberEdit, tell
 
 LOWEST, HIGHEST = 1e-4, 1e3
+LEAST_END = 1e-6  # of a range
 DEFAULT = float(TrainingSettings.model_fields["gamma"].default)
 STEPS_PER_DECADE = 50
 TIP = f"<p>{TrainingSettings.model_fields['gamma'].description}</p>"
 LAST_POSITION = 1 + round(math.log10(HIGHEST / LOWEST) * STEPS_PER_DECADE)
+RANGE, ONE_VALUE = "Range", "One value"
+Gamma = float | tuple[float, float]  # one value, or the ends of a range
 
 
 def gamma_at(position: int) -> float:
@@ -34,70 +39,183 @@ def position_of(gamma: float) -> int:
 
 
 class GammaControl(QWidget):
-    """Two views of one number; the field also takes values beyond the slider's ends."""
+    """Which γ a run learns for, and, where that is a range, which of them is shown.
 
-    changed = Signal(float)  # by the user
+    One value has a slider and a number; the number also takes values beyond the slider's ends.
+    """
+
+    changed = Signal(float)  # by the user: γ that is learned for, of a range the one that is shown
+    edited = Signal()  # by the user: the setting, not what is shown alone
     seized = Signal()  # the slider's handle, for a drag
     refused = Signal(str)  # what was typed was put back, and what had been expected
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        first = GammaRange(*default_gamma("enhance", "shared"))
+        self._kind = QComboBox(self)
+        self._kind.addItems([RANGE, ONE_VALUE])
+        self._to = QLabel("to", self)
+        self._low = self._end("gamma_low", "Smallest gamma of the range", first.low)
+        self._high = self._end("gamma_high", "Largest gamma of the range", first.high)
+        self.dial = GammaDial("gamma_dial", first, self)
         self._slider = QSlider(Qt.Orientation.Horizontal, self)
+        self._number = NumberEdit(DEFAULT, low=0.0, high=MOST_GAMMA, parent=self)
+        self._build()
+        self.set_value((first.low, first.high))
+        current_theme().changed.connect(self._fit)
+        self._fit()
+        self._kind.currentTextChanged.connect(self._kind_chosen)
+        for end in (self._low, self._high):
+            end.value_edited.connect(self._end_typed)
+            end.refused.connect(self._tell_refused)
+        self.dial.turned.connect(self.changed)
+        self.dial.refused.connect(self.refused)
+        self._slider.valueChanged.connect(self._slid)
+        self._slider.sliderPressed.connect(self.seized)
+        self._number.value_edited.connect(self.user_set)
+        self._number.refused.connect(self._tell_refused)
+
+    @property
+    def is_range(self) -> bool:
+        return self._kind.currentText() == RANGE
+
+    @property
+    def value(self) -> Gamma:
+        """The setting."""
+        return (self._low.value, self._high.value) if self.is_range else self._number.value
+
+    @property
+    def shown(self) -> float:
+        """γ that is learned for; of a range the one that is shown."""
+        return self.dial.gamma if self.is_range else self._number.value
+
+    def set_value(self, value: Gamma) -> None:
+        """Show a setting, another range with its dial in the middle; emits nothing."""
+        with QSignalBlocker(self._kind):
+            self._kind.setCurrentText(RANGE if isinstance(value, tuple) else ONE_VALUE)
+        if not isinstance(value, tuple):
+            self._show_one(value)
+        elif (gammas := GammaRange(*value)) != self.dial.gammas:
+            self._show_range(gammas)
+            self.dial.set_gamma(gammas.middle)
+        self._show_kind()
+
+    def user_set(self, value: Gamma) -> None:
+        """As if the user had set it: shown and told. To turn the dial: `dial.turn`."""
+        self.set_value(value)
+        self._tell()
+
+    def set_running(self, running: bool) -> None:
+        """While a run is under way one value can be moved, and the dial turned; the rest stays as it is."""
+        for part in (self._kind, self._low, self._high):
+            part.setEnabled(not running)
+
+    def _build(self) -> None:
+        self._kind.setObjectName("gamma_kind")
+        self._kind.setAccessibleName("Whether the PGN serves a range of gamma or one value")
+        self._kind.setToolTip(TIP)
+        self._kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._kind.setMinimumContentsLength(3)
         self._slider.setObjectName("gamma_slider")
         self._slider.setAccessibleName("Gamma, the weight of the L2 term")
         self._slider.setToolTip(TIP)
         self._slider.setRange(0, LAST_POSITION)
         self._slider.setPageStep(STEPS_PER_DECADE)
-        self._number = NumberEdit(DEFAULT, low=0.0, high=1e6, parent=self)
         self._number.setObjectName("gamma_number")
         self._number.setAccessibleName("Gamma as a number")
         self._number.setToolTip(TIP)
         self._number.setAlignment(Qt.AlignmentFlag.AlignRight)
-        layout = QHBoxLayout(self)
+        self.dial.number.setObjectName("gamma_dial_number")
+        setting, value = QHBoxLayout(), QHBoxLayout()
+        setting.addWidget(self._kind, 1)
+        for part in (self._low, self._to, self._high):
+            setting.addWidget(part)
+        value.addWidget(self._slider, 1)
+        value.addWidget(self._number)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._slider, 1)
-        layout.addWidget(self._number)
-        self.setFocusProxy(self._slider)
-        self.set_value(DEFAULT)
-        current_theme().changed.connect(self._fit)
-        self._fit()
-        self._slider.valueChanged.connect(self._slid)
-        self._slider.sliderPressed.connect(self.seized)
-        self._number.value_edited.connect(self._typed)
-        self._number.refused.connect(self._tell_refused)
+        layout.setSpacing(3)
+        layout.addLayout(setting)
+        layout.addWidget(self.dial)
+        layout.addLayout(value)
 
-    @property
-    def value(self) -> float:
-        return self._number.value
+    def _end(self, name: str, accessible: str, value: float) -> NumberEdit:
+        edit = NumberEdit(value, low=LEAST_END, high=MOST_GAMMA, parent=self)
+        edit.setObjectName(name)
+        edit.setAccessibleName(accessible)
+        edit.setToolTip(TIP)
+        edit.setAlignment(Qt.AlignmentFlag.AlignRight)
+        return edit
 
-    def set_value(self, gamma: float) -> None:
-        """Show γ; emits nothing."""
+    def _show_kind(self) -> None:
+        of_range: tuple[QWidget, ...] = (self._low, self._to, self._high, self.dial)
+        for part in of_range:
+            part.setVisible(self.is_range)
+        for one in (self._slider, self._number):
+            one.setVisible(not self.is_range)
+        self.setFocusProxy(self.dial.slider if self.is_range else self._slider)
+
+    def _show_range(self, gammas: GammaRange) -> None:
+        self._low.set_value(gammas.low)
+        self._high.set_value(gammas.high)
+        self.dial.set_range(gammas)
+
+    def _show_one(self, gamma: float) -> None:
         self._number.set_value(gamma)
-        self._slider.blockSignals(True)  # else the slider's rounding would come back as an edit
-        self._slider.setValue(position_of(gamma))
-        self._slider.blockSignals(False)
+        with QSignalBlocker(self._slider):  # else the slider's rounding would come back as an edit
+            self._slider.setValue(position_of(gamma))
 
-    def user_set(self, gamma: float) -> None:
-        """As if the user had typed it: shown and told."""
-        self._typed(gamma)
+    @Slot(str)
+    def _kind_chosen(self, kind: str) -> None:
+        """γ stays where it is: in the last range where it lies in there, else in one around it."""
+        if kind == ONE_VALUE:
+            self._show_one(self.dial.gamma)
+        else:
+            gamma = self._number.value
+            if gamma > 0 and gamma not in self.dial.gammas:
+                self._show_range(_around(gamma))
+            self.dial.set_gamma(gamma if gamma in self.dial.gammas else self.dial.gammas.middle)
+        self._show_kind()
+        self._tell()
+
+    @Slot(float)
+    def _end_typed(self, _value: float) -> None:
+        """A range that is none is put back."""
+        was, low, high = self.dial.gammas, self._low.value, self._high.value
+        if low < high:
+            self.dial.set_range(GammaRange(low, high))
+            self._tell()
+            return
+        self._show_range(was)
+        stays = f"{was.low:g} to {was.high:g} stays"
+        told = f"Expected a range from low to high, got {low:g} to {high:g}: {stays}."
+        tell(self._low, told)
+        self._tell_refused(told)
 
     @Slot(int)
     def _slid(self, position: int) -> None:
-        gamma = gamma_at(position)
-        self._number.set_value(gamma)
-        self.changed.emit(gamma)
+        self._number.set_value(gamma_at(position))
+        self._tell()
+
+    def _tell(self) -> None:
+        self.edited.emit()
+        self.changed.emit(self.shown)
 
     @Slot()
     def _fit(self) -> None:
         """Wide enough for the longest of the slider's numbers."""
-        widest = self._number.fontMetrics().horizontalAdvance("0.000126")
-        self._number.setFixedWidth(max(72, widest + 18))
+        self._number.fit("0.000126")
+        for end in (self._low, self._high):
+            width = end.fontMetrics().horizontalAdvance
+            end.setMinimumWidth(width("0.3") + 18)
+            end.setMaximumWidth(width("0.000126") + 18)
 
     @Slot(str)
     def _tell_refused(self, expected: str) -> None:
         self.refused.emit(f"γ: {expected}")
 
-    @Slot(float)
-    def _typed(self, gamma: float) -> None:
-        self.set_value(gamma)
-        self.changed.emit(gamma)
+
+def _around(gamma: float) -> GammaRange:
+    """A decade on both sides, as far as a range may reach."""
+    low, high = max(LEAST_END, gamma / 10), min(MOST_GAMMA, 10 * gamma)
+    return GammaRange(float(f"{low:.6g}"), float(f"{max(high, 10 * low):.6g}"))

@@ -33,6 +33,14 @@ class NumberEdit(QLineEdit):
         self._value = value
         self.setText(f"{value:g}")
 
+    def set_limits(self, low: float, high: float) -> None:
+        """What may be typed from now on."""
+        self._low, self._high = low, high
+
+    def fit(self, longest: str, *, at_least: int = 72) -> None:
+        """As wide as this text needs."""
+        self.setFixedWidth(max(at_least, self.fontMetrics().horizontalAdvance(longest) + 18))
+
     @Slot()
     def _accept(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
@@ -57,8 +58,9 @@ class PreviewStrip(QWidget):
 
     def show_preview(self, preview: PreviewImages) -> None:
         self._preview = preview
+        gamma = f", γ {preview.gamma:g}" if math.isfinite(preview.gamma) else ""
         self.setToolTip(
-            f"Step {preview.step}. Grey in the middle row is no change; "
+            f"Step {preview.step}{gamma}. Grey in the middle row is no change; "
             f"black and white are ±{preview.perturbation_scale:.3g}. "
             "A click keeps an image, or lets go of it."
         )

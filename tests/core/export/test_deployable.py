@@ -55,17 +55,9 @@ def test_the_file_makes_the_same_images(pgn: Pgn, tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("name", ["model.pt2", "model.onnx"])
-<<<<<<< ours
-def test_an_encoder_that_sees_more_places_than_the_decoder_reads(
-    pgn: Pgn, tmp_path: Path, name: str
-) -> None:
-    # 7x7 to 4x4
-    settings = TrainingSettings.make(encoder="small", encoder_input_size=28, decoder_widths=(8,))
-=======
 def test_an_encoder_that_sees_more_places_than_the_decoder_reads(pgn: Pgn, tmp_path: Path, name: str) -> None:
-    finer_view = {"encoder_size": 28, "decoder_widths": (8,)}  # 7x7 to 4x4
+    finer_view = {"encoder_input_size": 28, "decoder_widths": (8,)}  # 7x7 to 4x4
     settings = TrainingSettings.make(encoder="small", gamma=3, **finer_view)
->>>>>>> theirs
     torch.manual_seed(0)
     finer = Pgn(build_generator(settings, image_size=16), pgn.info).eval()
     torch.nn.init.normal_(finer.generator.decoder.output.weight, std=20)  # its p would hardly show

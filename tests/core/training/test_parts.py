@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pgn_studio.core.training.replay import Replay
 
 from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.config import PAPER_RECIPE, TrainingSettings, augmentation

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from pgn_studio.core.classifiers import Classifier, ClassifierInfo
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.evaluation.evaluate import Evaluation, PerImage, evaluate
+from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo
 from pgn_studio.gui.inspection.page import InspectionPage
-from tests.core.evaluation.samples import ImageGenerator
 
 CLASSES = ("red", "green", "blue")
 SIZE = 8
@@ -70,16 +70,28 @@ class MeanColour(nn.Module):
         return logits
 
 
-class Brighten(ImageGenerator):
-    """A generator that always adds some green: fixes green images, breaks others."""
+class Brighten(nn.Module):
+    """A generator that always adds some green: fixes green images, breaks others.
 
-    def __init__(self, amount: float) -> None:
+    Of a range of γ the smallest adds `amount`, others less, as one over the root of γ.
+    """
+
+    classes = 0  # it is told nothing of the classifier's outputs
+
+    def __init__(self, amount: float, gammas: GammaRange | None = None) -> None:
         super().__init__()
         self.amount = nn.Parameter(torch.tensor(amount))
+        self.gammas = gammas
+        self.encoded = 0  # images so far
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        p = torch.zeros_like(pixels)
-        p[:, 1] = self.amount
+    def encode(self, pixels: Tensor) -> Tensor:
+        self.encoded += len(pixels)
+        return pixels
+
+    def decode(self, features: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None) -> Tensor:
+        p = torch.zeros_like(features)
+        weaker = 1.0 if gamma is None or self.gammas is None else (self.gammas.low / gamma).sqrt()
+        p[:, 1] = self.amount * (weaker if isinstance(weaker, float) else weaker[:, None, None])
         return p
 
 
@@ -100,7 +112,7 @@ class Study:
         page.show_evaluation(self.pgn, self.classifier, self.dataset, "test", self.evaluation)  # type: ignore[arg-type]
 
 
-def make_study(amount: float = 0.15) -> Study:
+def make_study(amount: float = 0.15, gammas: GammaRange | None = None) -> Study:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, COUNT)
     pixels = rng.integers(60, 160, (COUNT, SIZE, SIZE, 3))
@@ -111,10 +123,11 @@ def make_study(amount: float = 0.15) -> Study:
     settings = TrainingSettings.make(precision="fp32", image_size=SIZE).model_dump(mode="json")
     info = PgnInfo(
         name="brighten", problem="enhance", discriminator="shared", loss="least-squares", encoder="small",
-        input_space="pixel", gamma=1.0, image_size=SIZE, classes=CLASSES, mean=HALVES, std=HALVES,
+        input_space="pixel", gamma=1.0 if gammas is None else gammas.middle, image_size=SIZE,
+        classes=CLASSES, mean=HALVES, std=HALVES,
         classifier_path="", classifier_sha256="", dataset="colours", fingerprint="", settings=settings,
     )  # fmt: skip
-    pgn = Pgn(Brighten(amount), info).eval()  # type: ignore[arg-type]
+    pgn = Pgn(Brighten(amount, gammas), info).eval()  # type: ignore[arg-type]
     dataset = ArrayDataset(split)
     return Study(
         pgn, classifier, dataset, evaluate(pgn, classifier, split, split_name="test", dataset_name="colours")

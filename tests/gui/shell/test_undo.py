@@ -130,19 +130,19 @@ def test_an_untouched_gamma_follows_the_problem_in_the_same_step(qtbot: QtBot, s
     focus(qtbot, problem)
     qtbot.keyClick(problem, Qt.Key.Key_Down)
     assert setup.main.values()["problem"] == "adversarial"
-    assert setup.gamma.value == 10
+    assert setup.gamma.value == (1.0, 100.0)
     focus(qtbot, discriminator)
     qtbot.keyClick(discriminator, Qt.Key.Key_End)
-    assert setup.gamma.value == 18
+    assert setup.gamma.value == (1.8, 180.0)
     assert action(shown, "undo").text() == "&Undo: Discriminator"
     undo(qtbot)
-    assert setup.gamma.value == 10
+    assert setup.gamma.value == (1.0, 100.0)
     undo(qtbot)
     assert setup.main.values()["problem"] == "enhance"
-    assert setup.gamma.value == 3
+    assert setup.gamma.value == (0.3, 30.0)
     redo(qtbot)
-    assert setup.gamma.value == 10
-    setup.gamma.user_set(7)  # a γ that somebody chose stays
+    assert setup.gamma.value == (1.0, 100.0)
+    setup.gamma.user_set(7.0)  # a γ that somebody chose stays
     focus(qtbot, problem)
     qtbot.keyClick(problem, Qt.Key.Key_Up)
     assert setup.main.values()["problem"] == "enhance"
@@ -228,6 +228,7 @@ def test_a_drag_of_gamma_is_one_step_and_a_run_follows_its_undo(
     setup = studio.setup
     seed = setup.main.editor("seed")
     assert isinstance(seed, QSpinBox)
+    setup.fill({"gamma": 3.0})
     seed.stepUp()
     with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
         studio.start()

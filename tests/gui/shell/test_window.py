@@ -112,6 +112,7 @@ def test_gamma_moves_while_it_trains_and_the_rest_is_locked(
 ) -> None:
     trainer.steps = FOREVER
     studio = studio_of(window)
+    studio.setup.fill({"gamma": 3.0})
     with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
         press(qtbot, window, "start_button")
     assert not studio.setup.main.editor("encoder").isEnabled()
@@ -221,6 +222,8 @@ def drop(window: MainWindow, path: Path) -> None:
         ("gamma_number", "0,5", "Write a point"),
         ("gamma_number", "nan", "got “nan”"),
         ("gamma_number", "", "got “”"),
+        ("gamma_dial_number", "31", "to 30"),
+        ("gamma_low", "30", "30 stays"),
         ("learning_rate_g_field", "1e99x", "Learning rate G"),
         ("batch_size_field", "1", "got “1”"),
         ("val_fraction_field", "7", "got “7”"),
@@ -231,6 +234,8 @@ def test_what_a_field_puts_back_is_said(
 ) -> None:
     for part in shown.findChildren(Collapsible):
         part.toggle.setChecked(True)
+    if name == "gamma_number":
+        studio_of(shown).setup.gamma.set_value(3.0)
     field = child(shown, QWidget, name)
     field.setFocus()
     qtbot.waitUntil(field.hasFocus)
