@@ -35,7 +35,8 @@ VALUES = {
 def modern(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as a file holds them, under today's names and with today's words; the order stays.
 
-    Those that are gone are left out. A name that is there under both stays as it is, so that validation refuses the old one.
+    Those that are gone are left out. A name that is there under both stays as it is, so that validation
+    refuses the old one.
     """
     found: dict[str, Any] = {}
     for name, value in values.items():
