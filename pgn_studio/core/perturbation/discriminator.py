@@ -157,8 +157,7 @@ class OwnBackbone(nn.Module):
     def steady(self, pixels: Tensor) -> Tensor:
         """As `forward`, by batch norm's running statistics also while it learns: what G learns from.
 
-        D learns on x̃ among clean images and copies; by the statistics of x̃ alone it would judge another
-        mixture than it learned, and G could please it by moving the mean of its batch.
+        By the statistics of one batch G could please it by moving that batch's mean.
         """
         learning = self.training
         self.train(False)

@@ -89,6 +89,14 @@ class Seen(NamedTuple):
         return _labels(self.answers)
 
 
+class Judged(NamedTuple):
+    """D's examples as it sees them before its update."""
+
+    logits: Tensor  # (M,)
+    targets: Tensor  # (M,)
+    naming: Tensor  # how far its own backbone is from f's labels; 0 where that is frozen
+
+
 class StepResult(NamedTuple):
     """Scalars of one step, still on the device so that nothing waits for it."""
 
@@ -150,9 +158,9 @@ class TrainStep:
             targets = success_targets(seen.answers, labels, settings.problem)
 
         with autocast(self.precision, self.device):
-            judged, naming = self._judge(seen, perturbed, condition)
-            loss_d = discriminator_loss(judged, targets, settings.loss)
-        self._update(self.adam_d, loss_d + naming)
+            judged = self._judge(seen, perturbed, clean, before, labels, condition)
+            loss_d = discriminator_loss(judged.logits, judged.targets, settings.loss)
+        self._update(self.adam_d, loss_d + judged.naming)
 
         with autocast(self.precision, self.device):
             features = self._features(perturbed, steady=True) if self._backbone_learns else seen.features
@@ -175,9 +183,9 @@ class TrainStep:
             broken=(~right & was_right).sum(),
             clean_right=was_right.sum(),
             perturbed_right=right.sum(),
-            d_spread=torch.sigmoid(judged.detach()).std(unbiased=False),
-            d_target_mean=targets.mean(),
-            d_target_var=targets.var(unbiased=False),
+            d_spread=torch.sigmoid(judged.logits.detach()).std(unbiased=False),
+            d_target_mean=judged.targets.mean(),
+            d_target_var=judged.targets.var(unbiased=False),
             d_doubt=generator_losses(logits.detach(), settings.loss).mean(),
         )
 
@@ -262,13 +270,30 @@ class TrainStep:
     def _held(self, pixels: Tensor, perturbation: Tensor) -> Tensor:
         return self.players.space.held(pixels, perturbation) if self.settings.clip else perturbation
 
-    def _judge(self, seen: Seen, perturbed: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
-        """D's logits of x̃, and what its own backbone has yet to learn of f's labels (else 0)."""
-        features, naming = seen.features.detach(), seen.features.new_zeros(())
-        if self._backbone_learns:
-            features = self._features(perturbed.detach())
-            naming = naming_loss(self.players.names(features), seen.answers)
-        return self.players.discriminator(features, condition), naming
+    def _judge(
+        self,
+        seen: Seen,
+        perturbed: Tensor,
+        clean: Tensor,
+        before: Tensor,
+        labels: Tensor,
+        condition: Tensor | None,
+    ) -> Judged:
+        """D's logits of x̃; of a backbone that learns also of the clean images, with f's answers `before`.
+
+        f is asked about these anyway, and without them such a D lags behind: they are half of what it
+        learns f's labels from.
+        """
+        if not self._backbone_learns:
+            targets = success_targets(seen.answers, labels, self.settings.problem)
+            judged = self.players.discriminator(seen.features.detach(), condition)
+            return Judged(judged, targets, targets.new_zeros(()))
+        features = self._features(torch.cat([perturbed.detach(), clean]))
+        answers, twice = torch.cat([seen.answers, before]), labels.repeat(2)
+        naming = naming_loss(self.players.names(features), answers)
+        told = None if condition is None else condition.repeat(2, 1)
+        targets = success_targets(answers, twice, self.settings.problem)
+        return Judged(self.players.discriminator(features, told), targets, naming)
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)

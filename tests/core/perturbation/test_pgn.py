@@ -100,7 +100,11 @@ def test_a_file_keeps_the_widths_that_were_the_default_when_it_was_written(
 
 def test_a_file_of_another_encoder(tmp_path: Path) -> None:
     settings = TrainingSettings.make(
-        encoder="efficientnet-lite2", encoder_weights="none", encoder_training="frozen", decoder_widths=(8, 8)
+        encoder="efficientnet-lite2",
+        encoder_weights="none",
+        encoder_training="frozen",
+        decoder_widths=(8, 8),
+        gamma=3.0,
     )
     generator = build_generator(settings, image_size=16).eval()
     path = tmp_path / "pgn.safetensors"
@@ -113,7 +117,7 @@ def test_a_file_of_another_encoder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("learning", ["last-stage", "frozen"])
 def test_a_file_with_and_without_a_last_stage_that_learned(tmp_path: Path, learning: str) -> None:
     """A file that says nothing of clipping, which its baselines use, is from before it was there."""
-    settings = TrainingSettings.make(encoder_training=learning, decoder_widths=(8, 8))
+    settings = TrainingSettings.make(encoder_training=learning, decoder_widths=(8, 8), gamma=3.0)
     generator = build_generator(settings, image_size=16).eval()
     recorded = settings.model_dump(mode="json")
     if learning == "frozen":

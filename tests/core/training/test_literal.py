@@ -43,7 +43,7 @@ NAMING = {"label_conditioning": True, "head": "surrogate", "logit_temperature": 
 class Literal:
     """Algorithm 1 line by line, each quantity computed where it is named, with its own copies of the players.
 
-    A backbone that learns also names f's labels (equation 7 alone would teach it too slowly), and judges
+    A backbone that learns also names f's labels, of the clean images too (equation 7 alone would teach it too slowly), and judges
     for G in evaluation mode; where D's head names them, D is what that says of the true label, and its
     odds are brought nearer to one for G; all else is the paper's.
     """
@@ -100,11 +100,18 @@ class Literal:
         successes = predictions == labels if self.settings.problem == "enhance" else predictions != labels
         t = successes.double()
 
-        features = self.features(pixels, p.detach())
-        loss_d = self.losses(self.judged(features, labels), t)[0]
-        naming = torch.zeros(())
-        if self.backbone is not None and self.backbone.trained:
-            naming = F.cross_entropy(self.named(features), predictions)
+        answers, named_labels, naming, shown = predictions, labels, torch.zeros(()), p.detach()
+        if self.backbone is not None and self.backbone.trained:  # it learns from the clean images, too
+            clean = self.classifier.logits_normalized(self.input_of_f(pixels, torch.zeros_like(p))).argmax(1)
+            answers, named_labels = torch.cat([predictions, clean]), labels.repeat(2)
+            pixels_d, shown = pixels.repeat(2, 1, 1, 1), torch.cat([p.detach(), torch.zeros_like(p)])
+            features = self.features(pixels_d, shown)
+            naming = F.cross_entropy(self.named(features), answers)
+        else:
+            features = self.features(pixels, shown)
+        successes = answers == named_labels
+        t_d = (successes if self.settings.problem == "enhance" else ~successes).double()
+        loss_d = self.losses(self.judged(features, named_labels), t_d)[0]
         self.adam_d.zero_grad()
         (loss_d + naming).backward()
         self.adam_d.step()

@@ -102,10 +102,10 @@ def test_hints_have_the_window_s_words(told: str, shown: str) -> None:
 
 def test_health_and_errors_name_no_options(window: MainWindow) -> None:
     health = studio_of(window).training.health
-    hint = "Raise --gamma or --replay-updates."
+    hint = "Raise --gamma or --learning-rate-d."
     health.show_notices([Notice(60, "g-ahead", "G outran D.", hint, "severe")])
     text = child(window, QLabel, "health_text").text()
-    assert "Raise γ or “Replay updates”." in text
+    assert "Raise γ or “Learning rate D”." in text
     assert "--" not in str(health.model.item(0).text())
     dialog = show_error(window, "Title", PgnStudioError("Too small.", hint="Use --image-size 32."))
     assert dialog.hint.text() == "Use “Image size” 32."

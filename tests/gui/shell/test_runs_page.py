@@ -93,7 +93,7 @@ def test_settings_are_shown_in_the_forms_words(page: RunsPage, folder: Path) -> 
     page.select(folder / "b")
     model = part(page, QTableView, "run_settings").model()
     shown = [(model.index(row, 0).data(), model.index(row, 1).data()) for row in range(model.rowCount())]
-    assert {("Problem", "Enhance: more right"), ("Gamma", "10"), ("Clean examples", "Yes")} <= set(shown)
+    assert {("Problem", "Enhance: more right"), ("Gamma", "10"), ("Clip", "Yes")} <= set(shown)
     assert not [name for name, value in shown if "_" in name or value in ("", "None", "True")]
 
 
