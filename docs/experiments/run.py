@@ -91,7 +91,7 @@ ABLATION: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Rows of the recipe in which D also learned from clean images, shuffled perturbations, mismatched pairs and
 # replay: each was left out alone, and none was worth more than its interval. These options are gone.
-FORMER: dict[str, str] = {
+DROPPED: dict[str, str] = {
     "no-anchors": "without clean images",
     "no-noise-copies": "without shuffled perturbations",
     "no-mismatched": "without mismatched pairs",

@@ -17,7 +17,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from run import ABLATION, FORMER, FROZEN, GAMMAS, HELD, SEEDS, UNCHANGED, name_of
+from run import ABLATION, DROPPED, FROZEN, GAMMAS, HELD, SEEDS, UNCHANGED, name_of
 
 FIGURES = ("clean_accuracy", "perturbed_accuracy_8bit", "fixed_8bit", "broken_8bit", "rms_mean")
 BEGIN, END = "<!-- TABLES -->", "<!-- END -->"
@@ -220,7 +220,7 @@ def ablation(results: Results) -> None:
     """What another machine than the default's ran is marked, and `shared`, its default, stands in a row."""
     marked = set()
     rows = []
-    for name, what in {**{key: " ".join(options) for key, options in ABLATION.items()}, **FORMER}.items():
+    for name, what in {**{key: " ".join(options) for key, options in ABLATION.items()}, **DROPPED}.items():
         row = [name, what]
         for data in DATA:
             found = results.of(data, f"ablation-{name}")

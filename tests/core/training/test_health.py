@@ -54,7 +54,8 @@ class TestRealRuns:
 
     def test_a_d_that_hardly_learns(self, train: Train, settings: TrainingSettings) -> None:
         # Told labels, even a D that does not learn answers one label otherwise than another.
-        slow = settings.updated(learning_rate_d=1e-8, label_conditioning=False, soft_targets=False, **SMALL_BATCHES)
+        untold = {"label_conditioning": False, "soft_targets": False}
+        slow = settings.updated(learning_rate_d=1e-8, **untold, **SMALL_BATCHES)
         folder, events = train(slow)
         assert "d-constant" in started(events)
         logged = [record for record in folder.read_metrics() if record["event"] == "Notice"]

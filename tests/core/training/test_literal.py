@@ -43,9 +43,9 @@ NAMING = {"label_conditioning": True, "head": "surrogate", "logit_temperature": 
 class Literal:
     """Algorithm 1 line by line, each quantity computed where it is named, with its own copies of the players.
 
-    A backbone that learns also names f's labels, of the clean images too (equation 7 alone would teach it too slowly), and judges
-    for G in evaluation mode; where D's head names them, D is what that says of the true label, and its
-    odds are brought nearer to one for G; all else is the paper's.
+    A backbone that learns also names f's labels, of the clean images too (equation 7 alone would teach it
+    too slowly), and judges for G in evaluation mode; where D's head names them, D is what that says of the
+    true label, and its odds are brought nearer to one for G; all else is the paper's.
     """
 
     def __init__(self, players: Players, settings: TrainingSettings) -> None:
