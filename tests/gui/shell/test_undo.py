@@ -252,7 +252,7 @@ def test_a_drag_of_gamma_is_one_step_and_a_run_follows_its_undo(
     assert not action(window, "undo").isEnabled()
     studio.session.stop()
     qtbot.waitUntil(lambda: studio.session.state is RunState.IDLE, timeout=20_000)
-    assert action(window, "undo").isEnabled()
+    qtbot.waitUntil(lambda: action(window, "undo").isEnabled(), timeout=10_000)
 
 
 def test_the_device_goes_back_too(shown: MainWindow) -> None:
