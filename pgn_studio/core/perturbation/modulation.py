@@ -28,6 +28,11 @@ def scaled_log(gammas: GammaRange, values: Tensor) -> Tensor:
     return 2 * torch.log(values / gammas.low) / math.log(gammas.high / gammas.low) - 1
 
 
+def one_hot(labels: Tensor, classes: int) -> Tensor:
+    """Labels (N,) as (N, classes) float32; nothing comes to the host."""
+    return (labels.unsqueeze(1) == torch.arange(classes, device=labels.device)).float()
+
+
 class Modulation(nn.Module):
     """Scales and shifts of normalized layers of these `widths`, and a gain on p; at first the identity.
 

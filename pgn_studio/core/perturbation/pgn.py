@@ -28,6 +28,7 @@ from pgn_studio.core.foreign_facts import portable_facts
 from pgn_studio.core.legacy_settings import modern
 from pgn_studio.core.perturbation.generator import Decoder, Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
+from pgn_studio.core.perturbation.modulation import one_hot
 from pgn_studio.core.pretrained import Triple
 from pgn_studio.core.weight_files import UNREADABLE_TENSORS
 
@@ -168,8 +169,7 @@ def as_told(probabilities: Tensor, told: Told) -> Tensor:
     """f's probabilities (N, K) as they are, or its label one-hot."""
     if told == "probabilities":
         return probabilities.float()
-    classes = torch.arange(probabilities.shape[1], device=probabilities.device)
-    return (probabilities.argmax(1, keepdim=True) == classes).float()
+    return one_hot(probabilities.argmax(1), probabilities.shape[1])
 
 
 def at_least(perturbation: Tensor, rms: float) -> Tensor:

@@ -32,7 +32,7 @@ from pgn_studio.core.perturbation.losses import (
     naming_loss,
     success_targets,
 )
-from pgn_studio.core.perturbation.modulation import drawn_gammas
+from pgn_studio.core.perturbation.modulation import drawn_gammas, one_hot
 from pgn_studio.core.training.averaging import Averaged
 from pgn_studio.core.training.feed import Batch, lasting_features
 
@@ -156,9 +156,7 @@ class TrainStep:
             condition = self._condition(pixels, encoded, labels)
             seen = self._look(perturbed)  # one forward: t and D's features
             targets = success_targets(seen.answers, labels, settings.problem)
-
-        with autocast(self.precision, self.device):
-            judged = self._judge(seen, perturbed, clean, before, labels, condition)
+            judged = self._judge(seen, targets, perturbed, clean, before, labels, condition)
             loss_d = discriminator_loss(judged.logits, judged.targets, settings.loss)
         self._update(self.adam_d, loss_d + judged.naming)
 
@@ -201,7 +199,7 @@ class TrainStep:
         classes = self.players.generator.classes
         if not classes:
             return None
-        return answers if answers.dim() == 2 else _one_hot(answers, classes)
+        return answers if answers.dim() == 2 else one_hot(answers, classes)
 
     @torch.no_grad()
     def _answers(self, values: Tensor) -> Tensor:
@@ -230,7 +228,8 @@ class TrainStep:
         """At strengths from the weakest to 1, one for each image."""
         if self.weakest == 1:
             return perturbation
-        return _strengths(perturbation, noise, self.weakest, 1.0) * perturbation
+        drawn = torch.rand(len(perturbation), generator=noise).mul_(1 - self.weakest).add_(self.weakest)
+        return drawn.view(-1, 1, 1, 1).to(perturbation.device, non_blocking=True) * perturbation
 
     def _condition(self, pixels: Tensor, encoded: Tensor, labels: Tensor) -> Tensor | None:
         """What D is told: features of the clean image and its label, as the settings say."""
@@ -241,18 +240,17 @@ class TrainStep:
         elif condition is not None:
             told.append(condition(encoded.detach()))
         if classes:
-            told.append(_one_hot(labels, classes))
+            told.append(one_hot(labels, classes))
         return torch.cat([part.float() for part in told], dim=1) if told else None
 
     def _look(self, values: Tensor) -> Seen:
         """f's labels and D's features of images in the space of the perturbation."""
         players = self.players
-        normalized = players.space.normalized(values)
         if players.backbone is None:
-            logits, features = players.classifier.logits_and_features(normalized)
+            logits, features = players.classifier.logits_and_features(players.space.normalized(values))
             return Seen(features, self._said(logits))
-        with torch.no_grad():  # known, black box: f is only called, for labels unless targets are soft
-            answers = self._said(players.classifier.logits_normalized(normalized))
+        # Known, black box: f is only called, for labels unless targets are soft.
+        answers = self._answers(values)
         if self._backbone_learns:
             return Seen(values.new_empty(0), answers)
         return Seen(self._features(values), answers)
@@ -273,6 +271,7 @@ class TrainStep:
     def _judge(
         self,
         seen: Seen,
+        targets: Tensor,
         perturbed: Tensor,
         clean: Tensor,
         before: Tensor,
@@ -285,15 +284,13 @@ class TrainStep:
         learns f's labels from.
         """
         if not self._backbone_learns:
-            targets = success_targets(seen.answers, labels, self.settings.problem)
             judged = self.players.discriminator(seen.features.detach(), condition)
             return Judged(judged, targets, targets.new_zeros(()))
         features = self._features(torch.cat([perturbed.detach(), clean]))
-        answers, twice = torch.cat([seen.answers, before]), labels.repeat(2)
-        naming = naming_loss(self.players.names(features), answers)
+        naming = naming_loss(self.players.names(features), torch.cat([seen.answers, before]))
         told = None if condition is None else condition.repeat(2, 1)
-        targets = success_targets(answers, twice, self.settings.problem)
-        return Judged(self.players.discriminator(features, told), targets, naming)
+        both = torch.cat([targets, success_targets(before, labels, self.settings.problem)])
+        return Judged(self.players.discriminator(features, told), both, naming)
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -303,15 +300,5 @@ class TrainStep:
         self.scaler.update()
 
 
-def _one_hot(labels: Tensor, classes: int) -> Tensor:
-    return (labels.unsqueeze(1) == torch.arange(classes, device=labels.device)).float()
-
-
 def _labels(answers: Tensor) -> Tensor:
     return answers if answers.dim() == 1 else answers.argmax(1)
-
-
-def _strengths(like: Tensor, noise: torch.Generator, low: float, high: float) -> Tensor:
-    """Uniform from `low` to `high`, one for each image of `like`: (N, 1, 1, 1)."""
-    drawn = torch.rand(len(like), generator=noise).mul_(high - low).add_(low)
-    return drawn.view(-1, 1, 1, 1).to(like.device, non_blocking=True)
