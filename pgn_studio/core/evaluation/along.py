@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import to_pixels
-from pgn_studio.core.evaluation.batch import answers
 from pgn_studio.core.evaluation.clean import check_labels
 from pgn_studio.core.evaluation.evaluate import (
     Evaluation,
     check_queries,
     clean_scores,
     evaluate,
-    evaluate_perturber,
     place,
 )
 from pgn_studio.core.evaluation.metrics import Scores
-from pgn_studio.core.perturbation.pgn import Perturbation, Pgn
+from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabelledImages, Progress
 
 BATCH = 64
@@ -94,21 +90,19 @@ class AlongGamma:
 
     def measure(self, gamma: float, progress: Progress | None = None) -> Evaluation:
         """As `evaluate` at this γ. `progress(images done, images)`; its Cancelled passes through."""
-        place(self._pgn, self._classifier, None)
-        clean = self._known_clean(progress)
-        pgn = self._pgn.at(gamma).asking(self._classifier)
         facts = {name: value for name, value in self._first.facts.items() if name != "queries"}
-        found = evaluate_perturber(
-            _InOrder(pgn, clean, self._features, most_bytes=self._most_bytes, images=len(self._split)),
+        place(self._pgn, self._classifier, None)
+        found = evaluate(
+            self._pgn.at(gamma),
             self._classifier,
             self._split,
             split_name=self._first.split_name,
             dataset_name=self._first.dataset_name,
-            space=pgn.space,
             batch_size=BATCH,
             progress=progress,
-            clean=clean,
-            facts={**facts, "gamma": pgn.gamma},
+            clean=self._known_clean(progress),
+            encode=self._encode,
+            facts={**facts, "gamma": gamma},
         )
         return replace(found, leakage=self._first.leakage)
 
@@ -117,38 +111,15 @@ class AlongGamma:
         count = len(self._split)
         if 4 * count * len(self._classifier.info.classes) > self._most_bytes:
             return None
-        if self._clean is None:
-            parts, device = [], self._classifier.mean.device
-            for start in range(0, count, BATCH):
-                chosen = np.arange(start, min(start + BATCH, count))
-                pixels = to_pixels(self._split.images(chosen), device)
-                parts.append(answers(self._classifier, pixels).cpu().numpy())
-                if progress is not None:
-                    progress(0, count)
-            self._clean = np.concatenate(parts)
+        if self._clean is None:  # so far no image is measured, but what is cancelled ends soon
+            told = None if progress is None else lambda _done, total: progress(0, total)
+            self._clean = clean_scores(self._classifier, self._split, batch_size=BATCH, progress=told)
         return self._clean
 
-
-class _InOrder:
-    """A PGN that is asked for all images of a split, one batch after another."""
-
-    def __init__(
-        self, pgn: Pgn, clean: Scores | None, features: dict[int, Tensor], *, most_bytes: int, images: int
-    ) -> None:
-        self._pgn, self._clean, self._features = pgn, clean, features
-        self._most_bytes, self._images = most_bytes, images
-        self._seen = 0
-
-    @torch.no_grad()
-    def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
-        start, count = self._seen, len(pixels)
-        self._seen += count
+    def _encode(self, pixels: Tensor, start: int) -> Tensor:
         features = self._features.get(start)
         if features is None:
             features = self._pgn.generator.encode(pixels)
-            if features[0].nbytes * self._images <= self._most_bytes:
+            if features[0].nbytes * len(self._split) <= self._most_bytes:
                 self._features[start] = features
-        if self._clean is None:
-            return self._pgn.perturb_encoded(pixels, features)
-        known = torch.from_numpy(self._clean[start : start + count]).to(pixels.device)
-        return self._pgn.perturb_encoded(pixels, features, self._pgn.as_told(known))
+        return features

@@ -201,16 +201,22 @@ def evaluate(
     device: torch.device | None = None,
     progress: Progress | None = None,
     clean: Scores | None = None,
+    encode: Callable[[Tensor, int], Tensor] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Classify every image of `split` clean, perturbed by the PGN, and perturbed at 8 bits, in batches.
 
-    Both networks come to `device` and stay there; else as `evaluate_perturber`.
+    Both networks come to `device` and stay there; else as `evaluate_perturber`. `encode(pixels, number of
+    the first image)` gives the encoder's features of a batch where somebody keeps them. `facts` None: which
+    PGN was measured.
     """
     device = place(pgn, classifier, device)
 
-    def perturb(pixels: Tensor, _labels: Tensor, before: Tensor) -> Perturbation:
+    @torch.no_grad()
+    def perturb(pixels: Tensor, _labels: Tensor, before: Tensor, start: int) -> Perturbation:
+        features = pgn.generator.encode(pixels) if encode is None else encode(pixels, start)
         told = pgn.as_told(before.to(pixels.device))  # f is asked about the clean images anyway
-        return pgn.perturb_encoded(pixels, pgn.generator.encode(pixels), told)
+        return pgn.perturb_encoded(pixels, features, told)
 
     return _measured(
         perturb,
@@ -223,7 +229,7 @@ def evaluate(
         device=device,
         progress=progress,
         clean=clean,
-        facts=_facts(pgn),
+        facts=_facts(pgn) if facts is None else facts,
     )
 
 
@@ -254,7 +260,7 @@ def evaluate_perturber(
     know, and PgnFileError or ClassifierError for outputs that are not finite.
     """
     return _measured(
-        lambda pixels, labels, _before: perturber.perturb(pixels, labels),
+        lambda pixels, labels, *_: perturber.perturb(pixels, labels),
         classifier,
         split,
         split_name=split_name,
@@ -270,7 +276,7 @@ def evaluate_perturber(
 
 
 def _measured(
-    perturb: Callable[[Tensor, Tensor, Tensor], Perturbation],
+    perturb: Callable[[Tensor, Tensor, Tensor, int], Perturbation],
     classifier: Classifier,
     split: LabelledImages,
     *,
@@ -284,7 +290,10 @@ def _measured(
     clean: Scores | None,
     facts: Mapping[str, Any] | None,
 ) -> Evaluation:
-    """`evaluate_perturber`; `perturb` makes x + p of images, their labels, and f's probabilities of them."""
+    """`evaluate_perturber`; `perturb` makes x + p.
+
+    Of images, their labels, f's probabilities of them, and the number of the first in the split.
+    """
     asked = classifier if clean_classifier is None else clean_classifier
     classes = tuple(asked.info.classes)
     labels = np.asarray(split.labels, dtype=np.int64)
@@ -303,7 +312,7 @@ def _measured(
             known = None if clean is None else torch.from_numpy(clean[start:stop])
             before = answers(asked, pixels) if known is None else known
             with full_precision(device):
-                result = perturb(pixels, truth.to(device, non_blocking=True), before)
+                result = perturb(pixels, truth.to(device, non_blocking=True), before, start)
             found.add(classified(result, space, classifier, before), start)
             if progress is not None:
                 progress(stop, len(labels))
@@ -326,7 +335,9 @@ def _measured(
     )
 
 
-def clean_scores(classifier: Classifier, split: LabelledImages, *, batch_size: int = 64) -> Scores:
+def clean_scores(
+    classifier: Classifier, split: LabelledImages, *, batch_size: int = 64, progress: Progress | None = None
+) -> Scores:
     """Class probabilities (N, K) of the clean images, as `evaluate` computes them."""
     device = classifier.mean.device
     parts = []
@@ -334,6 +345,8 @@ def clean_scores(classifier: Classifier, split: LabelledImages, *, batch_size: i
         chosen = np.arange(start, min(start + batch_size, len(split)))
         pixels = to_pixels(split.images(chosen), device)
         parts.append(answers(classifier, pixels).cpu().numpy())
+        if progress is not None:
+            progress(start + len(chosen), len(split))
     return np.concatenate(parts) if parts else np.zeros((0, len(classifier.info.classes)), np.float32)
 
 

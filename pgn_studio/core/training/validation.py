@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import partial
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +14,9 @@ from torch import Tensor
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.classifiers.accuracy import check_finite
 from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.evaluation.evaluate import Metrics, clean_scores, evaluate_perturber
-from pgn_studio.core.evaluation.metrics import Scores
+from pgn_studio.core.evaluation.evaluate import Metrics, clean_scores, evaluate
 from pgn_studio.core.perturbation.generator import Generator
-from pgn_studio.core.perturbation.pgn import Perturbation, Pgn
+from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.training.events import AtGamma
 from pgn_studio.core.training.remembered import Remembered
 
@@ -56,18 +57,24 @@ class Validation:
         """With G in evaluation mode; its mode is left as it was."""
         was_training = pgn.generator.training
         pgn.eval()
-        evaluation = evaluate_perturber(
-            _InOrder(pgn, self._memory, self._clean),
+        evaluation = evaluate(
+            pgn,
             self._classifier,
             self.split,
             split_name="val",
             dataset_name=self._dataset.name,
-            space=pgn.space,
             batch_size=self._batch_size,
             clean=self._clean,
+            encode=partial(self._encode, pgn.generator),
+            facts={},
         )
         pgn.generator.train(was_training)
         return evaluation.metrics
+
+    def _encode(self, generator: Generator, pixels: Tensor, start: int) -> Tensor:
+        rows = np.arange(start, start + len(pixels))
+        features = None if self._memory is None else self._memory(pixels, rows, None)
+        return generator.encode(pixels) if features is None else features
 
     def along(self, pgn: Pgn, middle: Metrics, *, sparing: bool) -> tuple[AtGamma, ...]:
         """Of a PGN that serves a range of γ: its ends and its middle, which is measured already.
@@ -79,35 +86,8 @@ class Validation:
             return ()
         ends = () if sparing else (gammas.low, gammas.high)
         measured = [(pgn.gamma, middle), *((gamma, self.measure(pgn.at(gamma))) for gamma in ends)]
-        return tuple(at_gamma(*one) for one in sorted(measured, key=_gamma))
-
-
-def _gamma(measured: tuple[float, Metrics]) -> float:
-    return measured[0]
+        return tuple(at_gamma(*one) for one in sorted(measured, key=itemgetter(0)))
 
 
 def at_gamma(gamma: float, metrics: Metrics) -> AtGamma:
     return AtGamma(gamma=gamma, **{item.name: getattr(metrics, item.name) for item in fields(AtGamma)[1:]})
-
-
-class _InOrder:
-    """A PGN that is asked for all images of a split, one batch after another.
-
-    `clean`: f's probabilities of them (N, K).
-    """
-
-    def __init__(self, pgn: Pgn, memory: Remembered | None, clean: Scores) -> None:
-        self._pgn = pgn
-        self._memory = memory
-        self._clean = clean
-        self._seen = 0
-
-    @torch.no_grad()
-    def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
-        rows = np.arange(self._seen, self._seen + len(pixels))
-        self._seen += len(pixels)
-        features = None if self._memory is None else self._memory(pixels, rows, None)
-        if features is None:
-            features = self._pgn.generator.encode(pixels)
-        known = torch.from_numpy(self._clean[rows]).to(pixels.device)
-        return self._pgn.perturb_encoded(pixels, features, self._pgn.as_told(known))
