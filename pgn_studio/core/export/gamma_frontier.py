@@ -16,7 +16,7 @@ from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.evaluation.evaluate import Evaluation
 from pgn_studio.core.export.figure import check_dpi
 from pgn_studio.core.export.formats import GREY, PICTURES, checked_suffix, save_figure, set_width, writing
-from pgn_studio.core.export.sweep_figures import LINES, LOG_FROM, l2_on_top, style_axes
+from pgn_studio.core.export.sweep_figures import LINES, name_gamma, size_axis, style_axes
 from pgn_studio.core.perturbation.pgn import Pgn
 
 SUFFIXES = (*PICTURES, ".csv", ".json")
@@ -93,35 +93,22 @@ def draw_gamma_frontier(courses: Sequence[Course], *, title: str = "") -> Figure
     axes.axhline(clean, color=GREY, linewidth=0.9, linestyle="--", zorder=1, label="clean images")
     split = courses[0].evaluations[0].split_title
     style_axes(axes, "RMS of the perturbation per value", f"Accuracy after 8 bits, {split} (%)")
-    sizes = [metrics.rms_mean for metrics in everywhere]
-    if min(sizes) > 0 and max(sizes) > LOG_FROM * min(sizes):
-        axes.set_xscale("log")
-    l2_on_top(axes, [(metrics.l2_mean, metrics.rms_mean) for metrics in everywhere])
-    axes.margins(x=0.12, y=0.12)
+    size_axis(axes, [(metrics.l2_mean, metrics.rms_mean) for metrics in everywhere])
     for text in axes.legend(fontsize=7, framealpha=0.8).get_texts():
         text.set_parse_math(False)  # a PGN's name may hold dollar signs
     return figure
 
 
-def _draw(axes: Axes, course: Course, colour: str, *, ends_alone: bool) -> None:
+def _draw(axes: Axes, course: Course, color: str, *, ends_alone: bool) -> None:
     """`ends_alone`: γ stands at the ends only, since those of several PGNs would lie on each other."""
     found = [evaluation.metrics for evaluation in course.evaluations]
     x, y = [one.rms_mean for one in found], [100 * one.perturbed_accuracy_8bit for one in found]
-    axes.plot(x, y, color=colour, linewidth=1.2, marker="o", markersize=5, label=course.name, zorder=3)
+    axes.plot(x, y, color=color, linewidth=1.2, marker="o", markersize=5, label=course.name, zorder=3)
     labelled = [*zip(course.evaluations, x, y, strict=True)]
     if ends_alone and len(labelled) > 1:
         labelled = [labelled[0], labelled[-1]]
     for evaluation, at_x, at_y in labelled:
-        axes.annotate(
-            f"γ {evaluation.facts['gamma']:g}",
-            (at_x, at_y),
-            xytext=(6, 7),
-            textcoords="offset points",
-            fontsize=7,
-            color=colour,
-            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8},
-            zorder=4,
-        )
+        name_gamma(axes, f"{evaluation.facts['gamma']:g}", (at_x, at_y), color)
 
 
 def _points(course: Course) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ Values = npt.NDArray[np.float64]
 Record = Mapping[str, Any]
 LINES = (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito
 _DPI = 150
-LOG_FROM = 20.0  # an axis that spans more than this ratio is logarithmic
+_LOG_FROM = 20.0  # an axis that spans more than this ratio is logarithmic
 
 
 def export_frontier(path: Path, summary: SweepSummary) -> None:
@@ -57,13 +57,8 @@ def draw_frontier(summary: SweepSummary) -> Figure:
     axes.plot([], [], color=GREY, linewidth=0.9, linestyle="--", label="clean images")
     style_axes(axes, "RMS of the perturbation per value", "Accuracy after 8 bits, test (%)")
     sizes = [float(row.figures["rms_mean"] or 0.0) for row in summary.done]
-    if min(sizes) > 0 and max(sizes) > LOG_FROM * min(sizes):
-        axes.set_xscale("log")
-    l2_on_top(
-        axes,
-        [(float(row.figures["l2_mean"] or 0), float(row.figures["rms_mean"] or 0)) for row in summary.done],
-    )
-    axes.margins(x=0.12, y=0.12)
+    l2 = [float(row.figures["l2_mean"] or 0.0) for row in summary.done]
+    size_axis(axes, [*zip(l2, sizes, strict=True)])
     axes.legend(fontsize=7, framealpha=0.8)
     return figure
 
@@ -107,16 +102,21 @@ def _draw_line(axes: Axes, places: Sequence[_Place], colour: str, label: str, *,
         if len(place.sizes) > 1:
             axes.plot(place.sizes, place.accuracies, ".", color=colour, alpha=0.35, markersize=5, zorder=2)
         if place.gamma is not None:
-            axes.annotate(
-                f"γ {value_text(place.gamma)}",
-                (at_x, at_y),
-                xytext=(6, 7),
-                textcoords="offset points",
-                fontsize=7,
-                color=colour,
-                bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8},
-                zorder=4,
-            )
+            name_gamma(axes, value_text(place.gamma), (at_x, at_y), colour)
+
+
+def name_gamma(axes: Axes, gamma: str, place: tuple[float, float], color: str) -> None:
+    """γ beside the point at which it stands."""
+    axes.annotate(
+        f"γ {gamma}",
+        place,
+        xytext=(6, 7),
+        textcoords="offset points",
+        fontsize=7,
+        color=color,
+        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8},
+        zorder=4,
+    )
 
 
 def _by_gamma(place: _Place) -> tuple[bool, float]:
@@ -130,7 +130,16 @@ def _spread(values: Values) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
 
-def l2_on_top(axes: Axes, pairs: Sequence[tuple[float, float]]) -> None:
+def size_axis(axes: Axes, pairs: Sequence[tuple[float, float]]) -> None:
+    """RMS below, logarithmic where it varies much, ‖p‖₂ on top, and room for names; `pairs` of (L2, RMS)."""
+    sizes = [rms for _, rms in pairs]
+    if min(sizes) > 0 and max(sizes) > _LOG_FROM * min(sizes):
+        axes.set_xscale("log")
+    _l2_on_top(axes, pairs)
+    axes.margins(x=0.12, y=0.12)
+
+
+def _l2_on_top(axes: Axes, pairs: Sequence[tuple[float, float]]) -> None:
     """The mean of ‖p‖₂ as a second scale: RMS times the root of the number of values, one image size.
 
     `pairs` of both.
