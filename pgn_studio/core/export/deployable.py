@@ -47,7 +47,7 @@ NO_RESTRAINT = Restraint()
 
 
 class Deployable(nn.Module):
-    """Pixels (N, 3, S, S) float32 in [0, 1] to x + αp in [0, 1]: normalisation is inside.
+    """Pixels (N, 3, S, S) float32 in [0, 1] to x + αp in [0, 1]: normalization is inside.
 
     `gamma`: the one that is baked in, of a PGN that serves a range; None: it is asked for. One outside of
     the range counts as its nearer end.
