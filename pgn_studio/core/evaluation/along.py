@@ -48,6 +48,7 @@ def evaluate_along(
     check_queries(classifier, split, batch_size, passes=len(settings))
     clean = clean_scores(classifier, split, batch_size=batch_size)
     total = len(split) * len(settings)
+    encode = EncodedOnce(pgn, len(split)) if len(settings) > 1 else None
 
     def part(number: int) -> Progress | None:
         return None if progress is None else lambda done, _: progress(number * len(split) + done, total)
@@ -63,9 +64,26 @@ def evaluate_along(
             device=device,
             progress=part(number),
             clean=clean,
+            encode=encode,
         )
         for number, one in enumerate(settings)
     ]
+
+
+class EncodedOnce:
+    """The encoder's features of a split's images by the number of a batch's first one, where they are few."""
+
+    def __init__(self, pgn: Pgn, images: int, *, most_bytes: int = MOST_BYTES) -> None:
+        self._generator, self._images, self._most_bytes = pgn.generator, images, most_bytes
+        self._kept: dict[int, Tensor] = {}
+
+    def __call__(self, pixels: Tensor, start: int) -> Tensor:
+        features = self._kept.get(start)
+        if features is None:
+            features = self._generator.encode(pixels)
+            if features[0].nbytes * self._images <= self._most_bytes:
+                self._kept[start] = features
+        return features
 
 
 class AlongGamma:
@@ -86,7 +104,7 @@ class AlongGamma:
         self._pgn, self._classifier, self._split, self._first = pgn, classifier, split, first
         self._most_bytes = most_bytes
         self._clean: Scores | None = None
-        self._features: dict[int, Tensor] = {}  # by the number of a batch's first image
+        self._encode = EncodedOnce(pgn, len(split), most_bytes=most_bytes)
 
     def measure(self, gamma: float, progress: Progress | None = None) -> Evaluation:
         """As `evaluate` at this γ. `progress(images done, images)`; its Cancelled passes through."""
@@ -115,11 +133,3 @@ class AlongGamma:
             told = None if progress is None else lambda _done, total: progress(0, total)
             self._clean = clean_scores(self._classifier, self._split, batch_size=BATCH, progress=told)
         return self._clean
-
-    def _encode(self, pixels: Tensor, start: int) -> Tensor:
-        features = self._features.get(start)
-        if features is None:
-            features = self._pgn.generator.encode(pixels)
-            if features[0].nbytes * len(self._split) <= self._most_bytes:
-                self._features[start] = features
-        return features

@@ -35,6 +35,7 @@ from pgn_studio.core.weight_files import UNREADABLE_TENSORS
 FORMAT = "pgn-studio-pgn"
 FORMAT_VERSION = 1
 Told = Literal["nothing", "label", "probabilities"]
+LEAVES_ALL_ALONE = 1e30  # as the least RMS: finite, so that JSON holds it, and above any p
 _GIVE_IT = "Give the file with --classifier, or put it beside the PGN."
 
 

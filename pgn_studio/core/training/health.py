@@ -16,12 +16,23 @@ _NEARLY_ALL = 0.98
 
 
 def few_failures(
-    clean_train_accuracy: float, settings: TrainingSettings, *, step: int, blend: float
+    clean_train_accuracy: float, settings: TrainingSettings, *, step: int, blend: float, known: bool
 ) -> Notice | None:
-    """When f is right on (nearly) all of its training images, t is 1 and D has little to learn from."""
+    """When f is right on (nearly) all of its training images, t is 1 and D has little to learn from.
+
+    `known`: f has learned from the validation images, too.
+    """
     if settings.problem != "enhance":
         return None
     right = f"The classifier is right on {clean_train_accuracy:.1%} of the training images"
+    if known and blend > 0:
+        return Notice(
+            step,
+            "validation-known",
+            f"{right} and of the validation images: it seems to know both. It is shown them mixed "
+            f"with up to {blend:.0%} of another image, so that it fails often enough to learn from.",
+            "Give training and validation images that the classifier has not seen.",
+        )
     if blend > 0:
         return Notice(
             step,

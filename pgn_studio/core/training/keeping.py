@@ -57,7 +57,7 @@ def keep_epoch(
     if best or settings.select == "last":
         _copy(run.last_pgn_path, run.pgn_path)
     figures = (metrics.perturbed_accuracy, metrics.perturbed_accuracy_8bit)
-    kept = _kept(metrics, epoch=epoch, gamma=position.gamma)
+    kept = kept_of(metrics, epoch=epoch, gamma=position.gamma)
     position = replace(
         position,
         last_accuracy=figures[0],
@@ -72,7 +72,7 @@ def keep_epoch(
     return position
 
 
-def _kept(metrics: Metrics, *, epoch: int, gamma: float) -> Kept:
+def kept_of(metrics: Metrics, *, epoch: int, gamma: float) -> Kept:
     return Kept(
         epoch=epoch,
         gamma=gamma,
@@ -133,7 +133,7 @@ def keep_stopped(
         _copy(run.last_pgn_path, run.best_pgn_path)
     if settings.select == "last" or is_best(metrics, position, settings):
         _copy(run.last_pgn_path, run.pgn_path)
-        return _kept(metrics, epoch=epoch, gamma=position.gamma)
+        return kept_of(metrics, epoch=epoch, gamma=position.gamma)
     return result_of(position, settings)
 
 

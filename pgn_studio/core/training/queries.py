@@ -62,6 +62,10 @@ class QueryWatch:
         """Whether a step, and the measurement that judges the PGN at the end, are within the budget."""
         return self._meter is None or self._meter.allows(self._per_step + self._val)
 
+    def allows_choosing(self, gammas: int) -> bool:
+        """Whether validation at so many γ is within the budget."""
+        return self._meter is None or self._meter.allows(gammas * self._val)
+
     def exhausted(self, step: int) -> Notice:
         assert self._meter is not None
         return Notice(

@@ -13,16 +13,18 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import seed_everything, training_machine
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError, RunError
 from pgn_studio.core.evaluation.evaluate import Metrics
-from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo
+from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, load_pgn, save_pgn
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.batches import SMALLEST_BATCH, generator_for, training_epochs
-from pgn_studio.core.training.blend import chosen_share
+from pgn_studio.core.training.blend import chosen_share, knows_both
 from pgn_studio.core.training.checkpoints import Position, load_checkpoint, save_checkpoint
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import (
     CheckpointSaved,
     EventSink,
     GammaChanged,
+    Kept,
+    Notice,
     Preparing,
     RunFailed,
     RunFinished,
@@ -41,6 +43,7 @@ from pgn_studio.core.training.health import (
 from pgn_studio.core.training.keeping import keep_epoch, keep_stopped, recalled, restore_result, result_of
 from pgn_studio.core.training.live_view import LiveView
 from pgn_studio.core.training.monitor import Monitor
+from pgn_studio.core.training.own_gamma import TRIED_GAMMAS, choose_gamma, left_alone
 from pgn_studio.core.training.pace import Pace
 from pgn_studio.core.training.preview import Preview
 from pgn_studio.core.training.provenance import pgn_info
@@ -241,10 +244,15 @@ class Trainer:
             most_bytes=self.settings.cache_mb * 2**20,
             batch_size=measuring_batch(self.run_folder, BATCH),
         )
-        self._position = replace(self._position, clean_accuracy=self._validation.clean_accuracy)
+        clean_val = self._validation.clean_accuracy
+        known = knows_both(clean_train, clean_val, self.settings)
         if not self.resume:
-            share = chosen_share(self.settings, self.classifier, train, wanted=self._position.clean_accuracy)
+            wanted = None if known else clean_val
+            share = chosen_share(self.settings, self.classifier, train, wanted=wanted)
             self._position = replace(self._position, blend=share)
+        if known and self._position.blend:
+            self._validation.mix(self._position.blend, seed=self.settings.seed)
+        self._position = replace(self._position, clean_accuracy=self._validation.clean_accuracy)
         self._feed = Feed(
             train,
             self.settings,
@@ -283,7 +291,8 @@ class Trainer:
         self._unsettled = self._shrinking is not None or is_unsettled(told)
         if self._shrinking is not None:
             self._emit(self._shrinking.notice(position.step))
-        notice = few_failures(clean_train, self.settings, step=position.step, blend=position.blend)
+        blend = position.blend
+        notice = few_failures(clean_train, self.settings, step=position.step, blend=blend, known=known)
         if notice is not None and not self.resume:  # a resumed run has told
             self._emit(notice)
             self._monitor.begin(notice.code)
@@ -375,6 +384,7 @@ class Trainer:
                 position=position,
                 settings=self.settings,
             )
+        kept, left_alone = self._settled(kept)
         ending = run_finished(
             kept,
             position,
@@ -384,10 +394,23 @@ class Trainer:
             seconds=self._clock() - self._began,
             queries=self._queries.used,
         )
-        for notice in (below_clean(ending, self.settings), self._queries.spent(position.step)):
+        told = below_clean(ending, self.settings) if left_alone is None else left_alone
+        for notice in (told, self._queries.spent(position.step)):
             if notice is not None:
                 self._emit(notice)
         return ending
+
+    def _settled(self, kept: Kept) -> tuple[Kept, Notice | None]:
+        """The result at the γ that suits it, where it serves a range and is to enhance."""
+        gammas = self._dial
+        if gammas is None or self.settings.problem != "enhance" or not kept.epoch:
+            return kept, None
+        if not self._queries.allows_choosing(TRIED_GAMMAS):
+            return kept, None
+        pgn = load_pgn(self.run_folder.pgn_path).to(self._machine.device)
+        own = choose_gamma(pgn.asking(self.classifier), self._validation.evaluate)
+        save_pgn(self.run_folder.pgn_path, own.pgn.generator, own.pgn.info)
+        return own.applied(kept), left_alone(own, step=self._position.step)
 
     # ------------------------------------------------------------------ helpers
 

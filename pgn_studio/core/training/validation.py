@@ -14,9 +14,12 @@ from torch import Tensor
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.classifiers.accuracy import check_finite
 from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.evaluation.evaluate import Metrics, clean_scores, evaluate
+from pgn_studio.core.device import to_pixels
+from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics, clean_scores, evaluate
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import Pgn
+from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.training.blend import MixedImages
 from pgn_studio.core.training.events import AtGamma
 from pgn_studio.core.training.remembered import Remembered
 
@@ -35,10 +38,12 @@ class Validation:
         most_bytes: int,
         batch_size: int = BATCH,
     ) -> None:
+        """f is asked about the clean images here, once: it never changes."""
         self._batch_size = batch_size
         self._dataset = dataset
         self._classifier = classifier
         self.split = dataset.split("val")
+        self._shown: LabelledImages = self.split
         self._clean = clean_scores(classifier, self.split, batch_size=batch_size)
         check_finite(torch.from_numpy(self._clean), lambda row: f"the image {self.split.names[row]!r} of val")
         self.right: npt.NDArray[np.bool_] = self._clean.argmax(1) == np.asarray(self.split.labels)
@@ -51,16 +56,22 @@ class Validation:
 
     @property
     def clean_accuracy(self) -> float:
-        return float(self.right.mean())
+        """f's, on the images that it is shown."""
+        return float((self._clean.argmax(1) == np.asarray(self.split.labels)).mean())
 
-    def measure(self, pgn: Pgn) -> Metrics:
+    def mix(self, share: float, *, seed: int) -> None:
+        """From now on f is shown each image mixed with up to `share` of another; G still sees it unmixed."""
+        self._shown = MixedImages(self.split, share=share, seed=seed)
+        self._clean = clean_scores(self._classifier, self._shown, batch_size=self._batch_size)
+
+    def evaluate(self, pgn: Pgn) -> Evaluation:
         """With G in evaluation mode; its mode is left as it was."""
         was_training = pgn.generator.training
         pgn.eval()
         evaluation = evaluate(
             pgn,
             self._classifier,
-            self.split,
+            self._shown,
             split_name="val",
             dataset_name=self._dataset.name,
             batch_size=self._batch_size,
@@ -69,10 +80,15 @@ class Validation:
             facts={},
         )
         pgn.generator.train(was_training)
-        return evaluation.metrics
+        return evaluation
+
+    def measure(self, pgn: Pgn) -> Metrics:
+        return self.evaluate(pgn).metrics
 
     def _encode(self, generator: Generator, pixels: Tensor, start: int) -> Tensor:
         rows = np.arange(start, start + len(pixels))
+        if self._shown is not self.split:
+            pixels = to_pixels(self.split.images(rows), pixels.device)
         features = None if self._memory is None else self._memory(pixels, rows, None)
         return generator.encode(pixels) if features is None else features
 
