@@ -79,7 +79,7 @@ def train(tmp_path: Path, digits: ImageDataset, classifier_path: Path) -> Train:
         dataset: ImageDataset | None = None,
     ) -> tuple[RunFolder, list[Event]]:
         folder = RunFolder.open(tmp_path / name) if resume else RunFolder.create(tmp_path / name, settings)
-        control = TrainingControl(gamma=settings.gamma)
+        control = TrainingControl(gamma=settings.first_gamma, gammas=settings.gammas)
         events: list[Event] = []
 
         def sink(event: Event) -> None:
