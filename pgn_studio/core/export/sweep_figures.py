@@ -14,10 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pgn_studio.core.assignments import value_text
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, PICTURES, checked_suffix, save_figure
 from pgn_studio.core.gamma import GammaRange
-from pgn_studio.core.sweeps.plan import value_text, values_text
+from pgn_studio.core.sweeps.plan import values_text
 from pgn_studio.core.sweeps.summary import SweepRow, SweepSummary, without_seed
 
 Values = npt.NDArray[np.float64]
