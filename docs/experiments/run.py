@@ -69,9 +69,9 @@ COMPARED: dict[str, tuple[str, ...]] = {
 ABLATION: dict[str, tuple[str, ...]] = {
     "default": (),
     "literal": (
-        *FROZEN, *BEFORE, "--set", "image_conditioning=no", "--set", "label_conditioning=no", "--set", "soft_targets=no",
-        "--set", "head=linear", "--set", "input_mixup=0", "--set", "ema_decay=0", "--set", "min_scale=1",
-        "--set", "feature_noise=0",
+        *FROZEN, *BEFORE, "--set", "image_conditioning=no", "--set", "label_conditioning=no",
+        "--set", "soft_targets=no", "--set", "head=linear", "--set", "input_mixup=0", "--set", "ema_decay=0",
+        "--set", "min_scale=1", "--set", "feature_noise=0",
     ),
     "no-last-stage": ("--encoder-training", "frozen"),
     "no-clamp": ("--set", "clip=no"),

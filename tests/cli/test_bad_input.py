@@ -30,7 +30,7 @@ BAD_LINES = [
     ("train --classifier x --problem help", "'help' is not one of"),
     ("train --classifier x --set decoder_widths=16,wide", "decoder-widths"),
     ("train --classifier x --set decoder_widths=0", "decoder-widths"),
-    ("train --classifier x --decoder-widths 16,8", "No such option --decoder-widths. Use --set decoder_widths=16,8."),
+    ("train --classifier x --decoder-widths 16,8", "Use --set decoder_widths=16,8."),
     ("train --classifier x --head linear", "No such option --head. Use --set head=linear."),
     ("train --classifier x --no-clip", "No such option --no-clip. Use --set clip=no."),
     ("sweep --soft-targets", "Use --set soft_targets=yes."),

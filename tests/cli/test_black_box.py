@@ -24,8 +24,8 @@ from tests.core.classifiers.blackbox.server import Endpoint, serving
 
 DATA = ("--dataset", "digits", "--num-classes", "2", "--image-size", "8")
 FAST = (
-    "--encoder", "small", "--set", "decoder_widths=8", "--precision", "fp32", "--device", "cpu", "--gamma", "0.1",
-    "--epochs", "2", "--discriminator", "blackbox",
+    "--encoder", "small", "--set", "decoder_widths=8", "--precision", "fp32", "--device", "cpu",
+    "--gamma", "0.1", "--epochs", "2", "--discriminator", "blackbox",
 )  # fmt: skip
 TOKEN = "t0p-s3cret-t0ken"
 MODULE = """

@@ -26,7 +26,8 @@ def make_classifier(pgn_studio: RunCommand, place: Path) -> Path:
 
 def test_a_run_of_the_version_before(pgn_studio: RunCommand, tmp_path: Path) -> None:
     classifier, run = make_classifier(pgn_studio, tmp_path), tmp_path / "runs" / "then"
-    chosen = ("--loss", "lr", "--set", "select=last", "--set", "input_mixup=0", "--encoder-training", "frozen")
+    further = ("--set", "select=last", "--set", "input_mixup=0")
+    chosen = ("--loss", "lr", *further, "--encoder-training", "frozen")
     assert pgn_studio("train", *DATA, *FAST, *chosen, "--classifier", classifier, "--out", run).code == 0
     began = RunFolder.open(run).settings
     rewrite_run(run)

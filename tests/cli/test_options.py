@@ -46,7 +46,8 @@ def test_nothing_given_leaves_every_default_to_the_settings() -> None:
 def test_values_arrive_with_their_types() -> None:
     given = given_by(
         TrainingSettings, "--gamma", "3", "--loss", "logistic", "--epochs", "2", "--data-root", "/data",
-        "--no-classifier-conditioning", "--set", "clip=no", "--set", "decoder-widths=16,8", "--set", "epochs=2",
+        "--no-classifier-conditioning", "--set", "clip=no", "--set", "decoder-widths=16,8",
+        "--set", "epochs=2",
     )  # fmt: skip
     assert given == {
         "gamma": 3.0,

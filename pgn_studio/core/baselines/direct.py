@@ -54,10 +54,9 @@ class Generated:
 def train_direct(context: BaselineContext, progress: Progress | None = None) -> tuple[Perturber, float]:
     """Train and return the best perturber by 8-bit validation accuracy, and its mean RMS there.
 
-    Data, augmentation, blend, order, γ, L2, rate, clamp, epochs, average and what G is told of f are the PGN's.
-    Where p is larger
-    than the target, in a batch as on validation, it is scaled down as a whole: G learns what it
-    will be used for. It is never enlarged. `progress(steps done, steps)`.
+    Data, augmentation, blend, order, γ, L2, rate, clamp, epochs, average and what G is told of f are the
+    PGN's. Where p is larger than the target, in a batch as on validation, it is scaled down as a whole: G
+    learns what it will be used for. It is never enlarged. `progress(steps done, steps)`.
     Raises ConfigError for settings that do not train here, ClassifierError for a classifier that
     gives no gradients.
     """
