@@ -12,7 +12,7 @@ import pytest
 from pgn_studio.core.annotations import Annotations, parse_tags, read_annotations, write_annotations
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import RunError
-from pgn_studio.core.run_records import RunRecord, frontier, list_records
+from pgn_studio.core.run_records import RunRecord, frontier, list_records, needs_log_axis
 from pgn_studio.core.runs import RunFolder
 
 
