@@ -35,7 +35,7 @@ SMALL = (
     *("--device", "cpu"),
 )
 TRAIN = (
-    *("train", *SMALL, "--encoder", "small", "--decoder-widths", "8", "--precision", "fp32"),
+    *("train", *SMALL, "--encoder", "small", "--set", "decoder_widths=8", "--precision", "fp32"),
     *("--epochs", "4", "--gamma", "1"),
 )
 CLASSIFIER = ("train-classifier", *SMALL, "--epochs", "1")

@@ -45,8 +45,8 @@ UNCHANGED = {
 
 # The recipe as it was before p was cut off as in a picture and the encoder's last stage learned, and before G
 # was judged at a temperature.
-FROZEN = ("--encoder-training", "frozen", "--no-clip")
-BEFORE = ("--logit-temperature", "1")
+FROZEN = ("--encoder-training", "frozen", "--set", "clip=no")
+BEFORE = ("--set", "logit_temperature=1")
 
 # Name of a run: what differs from the defaults. The first group is for the targets.
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -62,32 +62,32 @@ COMPARED: dict[str, tuple[str, ...]] = {
     **{f"frozen-{name}": (*FROZEN, *options) for name, options in TARGETS.items()},
     "temperature-1": (*FROZEN, *BEFORE),
     "adv-temperature-1": (*ADVERSARIAL, *FROZEN, *BEFORE),
-    "advbb-no-clamp": (*ADVERSARIAL, *BLACK_BOX, "--no-clip"),
+    "advbb-no-clamp": (*ADVERSARIAL, *BLACK_BOX, "--set", "clip=no"),
 }
 # One change each. "default" is "shared" once more: a table's rows, and those of γ, are runs of one machine
 # against one f, whatever machine the targets were run on.
 ABLATION: dict[str, tuple[str, ...]] = {
     "default": (),
     "literal": (
-        *FROZEN, *BEFORE, "--no-image-conditioning", "--no-label-conditioning", "--no-soft-targets",
-        "--head", "linear", "--input-mixup", "0", "--ema-decay", "0", "--min-scale", "1",
-        "--feature-noise", "0",
+        *FROZEN, *BEFORE, "--set", "image_conditioning=no", "--set", "label_conditioning=no",
+        "--set", "soft_targets=no", "--set", "head=linear", "--set", "input_mixup=0", "--set", "ema_decay=0",
+        "--set", "min_scale=1", "--set", "feature_noise=0",
     ),
     "no-last-stage": ("--encoder-training", "frozen"),
-    "no-clamp": ("--no-clip",),
+    "no-clamp": ("--set", "clip=no"),
     "no-temperature": BEFORE,
-    "hard-targets": ("--no-soft-targets",),
-    "hard-full-strength": ("--no-soft-targets", "--min-scale", "1"),
-    "no-label": ("--no-label-conditioning",),
-    "unconditional": ("--no-image-conditioning", "--no-label-conditioning"),
-    "linear-head": ("--head", "linear"),
-    "no-blend": ("--input-mixup", "0"),
-    "no-average": ("--ema-decay", "0"),
-    "no-feature-noise": ("--feature-noise", "0"),
+    "hard-targets": ("--set", "soft_targets=no"),
+    "hard-full-strength": ("--set", "soft_targets=no", "--set", "min_scale=1"),
+    "no-label": ("--set", "label_conditioning=no"),
+    "unconditional": ("--set", "image_conditioning=no", "--set", "label_conditioning=no"),
+    "linear-head": ("--set", "head=linear"),
+    "no-blend": ("--set", "input_mixup=0"),
+    "no-average": ("--set", "ema_decay=0"),
+    "no-feature-noise": ("--set", "feature_noise=0"),
     "logistic": ("--loss", "logistic"),
-    "d-rate-3e-3": ("--learning-rate-d", "3e-3"),
-    "g-rate-1e-3": ("--learning-rate-g", "1e-3"),
-    "wide-decoder": ("--decoder-widths", "512,256,128,64"),
+    "d-rate-3e-3": ("--set", "learning_rate_d=3e-3"),
+    "g-rate-1e-3": ("--set", "learning_rate_g=1e-3"),
+    "wide-decoder": ("--set", "decoder_widths=512,256,128,64"),
 }  # fmt: skip
 # Rows of the recipe in which D also learned from clean images, shuffled perturbations, mismatched pairs and
 # replay: each was left out alone, and none was worth more than its interval. These options are gone.
@@ -226,7 +226,7 @@ def main() -> None:
     jobs = [job for only in given.only for job in every if f"{job.data}-{job.name}".startswith(only)]
     jobs = list(dict.fromkeys(jobs))
     if given.encoder_input_size:
-        view = ("--encoder-input-size", given.encoder_input_size)
+        view = ("--set", f"encoder_input_size={given.encoder_input_size}")
         jobs = [replace(job, options=(*job.options, *view)) for job in jobs]
     for data, seed in sorted({(job.data, job.seed) for job in jobs}):
         make_classifier(data, root, seed)

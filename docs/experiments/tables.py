@@ -132,16 +132,16 @@ ENHANCED = (
     ("PGN, black box, 1,000 steps", "blackbox-long"),
     (f"PGN, shared, {FORMER}", "frozen-shared"),
     (f"PGN, shared, 1,000 steps, {FORMER}", "frozen-shared-long"),
-    (f"PGN, shared, {FORMER} --logit-temperature 1", "temperature-1"),
+    (f"PGN, shared, {FORMER} --set logit_temperature=1", "temperature-1"),
     (f"PGN, black box, {FORMER}", "frozen-blackbox"),
     (f"PGN, black box, 1,000 steps, {FORMER}", "frozen-blackbox-long"),
 )
 ATTACKED = (
     ("shared", "adv"),
     ("black box", "advbb"),
-    ("black box, --no-clip", "advbb-no-clamp"),
+    ("black box, --set clip=no", "advbb-no-clamp"),
     (f"shared, {FORMER}", "frozen-adv"),
-    (f"shared, {FORMER} --logit-temperature 1", "adv-temperature-1"),
+    (f"shared, {FORMER} --set logit_temperature=1", "adv-temperature-1"),
     (f"black box, {FORMER}", "frozen-advbb"),
 )
 

@@ -36,6 +36,7 @@ from pgn_studio.cli import demo as headless_demo
 from pgn_studio.cli.blackbox import without_secrets
 from pgn_studio.cli.display import find_display
 from pgn_studio.cli.logs import logging_to_file
+from pgn_studio.cli.options import moved_option
 from pgn_studio.cli.terminal import note
 from pgn_studio.core.errors import Cancelled, PgnStudioError
 
@@ -153,20 +154,20 @@ def _run(commands: typer.Typer, name: str, given: list[str]) -> int:
         try:
             code = commands(given, prog_name=name, standalone_mode=False)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place to tell the user
-            return _exit_code(error, log_path)
+            return _exit_code(error, given, log_path)
         except SystemExit:  # how typer and rich end when the reader of a pipe left: `runs | head`
             return _left_by_reader()
         return code if isinstance(code, int) else 0
 
 
-def _exit_code(error: BaseException, log_path: Path | None) -> int:
+def _exit_code(error: BaseException, given: Sequence[str], log_path: Path | None) -> int:
     """Say in one line what went wrong."""
     if isinstance(error, (KeyboardInterrupt, Cancelled, typer.Abort)):
         _say("stopped")
         return _STOPPED
     if isinstance(error, BrokenPipeError):
         return _left_by_reader()
-    message = _bad_input(error)
+    message = _bad_input(error, given)
     if message is not None:
         log.info("refused: %s", message, exc_info=error)
         if isinstance(error, PgnStudioError) and error.details:
@@ -185,13 +186,17 @@ def _left_by_reader() -> int:
     return _BROKEN_PIPE
 
 
-def _bad_input(error: BaseException) -> str | None:
+def _bad_input(error: BaseException, given: Sequence[str]) -> str | None:
     """What the user can act on, or None for a fault of ours."""
     if isinstance(error, PgnStudioError):
         return str(error)
     if hasattr(error, "format_message"):  # click's usage errors, wherever typer keeps its click
         message = error.format_message().replace("Value error, ", "")
         context = getattr(error, "ctx", None)
+        option = getattr(error, "option_name", None)  # of one that there is not
+        known = [name for item in context.command.params for name in item.opts] if context else []
+        if option and "--set" in known and (instead := moved_option(option, given)):
+            return f"No such option {option}. Use {instead}."
         return f"{message} Try '{context.command_path if context else NAME} --help'."
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)

@@ -7,6 +7,7 @@ and a README with what they measure.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -22,9 +23,9 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.evaluate import measure
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.options import written
 from pgn_studio.core.config import ClassifierSettings, TrainingSettings
 from pgn_studio.core.errors import Cancelled, PgnFileError
-from pgn_studio.core.gamma import gamma_text
 from pgn_studio.core.paths import trained_folder
 
 if TYPE_CHECKING:
@@ -169,18 +170,7 @@ def _figures(evaluation: Evaluation) -> list[str]:
 
 def _command_lines(command: str, given: Mapping[str, Any], out: str) -> list[str]:
     """The same training as a command that anyone can run."""
-    parts = [f"pgn-studio {command}"]
-    for name, value in given.items():
-        option = "--" + name.replace("_", "-")
-        if isinstance(value, bool):
-            parts.append(option if value else f"--no-{option[2:]}")
-        elif name == "gamma":
-            parts.append(f"{option} {gamma_text(value)}")
-        elif isinstance(value, tuple):
-            parts.append(f"{option} {','.join(map(str, value))}")
-        else:
-            parts.append(f"{option} {value}")
-    return ["```", " ".join([*parts, f"--out {out}"]), "```"]
+    return ["```", shlex.join(["pgn-studio", command, *written(given), "--out", out]), "```"]
 
 
 def refuse_paths_of_this_machine(path: Path) -> None:

@@ -10,20 +10,24 @@ import functools
 import inspect
 import os
 import types
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
+from rich.table import Table
 
-from pgn_studio.core.config import Settings, known_spelling
+from pgn_studio.cli import terminal
+from pgn_studio.core.assignments import experimental_names, parse_assignments, value_text
+from pgn_studio.core.config import Settings, TrainingSettings, known_spelling
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.files import is_stream
 from pgn_studio.core.gamma import parsed_gamma
 from pgn_studio.core.runs import RUN_FILES, RUN_JSON
 
 Command = Callable[..., None]
+_SET = "set_"  # the parameter of --set
 _TEXTS = ("", ".json", ".txt", ".log")  # what --json replaces; not a classifier
 _FORMER_NAMES = {"max_train_images": ("--train-limit",)}  # that scripts may still use
 _RECORDS = (*RUN_FILES, "checkpoint.json")
@@ -32,17 +36,21 @@ _RECORDS = (*RUN_FILES, "checkpoint.json")
 def with_settings(model: type[Settings], *, leave_out: Collection[str] = ()) -> Callable[[Command], Command]:
     """Add an option for each field of `model` to a command that takes `given: dict[str, Any]`.
 
-    The command gets in `given` what the user really gave, ready for `model.make(**given)`.
+    Experimental ones share the option --set. The command gets in `given` what the user really gave, ready
+    for `model.make(**given)`.
     """
+    experimental = experimental_names(model)
+    left_out = {*leave_out, *experimental}
     names = [
-        name for name in model.model_fields if name not in leave_out and not model.is_recorded_only(name)
+        name for name in model.model_fields if name not in left_out and not model.is_recorded_only(name)
     ]
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def run(**values: Any) -> None:
             given = {name: values.pop(name) for name in names}
-            command(given=_parsed(model, {n: v for n, v in given.items() if v is not None}), **values)
+            given = {name: value for name, value in given.items() if value is not None}
+            command(given=_with_assignments(model, given, values.pop(_SET, None) or ()), **values)
 
         own = inspect.signature(command, eval_str=True).parameters.values()
         parameters = [
@@ -51,6 +59,8 @@ def with_settings(model: type[Settings], *, leave_out: Collection[str] = ()) -> 
         basic = [name for name in names if not model.is_advanced(name)]
         advanced = [name for name in names if model.is_advanced(name)]
         parameters += [_parameter(model, name) for name in (*basic, *advanced)]
+        if experimental:
+            parameters.append(_set_parameter(model))
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {item.name: item.annotation for item in parameters}
         return run
@@ -82,6 +92,79 @@ def option_name(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
+def written(given: Mapping[str, Any]) -> list[str]:
+    """The words that give these settings of a PGN or a classifier on the command line."""
+    words: list[str] = []
+    for name, value in given.items():
+        option = option_name(name)
+        if name in experimental_names(TrainingSettings):
+            words += ["--set", f"{name}={value_text(value)}"]
+        elif isinstance(value, bool):
+            words.append(option if value else f"--no-{option[2:]}")
+        else:
+            words += [option, value_text(value)]
+    return words
+
+
+def moved_option(option: str, arguments: Sequence[str]) -> str | None:
+    """What to write instead of the option of an experimental setting: `--set head=linear`."""
+    name = option.removeprefix("--").replace("-", "_")
+    refused = name.startswith("no_")
+    name = name.removeprefix("no_")
+    if name not in experimental_names(TrainingSettings):
+        return None
+    if bool in _kinds(TrainingSettings.model_fields[name].annotation):
+        return f"--set {name}={'no' if refused else 'yes'}"
+    for number, argument in enumerate(arguments):
+        if argument == option and arguments[number + 1 : number + 2]:
+            return f"--set {name}={arguments[number + 1]}"
+        if argument.startswith(f"{option}="):
+            return f"--set {name}={argument.partition('=')[2]}"
+    return f"--set {name}=VALUE"
+
+
+def _with_assignments(
+    model: type[Settings], given: dict[str, Any], assigned: Sequence[str]
+) -> dict[str, Any]:
+    """What options and --set give together. Raises ConfigError where they contradict each other."""
+    values = parse_assignments(model, assigned)
+    for name in given.keys() & values.keys():
+        if getattr(model.make(**{name: given[name]}), name) != values[name]:
+            shown = f"{option_name(name)} {given[name]} and --set {name}={value_text(values[name])}"
+            raise ConfigError(f"{shown} contradict each other.", hint="Leave one out.")
+    return {**given, **values}
+
+
+def _set_parameter(model: type[Settings]) -> inspect.Parameter:
+    def listed(assigned: list[str] | None) -> list[str] | None:
+        if assigned and "help" in assigned:
+            terminal.result_table(_experimental_table(model))
+            raise typer.Exit
+        return assigned
+
+    option = typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting that only an ablation needs, such as head=linear; may be repeated. "
+        "--set help lists them.",
+        show_default=False,
+        callback=listed,
+        is_eager=True,
+        rich_help_panel="Experimental",
+    )
+    annotation = Annotated[Optional[list[str]], option]  # noqa: UP045
+    return inspect.Parameter(_SET, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _experimental_table(model: type[Settings]) -> Table:
+    table = Table("Setting", "Default", "What it is", title="Set with --set NAME=VALUE", title_justify="left")
+    for name in experimental_names(model):
+        field = model.model_fields[name]
+        default = "automatic" if field.default is None else value_text(field.default)
+        table.add_row(name, default, field.description)
+    return table
+
+
 def _parameter(model: type[Settings], name: str) -> inspect.Parameter:
     field = model.model_fields[name]
     kind = _plain_type(field.annotation)
@@ -97,7 +180,7 @@ def _parameter(model: type[Settings], name: str) -> inspect.Parameter:
         parser=_parser(name, kind),
         rich_help_panel=_panel(model, name),
     )
-    typed = str if get_origin(kind) in (tuple, Literal) else kind
+    typed = str if get_origin(kind) is Literal else kind
     annotation = Annotated[Optional[typed], option]  # type: ignore[valid-type] # noqa: UP045
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
@@ -135,8 +218,6 @@ def _metavar(model: type[Settings], name: str) -> str | None:
     plain = _plain_type(annotation)
     if name == "gamma":
         return "G|LOW..HIGH"
-    if get_origin(plain) is tuple:
-        return "N,N,…"
     if get_origin(plain) is Literal:
         return f"<{'|'.join(get_args(plain))}>"
     return "PATH" if Path in (annotation, *get_args(annotation)) else None
@@ -144,12 +225,17 @@ def _metavar(model: type[Settings], name: str) -> str | None:
 
 def _plain_type(annotation: Any) -> Any:
     """The type without `| None`: an option that was not given is None anyway."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        kinds = [item for item in get_args(annotation) if item is not type(None)]
-        annotation = kinds[0] if len(kinds) == 1 else str  # the settings read what may be one of several
-    if get_origin(annotation) in (Literal, tuple) or annotation in (bool, int, float, str):
-        return annotation
+    kinds = _kinds(annotation)
+    plain = kinds[0] if len(kinds) == 1 else str  # the settings read what may be one of several
+    if get_origin(plain) is Literal or plain in (bool, int, float, str):
+        return plain
     return str  # paths: typer would turn "~" and "" into paths before the settings see them
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [item for item in get_args(annotation) if item is not type(None)]
+    return [annotation]
 
 
 def _default_text(field: FieldInfo, declaration: str) -> str:
@@ -159,14 +245,6 @@ def _default_text(field: FieldInfo, declaration: str) -> str:
     if isinstance(value, bool):
         return f" (default: {declaration.split('/')[0 if value else 1][2:]})"
     return f" (default: {value:g})" if isinstance(value, float) else f" (default: {value})"
-
-
-def _parsed(model: type[Settings], given: dict[str, Any]) -> dict[str, Any]:
-    """Turn "256,128" into (256, 128) where the field is a tuple."""
-    for name, value in given.items():
-        if isinstance(value, str) and get_origin(_plain_type(model.model_fields[name].annotation)) is tuple:
-            given[name] = numbers(value, option_name(name), int)
-    return given
 
 
 def refuse_folder(path: Path, option: str) -> None:

@@ -164,7 +164,7 @@ def _run(
 
 
 def _notes(table: PaperTable, wishes: Wishes) -> list[str]:
-    from pgn_studio.core.sweeps.plan import value_text
+    from pgn_studio.core.assignments import value_text
     from pgn_studio.core.sweeps.reproduction import SMALL_NOTES
 
     gammas = table.gamma if wishes.gamma is None else dict.fromkeys(table.gamma, wishes.gamma)

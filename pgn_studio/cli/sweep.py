@@ -44,7 +44,7 @@ def sweep(
             "--over",
             metavar="SETTING=VALUE,VALUE,…",
             show_default=False,
-            help="A setting to sweep, by its option's name; several times for all combinations.",
+            help="A setting to sweep, by its name; several times for all combinations.",
         ),
     ],
     out: Annotated[

@@ -123,7 +123,11 @@ def _refuse_with_resume(given: dict[str, Any], *, out: str | None, dry_run: bool
             "--dry-run says what a new run would be; a run that is there has it in its run.json.",
             hint="Leave out --resume or --dry-run.",
         )
-    refused = [option_name(name) for name in given if name not in ALONG_WITH_RESUME]
+    refused = [
+        f"--set {name}" if TrainingSettings.is_experimental(name) else option_name(name)
+        for name in given
+        if name not in ALONG_WITH_RESUME
+    ]
     refused += ["--out"] if out is not None else []
     refused += ["--classifier-arch, -mean, -std or -channels, or --classes"] if foreign else []
     if refused:

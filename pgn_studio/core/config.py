@@ -73,13 +73,23 @@ def known_spelling(value: Any, names: Sequence[str]) -> Any:
 
 
 def setting(
-    default: Any, description: str, *, group: str, advanced: bool = False, recorded_only: bool = False, **bounds: Any
+    default: Any,
+    description: str,
+    *,
+    group: str,
+    advanced: bool = False,
+    experimental: bool = False,
+    recorded_only: bool = False,
+    **bounds: Any,
 ) -> Any:
     """A pydantic field with its help text and the form group that it belongs to.
 
-    `recorded_only`: it is written down with a run, and nobody is asked for it.
+    `experimental`: only an ablation needs it; it has neither option nor row, and is set by name
+    (`core/assignments.py`). `recorded_only`: it is written down with a run, and nobody is asked for it.
     """
-    extra: JsonDict = {"group": group, "advanced": advanced, "recorded_only": recorded_only}
+    extra: JsonDict = {
+        "group": group, "advanced": advanced, "experimental": experimental, "recorded_only": recorded_only
+    }  # fmt: skip
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
@@ -109,6 +119,10 @@ class Settings(BaseModel):
         return bool(_extra(cls.model_fields[name])["advanced"])
 
     @classmethod
+    def is_experimental(cls, name: str) -> bool:
+        return bool(_extra(cls.model_fields[name])["experimental"])
+
+    @classmethod
     def is_recorded_only(cls, name: str) -> bool:
         return bool(_extra(cls.model_fields[name])["recorded_only"])
 
@@ -122,7 +136,8 @@ def augmentation(name: AugmentName, dataset: str) -> AugmentName:
 
 def _extra(field: FieldInfo) -> dict[str, Any]:
     extra = field.json_schema_extra
-    return dict(extra) if isinstance(extra, dict) else {"group": "Other", "advanced": False, "recorded_only": False}
+    assert isinstance(extra, dict), "declare settings with setting()"
+    return dict(extra)
 
 
 def _problem_line(item: Any) -> str:
@@ -170,42 +185,42 @@ class TrainingSettings(DataSettings):
     """How to train a PGN. The defaults are the recipe that held in trials (docs); `paper` is literal."""
 
     classifier: str = setting("", "The frozen classifier: a file (.safetensors, .pth, .pt2, .onnx), http://host/path, or python:module:function.", group="Classifier")
-    recipe: Recipe = setting("recommended", "recommended, or paper: the paper's literal reading (linear unconditional head, trained encoder).", group="PGN")
+    recipe: Recipe = setting("recommended", "recommended, or paper: the paper's literal reading (a linear D, told nothing; an encoder that learns; attacks with a D of their own, known or blackbox).", group="PGN")
     problem: Problem = setting("enhance", "enhance: more images right. adversarial: more images wrong.", group="PGN")
     discriminator: DiscriminatorKind = setting("shared", "shared: D looks through the classifier. known: through its architecture with other weights. blackbox: through another network; the classifier is asked for labels only.", group="PGN")
     discriminator_backbone: str = setting("auto", "D's own backbone (known, blackbox): auto, small, efficientnet-lite0, or any torchvision or timm name.", group="PGN", advanced=True)
-    discriminator_weights: str = setting("auto", "Weights of D's own backbone: auto, none (D's loss trains it), pretrained, or a file.", group="PGN", advanced=True)
+    discriminator_weights: str = setting("auto", "Weights of D's own backbone: auto, none (D's loss trains it), pretrained (ImageNet's), or a file.", group="PGN", advanced=True)
     loss: LossName = setting("least-squares", "least-squares (ls): equations 7, 8. logistic (lr): Appendix A.2.", group="PGN")
     encoder: EncoderName = setting("efficientnet-lite0", "G's encoder. small is trained from scratch; the others start from ImageNet weights (efficientnet-lite2 knows more than efficientnet-lite0, takes two to three times as long, and has its weights in a package of its own).", group="PGN")
     encoder_weights: str = setting("auto", "Weights of the encoder: auto (package, cache or download), none (scratch), or a file.", group="PGN", advanced=True)
-    encoder_input_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: for a frozen ImageNet encoder seven times the image's, but 128 at least and 224 at most (efficientnet-lite2: eight times, 260); for one that learns 128; never less than the image's.", group="PGN", advanced=True, ge=8, le=1024)
+    encoder_input_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: for a frozen ImageNet encoder seven times the image's, but 128 at least and 224 at most (efficientnet-lite2: eight times, 260); for one that learns 128; never less than the image's.", group="PGN", experimental=True, ge=8, le=1024)
     encoder_training: EncoderTraining | None = setting(None, "Which part of the encoder learns with the decoder: frozen (none), last-stage (its last stage, from the ImageNet weights; EfficientNets and ResNets) or full (all of it); default: full where it starts from scratch, last-stage for the EfficientNets, else frozen.", group="PGN", advanced=True)
-    decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", advanced=True)
-    input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN")
+    decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", experimental=True)
+    input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN", experimental=True)
     gamma: float | tuple[float, float] = setting(3.0, "Weight of the L2 term in G's objective. LOW..HIGH: one PGN for every value of the range, chosen when it is used. One value: for that alone; it can be moved while it trains. default: 0.3..30, for attacks 1..100, or 1.8..180 where D does not look through the classifier.", group="PGN")
     l2: L2Kind = setting("mean", "What the L2 term is: the mean of p² over an image's values, their sum, or the norm.", group="PGN", advanced=True)
-    decoder_norm: DecoderNorm = setting("batch", "The decoder's normalization: batch (the paper's) or group.", group="PGN", advanced=True)
-    damped_output: bool = setting(True, "The decoder's last layer starts near 0, so that training starts from x̃ ≈ x.", group="PGN", advanced=True)
+    decoder_norm: DecoderNorm = setting("batch", "The decoder's normalization: batch (the paper's) or group.", group="PGN", experimental=True)
+    damped_output: bool = setting(True, "The decoder's last layer starts near 0, so that training starts from x̃ ≈ x.", group="PGN", experimental=True)
     classifier_conditioning: bool | None = setting(None, "G is told what the classifier says of the image: its probabilities, or its label alone where D does not look into the classifier; using the PGN then costs one query of the classifier for each image; default: where it is to enhance.", group="PGN", advanced=True)
-    standardize_features: bool = setting(True, "D's frozen features are brought to zero mean and unit variance.", group="Discriminator", advanced=True)
-    image_conditioning: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", advanced=True)
-    condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", advanced=True, ge=1, le=4096)
-    label_conditioning: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", advanced=True)
-    soft_targets: bool | None = setting(None, "D's target t is the probability that the classifier gives to success, not 1 or 0; default: where D looks through the classifier (shared). Else the classifier is asked for labels only.", group="Discriminator", advanced=True)
-    min_scale: float | None = setting(None, "While it trains, the perturbation is added at a random strength from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", advanced=True, gt=0.0, le=1.0)
-    clip: bool = setting(True, "While it trains, the perturbation is clipped where pixels would leave 0…1, as in a saved picture.", group="Training", advanced=True)
-    feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, so that it does not know its images by heart; 0 is off.", group="Training", advanced=True, ge=0.0, le=10.0)
-    head: HeadName = setting("auto", "D's head: linear (one layer), mlp (two hidden layers of 256), or surrogate: D predicts the classifier's label, judges by the odds of the true one and is told nothing else; auto: surrogate where D's own backbone learns and is told the label, else mlp.", group="Discriminator", advanced=True)
-    logit_temperature: float = setting(4.0, "D's logit is divided by this before it judges G, so that G gets a gradient where D is sure; 1 is off.", group="Training", advanced=True, ge=1.0, le=100.0)
+    standardize_features: bool = setting(True, "D's frozen features are brought to zero mean and unit variance.", group="Discriminator", experimental=True)
+    image_conditioning: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", experimental=True)
+    condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", experimental=True, ge=1, le=4096)
+    label_conditioning: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", experimental=True)
+    soft_targets: bool | None = setting(None, "D's target t is the probability that the classifier gives to success, not 1 or 0; default: where D looks through the classifier (shared). Else the classifier is asked for labels only.", group="Discriminator", experimental=True)
+    min_scale: float | None = setting(None, "While it trains, the perturbation is added at a random strength from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", experimental=True, gt=0.0, le=1.0)
+    clip: bool = setting(True, "While it trains, the perturbation is clipped where pixels would leave 0…1, as in a saved picture.", group="Training", experimental=True)
+    feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, so that it does not know its images by heart; 0 is off.", group="Training", experimental=True, ge=0.0, le=10.0)
+    head: HeadName = setting("auto", "D's head: linear (one layer), mlp (two hidden layers of 256), or surrogate: D predicts the classifier's label, judges by the odds of the true one and is told nothing else; auto: surrogate where D's own backbone learns and is told the label, else mlp.", group="Discriminator", experimental=True)
+    logit_temperature: float = setting(4.0, "D's logit is divided by this before it judges G, so that G gets a gradient where D is sure; 1 is off.", group="Training", experimental=True, ge=1.0, le=100.0)
     epochs: int | None = setting(None, "Passes over the training images; default: 15, or as many as make 1,000 steps (2,000 to attack a black box), but at most 200.", group="Training", ge=1, le=10_000)
     batch_size: int = setting(64, "Images per step.", group="Training", ge=2, le=8192)
-    learning_rate_g: float = setting(3e-4, "Adam's rate for G.", group="Training", advanced=True, gt=0.0, le=1.0)
-    learning_rate_d: float = setting(1e-3, "Adam's rate for D; some times G's holds D ahead.", group="Training", advanced=True, gt=0.0, le=1.0)
+    learning_rate_g: float = setting(3e-4, "Adam's rate for G.", group="Training", experimental=True, gt=0.0, le=1.0)
+    learning_rate_d: float = setting(1e-3, "Adam's rate for D; some times G's holds D ahead.", group="Training", experimental=True, gt=0.0, le=1.0)
     augment: AugmentName = setting("auto", "Random changes to the training images: none, flip, standard (flip and shift), strong (and color); auto: flip, but none where a mirrored image changes its class (digits, letters, left and right).", group="Training")
-    input_mixup: float | None = setting(None, "The classifier is shown each training image mixed with up to this share of another (G sees it unmixed), so that it fails often enough to learn from; default: as much as brings its training accuracy down to its validation accuracy; 0 is off.", group="Training", advanced=True, ge=0.0, le=1.0)
-    ema_decay: float = setting(0.99, "Decay of the running (exponential moving) average of G's weights that is kept as the PGN; 0 keeps G as it is.", group="Training", advanced=True, ge=0.0, lt=1.0)
+    input_mixup: float | None = setting(None, "The classifier is shown each training image mixed with up to this share of another (G sees it unmixed), so that it fails often enough to learn from; default: as much as brings its training accuracy down to its validation accuracy; 0 is off.", group="Training", experimental=True, ge=0.0, le=1.0)
+    ema_decay: float = setting(0.99, "Decay of the running (exponential moving) average of G's weights that is kept as the PGN; 0 keeps G as it is.", group="Training", experimental=True, ge=0.0, lt=1.0)
     seed: int = setting(0, "One seed reproduces a CPU run bit for bit.", group="Training", ge=0, le=MOST_SEED)
-    select: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", advanced=True)
+    select: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", experimental=True)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
     precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)
 
@@ -223,7 +238,8 @@ class TrainingSettings(DataSettings):
     @classmethod
     def _apply_recipe(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("recipe") == "paper":
-            return {**PAPER_RECIPE, **values}
+            chosen = values.get("problem", "enhance"), str(values.get("classifier", ""))
+            return {**PAPER_RECIPE, "discriminator": paper_discriminator(*chosen), **values}
         return values
 
     @model_validator(mode="before")
@@ -271,11 +287,13 @@ def data_part(settings: DataSettings) -> DataSettings:
     return DataSettings.make(**{name: getattr(settings, name) for name in DataSettings.model_fields})
 
 
-# What `--recipe paper` sets where the user has not said otherwise (§3.2-3.4 of the paper).
+# What `--recipe paper` sets where the user has not said otherwise (§3.2-3.4 of the paper), beside
+# `paper_discriminator` and `paper_gamma`.
 PAPER_RECIPE: dict[str, Any] = {
     "encoder": "resnet50",
     "encoder_training": "full",
     "decoder_widths": (1024, 512, 256, 128),
+    "discriminator_weights": "pretrained",
     "image_conditioning": False,
     "label_conditioning": False,
     "soft_targets": False,
@@ -313,6 +331,13 @@ def default_gamma(problem: str, discriminator: str) -> tuple[float, float]:
     if problem == "enhance":
         return 0.3, 30.0
     return (1.0, 100.0) if discriminator == "shared" else (1.8, 180.0)
+
+
+def paper_discriminator(problem: str, classifier: str) -> DiscriminatorKind:
+    """§3.4: attacks have a D of their own, of the classifier's architecture where that is known."""
+    if problem == "enhance":
+        return "shared"
+    return "blackbox" if is_black_box(classifier) else "known"
 
 
 def paper_gamma(problem: str, _discriminator: str) -> float:

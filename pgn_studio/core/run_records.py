@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pgn_studio.core.runs import METRICS, RunFolder
 
 _SEARCHED = ("dataset", "classifier", "problem", "encoder")  # besides names, tags and notes
 _EPOCH = '"EpochCompleted"'
+_LOG_FROM = 20.0  # times the smallest value
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,12 @@ def record_of(summary: RunSummary) -> RunRecord:
     epochs = list(_epochs(summary.path / METRICS))
     figures = _stopped_with(summary) or _kept(epochs, str(settings.get("select", "best")))
     return RunRecord(summary, annotations, settings, figures, _along(epochs, figures.get("epoch")))
+
+
+def needs_log_axis(values: Iterable[float]) -> bool:
+    """Whether `values` of a plot are all positive and span more than an even axis shows well."""
+    found = list(values)
+    return bool(found) and min(found) > 0 and max(found) > _LOG_FROM * min(found)
 
 
 def frontier(records: Sequence[RunRecord], *, lower: bool = False) -> list[RunRecord]:

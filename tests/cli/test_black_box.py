@@ -24,8 +24,8 @@ from tests.core.classifiers.blackbox.server import Endpoint, serving
 
 DATA = ("--dataset", "digits", "--num-classes", "2", "--image-size", "8")
 FAST = (
-    "--encoder", "small", "--decoder-widths", "8", "--precision", "fp32", "--device", "cpu", "--gamma", "0.1",
-    "--epochs", "2", "--discriminator", "blackbox",
+    "--encoder", "small", "--set", "decoder_widths=8", "--precision", "fp32", "--device", "cpu",
+    "--gamma", "0.1", "--epochs", "2", "--discriminator", "blackbox",
 )  # fmt: skip
 TOKEN = "t0p-s3cret-t0ken"
 MODULE = """
@@ -205,7 +205,7 @@ def test_baselines_that_need_gradients_are_left_out(
 
 
 def test_the_budget(pgn_studio: RunCommand, place: Path, endpoint: Endpoint) -> None:
-    common = ("train", *DATA, *FAST, "--input-mixup", "0", "--classifier", endpoint.address)
+    common = ("train", *DATA, *FAST, "--set", "input_mixup=0", "--classifier", endpoint.address)
     small = pgn_studio(*common, "--query-budget", "100", "--out", "small")
     assert small.code == 2
     assert "query budget leaves 97 queries" in small.err

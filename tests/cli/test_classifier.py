@@ -114,7 +114,7 @@ def test_a_run_keeps_the_normalisation_that_was_given(
     run = tmp_path / "run"
     trained = pgn_studio(
         "train", "--dataset", "digits", "--classifier", file, "--classifier-mean", "0.25,0.25,0.25",
-        "--classifier-channels", "bgr", "--encoder", "small", "--decoder-widths", "8,8", "--epochs", "1",
+        "--classifier-channels", "bgr", "--encoder", "small", "--set", "decoder_widths=8,8", "--epochs", "1",
         "--batch-size", "512", "--augment", "none", "--device", "cpu", "--out", run,
     )  # fmt: skip
     assert trained.code == 0, trained.err

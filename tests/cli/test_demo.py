@@ -38,7 +38,7 @@ def test_make_demo_writes_files_and_figures(trained: Path) -> None:
     assert "On the test split" in text
     assert "after 8 bits" in text
     assert "pgn-studio train-classifier --dataset digits --num-classes 2" in text
-    assert "--decoder-widths 8 " in text
+    assert "--set decoder_widths=8 " in text
 
 
 def test_the_files_name_no_folder_of_this_machine(trained: Path) -> None:

@@ -19,7 +19,7 @@ from pgn_studio.core.perturbation.pgn import load_pgn
 from tests.cli.conftest import RunCommand
 
 DATA = ("--dataset", "digits", "--num-classes", "2", "--image-size", "8")
-SMALL = ("--encoder", "small", "--decoder-widths", "8", "--precision", "fp32", "--device", "cpu")
+SMALL = ("--encoder", "small", "--set", "decoder_widths=8", "--precision", "fp32", "--device", "cpu")
 RANGE = "0.01..1"  # its middle is 0.1
 
 
@@ -288,7 +288,7 @@ def test_a_dry_run_of_what_cannot_be_trained(pgn_studio: RunCommand, work: Path)
         ("--classifier", classifier, "--gamma", "5..1"),
         ("--classifier", work / "none.safetensors"),
         ("--classifier", classifier, *DATA[:4], "--out", work / "dial"),
-        ("--classifier", classifier, *DATA[:4], "--head", "surrogate"),
+        ("--classifier", classifier, *DATA[:4], "--set", "head=surrogate"),
         ("--resume", work / "dial"),
     ):
         outcome = pgn_studio("train", *arguments, "--dry-run")

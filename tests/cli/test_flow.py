@@ -22,7 +22,7 @@ from pgn_studio.core.training.events import StepCompleted
 from tests.cli.conftest import RunCommand
 
 DATA = ("--dataset", "digits", "--num-classes", "2", "--image-size", "8")
-SMALL = ("--encoder", "small", "--decoder-widths", "8", "--precision", "fp32", "--device", "cpu")
+SMALL = ("--encoder", "small", "--set", "decoder_widths=8", "--precision", "fp32", "--device", "cpu")
 FIELDS = (
     "n", "clean_accuracy", "perturbed_accuracy", "perturbed_accuracy_8bit", "map_clean", "map_perturbed",
     "fixed", "broken", "mcnemar_p", "fooling_rate", "attack_success", "l2_mean", "rms_mean", "linf_max",

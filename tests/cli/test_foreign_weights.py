@@ -94,7 +94,7 @@ def test_an_encoder_may_be_spelled_in_another_way(pgn_studio: RunCommand, name: 
 
 
 SMALL_RUN = (
-    "--discriminator", "blackbox", "--encoder", "small", "--decoder-widths", "8,8", "--epochs", "1",
+    "--discriminator", "blackbox", "--encoder", "small", "--set", "decoder_widths=8,8", "--epochs", "1",
     "--augment", "none", "--device", "cpu",
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from tests.legacy_files import of_then, rewrite_run
 
 DATA = ("--dataset", "digits", "--num-classes", "2")
 FAST = (
-    "--encoder", "small", "--decoder-widths", "8", "--epochs", "1", "--gamma", "0.1", "--device", "cpu",
+    "--encoder", "small", "--set", "decoder_widths=8", "--epochs", "1", "--gamma", "0.1", "--device", "cpu",
     "--precision", "fp32",
 )  # fmt: skip
 
@@ -26,7 +26,8 @@ def make_classifier(pgn_studio: RunCommand, place: Path) -> Path:
 
 def test_a_run_of_the_version_before(pgn_studio: RunCommand, tmp_path: Path) -> None:
     classifier, run = make_classifier(pgn_studio, tmp_path), tmp_path / "runs" / "then"
-    chosen = ("--loss", "lr", "--select", "last", "--input-mixup", "0", "--encoder-training", "frozen")
+    further = ("--set", "select=last", "--set", "input_mixup=0")
+    chosen = ("--loss", "lr", *further, "--encoder-training", "frozen")
     assert pgn_studio("train", *DATA, *FAST, *chosen, "--classifier", classifier, "--out", run).code == 0
     began = RunFolder.open(run).settings
     rewrite_run(run)

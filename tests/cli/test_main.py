@@ -38,12 +38,13 @@ def test_every_command_explains_itself(pgn_studio: RunCommand, command: str) -> 
 
 def test_help_groups_options_and_shows_defaults(pgn_studio: RunCommand) -> None:
     text = pgn_studio("train", "--help").out
-    for panel in ("Data", "PGN", "Training", "Machine", "Discriminator, advanced"):
+    for panel in ("Data", "PGN", "Training", "Machine", "PGN, advanced", "Experimental"):
         assert f"─ {panel} ─" in text
-    assert "--learning-rate-g" in text
-    assert "(default: 0.0003)" in text
-    assert "--image-conditioning" in text
-    assert "--no-image-conditioning" in text
+    assert "--val-fraction" in text
+    assert "(default: 0.15)" in text
+    assert "--classifier-conditioning" in text
+    assert "--no-classifier-conditioning" in text
+    assert "--set" in text
 
 
 def test_the_start_imports_neither_torch_nor_qt() -> None:

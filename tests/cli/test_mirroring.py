@@ -42,7 +42,7 @@ def test_the_guess_is_told_and_recorded(
     assert made.code == 0, made.err
     trained = pgn_studio(
         "train", "--dataset", data, "--classifier", file, *options, *FAST, "--encoder", "small",
-        "--decoder-widths", "8", "--out", run,
+        "--set", "decoder_widths=8", "--out", run,
     )  # fmt: skip
     assert trained.code == 0, trained.err
     for outcome in (made, trained):

@@ -9,7 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from pgn_studio.cli.options import numbers, with_settings
+from pgn_studio.cli.options import moved_option, numbers, with_settings, written
+from pgn_studio.core.assignments import experimental_names
 from pgn_studio.core.config import ClassifierSettings, DataSettings, Settings, TrainingSettings
 from pgn_studio.core.errors import ConfigError
 
@@ -17,16 +18,25 @@ from pgn_studio.core.errors import ConfigError
 def given_by(model: type[Settings], *arguments: str) -> dict[str, Any]:
     """What a command with `model`'s options gets for `arguments`."""
     received: list[dict[str, Any]] = []
+    output_of(model, *arguments, received=received)
+    return received[0]
+
+
+def output_of(
+    model: type[Settings], *arguments: str, received: list[dict[str, Any]] | None = None
+) -> str:
+    """What such a command prints."""
 
     @with_settings(model)
     def command(given: dict[str, Any]) -> None:
+        assert received is not None
         received.append(given)
 
     app = typer.Typer(add_completion=False)
     app.command()(command)
     outcome = CliRunner().invoke(app, list(arguments))
     assert outcome.exit_code == 0, outcome.output
-    return received[0]
+    return outcome.output
 
 
 def test_nothing_given_leaves_every_default_to_the_settings() -> None:
@@ -35,11 +45,13 @@ def test_nothing_given_leaves_every_default_to_the_settings() -> None:
 
 def test_values_arrive_with_their_types() -> None:
     given = given_by(
-        TrainingSettings, "--gamma", "3", "--no-clip", "--loss", "logistic", "--epochs", "2",
-        "--decoder-widths", "16,8", "--data-root", "/data",
+        TrainingSettings, "--gamma", "3", "--loss", "logistic", "--epochs", "2", "--data-root", "/data",
+        "--no-classifier-conditioning", "--set", "clip=no", "--set", "decoder-widths=16,8",
+        "--set", "epochs=2",
     )  # fmt: skip
     assert given == {
         "gamma": 3.0,
+        "classifier_conditioning": False,
         "clip": False,
         "loss": "logistic",
         "epochs": 2,
@@ -50,7 +62,7 @@ def test_values_arrive_with_their_types() -> None:
 
 
 def test_a_recipe_yields_to_what_was_given() -> None:
-    settings = TrainingSettings.make(**given_by(TrainingSettings, "--recipe", "paper", "--head", "mlp"))
+    settings = TrainingSettings.make(**given_by(TrainingSettings, "--recipe", "paper", "--set", "head=mlp"))
     assert settings.head == "mlp"
     assert settings.encoder == "resnet50"
     assert not settings.image_conditioning
@@ -80,13 +92,46 @@ def test_gamma_is_the_usual_one_of_the_problem_unless_given(
 
 
 @pytest.mark.parametrize("model", [DataSettings, ClassifierSettings, TrainingSettings])
-def test_every_setting_is_an_option(model: type[Settings]) -> None:
+def test_every_setting_is_an_option_or_shares_one(model: type[Settings]) -> None:
     @with_settings(model)
     def command(given: dict[str, Any]) -> None:
         raise AssertionError(given)
 
-    asked = {name for name in model.model_fields if not model.is_recorded_only(name)}
-    assert set(inspect.signature(command).parameters) == asked
+    experimental = set(experimental_names(model))
+    asked = {name for name in model.model_fields if not model.is_recorded_only(name)} - experimental
+    assert set(inspect.signature(command).parameters) == asked | ({"set_"} if experimental else set())
+
+
+def test_the_experimental_settings_are_listed() -> None:
+    listed = output_of(TrainingSettings, "--set", "help")
+    for name in experimental_names(TrainingSettings):
+        assert name in listed
+
+
+def test_written_options_give_the_same_settings_again() -> None:
+    settings = {
+        "gamma": (0.3, 30.0), "classifier_conditioning": False, "decoder_widths": (16, 8), "min_scale": None,
+        "clip": False, "logit_temperature": 1.0, "epochs": 2,
+    }  # fmt: skip
+    assert given_by(TrainingSettings, *written(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("option", "arguments", "instead"),
+    [
+        ("--head", ["train", "--head", "linear"], "--set head=linear"),
+        ("--learning-rate-g", ["--learning-rate-g=1e-3"], "--set learning_rate_g=1e-3"),
+        ("--head", ["train", "--head"], "--set head=VALUE"),
+        ("--no-clip", ["--no-clip"], "--set clip=no"),
+        ("--soft-targets", ["--soft-targets"], "--set soft_targets=yes"),
+        ("--epochs", ["--epochs", "3"], None),
+        ("--none", ["--none"], None),
+    ],
+)
+def test_an_option_that_is_none_any_more_says_what_is(
+    option: str, arguments: list[str], instead: str | None
+) -> None:
+    assert moved_option(option, arguments) == instead
 
 
 def test_settings_can_be_left_out() -> None:

@@ -17,7 +17,7 @@ from pgn_studio.core.training.events import StepCompleted
 from tests.cli.conftest import RunCommand
 
 DATA = ("--dataset", "digits", "--num-classes", "2")
-SMALL = ("--encoder", "small", "--decoder-widths", "8", "--device", "cpu", "--problem", "adversarial")
+SMALL = ("--encoder", "small", "--set", "decoder_widths=8", "--device", "cpu", "--problem", "adversarial")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from pgn_studio.core.annotations import Annotations, parse_tags, read_annotations, write_annotations
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import RunError
-from pgn_studio.core.run_records import RunRecord, frontier, list_records
+from pgn_studio.core.run_records import RunRecord, frontier, list_records, needs_log_axis
 from pgn_studio.core.runs import RunFolder
 
 
@@ -166,3 +166,10 @@ def test_the_list_reads_no_step_lines(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("json.loads", lambda text, **more: parsed.append(text) or loads(text, **more))
     assert only(tmp_path).figures["epoch"] == 1
     assert not [text for text in parsed if "StepCompleted" in str(text)]
+
+
+def test_an_axis_is_logarithmic_where_positive_values_span_more_than_twenty_times() -> None:
+    assert needs_log_axis([0.01, 0.05, 0.3])
+    assert not needs_log_axis([0.01, 0.2])
+    assert not needs_log_axis([0.0, 1.0])  # zero has no place there
+    assert not needs_log_axis([])

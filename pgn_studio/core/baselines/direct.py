@@ -54,10 +54,9 @@ class Generated:
 def train_direct(context: BaselineContext, progress: Progress | None = None) -> tuple[Perturber, float]:
     """Train and return the best perturber by 8-bit validation accuracy, and its mean RMS there.
 
-    Data, augmentation, blend, order, γ, rate, clamp, epochs, average and what G is told of f are the PGN's.
-    Where p is larger
-    than the target, in a batch as on validation, it is scaled down as a whole: G learns what it
-    will be used for. It is never enlarged. `progress(steps done, steps)`.
+    Data, augmentation, blend, order, γ, L2, rate, clamp, epochs, average and what G is told of f are the
+    PGN's. Where p is larger than the target, in a batch as on validation, it is scaled down as a whole: G
+    learns what it will be used for. It is never enlarged. `progress(steps done, steps)`.
     Raises ConfigError for settings that do not train here, ClassifierError for a classifier that
     gives no gradients.
     """
@@ -146,7 +145,7 @@ class _Run:
             logits = context.classifier.logits_normalized(normalized)
         check_differentiable(context.classifier, logits)
         loss = direct_loss(logits.float(), batch.labels, context.problem)
-        loss = loss + context.settings.first_gamma * l2_term(perturbation)
+        loss = loss + context.settings.first_gamma * l2_term(perturbation, context.settings.l2)
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(loss))
         self.scaler.step(self.adam)

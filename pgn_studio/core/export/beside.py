@@ -146,7 +146,7 @@ def check_comparable(pgn: Pgn, other: Pgn) -> None:
         raise PgnFileError(
             f"The PGN {other.info.name} adds its perturbation in the {other.info.input_space} space, this "
             f"one in the {pgn.info.input_space} space.",
-            hint="Choose a PGN that was trained with the same --input-space.",
+            hint="Choose a PGN that was trained with the same input_space.",
         )
 
 

@@ -25,6 +25,7 @@ from pgn_studio.core.export.formats import (
     writing,
 )
 from pgn_studio.core.gamma import gamma_text
+from pgn_studio.core.run_records import needs_log_axis
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.events import AtGamma, EpochCompleted, StepCompleted
 
@@ -35,7 +36,6 @@ _AT_ENDS = [f"{end}_{item.name}" for end in _ENDS for item in fields(AtGamma)]
 _EVENTS = [item.name for kind in (StepCompleted, EpochCompleted) for item in fields(kind)]
 _COLUMNS = [name for name in dict.fromkeys(["event", *_EVENTS, *_AT_ENDS]) if name != "at_gamma"]
 _LABEL_GAP = 0.07  # γ labels nearer than this share of the width would overlap
-_LOG_FROM = 20.0  # an axis that spans more than this ratio is logarithmic
 
 
 def export_curves(path: Path, run: RunFolder) -> None:
@@ -207,8 +207,7 @@ def _running_mean(values: Values) -> Values:
 
 
 def _log_where_wide(axes: Axes, values: Values) -> None:
-    positive = values[np.isfinite(values) & (values > 0)]
-    if positive.size and positive.max() > _LOG_FROM * positive.min():
+    if needs_log_axis(values[np.isfinite(values) & (values > 0)]):
         axes.set_yscale("log")
 
 

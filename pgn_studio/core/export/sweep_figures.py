@@ -14,17 +14,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pgn_studio.core.assignments import value_text
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, PICTURES, checked_suffix, save_figure
 from pgn_studio.core.gamma import GammaRange
-from pgn_studio.core.sweeps.plan import value_text, values_text
+from pgn_studio.core.run_records import needs_log_axis
+from pgn_studio.core.sweeps.plan import values_text
 from pgn_studio.core.sweeps.summary import SweepRow, SweepSummary, without_seed
 
 Values = npt.NDArray[np.float64]
 Record = Mapping[str, Any]
 LINES = (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito
 _DPI = 150
-_LOG_FROM = 20.0  # an axis that spans more than this ratio is logarithmic
 
 
 def export_frontier(path: Path, summary: SweepSummary) -> None:
@@ -132,8 +133,7 @@ def _spread(values: Values) -> float:
 
 def size_axis(axes: Axes, pairs: Sequence[tuple[float, float]]) -> None:
     """RMS below, logarithmic where it varies much, ‖p‖₂ on top, and room for names; `pairs` of (L2, RMS)."""
-    sizes = [rms for _, rms in pairs]
-    if min(sizes) > 0 and max(sizes) > _LOG_FROM * min(sizes):
+    if needs_log_axis(rms for _, rms in pairs):
         axes.set_xscale("log")
     _l2_on_top(axes, pairs)
     axes.margins(x=0.12, y=0.12)

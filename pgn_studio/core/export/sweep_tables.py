@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pgn_studio.core.assignments import value_text
 from pgn_studio.core.export.formats import writing
 from pgn_studio.core.export.table import markdown_table
-from pgn_studio.core.sweeps.plan import setting_label, value_text
+from pgn_studio.core.sweeps.plan import setting_label
 from pgn_studio.core.sweeps.summary import FIGURES, SweepSummary, without_seed
 
 # Shown figures: the heading, the figure's name, and whether it is a share told in per cent.

@@ -8,11 +8,11 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Any
 
+from pgn_studio.core.assignments import typed_value, value_text
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.core.gamma import gamma_text
 
 SEED = "seed"  # where it is swept, figures are told as mean and spread over it
 MOST_RUNS = 1000  # more is a slip of the keyboard
@@ -52,12 +52,16 @@ def parse_axis(text: str, given: Mapping[str, Any]) -> Axis:
         swept = [field for field in TrainingSettings.model_fields if field not in NO_RESULT_CHANGES]
         fields = [field.replace("_", "-") for field in swept]
         near = difflib.get_close_matches(written.strip(), fields, n=2)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "`pgn-studio train --help` lists them."
+        hint = f"Did you mean {' or '.join(near)}?" if near else "`train --help` and `--set help` list them."
         raise ConfigError(f"--over: there is no setting {written.strip()!r} to sweep.", hint=hint)
     if name in given:
         option = written.strip().replace("_", "-")
-        raise ConfigError(f"--{option} and --over {option} cannot both be given.", hint="Leave one out.")
-    values = [_typed(name, item.strip(), given) for item in listed.split(",")]
+        other = f"--set {name}" if TrainingSettings.is_experimental(name) else f"--{option}"
+        raise ConfigError(f"{other} and --over {option} cannot both be given.", hint="Leave one out.")
+    try:
+        values = [typed_value(TrainingSettings, name, item.strip(), given) for item in listed.split(",")]
+    except ConfigError as error:
+        raise ConfigError(f"--over {error.message}") from None
     for value in values:
         if values.count(value) > 1:
             raise ConfigError(f"--over {text}: {value_text(value)} is named twice.")
@@ -92,21 +96,6 @@ def run_name(values: Mapping[str, Any]) -> str:
     return "_".join(f"{name.replace('_', '-')}-{_label(value)}" for name, value in values.items())
 
 
-def value_text(value: Any) -> str:
-    """A value as a person writes it: 0.1, 0.3..30, 64x32, yes, default."""
-    if value is None:
-        return "default"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    if isinstance(value, (tuple, list)) and all(isinstance(item, float) for item in value):
-        return gamma_text(value)
-    if isinstance(value, (tuple, list)):
-        return "x".join(str(item) for item in value)
-    return str(value)
-
-
 def values_text(values: Mapping[str, Any]) -> str:
     """γ 0.1, seed 2."""
     return ", ".join(f"{setting_label(name)} {value_text(value)}" for name, value in values.items())
@@ -122,16 +111,3 @@ def _label(value: Any) -> str:
     if fit == text:
         return fit
     return f"{fit or 'value'}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"  # a path, say: keep them apart
-
-
-def _typed(name: str, text: str, given: Mapping[str, Any]) -> Any:
-    annotation = TrainingSettings.model_fields[name].annotation
-    value: Any = text
-    if text == "default" and type(None) in get_args(annotation):
-        value = None
-    elif name != "gamma" and any(get_origin(part) is tuple for part in get_args(annotation)):
-        value = text.split("x")
-    try:
-        return getattr(TrainingSettings.make(**{**given, name: value}), name)
-    except ConfigError as error:
-        raise ConfigError(f"--over {error.message}") from None

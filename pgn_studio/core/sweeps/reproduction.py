@@ -237,7 +237,8 @@ def _training(
     spared = "frozen" if wishes.recipe == "paper" else "last-stage"  # all of it would take most of the time
     values["encoder_training"] = "full" if what.encoder == "50" else spared
     values["decoder_widths"] = (64, 32)
-    values["discriminator_backbone"] = "auto" if what.discriminator == "shared" else "small"
+    if what.discriminator != "shared":
+        values["discriminator_backbone"], values["discriminator_weights"] = "small", "none"
     values["batch_size"] = wishes.batch_size or 32
     values["epochs"] = wishes.epochs or 4
     return TrainingSettings.make(**values)

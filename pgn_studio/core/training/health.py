@@ -48,7 +48,7 @@ def few_failures(
         step,
         "targets-constant",
         f"{right}: nearly every target is 1, so there are few failures to learn from.",
-        "Train on images that the classifier has not seen, or leave --input-mixup at its default.",
+        "Train on images that the classifier has not seen, or leave input_mixup at its default.",
     )
 
 
@@ -60,7 +60,7 @@ def below_clean(ending: RunFinished, settings: TrainingSettings) -> Notice | Non
             step,
             "below-clean",
             f"The PGN that this run keeps reaches {kept:.1%} on validation; without it it is {clean:.1%}.",
-            "Raise --gamma, lower --learning-rate-g, or train for more epochs.",
+            "Raise --gamma, lower learning_rate_g (with --set), or train for more epochs.",
         )
     if settings.problem == "adversarial" and kept >= clean:
         return Notice(
@@ -103,6 +103,7 @@ def not_finite(error: NotFiniteError, *, step: int, saved_step: int) -> Notice:
         else "Nothing is kept: it was in its first epoch."
     )
     hint = (
-        "In a new run raise --gamma, lower --learning-rate-g and --learning-rate-d, or use --precision fp32."
+        "In a new run raise --gamma, lower learning_rate_g and learning_rate_d (with --set), or use "
+        "--precision fp32."
     )
     return Notice(step, "non-finite", f"{error.message} {kept}", hint, "severe")

@@ -120,8 +120,8 @@ def _one_class_text(now: Reading) -> str:
 
 def _one_class_hint(now: Reading) -> str:
     if now.success < 0.5:
-        return "Lower --learning-rate-g and start anew; for an attack, lower --gamma."
-    return "Train on images that the classifier has not seen, or leave --input-mixup at its default."
+        return "Lower learning_rate_g (with --set) and start anew; for an attack, lower --gamma."
+    return "Train on images that the classifier has not seen, or leave input_mixup at its default."
 
 
 CHECKS = (
@@ -131,7 +131,7 @@ CHECKS = (
         _exploding,
         _settled,
         _exploding_text,
-        lambda now: f"Raise --gamma (now {now.gamma:g}), or lower --learning-rate-g.",
+        lambda now: f"Raise --gamma (now {now.gamma:g}), or lower learning_rate_g (with --set).",
         lambda now: f"The perturbation has come down: its RMS is {now.rms:.2f}.",
     ),
     Check(
@@ -141,8 +141,8 @@ CHECKS = (
         _keeps_pace,
         _outrun_text,
         lambda now: (
-            f"Raise --gamma (now {now.gamma:g}) or lower --learning-rate-g; or help D: "
-            "raise --learning-rate-d."
+            f"Raise --gamma (now {now.gamma:g}) or lower learning_rate_g; or help D: "
+            "raise learning_rate_d (with --set)."
         ),
         lambda now: (
             f"D has caught up with G: {now.success:.1%} of the perturbed images are {now.wanted}, "
@@ -163,8 +163,8 @@ CHECKS = (
             f"loss is {now.d_loss:.0%} of what the best constant gives, though both outcomes occur."
         ),
         lambda now: (
-            "Raise --learning-rate-d; or let D see more: --image-conditioning, --head mlp, "
-            "another --discriminator."
+            "Raise learning_rate_d (with --set); or let D see more: --set image_conditioning=yes, "
+            "--set head=mlp, another --discriminator."
         ),
         lambda now: f"D tells successes from failures: its judgements vary by {now.d_spread:.2f}.",
     ),
@@ -188,7 +188,7 @@ CHECKS = (
         lambda now: (
             f"Lower --gamma (now {now.gamma:g})."
             if now.gamma
-            else "Raise --learning-rate-g, or see whether D learns."
+            else "Raise learning_rate_g (with --set), or see whether D learns."
         ),
         lambda now: f"The perturbation has grown: its RMS is {255 * now.rms:.1f} grey levels.",
     ),

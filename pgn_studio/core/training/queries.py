@@ -33,8 +33,8 @@ class QueryWatch:
             check_discriminator(settings)
         if soft_targets(settings) and not classifier.gives_scores:
             raise ConfigError(
-                "--soft-targets needs the classifier's probabilities, but this one answers with labels.",
-                hint="Leave --soft-targets away: labels are enough.",
+                "soft_targets needs the classifier's probabilities, but this one answers with labels.",
+                hint="Leave soft_targets at its default: labels are enough.",
             )
 
     @property

@@ -100,7 +100,7 @@ def head_name(settings: TrainingSettings, *, learns: bool) -> Literal["linear", 
     if settings.head == "surrogate" and not names:
         raise ConfigError(
             "A head that names labels needs a backbone of D's own that learns, and the true label.",
-            hint="Use --discriminator blackbox with --label-conditioning, or leave --head at auto.",
+            hint="Use --discriminator blackbox and leave label_conditioning on, or leave head at auto.",
         )
     return settings.head
 
@@ -128,7 +128,7 @@ def _build_backbone(
     if weights not in ("auto", "none"):
         raise ConfigError(
             f"There are no weights for a small discriminator backbone, got {weights!r}.",
-            hint="Leave --discriminator-weights at auto, or name another --discriminator-backbone.",
+            hint="Use --discriminator-weights none, so that it learns, or another --discriminator-backbone.",
         )
     if settings.discriminator == "blackbox":
         encoder = SmallEncoder.fitting(image_size)

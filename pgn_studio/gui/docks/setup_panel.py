@@ -18,20 +18,33 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.assignments import (
+    assignments,
+    experimental_changes,
+    experimental_names,
+    parse_assignments,
+    split_assignments,
+)
 from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings
+from pgn_studio.core.errors import ConfigError
 from pgn_studio.gui.docks.cards import ClassifierCard, DataCard, card_layout
 from pgn_studio.gui.docks.settings_undo import SettingsUndo
 from pgn_studio.gui.theme import current_theme, icon
 from pgn_studio.gui.training.session import RunState
 from pgn_studio.gui.widgets.collapsible import Collapsible
 from pgn_studio.gui.widgets.gamma_control import Gamma, GammaControl
-from pgn_studio.gui.widgets.settings_form import SettingsForm
+from pgn_studio.gui.widgets.settings_form import SettingsForm, label_of
+from pgn_studio.gui.widgets.words import FURTHER
 
 METHOD_FIELDS = ("problem", "discriminator", "loss", "encoder", "recipe")
 RUN_FIELDS = ("epochs", "batch_size", "device", "seed")
 _SHOWN = {*METHOD_FIELDS, *RUN_FIELDS, "gamma", "classifier", *DataSettings.model_fields}
-ADVANCED_FIELDS = tuple(name for name in TrainingSettings.model_fields if name not in _SHOWN)
-RECIPE_FIELDS = tuple(PAPER_RECIPE)
+EXPERIMENTAL = experimental_names(TrainingSettings)
+ADVANCED_FIELDS = tuple(
+    name for name in TrainingSettings.model_fields if name not in {*_SHOWN, *EXPERIMENTAL}
+)
+RECIPE_FIELDS = tuple(name for name in PAPER_RECIPE if name not in EXPERIMENTAL)
+FURTHER_TIP = "What only an ablation needs, as NAME=VALUE with commas between: " + ", ".join(EXPERIMENTAL)
 SCROLL_BAR_PX = 12
 
 
@@ -66,6 +79,7 @@ class SetupPanel(QWidget):
         choices = {"device": ["auto", *available_devices()]}
         self.main = SettingsForm(TrainingSettings, METHOD_FIELDS, self, choices=choices)
         self.advanced = SettingsForm(TrainingSettings, ADVANCED_FIELDS, self)
+        self.advanced.add_text(FURTHER, placeholder="head=linear, clip=no", tooltip=FURTHER_TIP)
         self.gamma = GammaControl(self)
         description = TrainingSettings.model_fields["gamma"].description or ""
         self.main.add_row("γ", self.gamma, tooltip=f"<p>{description}</p>")
@@ -81,10 +95,9 @@ class SetupPanel(QWidget):
         self.reason.setWordWrap(True)
         self.reason.setContentsMargins(9, 4, 9, 0)
         self._lay_out()
-        self._default = self._default_gamma()
-        self.gamma.set_value(self._default)
-        self.main.edited.connect(self._recipe_edited)
-        self.main.edited.connect(self._problem_edited)
+        self._note_usual()
+        self.gamma.set_value(self._default_gamma)
+        self.main.edited.connect(self._choice_edited)
         forms = {"data": self.data.form, "main": self.main, "advanced": self.advanced}
         self.undo = SettingsUndo(forms, self.gamma, self)  # after those whose fields join a choice's step
         self.undo.restored.connect(self._note_usual)
@@ -100,12 +113,15 @@ class SetupPanel(QWidget):
 
     def settings(self, data: DataSettings, classifier: str) -> TrainingSettings:
         """What the forms say, for these images and this classifier; raises ConfigError."""
+        advanced = self.advanced.values()
+        further = _further(advanced.pop(FURTHER))
         return TrainingSettings.make(
             **data.model_dump(),
             classifier=classifier,
             gamma=self.gamma.value,
             **self.main.values(),
-            **self.advanced.values(),
+            **advanced,
+            **further,
         )
 
     def shown(self) -> dict[str, Any]:
@@ -125,6 +141,10 @@ class SetupPanel(QWidget):
     def _show(self, values: Mapping[str, Any]) -> None:
         for form in (self.main, self.advanced):
             form.fill(values)
+        if any(name in values for name in EXPERIMENTAL):
+            told = {name: values[name] for name in (*EXPERIMENTAL, "recipe") if name in values}
+            changes = experimental_changes(TrainingSettings.make(**told))
+            self.advanced.fill({FURTHER: assignments(changes)})
         if "gamma" in values:
             self.gamma.set_value(TrainingSettings.make(gamma=values["gamma"]).gamma)
         self._note_usual()
@@ -218,30 +238,35 @@ class SetupPanel(QWidget):
         self.stop_button.setIcon(icon("stop"))
 
     @Slot(str)
-    def _recipe_edited(self, name: str) -> None:
-        """Show what the recipe sets, so that what is shown is what is used."""
-        if name != "recipe":
+    def _choice_edited(self, name: str) -> None:
+        """Show what recipe and problem set; D and γ follow them where they are the usual ones."""
+        if name not in ("recipe", "problem", "discriminator"):
             return
-        recipe = self.main.values()["recipe"]
-        shown = TrainingSettings.make(recipe=recipe).model_dump()
-        gamma = {"gamma": self._default_gamma()} if self.gamma.value == self._default else {}
-        self._show({**{field: shown[field] for field in RECIPE_FIELDS}, **gamma})
-
-    @Slot(str)
-    def _problem_edited(self, name: str) -> None:
-        """A γ that is the usual one of what was chosen before becomes that of what is chosen now."""
-        if name not in ("problem", "discriminator"):
-            return
-        if self.gamma.value == self._default:
-            self.gamma.set_value(self._default_gamma())
+        chosen, usual = self.main.shown(), self._usual()
+        gamma_follows = self.gamma.value == self._default_gamma
+        if name != "discriminator" and chosen["discriminator"] == self._default_discriminator:
+            self.main.fill({"discriminator": usual.discriminator})
+        if name == "recipe":
+            self._show({field: getattr(usual, field) for field in RECIPE_FIELDS})
         self._note_usual()
+        if gamma_follows:
+            self.gamma.set_value(self._default_gamma)
 
-    def _default_gamma(self) -> Gamma:
+    def _usual(self, *names: str) -> TrainingSettings:
+        """The settings of the chosen recipe and problem, and what else of the main form is named."""
         chosen = self.main.shown()
-        return TrainingSettings.make(
-            **{name: chosen[name] for name in ("problem", "discriminator", "recipe")}
-        ).gamma
+        return TrainingSettings.make(**{name: chosen[name] for name in ("problem", "recipe", *names)})
 
     @Slot()
     def _note_usual(self) -> None:
-        self._default = self._default_gamma()
+        self._default_discriminator = self._usual().discriminator
+        self._default_gamma: Gamma = self._usual("discriminator").gamma
+
+
+def _further(text: str) -> dict[str, Any]:
+    """Experimental settings from their row. Raises ConfigError, also for one that has a row of its own."""
+    values = parse_assignments(TrainingSettings, split_assignments(text))
+    for name in values:
+        if name not in EXPERIMENTAL:
+            raise ConfigError(f"{name} does not belong under {label_of(FURTHER)}: it has a field of its own.")
+    return values

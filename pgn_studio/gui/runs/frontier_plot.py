@@ -10,11 +10,10 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
-from pgn_studio.core.run_records import RunRecord, frontier, has_figures
+from pgn_studio.core.run_records import RunRecord, frontier, has_figures, needs_log_axis
 from pgn_studio.gui.docks.cards import shortened
 from pgn_studio.gui.theme import current_theme
 
-LOG_FROM = 20.0  # an axis that spans more than this ratio is logarithmic
 MOST_LABELS = 40  # of γ beside points: more would hide each other
 _ROOM, _ALONE = 0.12, 0.5  # beside the points: of their span; of the RMS of a single one
 _LEAST_POINTS = 10.0  # of accuracy that the axis spans before that
@@ -101,7 +100,7 @@ class FrontierPlot(QFrame):
             return
         sizes = [record.figures["rms_mean"] for record in self.records]
         sizes += [rms for record in self.records for rms, _ in record.along if rms > 0]
-        self._logarithmic = max(sizes) > LOG_FROM * min(sizes)
+        self._logarithmic = needs_log_axis(sizes)
         self.plot.getAxis("bottom").setLogMode(x=self._logarithmic)
         self._draw_points(chosen)
         self._draw_curves()

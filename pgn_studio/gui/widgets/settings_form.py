@@ -6,7 +6,7 @@ import types
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
@@ -117,6 +117,12 @@ class SettingsForm(QWidget):
         self._layout.addRow(label, widget)
         widget.setToolTip(tooltip)
 
+    def add_text(self, name: str, *, placeholder: str, tooltip: str) -> None:
+        """A row for a text that is no field of the settings; what it means is its owner's to say."""
+        editor = _text(name, str, optional=False)
+        self._register(name, editor, tooltip)
+        cast(QLineEdit, editor.widget).setPlaceholderText(placeholder)
+
     def values(self) -> dict[str, Any]:
         """What the editors show, by field name; raises ConfigError for a text that cannot be read."""
         return {name: editor.read() for name, editor in self._editors.items()}
@@ -149,12 +155,15 @@ class SettingsForm(QWidget):
             editor = _suggested(self._suggestions[name])
         else:
             editor = make_editor(name, annotation, low=low, high=high)
-        editor.widget.setMinimumHeight(ROW_HEIGHT)  # else boxes and lines differ by some pixels
         editor.fill(field.default)
+        self._register(name, editor, field.description or "")
+
+    def _register(self, name: str, editor: Editor, description: str) -> None:
+        editor.widget.setMinimumHeight(ROW_HEIGHT)  # else boxes and lines differ by some pixels
         editor.widget.setObjectName(f"{name}_field")
         editor.widget.setAccessibleName(label_of(name))
-        editor.widget.setAccessibleDescription(field.description or "")
-        editor.widget.setToolTip(f"<p>{field.description}</p>")  # a paragraph wraps
+        editor.widget.setAccessibleDescription(description)
+        editor.widget.setToolTip(f"<p>{description}</p>")  # a paragraph wraps
         editor.widget.setProperty("field", name)
         editor.edited.connect(self._tell)
         if isinstance(editor.widget, NumberEdit | IntegerEdit):
@@ -248,15 +257,12 @@ def _text(name: str, kind: Any, *, optional: bool) -> Editor:
         text = line.text().strip()
         if not text and optional:
             return None
-        if get_origin(kind) is tuple:
-            return _integers(name, text)
         if kind is float:
             return _number(name, text)
         return Path(text) if kind is Path else text
 
     def fill(value: Any) -> None:
-        joined = ", ".join(str(item) for item in value) if isinstance(value, tuple | list) else value
-        line.setText("" if joined is None else str(joined))
+        line.setText("" if value is None else str(value))
 
     return Editor(line, read, fill, line.editingFinished)
 
@@ -266,13 +272,3 @@ def _number(name: str, text: str) -> float:
         return float(text)
     except ValueError:
         raise ConfigError(f"{label_of(name)}: expected a number or nothing, got {text!r}.") from None
-
-
-def _integers(name: str, text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.replace(" ", "").split(","))
-    except ValueError:
-        raise ConfigError(
-            f"{label_of(name)}: expected whole numbers with commas between them, got {text!r}.",
-            hint="For example: 256, 128, 64",
-        ) from None

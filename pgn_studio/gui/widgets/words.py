@@ -7,13 +7,14 @@ import re
 from pgn_studio.core.config import ClassifierSettings, TrainingSettings
 from pgn_studio.gui.widgets.settings_form import LABELS, label_of
 
-_OPTION = re.compile(r"`[^`]*`|--([a-z][a-z0-9-]*)(?: ([a-z0-9-]+))?")
+FURTHER = "further_settings"  # the row for what the command line takes with --set
+_OPTION = re.compile(r"`[^`]*`|--set(?: ([a-z_]+=[a-z0-9.]*[a-z0-9]))?|--([a-z][a-z0-9-]*)(?: ([a-z0-9-]+))?")
 _HEAD = re.compile(r"([a-z][a-z-]*):")
 _FIELDS = {*TrainingSettings.model_fields, *ClassifierSettings.model_fields}
 
 
 def in_the_window(text: str) -> str:
-    """ "Raise --learning-rate-d" as "Raise “Learning rate D”"; whole commands stay as they are."""
+    """ "Lower --batch-size" as "Lower “Batch size”"; whole commands stay as they are."""
     if "pgn-studio " in text:
         return text
     head = _HEAD.match(text)  # as settings that are refused are named: "test-fraction: …"
@@ -23,7 +24,9 @@ def in_the_window(text: str) -> str:
 
 
 def _named(found: re.Match[str]) -> str:
-    option, value = found[1], found[2]
+    assigned, option, value = found.groups()
+    if found[0].startswith("--set"):
+        return f"“{label_of(FURTHER)}{f': {assigned}' if assigned else ''}”"
     field = (option or "").replace("-", "_")
     if field not in _FIELDS:
         return found[0]

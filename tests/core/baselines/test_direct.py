@@ -91,6 +91,22 @@ def test_the_seed_decides(make_context: MakeContext, splits: dict[str, ArraySpli
     assert not torch.equal(p(0, 0.9), p(0, 0.0))
 
 
+def test_the_l2_term_is_that_of_the_settings(
+    make_context: MakeContext, splits: dict[str, ArraySplit]
+) -> None:
+    x = torch.from_numpy(splits["test"].images(range(8))).permute(0, 3, 1, 2).float() / 255
+    labels, values = torch.zeros(8).long(), 3 * 16 * 16
+
+    def p(kind: str, gamma: float) -> torch.Tensor:
+        settings = {"epochs": 2, "l2": kind, "gamma": gamma}
+        return train_direct(make_context(rms=1.0, settings=settings))[0].perturb(x, labels).perturbation
+
+    mean, less = p("mean", 10.0), p("mean", 10.0 / values)
+    torch.testing.assert_close(p("sum", 10.0 / values), mean, rtol=1e-3, atol=1e-5)
+    assert less.norm() > 1.05 * mean.norm()
+    assert not torch.allclose(p("norm", 10.0 / values), less, rtol=1e-3, atol=1e-5)
+
+
 def test_progress_and_cancelling(make_context: MakeContext) -> None:
     seen: list[tuple[int, int]] = []
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pgn_studio.core.assignments import value_text
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.core.sweeps.plan import Axis, make_points, parse_axis, run_name, value_text, values_text
+from pgn_studio.core.sweeps.plan import Axis, make_points, parse_axis, run_name, values_text
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,8 @@ def test_bad_values_are_refused_in_one_line(text: str, said: str) -> None:
 def test_a_setting_cannot_be_given_and_swept() -> None:
     with pytest.raises(ConfigError, match="--gamma and --over gamma"):
         parse_axis("gamma=1,2", {"gamma": 3.0})
+    with pytest.raises(ConfigError, match="--set head and --over head"):
+        parse_axis("head=linear,mlp", {"head": "auto"})
 
 
 def test_points_are_the_product_with_the_last_axis_fastest() -> None:

@@ -84,7 +84,7 @@ class TestRealRuns:
         )
         told = [notice for notice in notices(events) if notice.code == "targets-constant"]
         assert [(notice.step, notice.level) for notice in told] == [(0, "warning")]  # once, not each epoch
-        assert "--input-mixup" in told[0].hint
+        assert "input_mixup" in told[0].hint
 
     def test_a_resumed_run_tells_what_it_would_have_told(
         self, train: Train, settings: TrainingSettings

@@ -48,8 +48,9 @@ class Literal:
     true label, and its odds are brought nearer to one for G; all else is the paper's.
     """
 
-    def __init__(self, players: Players, settings: TrainingSettings) -> None:
+    def __init__(self, players: Players, settings: TrainingSettings, *, gamma: float) -> None:
         self.settings = settings
+        self.gamma = gamma
         self.classifier = players.classifier
         self.space = players.space
         self.generator = copy.deepcopy(players.generator)
@@ -126,7 +127,7 @@ class Literal:
             self.backbone.train()
         l2 = (p**2).mean()
         self.adam_g.zero_grad()
-        (loss_g + GAMMA * l2).backward()
+        (loss_g + self.gamma * l2).backward()
         self.adam_g.step()
         return {
             "loss_g": loss_g.item(),
@@ -173,10 +174,55 @@ def test_steps_are_algorithm_1_to_ten_digits(
     if players.backbone is not None and not learns:
         players = frozen(players)
     fit_statistics(players, digits.split("train"), seed=0, precision="fp32")
+    check_steps(players, settings, digits, monkeypatch, gamma=GAMMA)
+
+
+@pytest.mark.parametrize(
+    ("problem", "discriminator", "gamma"),
+    [("enhance", "shared", 0.0001), ("adversarial", "known", 3.0), ("adversarial", "blackbox", 3.0)],
+)
+def test_the_paper_s_recipe_is_algorithm_1(
+    classifier: Classifier,
+    digits: ImageDataset,
+    monkeypatch: pytest.MonkeyPatch,
+    problem: str,
+    discriminator: str,
+    gamma: float,
+) -> None:
+    """The recipe itself, but for small networks: an encoder that learns, and a linear D on plain features."""
+    given: dict[str, Any] = {"recipe": "paper", "problem": problem, "classifier": "f.safetensors"}
+    if discriminator == "blackbox":
+        given["classifier"] = "http://f/"
+    small = {"encoder": "small", "decoder_widths": (8, 8), "image_size": 8, "device": "cpu"}
+    own = {"discriminator_backbone": "small", "discriminator_weights": "none"}
+    settings = TrainingSettings.make(**given, **small, **(own if problem == "adversarial" else {}))
+    assert (settings.discriminator, settings.gamma) == (discriminator, gamma)
+    torch.manual_seed(0)
+    players = build_players(settings, classifier, image_size=8, device=CPU)
+    if players.backbone is not None:
+        players = frozen(players)
+    fit_statistics(
+        players, digits.split("train"), seed=0, precision="fp32", standardized=settings.standardize_features
+    )
+    assert all(parameter.requires_grad for parameter in players.generator.parameters())
+    features = torch.randn(4, players.discriminator.feature_dim)
+    weight, bias = players.discriminator.parameters()
+    torch.testing.assert_close(players.discriminator(features), (features @ weight.T + bias).squeeze(1))
+    check_steps(players, settings, digits, monkeypatch, gamma=settings.first_gamma)
+
+
+def check_steps(
+    players: Players,
+    settings: TrainingSettings,
+    digits: ImageDataset,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    gamma: float,
+) -> None:
     in_double(players)
     # `.float()` takes half precision up to float32; here everything is to stay in float64.
     monkeypatch.setattr(Tensor, "float", Tensor.double)
-    literal = Literal(players, settings)
+    literal = Literal(players, settings, gamma=gamma)
     step = TrainStep(players, settings, precision="fp32")
     players.train(True)
     train = digits.split("train")
@@ -186,7 +232,7 @@ def test_steps_are_algorithm_1_to_ten_digits(
         assert pixels.dtype == torch.float64
         expected = literal.step(pixels, labels)
         noise = torch.Generator().manual_seed(number)
-        result = step(Batch(pixels, labels, pixels), gamma=GAMMA, noise=noise)
+        result = step(Batch(pixels, labels, pixels), gamma=gamma, noise=noise)
         for name, value in expected.items():
             assert float(getattr(result, name)) == pytest.approx(value, rel=1e-10, abs=1e-15), name
         assert result.loss_g.dtype == torch.float64
@@ -201,5 +247,5 @@ def test_steps_are_algorithm_1_to_ten_digits(
         theirs = written.state_dict()
         for name, value in ours.state_dict().items():
             torch.testing.assert_close(
-                value, theirs[name], rtol=1e-10, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}"
+                value, theirs[name], rtol=1e-8, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}"
             )

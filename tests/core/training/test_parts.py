@@ -189,6 +189,36 @@ class TestPlayers:
         assert players.backbone is None
         assert sum(p.numel() for p in players.discriminator.parameters()) == classifier.feature_dim + 1
 
+    @pytest.mark.parametrize(
+        ("given", "discriminator"),
+        [
+            ({}, "shared"),
+            ({"problem": "adversarial"}, "known"),
+            ({"problem": "adversarial", "classifier": "python:module:function"}, "blackbox"),
+            ({"problem": "adversarial", "classifier": "f.onnx"}, "blackbox"),
+            ({"problem": "adversarial", "discriminator": "shared"}, "shared"),
+        ],
+        ids=str,
+    )
+    def test_the_paper_s_attacks_have_a_discriminator_of_their_own(
+        self, given: dict[str, Any], discriminator: str
+    ) -> None:
+        settings = TrainingSettings.make(recipe="paper", **given)
+        assert settings.discriminator == discriminator
+        assert settings.gamma == (3.0 if given else 0.0001)
+        assert settings.updated(seed=1).discriminator == discriminator
+
+    def test_the_paper_s_known_discriminator_has_imagenet_weights_or_none_at_all(
+        self, classifier: Classifier
+    ) -> None:
+        """f is small here: no ImageNet weights of it exist, and nothing else takes their place unasked."""
+        settings = TrainingSettings.make(
+            recipe="paper", problem="adversarial", encoder="small", decoder_widths=(8, 8), image_size=8
+        )
+        with pytest.raises(ConfigError, match="no weights") as caught:
+            build_players(settings, classifier, image_size=8, device=CPU)
+        assert "--discriminator-weights none" in caught.value.hint
+
     def test_a_recipe_can_be_changed_in_one_point(self) -> None:
         settings = TrainingSettings.make(recipe="paper", clip=True, gamma=3)
         assert settings.clip

@@ -86,7 +86,9 @@ def test_why_start_is_grey_is_said_beside_it(window: MainWindow, qtbot: QtBot, t
 @pytest.mark.parametrize(
     ("told", "shown"),
     [
-        ("Raise --gamma (now 1) or lower --learning-rate-g.", "Raise γ (now 1) or lower “Learning rate G”."),
+        ("Raise --gamma (now 1) or lower --batch-size.", "Raise γ (now 1) or lower “Batch size”."),
+        ("Raise learning_rate_d (with --set).", "Raise learning_rate_d (with “Further settings”)."),
+        ("Use --set head=mlp.", "Use “Further settings: head=mlp”."),
         ("test-fraction: Input should be less than 0.9", "Test fraction: Input should be less than 0.9"),
         ("images: none found", "images: none found"),
         ("Use --discriminator blackbox.", "Use “Discriminator: Black box (labels only)”."),
@@ -102,10 +104,10 @@ def test_hints_have_the_window_s_words(told: str, shown: str) -> None:
 
 def test_health_and_errors_name_no_options(window: MainWindow) -> None:
     health = studio_of(window).training.health
-    hint = "Raise --gamma or --learning-rate-d."
+    hint = "Raise --gamma or learning_rate_d (with --set)."
     health.show_notices([Notice(60, "g-ahead", "G outran D.", hint, "severe")])
     text = child(window, QLabel, "health_text").text()
-    assert "Raise γ or “Learning rate D”." in text
+    assert "Raise γ or learning_rate_d (with “Further settings”)." in text
     assert "--" not in str(health.model.item(0).text())
     dialog = show_error(window, "Title", PgnStudioError("Too small.", hint="Use --image-size 32."))
     assert dialog.hint.text() == "Use “Image size” 32."

@@ -147,7 +147,8 @@ def test_a_run_that_has_ended_goes_on_with_more_epochs(qtbot: QtBot, real: MainW
     with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS):
         dialog.go_on.click()
     assert RunFolder.open(run).settings.epochs == 3
-    assert studio.setup.advanced.values()["learning_rate_g"] == RunFolder.open(run).settings.learning_rate_g
+    shown = studio.setup.settings(DataSettings(), "")
+    assert shown.learning_rate_g == RunFolder.open(run).settings.learning_rate_g
     agree(real, run, "Finished", continues=True)
 
 

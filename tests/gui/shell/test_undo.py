@@ -151,7 +151,7 @@ def test_an_untouched_gamma_follows_the_problem_in_the_same_step(qtbot: QtBot, s
 
 def test_half_typed_text_is_undone_first_and_by_its_field(qtbot: QtBot, shown: MainWindow) -> None:
     setup = setup_of(shown)
-    rate, seed = setup.advanced.editor("learning_rate_g"), setup.main.editor("seed")
+    rate, seed = setup.data.form.editor("val_fraction"), setup.main.editor("seed")
     assert isinstance(rate, QLineEdit)
     assert isinstance(seed, QSpinBox)
     start = seed.value()
@@ -171,23 +171,23 @@ def test_half_typed_text_is_undone_first_and_by_its_field(qtbot: QtBot, shown: M
 
 def test_half_typed_text_is_a_step_when_the_menu_undoes(qtbot: QtBot, shown: MainWindow) -> None:
     setup = setup_of(shown)
-    widths = setup.advanced.editor("decoder_widths")
-    assert isinstance(widths, QLineEdit)
-    told = widths.text()
+    further = setup.advanced.editor("further_settings")
+    assert isinstance(further, QLineEdit)
+    told = further.text()
     seed = setup.main.editor("seed")
     assert isinstance(seed, QSpinBox)
     seed.stepUp()
-    widths.setFocus()
-    qtbot.keyClicks(widths, ", what")  # cannot be read as settings
+    further.setFocus()
+    qtbot.keyClicks(further, ", what")  # cannot be read as settings
     action(shown, "undo").trigger()
-    assert widths.text() == told
+    assert further.text() == told
     action(shown, "redo").trigger()
-    assert widths.text() == f"{told}, what"
+    assert further.text() == f"{told}, what"
 
 
 def test_other_fields_keep_their_own_undo(qtbot: QtBot, shown: MainWindow) -> None:
     setup = setup_of(shown)
-    box = setup.advanced.findChild(QCheckBox)
+    box = setup.data.form.findChild(QCheckBox)
     assert isinstance(box, QCheckBox)
     box.toggle()
     checked = box.isChecked()

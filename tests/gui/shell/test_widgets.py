@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtWidgets import QComboBox, QLineEdit, QSlider
 from pytestqt.qtbot import QtBot
 
+from pgn_studio.core.assignments import experimental_names
 from pgn_studio.core.config import PAPER_RECIPE, ClassifierSettings, DataSettings, Settings, TrainingSettings
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.gui.docks.setup_panel import SetupPanel
@@ -49,7 +50,8 @@ def test_slider_and_number_follow_each_other(qtbot: QtBot) -> None:
 def test_every_field_has_an_editor_that_shows_and_gives_its_default(
     qtbot: QtBot, model: type[Settings]
 ) -> None:
-    fields = {name: field for name, field in model.model_fields.items() if name != "gamma"}  # GammaControl
+    left_out = {"gamma", *experimental_names(model)}  # GammaControl, and the row of further settings
+    fields = {name: field for name, field in model.model_fields.items() if name not in left_out}
     form = SettingsForm(model, list(fields))
     qtbot.addWidget(form)
     assert model.make(**form.values()) == model()
@@ -60,10 +62,10 @@ def test_every_field_has_an_editor_that_shows_and_gives_its_default(
 
 def test_a_filled_form_gives_back_what_it_was_filled_with(qtbot: QtBot) -> None:
     settings = TrainingSettings.make(
-        problem="adversarial", decoder_widths=(64, 32), encoder_training="frozen", encoder_input_size=64,
-        seed=9,
-    )  # fmt: skip
-    form = SettingsForm(TrainingSettings, [name for name in TrainingSettings.model_fields if name != "gamma"])
+        problem="adversarial", encoder_training="frozen", image_size=64, data_range=4095.0, seed=9
+    )
+    names = [name for name in TrainingSettings.model_fields if not TrainingSettings.is_experimental(name)]
+    form = SettingsForm(TrainingSettings, [name for name in names if name != "gamma"])
     qtbot.addWidget(form)
     edits: list[str] = []
     form.edited.connect(edits.append)
@@ -72,12 +74,56 @@ def test_a_filled_form_gives_back_what_it_was_filled_with(qtbot: QtBot) -> None:
     assert edits == []
 
 
-def test_a_text_that_is_no_list_of_numbers_is_a_clear_error(qtbot: QtBot) -> None:
-    form = SettingsForm(TrainingSettings, ["decoder_widths"])
-    qtbot.addWidget(form)
-    form.fill({"decoder_widths": "wide"})
-    with pytest.raises(ConfigError, match="Decoder widths: expected whole numbers"):
-        form.values()
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("head", "Expected NAME=VALUE"),
+        ("head=cubic", "head: Input should be"),
+        ("haed=linear", "Did you mean head"),
+        ("decoder_widths=64,wide", "decoder-widths"),
+        ("clip=no, clip=yes", "set twice"),
+        ("epochs=3", "has a field of its own"),
+    ],
+)
+def test_further_settings_that_cannot_be_are_clear_errors(qtbot: QtBot, typed: str, said: str) -> None:
+    panel = SetupPanel()
+    qtbot.addWidget(panel)
+    panel.advanced.fill({"further_settings": typed})
+    with pytest.raises(ConfigError, match=said):
+        panel.settings(DataSettings(), "")
+
+
+def test_further_settings_are_read_and_show_what_differs(qtbot: QtBot) -> None:
+    panel = SetupPanel()
+    qtbot.addWidget(panel)
+    row = panel.findChild(QLineEdit, "further_settings_field")
+    assert "learning_rate_g" in row.toolTip()
+    row.setText("head = linear, decoder-widths=64,32 clip=false; soft_targets=none")
+    settings = panel.settings(DataSettings(), "")
+    assert settings == TrainingSettings(head="linear", decoder_widths=(64, 32), clip=False)
+    panel.fill(TrainingSettings().model_dump(mode="json"))
+    assert row.text() == ""
+    panel.fill(settings.model_dump(mode="json"))
+    assert panel.settings(DataSettings(), "") == settings
+    assert "soft_targets" not in row.text()
+    panel.fill(TrainingSettings.make(recipe="paper", clip=True).model_dump(mode="json"))
+    assert row.text() == "clip=yes"  # what the recipe sets does not differ
+
+
+def test_the_paper_s_discriminator_follows_the_problem(qtbot: QtBot) -> None:
+    panel = SetupPanel()
+    qtbot.addWidget(panel)
+    recipe, problem, discriminator = (
+        panel.findChild(QComboBox, f"{name}_field") for name in ("recipe", "problem", "discriminator")
+    )
+    recipe.setCurrentIndex(recipe.findData("paper"))
+    problem.setCurrentIndex(problem.findData("adversarial"))
+    assert panel.settings(DataSettings(), "") == TrainingSettings(recipe="paper", problem="adversarial")
+    recipe.setCurrentIndex(recipe.findData("recommended"))
+    assert panel.settings(DataSettings(), "") == TrainingSettings(problem="adversarial")
+    discriminator.setCurrentIndex(discriminator.findData("blackbox"))  # one that somebody chose stays
+    recipe.setCurrentIndex(recipe.findData("paper"))
+    assert panel.settings(DataSettings(), "").discriminator == "blackbox"
 
 
 def test_the_paper_recipe_is_shown_in_the_fields_that_it_sets(qtbot: QtBot) -> None:

@@ -224,9 +224,9 @@ def drop(window: MainWindow, path: Path) -> None:
         ("gamma_number", "", "got “”"),
         ("gamma_dial_number", "31", "to 30"),
         ("gamma_low", "30", "30 stays"),
-        ("learning_rate_g_field", "1e99x", "Learning rate G"),
         ("batch_size_field", "1", "got “1”"),
         ("val_fraction_field", "7", "got “7”"),
+        ("val_fraction_field", "1e99x", "Val fraction"),
     ],
 )
 def test_what_a_field_puts_back_is_said(
