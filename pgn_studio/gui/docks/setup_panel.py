@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings
+from pgn_studio.core.config import ENCODERS, PAPER_RECIPE, DataSettings, TrainingSettings
 from pgn_studio.gui.docks.cards import ClassifierCard, DataCard, card_layout
 from pgn_studio.gui.docks.settings_undo import SettingsUndo
 from pgn_studio.gui.theme import current_theme, icon
@@ -64,7 +64,9 @@ class SetupPanel(QWidget):
         from pgn_studio.core.device import available_devices  # torch: never while this module loads
 
         choices = {"device": ["auto", *available_devices()]}
-        self.main = SettingsForm(TrainingSettings, METHOD_FIELDS, self, choices=choices)
+        self.main = SettingsForm(
+            TrainingSettings, METHOD_FIELDS, self, choices=choices, suggestions={"encoder": ENCODERS}
+        )
         self.advanced = SettingsForm(TrainingSettings, ADVANCED_FIELDS, self)
         self.gamma = GammaControl(self)
         description = TrainingSettings.model_fields["gamma"].description or ""
