@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, cast
@@ -83,7 +83,7 @@ def architectures_called(name: str) -> tuple[Architecture, ...]:
         found = []
         if library != "timm" and spelling in torchvision_names():
             found.append(_torchvision(name if library else spelling, spelling))
-        if library != "torchvision" and timm.is_model(spelling):
+        if library != "torchvision" and _timm_has(spelling):
             found.append(_timm(f"timm:{spelling}" if library or found else spelling, spelling))
         if found:
             return tuple(found)
@@ -203,6 +203,13 @@ def _torchvision(name: str, library_name: str) -> Architecture:
     mean = _triple(preset.mean) if preset else IMAGENET_MEAN
     std = _triple(preset.std) if preset else IMAGENET_STD
     return Architecture(name, "torchvision", library_name, mean, std, size)
+
+
+def _timm_has(name: str) -> bool:
+    """Whether it has such a network, and such weights of it where the name ends in a tag."""
+    with suppress(RuntimeError):
+        return timm.is_model(name) and bool(timm.get_pretrained_cfg(name) or "." not in name)
+    return False
 
 
 def _timm(name: str, library_name: str) -> Architecture:

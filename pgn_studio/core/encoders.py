@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
@@ -21,7 +22,6 @@ from pgn_studio.core.architectures import (
     find_architecture,
     planning,
     suitable_size,
-    takes_size,
 )
 from pgn_studio.core.config import TrainingSettings, encoder_training
 from pgn_studio.core.errors import ClassifierError, ConfigError
@@ -148,9 +148,11 @@ def imagenet_backbone(
         load_weights(network, weights_for(name, read_weights(path)), ignore_head=True)
         source = source_of(path)
     size = size or default_size(name, LEAST_SIZE)
-    if hasattr(network, "set_input_size") and not takes_size(name, size):
-        try:  # timm fits position embeddings and windows to it
-            cast(Callable[..., None], network.set_input_size)(img_size=(size, size))
+    if size != architecture.image_size and hasattr(network, "set_input_size"):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of how timm fits position embeddings
+                cast(Callable[..., None], network.set_input_size)(img_size=(size, size))
         except Exception:  # noqa: BLE001 - asserts, shape errors: each network its own
             check_size(name, size, option=_SIZE_OPTION)
     features = _feature_layers(network, architecture)
@@ -229,7 +231,7 @@ class _VitFeatures(nn.Module):
     def forward(self, normalized: Tensor) -> Tensor:
         network: Any = self.network
         patches = network._process_input(normalized)
-        tokens = torch.cat([network.class_token.expand(len(patches), -1, -1), patches], dim=1)
+        tokens = torch.cat([network.class_token.expand(patches.shape[0], -1, -1), patches], dim=1)
         encoder = network.encoder
         return cast(Tensor, encoder.ln(encoder.layers(encoder.dropout(tokens + encoder.pos_embedding))))
 
@@ -267,7 +269,7 @@ class _Grid(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         side = math.isqrt(tokens.shape[1] - self.prefix)
-        return tokens[:, -side * side :].transpose(1, 2).reshape(len(tokens), -1, side, side)
+        return tokens[:, -side * side :].transpose(1, 2).reshape(tokens.shape[0], -1, side, side)
 
 
 class _Layout(NamedTuple):
@@ -394,7 +396,7 @@ def _length(line: list[_Call], parameters: int, channels_last: bool) -> int:
     blocks are alike, with the first that makes it large enough.
     """
     held = enough = short = 0
-    for count, (call, before) in enumerate(zip(line, [*line[1:], None], strict=True), start=1):
+    for count, (call, before) in enumerate(zip(line, [*line[1:], None], strict=False), start=1):
         held += call.parameters
         if held > _MOST_SHARE * parameters:
             break
