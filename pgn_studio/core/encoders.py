@@ -272,6 +272,20 @@ class _Grid(nn.Module):
         return tokens[:, -side * side :].transpose(1, 2).reshape(tokens.shape[0], -1, side, side)
 
 
+class _Rows(nn.Module):
+    """All tokens (N, T, C) to (N, C, T, 1)."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens.transpose(1, 2).unsqueeze(3)
+
+
+class _Tokens(nn.Module):
+    """Back again."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows.squeeze(3).transpose(1, 2)
+
+
 class _Layout(NamedTuple):
     """From what a network computes with to the order that the decoder and what is kept have."""
 
@@ -283,9 +297,7 @@ class _Layout(NamedTuple):
 def _layout(features: nn.Module, raw: Tensor) -> _Layout:
     network = getattr(features, "network", features)
     if raw.dim() == 3:
-        rows = nn.Sequential(Permute([0, 2, 1]), nn.Unflatten(2, (-1, 1)))
-        back = nn.Sequential(nn.Flatten(2), Permute([0, 2, 1]))
-        return _Layout(_Grid(int(getattr(network, "num_prefix_tokens", 0))), rows, back)
+        return _Layout(_Grid(int(getattr(network, "num_prefix_tokens", 0))), _Rows(), _Tokens())
     channels = getattr(network, "num_features", None)
     if raw.shape[3] == channels != raw.shape[1]:
         return _Layout(Permute([0, 3, 1, 2]), Permute([0, 3, 1, 2]), Permute([0, 2, 3, 1]))
