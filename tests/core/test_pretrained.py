@@ -13,7 +13,7 @@ import torchvision
 from torch import Tensor
 
 from pgn_studio.core import pretrained
-from pgn_studio.core.architectures import create_network
+from pgn_studio.core.architectures import Architecture, create_network
 from pgn_studio.core.encoders import imagenet_backbone
 from pgn_studio.core.errors import ClassifierError, WeightsError
 from pgn_studio.core.files import sha256_of_file
@@ -195,8 +195,8 @@ def _unreachable(*_args: Any, **_more: Any) -> None:
     raise OSError("no network")
 
 
-def _plain_resnet18(name: str) -> pretrained.Architecture:
-    return pretrained.Architecture(name, "torchvision", name, (0.5,) * 3, (0.5,) * 3, 224)
+def _plain_resnet18(name: str) -> Architecture:
+    return Architecture(name, "torchvision", name, (0.5,) * 3, (0.5,) * 3, 224)
 
 
 def _published(name: str = "tf_efficientnet_lite0") -> dict[str, Tensor]:

@@ -128,10 +128,8 @@ class SettingsUndo(QObject):
     # ------------------------------------------------------------------ what the user does
 
     def _watch(self, widget: QWidget, key: str) -> None:
-        if isinstance(widget, QComboBox) and (line := widget.lineEdit()) is not None:
-            self._typed[widget] = key
-            widget = line
-        if isinstance(widget, QLineEdit | QSpinBox):
+        editable = isinstance(widget, QComboBox) and widget.isEditable()
+        if editable or isinstance(widget, QLineEdit | QSpinBox):
             self._typed[widget] = key
             widget.installEventFilter(self)
 
