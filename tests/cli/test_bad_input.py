@@ -28,7 +28,7 @@ BAD_LINES = [
     ("train --classifier x --epochs 1.5", "--epochs"),
     ("train --classifier {tmp}/text.txt --encoder resnet5 --out {tmp}/new", "Did you mean"),
     ("train --classifier {tmp}/text.txt --encoder bert-base --out {tmp}/new", "no architecture 'bert-base'"),
-    ("train --classifier {tmp}/text.txt --encoder vgg11 --set encoder_input_size=8 --out {tmp}/new", "of 8 px"),
+    ("train --classifier {tmp}/text.txt --encoder vgg11 --set encoder_input_size=8 --out {tmp}/n", "of 8 px"),
     ("train --classifier x --loss l3", "'l3' is not one of"),
     ("train --classifier x --problem help", "'help' is not one of"),
     ("train --classifier x --set decoder_widths=16,wide", "decoder-widths"),
