@@ -90,9 +90,12 @@ def sweep(
     from pgn_studio.cli.sweep_work import Opener, RunJob
     from pgn_studio.cli.train import absolute_settings
     from pgn_studio.core.device import training_machine
+    from pgn_studio.core.encoders import check_encoder
     from pgn_studio.core.sweeps.folder import SweepFolder
 
     training_machine(base.device, base.precision)
+    for point in points:
+        check_encoder(point.settings)
     with Interruption() as stop:
         opener = Opener(stop, foreign=ForeignClassifier.given(classifier_arch, access))
         shared = absolute_settings(base).model_dump(mode="json")

@@ -171,9 +171,11 @@ def _new(
 def _unused(settings: TrainingSettings, out: str | None) -> Path | None:
     """The folder of a new run; what cannot be trained, or not there, shows before the images are read."""
     from pgn_studio.core.device import training_machine
+    from pgn_studio.core.encoders import check_encoder
     from pgn_studio.core.runs import check_unused
 
     training_machine(settings.device, settings.precision)
+    check_encoder(settings)
     folder = None if out is None else Path(out).expanduser().absolute()
     if folder is not None:
         refuse_inside_dataset(folder, settings.dataset)

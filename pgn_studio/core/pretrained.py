@@ -1,4 +1,4 @@
-"""ImageNet weights of torchvision's and timm's networks, and their convolutional part as a backbone.
+"""ImageNet weights of torchvision's and timm's networks.
 
 Nothing silently starts from scratch: weights that cannot be had raise WeightsError with the
 offline way out.
@@ -7,36 +7,29 @@ offline way out.
 from __future__ import annotations
 
 import urllib.request
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import timm
 import torch
-import torchvision
-from torch import Tensor, nn
+from torch import Tensor
 
 from pgn_studio.core.architectures import IMAGENET_MEAN as IMAGENET_MEAN
 from pgn_studio.core.architectures import IMAGENET_STD as IMAGENET_STD
 from pgn_studio.core.architectures import LITE0 as LITE0
 from pgn_studio.core.architectures import (
     LITES_BY_NAME,
-    Architecture,
     Lite,
-    create_network,
     torchvision_weights,
 )
 from pgn_studio.core.architectures import Triple as Triple
 from pgn_studio.core.architectures import find_architecture as find_architecture
-from pgn_studio.core.config import LEAST_IMAGENET_SIZE
-from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError, WeightsError
+from pgn_studio.core.errors import WeightsError
 from pgn_studio.core.files import replacing, sha256_of_file
 from pgn_studio.core.paths import packaged_weights
 from pgn_studio.core.protocols import Progress
 from pgn_studio.core.weight_files import WeightsFile, read_weights
-from pgn_studio.core.weight_fitting import load_weights
 
 IMAGENET_CLASSES = 1000
 
@@ -47,7 +40,6 @@ _OFFLINE_HINT = (
 )
 _BLOCK_PARTS = 3  # _blocks, number, layer, and then the tensor
 _LITE_STEM = "_conv_stem.weight"
-_NO_STAGE_HINT = "Use an EfficientNet-Lite or a ResNet, or --encoder-training frozen."
 
 
 def imagenet_weights(name: str, *, progress: Progress | None = None) -> WeightsFile:
@@ -63,7 +55,7 @@ def imagenet_weights(name: str, *, progress: Progress | None = None) -> WeightsF
         path = _torchvision_file(architecture.library_name, progress)
     else:
         return _timm_weights(architecture.library_name)
-    return replace(weights_for(name, read_weights(path)), name=_source(path), notices=())
+    return replace(weights_for(name, read_weights(path)), name=source_of(path), notices=())
 
 
 def imagenet_categories(name: str) -> tuple[str, ...]:
@@ -72,66 +64,6 @@ def imagenet_categories(name: str) -> tuple[str, ...]:
     plain = architecture.library_name if architecture.library == "torchvision" else "resnet50"
     weights = torchvision_weights(plain) or torchvision_weights("resnet50")
     return tuple(weights[0].meta["categories"])
-
-
-class Backbone(nn.Module):
-    """A convolutional network up to its last feature map, before pooling and classifier."""
-
-    def __init__(self, features: nn.Module, architecture: Architecture, *, weights_source: str) -> None:
-        super().__init__()
-        self.features = features
-        self.name = architecture.name
-        self.mean = architecture.mean
-        self.std = architecture.std
-        self.min_size = LEAST_IMAGENET_SIZE
-        self.weights_source = weights_source
-        self.feature_dim = _feature_dim(features, self.name)
-
-    def feature_map(self, normalized: Tensor) -> Tensor:
-        """Images normalised with `mean` and `std` (N, 3, S, S) to features (N, C, h, w)."""
-        return cast(Tensor, self.features(normalized))
-
-    def forward(self, normalized: Tensor) -> Tensor:
-        return self.feature_map(normalized)
-
-    def cut_last_stage(self) -> nn.Module:
-        """What makes the last feature map from the one that this backbone is left with.
-
-        EfficientNets lose their last blocks and the convolution after them, ResNets `layer4`.
-        Raises ConfigError where there is no such stage.
-        """
-        network = getattr(self.features, "network", self.features)
-        if isinstance(network, timm.models.EfficientNet):
-            stage: nn.Module = nn.Sequential(network.blocks[-1], network.conv_head, network.bn2)
-            network.blocks = network.blocks[:-1]
-            network.conv_head, network.bn2 = nn.Identity(), nn.Identity()
-        elif isinstance(network, nn.Sequential) and hasattr(network, "layer4"):
-            stage = cast(nn.Module, network.layer4)
-            del network.layer4
-        else:
-            raise ConfigError(f"{self.name} has no last stage that could learn alone.", hint=_NO_STAGE_HINT)
-        self.feature_dim = _feature_dim(self.features, self.name)
-        return stage
-
-
-def imagenet_backbone(name: str, weights: str = "auto", *, progress: Progress | None = None) -> Backbone:
-    """The named convolutional network without pooling and classifier.
-
-    `weights`: "auto" or "pretrained" (package, cache or download), "none" (random), or a file.
-    Raises WeightsError when weights cannot be had, ClassifierError when they do not fit.
-    """
-    architecture = find_architecture(name)
-    network = create_network(name, IMAGENET_CLASSES)
-    source = "none"
-    if weights in ("auto", "pretrained"):
-        published = imagenet_weights(name, progress=progress)
-        load_weights(network, published, ignore_head=True)
-        source = published.name
-    elif weights != "none":
-        path = Path(weights)
-        load_weights(network, weights_for(name, read_weights(path)), ignore_head=True)
-        source = _source(path)
-    return Backbone(_feature_layers(network, architecture), architecture, weights_source=source)
 
 
 def weights_for(name: str, weights: WeightsFile) -> WeightsFile:
@@ -228,52 +160,5 @@ def _lite_to_timm(state: Mapping[str, Tensor], lite: Lite) -> dict[str, Tensor]:
     return {renamed(key): tensor for key, tensor in state.items()}
 
 
-class _TimmFeatures(nn.Module):
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        cast(Callable[..., None], network.reset_classifier)(0, "")
-        self.network = network
-
-    def forward(self, normalized: Tensor) -> Tensor:
-        return cast(Callable[[Tensor], Tensor], self.network.forward_features)(normalized)
-
-
-def _feature_layers(network: nn.Module, architecture: Architecture) -> nn.Module:
-    if architecture.library == "timm":
-        return _TimmFeatures(network)
-    children = OrderedDict(network.named_children())
-    if "features" in children:
-        layers: list[tuple[str, nn.Module]] = [("features", children["features"])]
-        if isinstance(network, torchvision.models.DenseNet):
-            layers.append(("relu", nn.ReLU()))
-        return nn.Sequential(OrderedDict(layers))
-    # ResNet, RegNet, ShuffleNet, MNASNet …: all that comes before pooling and the classifier, in order
-    dropped = ("avgpool", "dropout", "fc", "classifier")
-    kept = ((name, child) for name, child in children.items() if name not in dropped)
-    return nn.Sequential(OrderedDict(kept))
-
-
-@torch.no_grad()
-def _feature_dim(features: nn.Module, name: str) -> int:
-    """Channels of the feature map, from a forward pass in evaluation mode (buffers stay as they are)."""
-    mode = features.training
-    try:
-        shape = features.eval()(torch.zeros(1, 3, LEAST_IMAGENET_SIZE, LEAST_IMAGENET_SIZE)).shape
-    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
-        raise _no_feature_map(name) from error
-    finally:
-        features.train(mode)
-    if len(shape) != 4 or shape[2] != shape[3]:  # transformers: tokens, or channels last
-        raise _no_feature_map(name)
-    return int(shape[1])
-
-
-def _no_feature_map(name: str) -> PgnStudioError:
-    return ClassifierError(
-        f"{name} gives no feature map of (N, C, h, w) for images of other sizes.",
-        hint="Use a convolutional network, such as efficientnet-lite0, resnet50 or resnet101.",
-    )
-
-
-def _source(path: Path) -> str:
+def source_of(path: Path) -> str:
     return f"{path.name} sha256:{sha256_of_file(path)[:12]}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file
@@ -406,3 +407,33 @@ def test_a_restrained_model_is_for_the_model_alone(
     assert refused.code == 2
     assert "are for --what model" in refused.err
     assert pgn_studio("export", work / "run", "--what", "model", "--strength", "-1", "--out", out).code == 2
+
+
+@pytest.mark.parametrize(
+    ("encoder", "more"),
+    [
+        ("test_vit", ()),
+        ("timm:test_vit", ("--encoder-training", "last-stage", "--set", "encoder_input_size=32")),
+        ("test_resnet", ("--encoder-training", "last-stage", "--set", "encoder_input_size=32")),
+        ("test_convnext", ("--encoder-training", "frozen", "--set", "encoder_input_size=32")),
+    ],
+)
+def test_any_network_is_the_encoder_of_a_pgn(
+    work: Path, tmp_path: Path, encoder: str, more: tuple[str, ...]
+) -> None:
+    """Its weights from a file where part of it stands still; the PGN file has them."""
+    weights: Any = "none"
+    if more:
+        weights = tmp_path / "encoder.pth"
+        torch.save(timm.create_model(encoder.removeprefix("timm:")).state_dict(), weights)
+    run = tmp_path / "run"
+    command(
+        "train", *DATA[:4], *SMALL[2:], "--encoder", encoder, "--classifier", work / "c.safetensors",
+        "--epochs", "1", "--encoder-weights", weights, *more, "--out", run,
+    )  # fmt: skip
+    command("train", "--resume", run, "--epochs", "2")
+    if more:
+        weights.unlink()
+    assert RunFolder.open(run).settings.encoder == encoder
+    for name in ("pgn.pt2", "pgn.onnx"):
+        command("export", run, "--what", "model", "--out", tmp_path / name)

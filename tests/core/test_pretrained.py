@@ -13,12 +13,12 @@ import torchvision
 from torch import Tensor
 
 from pgn_studio.core import pretrained
-from pgn_studio.core.architectures import create_network
-from pgn_studio.core.errors import ClassifierError, ConfigError, WeightsError
+from pgn_studio.core.architectures import Architecture, create_network
+from pgn_studio.core.encoders import imagenet_backbone
+from pgn_studio.core.errors import ClassifierError, WeightsError
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.pretrained import (
     find_architecture,
-    imagenet_backbone,
     imagenet_weights,
     weights_for,
 )
@@ -57,7 +57,7 @@ def test_a_lite_comes_with_its_packages_weights(name: str, sha256: str, before: 
     assert backbone.feature_dim == 1280
     assert backbone.mean == pytest.approx((127 / 255,) * 3)
     assert backbone.std == pytest.approx((128 / 255,) * 3)
-    assert backbone.min_size == 128
+    assert backbone.size == 128
     assert f"sha256:{sha256}" in backbone.weights_source
     features = backbone.feature_map(torch.zeros(1, 3, 128, 128))
     assert features.shape == (1, 1280, 4, 4)
@@ -73,11 +73,6 @@ def test_the_last_stage_is_cut_off(name: str, sha256: str, before: int) -> None:
     assert backbone.feature_dim == before
     with torch.no_grad():
         assert torch.equal(stage(backbone(normalized)), whole(normalized))
-
-
-def test_not_every_network_has_a_last_stage() -> None:
-    with pytest.raises(ConfigError, match="squeezenet1_1 has no last stage"):
-        imagenet_backbone("squeezenet1_1", "none").cut_last_stage()
 
 
 def test_a_package_of_weights_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,11 +120,6 @@ def test_paper_size_features_of_resnet50() -> None:
     backbone = imagenet_backbone("resnet50", "none").eval()
     with torch.no_grad():
         assert backbone(torch.rand(1, 3, 224, 224)).shape == (1, 2048, 7, 7)
-
-
-def test_transformers_are_refused_as_backbones() -> None:
-    with pytest.raises(ClassifierError, match="no feature map"):
-        imagenet_backbone("vit_tiny_patch16_224", "none")
 
 
 def test_weights_from_a_file(resnet_file: Path) -> None:
@@ -205,8 +195,8 @@ def _unreachable(*_args: Any, **_more: Any) -> None:
     raise OSError("no network")
 
 
-def _plain_resnet18(name: str) -> pretrained.Architecture:
-    return pretrained.Architecture(name, "torchvision", name, (0.5,) * 3, (0.5,) * 3, 224)
+def _plain_resnet18(name: str) -> Architecture:
+    return Architecture(name, "torchvision", name, (0.5,) * 3, (0.5,) * 3, 224)
 
 
 def _published(name: str = "tf_efficientnet_lite0") -> dict[str, Tensor]:

@@ -124,7 +124,7 @@ class FeatureMaps(Protocol):
 class OwnBackbone(nn.Module):
     """D's own eyes (known, black box): pixels of x̃ (N, 3, S, S) to pooled features (N, feature_dim).
 
-    Pretrained ones stay frozen and see at least their smallest sensible size. One without weights
+    It looks at images at `size` pixels. Pretrained ones stay frozen. One without weights
     learns: by D's loss, and by naming the labels that f gives, since one bit of success a picture
     teaches a network too slowly. It has a `namer` for `classes` labels, none where D's head names them.
     """
@@ -132,11 +132,11 @@ class OwnBackbone(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: FeatureMaps, *, smallest: int, trained: bool, classes: int = 0) -> None:
+    def __init__(self, network: FeatureMaps, *, size: int, trained: bool, classes: int = 0) -> None:
         super().__init__()
         self.trained = trained
         self.network = network.requires_grad_(self.trained)
-        self.smallest = smallest
+        self.size = size
         self.feature_dim = network.feature_dim
         self.namer = nn.Linear(self.feature_dim, classes) if classes else None
         self.register_buffer("mean", torch.tensor(network.mean).view(1, 3, 1, 1), persistent=False)
@@ -148,9 +148,8 @@ class OwnBackbone(nn.Module):
         return self
 
     def forward(self, pixels: Tensor) -> Tensor:
-        if pixels.shape[-1] < self.smallest:
-            size = (self.smallest, self.smallest)
-            pixels = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
+        if pixels.shape[-1] != self.size:
+            pixels = F.interpolate(pixels, size=(self.size, self.size), mode="bilinear", align_corners=False)
         features: Tensor = self.network.feature_map((pixels - self.mean) / self.std)
         return features.float().mean((2, 3))
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pgn_studio.core.config import DecoderNorm, EncoderName
+from pgn_studio.core.config import DecoderNorm
+from pgn_studio.core.encoders import SMALL, Backbone, default_size, imagenet_backbone
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.perturbation.modulation import Modulation, modulated
-from pgn_studio.core.pretrained import Backbone, imagenet_backbone
 
 PAPER_WIDTHS = (1024, 512, 256, 128)
 NARROW_WIDTHS = (256, 128, 64, 32)
@@ -197,7 +197,7 @@ class Generator(nn.Module):
     def __init__(
         self,
         *,
-        encoder: EncoderName,
+        encoder: str,
         image_size: int,
         encoder_size: int | None = None,
         encoder_trained: bool | None = None,
@@ -211,14 +211,14 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         widths = tuple(decoder_widths or (PAPER_WIDTHS if encoder.startswith("resnet") else NARROW_WIDTHS))
-        if encoder == "small":
+        if encoder == SMALL:
             halvings = DecoderShape.fitting(image_size, most_blocks=len(widths)).blocks + 1
             self.encoder = SmallEncoder(image_size=encoder_size or image_size, halvings=halvings)
             self.encoder_size = encoder_size or image_size
             from_scratch = True
         else:
-            self.encoder = imagenet_backbone(encoder, encoder_weights)
-            self.encoder_size = encoder_size or max(image_size, self.encoder.min_size)
+            self.encoder_size = encoder_size or default_size(encoder, image_size)
+            self.encoder = imagenet_backbone(encoder, encoder_weights, size=self.encoder_size)
             from_scratch = encoder_weights == "none"
         self.encoder_trained = from_scratch if encoder_trained is None else encoder_trained
         self.encoder.requires_grad_(self.encoder_trained)

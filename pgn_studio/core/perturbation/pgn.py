@@ -257,7 +257,7 @@ def load_pgn(path: Path) -> Pgn:
             settings, image_size=info.image_size, classes=len(info.classes), with_weights=False
         )
         generator.load_state_dict(tensors)
-    except (ConfigError, RuntimeError, ValueError, ZeroDivisionError) as error:
+    except (ConfigError, ClassifierError, RuntimeError, ValueError, ZeroDivisionError) as error:
         message = (
             f"The weights in {path.name} do not fit its settings ({settings.encoder}, {info.image_size} px)."
         )

@@ -14,10 +14,10 @@ from pgn_studio.core.config import (
     soft_targets,
     told_of_classifier,
     with_augmentation,
-    with_encoder_view,
 )
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import training_machine
+from pgn_studio.core.encoders import with_encoder_view
 from pgn_studio.core.perturbation.generator import Decoder
 from pgn_studio.core.perturbation.pgn import build_generator
 from pgn_studio.core.training.batches import training_epochs

@@ -13,6 +13,7 @@ from pgn_studio.core.classifiers import Classifier, SmallCNN
 from pgn_studio.core.classifiers.programs.network import ExportedNetwork
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.device import autocast, to_pixels
+from pgn_studio.core.encoders import default_size, imagenet_backbone
 from pgn_studio.core.errors import ConfigError, WeightsError
 from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import Discriminator, NamingDiscriminator, OwnBackbone
@@ -20,7 +21,6 @@ from pgn_studio.core.perturbation.feature_noise import FeatureNoise
 from pgn_studio.core.perturbation.generator import Generator, SmallEncoder
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import build_generator
-from pgn_studio.core.pretrained import imagenet_backbone
 from pgn_studio.core.protocols import LabelledImages, Progress
 from pgn_studio.core.training.batches import Order
 from pgn_studio.core.training.remembered import Remembered
@@ -119,12 +119,12 @@ def _build_backbone(
         return None
     name, weights = backbone_name(settings, classifier), settings.discriminator_weights
     if name != "small":
+        size = default_size(name, image_size)
         try:
-            network = imagenet_backbone(name, weights)
+            network = imagenet_backbone(name, weights, size=size)
         except WeightsError as error:
             raise WeightsError(error.message, hint=_NO_WEIGHTS, details=error.details) from error
-        smallest = max(image_size, network.min_size)
-        return OwnBackbone(network, smallest=smallest, trained=learns, classes=named)
+        return OwnBackbone(network, size=size, trained=learns, classes=named)
     if weights not in ("auto", "none"):
         raise ConfigError(
             f"There are no weights for a small discriminator backbone, got {weights!r}.",
@@ -132,10 +132,10 @@ def _build_backbone(
         )
     if settings.discriminator == "blackbox":
         encoder = SmallEncoder.fitting(image_size)
-        return OwnBackbone(encoder, smallest=image_size, trained=learns, classes=named)
+        return OwnBackbone(encoder, size=image_size, trained=learns, classes=named)
     twin = SmallCNN(len(classifier.info.classes), image_size=image_size)
     del twin.fc  # D has a head of its own
-    return OwnBackbone(twin, smallest=image_size, trained=learns, classes=named)
+    return OwnBackbone(twin, size=image_size, trained=learns, classes=named)
 
 
 def backbone_name(settings: TrainingSettings, classifier: Classifier) -> str:

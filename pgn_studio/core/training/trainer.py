@@ -8,9 +8,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pgn_studio.core.classifiers import Classifier, check_suits, measure_accuracy
-from pgn_studio.core.config import TrainingSettings, with_augmentation, with_encoder_view
+from pgn_studio.core.config import TrainingSettings, with_augmentation
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import seed_everything, training_machine
+from pgn_studio.core.encoders import with_encoder_view
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError, RunError
 from pgn_studio.core.evaluation.evaluate import Metrics
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, load_pgn, save_pgn

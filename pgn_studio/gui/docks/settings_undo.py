@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QUndoCommand, QUndoStack
-from PySide6.QtWidgets import QApplication, QLineEdit, QSpinBox, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSpinBox, QWidget
 
 from pgn_studio.gui.widgets.gamma_control import GammaControl
 from pgn_studio.gui.widgets.number_edit import NumberEdit
@@ -128,7 +128,8 @@ class SettingsUndo(QObject):
     # ------------------------------------------------------------------ what the user does
 
     def _watch(self, widget: QWidget, key: str) -> None:
-        if isinstance(widget, QLineEdit | QSpinBox):
+        editable = isinstance(widget, QComboBox) and widget.isEditable()
+        if editable or isinstance(widget, QLineEdit | QSpinBox):
             self._typed[widget] = key
             widget.installEventFilter(self)
 

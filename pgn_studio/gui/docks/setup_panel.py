@@ -25,7 +25,7 @@ from pgn_studio.core.assignments import (
     parse_assignments,
     split_assignments,
 )
-from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings
+from pgn_studio.core.config import ENCODERS, PAPER_RECIPE, DataSettings, TrainingSettings
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.gui.docks.cards import ClassifierCard, DataCard, card_layout
 from pgn_studio.gui.docks.settings_undo import SettingsUndo
@@ -77,7 +77,9 @@ class SetupPanel(QWidget):
         from pgn_studio.core.device import available_devices  # torch: never while this module loads
 
         choices = {"device": ["auto", *available_devices()]}
-        self.main = SettingsForm(TrainingSettings, METHOD_FIELDS, self, choices=choices)
+        self.main = SettingsForm(
+            TrainingSettings, METHOD_FIELDS, self, choices=choices, suggestions={"encoder": ENCODERS}
+        )
         self.advanced = SettingsForm(TrainingSettings, ADVANCED_FIELDS, self)
         self.advanced.add_text(FURTHER, placeholder="head=linear, clip=no", tooltip=FURTHER_TIP)
         self.gamma = GammaControl(self)

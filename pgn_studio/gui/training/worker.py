@@ -52,6 +52,7 @@ def make_trainer(job: TrainingJob, sink: EventSink) -> Runner:
     from pathlib import Path
 
     from pgn_studio.core.device import use_cpu_threads
+    from pgn_studio.core.encoders import check_encoder
     from pgn_studio.core.runs import RunFolder
     from pgn_studio.core.training.trainer import Trainer
 
@@ -59,6 +60,7 @@ def make_trainer(job: TrainingJob, sink: EventSink) -> Runner:
     if job.resume:
         run = RunFolder.open(Path(job.resume))
     else:
+        check_encoder(job.settings)
         run = RunFolder.create(None, job.settings, extra=run_facts(job))
     run.take()
     trainer = Trainer(

@@ -61,8 +61,8 @@ def test_fewer_images_than_components_leave_no_noise() -> None:
 
 
 def test_an_own_backbone_learns_and_a_frozen_one_does_not() -> None:
-    learning = OwnBackbone(SmallEncoder.fitting(8), smallest=8, trained=True, classes=3).train()
-    frozen = OwnBackbone(SmallEncoder.fitting(8), smallest=8, trained=False).train()
+    learning = OwnBackbone(SmallEncoder.fitting(8), size=8, trained=True, classes=3).train()
+    frozen = OwnBackbone(SmallEncoder.fitting(8), size=8, trained=False).train()
     pixels = torch.rand(2, 3, 8, 8, requires_grad=True)
     for backbone in (learning, frozen):
         features = backbone(pixels)
@@ -79,7 +79,7 @@ def test_an_own_backbone_learns_and_a_frozen_one_does_not() -> None:
 
 def test_a_steady_look_judges_an_image_whatever_stands_beside_it_and_learns_nothing() -> None:
     torch.manual_seed(0)
-    backbone = OwnBackbone(SmallEncoder.fitting(8), smallest=8, trained=True).train()
+    backbone = OwnBackbone(SmallEncoder.fitting(8), size=8, trained=True).train()
     backbone(torch.rand(64, 3, 8, 8))  # batch norm has statistics to go by
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
     pixels = torch.rand(4, 3, 8, 8, requires_grad=True)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from pgn_studio.core.config import TrainingSettings, encoder_training, with_encoder_view
+from pgn_studio.core.config import TrainingSettings, encoder_training
+from pgn_studio.core.encoders import with_encoder_view
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.generator import (
     PAPER_WIDTHS,
@@ -29,7 +30,7 @@ def decoder_parameters(inputs: int, widths: tuple[int, ...]) -> int:
 @pytest.mark.parametrize("encoder", ["resnet50", "resnet101"])
 def test_the_paper_size_generator(encoder: str) -> None:
     with torch.device("meta"):
-        generator = Generator(encoder=encoder, image_size=224, encoder_weights="none")  # type: ignore[arg-type]
+        generator = Generator(encoder=encoder, image_size=224, encoder_weights="none")
     count = sum(parameter.numel() for parameter in generator.parameters())
     assert count == RESNET_PARAMETERS[encoder] + decoder_parameters(2048, PAPER_WIDTHS)
     assert generator.decoder.grid == 7

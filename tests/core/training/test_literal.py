@@ -140,7 +140,7 @@ class Literal:
 def frozen(players: Players) -> Players:
     """With D's own backbone as pretrained ones are: only its head learns."""
     assert players.backbone is not None
-    return replace(players, backbone=OwnBackbone(players.backbone.network, smallest=8, trained=False))
+    return replace(players, backbone=OwnBackbone(players.backbone.network, size=8, trained=False))
 
 
 def in_double(players: Players) -> None:

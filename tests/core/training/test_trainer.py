@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pgn_studio.core import config
+from pgn_studio.core import encoders
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
@@ -220,7 +220,7 @@ def few(digits: ImageDataset) -> ImageDataset:
 def test_a_run_says_at_what_size_its_encoder_looks(
     train: Train, settings: TrainingSettings, few: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(config, "LEAST_IMAGENET_SIZE", 160)  # another version's default
+    monkeypatch.setattr(encoders, "LEAST_SIZE", 160)  # another version's default
     folder, _ = train(settings.updated(encoder="efficientnet-lite0", epochs=1), dataset=few)
     monkeypatch.undo()
     assert folder.settings.encoder_input_size == 160

@@ -11,7 +11,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit, QSlider, QSpinBox
 from pytestqt.qtbot import QtBot
 
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import ENCODERS, TrainingSettings
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.docks.setup_panel import SetupPanel
@@ -53,6 +53,26 @@ def undo(qtbot: QtBot) -> None:
 
 def redo(qtbot: QtBot) -> None:
     qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
+
+
+def test_an_encoder_is_chosen_or_typed_and_a_typed_name_is_one_step(
+    qtbot: QtBot, shown: MainWindow
+) -> None:
+    setup = setup_of(shown)
+    box = setup.main.editor("encoder")
+    assert isinstance(box, QComboBox)
+    assert [box.itemText(index) for index in range(box.count())] == list(ENCODERS)
+    line = box.lineEdit()
+    assert line is not None
+    before = line.text()
+    focus(qtbot, box)
+    line.selectAll()
+    qtbot.keyClicks(box, "vgg11")
+    assert setup.main.values()["encoder"] == "vgg11"
+    undo(qtbot)
+    assert setup.main.values()["encoder"] == before
+    redo(qtbot)
+    assert setup.main.values()["encoder"] == "vgg11"
 
 
 def test_what_is_typed_in_one_field_is_one_step(qtbot: QtBot, shown: MainWindow) -> None:
