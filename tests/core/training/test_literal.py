@@ -34,6 +34,7 @@ LITERAL: dict[str, Any] = {
     "head": "linear",
     "ema_decay": 0.0,
     "logit_temperature": 1.0,
+    "classifier_conditioning": False,
 }
 
 
