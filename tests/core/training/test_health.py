@@ -278,7 +278,7 @@ def stop_now(control: TrainingControl) -> None:
 
 
 def test_every_step_says_how_d_judges(train: Train, settings: TrainingSettings) -> None:
-    _, events = train(settings.updated(epochs=1))
+    _, events = train(settings.updated(epochs=2))
     steps = [event for event in events if isinstance(event, StepCompleted)]
     assert all(0 < event.d_spread < 0.5 for event in steps)
     assert all(0 < event.d_target_mean < 1 for event in steps)
