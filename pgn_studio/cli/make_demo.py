@@ -50,7 +50,6 @@ ENHANCE: dict[str, Any] = {
     "dataset": "digits",
     "problem": "enhance",
     "encoder": "small",
-    "gamma": 1.0,
     "logit_temperature": 1.0,  # this, and below: digits are easy, and p stays smaller
     "epochs": 30,
     "seed": 0,
@@ -60,7 +59,6 @@ ADVERSARIAL: dict[str, Any] = {
     "dataset": "digits",
     "problem": "adversarial",
     "encoder": "small",
-    "gamma": 3.0,
     "logit_temperature": 1.0,
     "epochs": 10,
     "seed": 0,
