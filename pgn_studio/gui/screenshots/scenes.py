@@ -22,7 +22,10 @@ EPOCHS_BEFORE_GAMMA, EPOCHS_SHOWN = 2, 4
 GAMMAS = (0.3, 3.0)  # of the short runs on the Runs page
 SHORT_EPOCHS = 3
 # Commands with the same settings are in docs/HEALTH.md.
-OUTRAN = {"epochs": 8, "gamma": 0.01, "classifier_conditioning": False, "learning_rate_g": 0.003, "learning_rate_d": 0.0001}
+OUTRAN = {
+    "epochs": 8, "gamma": 0.01, "classifier_conditioning": False, "learning_rate_g": 0.003,
+    "learning_rate_d": 0.0001,
+}  # fmt: skip
 CONSTANT = {
     "epochs": 6, "gamma": 3.0, "learning_rate_g": 0.0003, "learning_rate_d": 0.001, "input_mixup": 0.0
 }  # fmt: skip
