@@ -166,7 +166,8 @@ def test_no_token_is_written(pgn_studio: RunCommand, place: Path, endpoint: Endp
 
 def test_a_server_that_dies_in_the_middle(pgn_studio: RunCommand, place: Path, endpoint: Endpoint) -> None:
     endpoint.dies_after = 900
-    common = ("train", *DATA, *FAST, "--classifier", endpoint.address, "--out", "run")
+    unmixed = ("--set", "input_mixup=0")  # choosing a share asks, too
+    common = ("train", *DATA, *FAST, *unmixed, "--classifier", endpoint.address, "--out", "run")
     outcome = pgn_studio(*common, "--epochs", "3")
     assert outcome.code == 2
     last = outcome.error_lines[-1]
@@ -285,3 +286,4 @@ def test_a_sweep_over_trusted_code(pgn_studio: RunCommand, place: Path) -> None:
     assert (place / "sweep" / "sweep.csv").read_text(encoding="utf-8").count(",done,") == 2
     for value in ("least-squares", "logistic"):
         assert RunFolder.open(next(place.glob(f"sweep/**/loss-{value}"))).run_json["status"] == "completed"
+

@@ -30,9 +30,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     classifier = folder / "c.safetensors"
     parts: list[tuple[object, ...]] = [
         ("train-classifier", *DATA, "--epochs", "1", "--augment", "none", "--device", "cpu"),
-        ("train", "--gamma", RANGE),
+        ("train", "--gamma", RANGE, "--no-classifier-conditioning"),
         ("train", "--gamma", RANGE, "--classifier-conditioning"),
-        ("train", "--gamma", "0.1"),
+        ("train", "--gamma", "0.1", "--no-classifier-conditioning"),
     ]
     for name, command in zip(("c.safetensors", "dial", "told", "fixed"), parts, strict=True):
         if command[0] == "train":

@@ -127,7 +127,8 @@ def test_what_does_not_train_is_refused(make_context: MakeContext) -> None:
     with pytest.raises(ConfigError, match="two images"):
         train_direct(make_context(train=one, settings={"input_mixup": 0.0}))
     with pytest.raises(ClassifierError, match="gradients"):
-        train_direct(make_context(classifier=answering_classifier(), settings={"input_mixup": 0.0}))
+        alone = {"input_mixup": 0.0, "classifier_conditioning": False}
+        train_direct(make_context(classifier=answering_classifier(), settings=alone))
 
 
 def test_the_blend_is_that_of_the_trainer(make_context: MakeContext) -> None:

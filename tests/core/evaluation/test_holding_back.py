@@ -23,9 +23,13 @@ from pgn_studio.core.perturbation.pgn import Pgn, load_pgn, read_pgn_info, save_
 from tests.core.evaluation.samples import Shift, make_classifier, make_dial, make_pgn, make_split
 
 
+BEFORE = Path(__file__).parents[2] / "files" / "digits-enhance-of-before.safetensors"
+
+
 @pytest.fixture(scope="module")
 def pgn() -> Pgn:
-    return load_pgn(trained_folder() / "digits-enhance.safetensors")
+    """Of one γ, and told nothing of f: a file of an earlier version."""
+    return load_pgn(BEFORE)
 
 
 def measure(pgn: Pgn) -> Evaluation:
@@ -122,7 +126,7 @@ def test_a_file_with_a_wrong_threshold_is_refused(pgn: Pgn, tmp_path: Path, valu
 
 
 def test_a_file_of_before_says_nothing_of_it(pgn: Pgn) -> None:
-    raw = json.loads(_metadata(trained_folder() / "digits-enhance.safetensors")["info"])
+    raw = json.loads(_metadata(BEFORE)["info"])
     assert "least_rms" not in raw
     assert pgn.info.least_rms == 0
 
