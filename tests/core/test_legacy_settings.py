@@ -88,8 +88,9 @@ def test_nothing_is_dropped() -> None:
 
 def test_a_pgn_of_the_version_before(tmp_path: Path) -> None:
     settings = TrainingSettings.make(
-        encoder="small", decoder_widths=(8, 8), loss="logistic", select="last", gamma=1.0
-    )
+        encoder="small", decoder_widths=(8, 8), loss="logistic", select="last", gamma=1.0,
+        classifier_conditioning=False,
+    )  # fmt: skip
     generator = build_generator(settings, image_size=16).eval()
     info = {
         "name": "then", "problem": "enhance", "discriminator": "shared", "loss": "lr", "encoder": "small",

@@ -22,7 +22,6 @@ from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import Pgn, load_pgn, read_pgn_info, save_pgn
 from tests.core.evaluation.samples import Shift, make_classifier, make_dial, make_pgn, make_split
 
-
 BEFORE = Path(__file__).parents[2] / "files" / "digits-enhance-of-before.safetensors"
 
 

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 LONG_MS = 60_000
 # Files below the folder that the command wrote into, by what is exported.
 WRITTEN = {
-    "figure": "digits-enhance-test-figure.png",
-    "table": "digits-enhance-test-table.csv",
-    "list": "digits-enhance-test-list.csv",
-    "images": "digits-enhance-test-images/manifest.csv",
-    "model": "digits-enhance-test-model.pt2",
-    "held back": "digits-enhance-test-held-back.safetensors",
-    "report": "digits-enhance-test-report/report.html",
+    "figure": "digits-enhance-gamma-3-test-figure.png",
+    "table": "digits-enhance-gamma-3-test-table.csv",
+    "list": "digits-enhance-gamma-3-test-list.csv",
+    "images": "digits-enhance-gamma-3-test-images/manifest.csv",
+    "model": "digits-enhance-gamma-3-test-model.pt2",
+    "held back": "digits-enhance-gamma-3-test-held-back.safetensors",
+    "report": "digits-enhance-gamma-3-test-report/report.html",
 }
 
 
@@ -99,7 +99,7 @@ def test_the_copied_strip_runs_as_it_is(
     page.beside.ticks["aid"].click()
     page.beside.copy_button.click()
     run_copied(tmp_path, monkeypatch)
-    assert (tmp_path / "digits-enhance-test-strip.png").is_file()
+    assert (tmp_path / "digits-enhance-gamma-3-test-strip.png").is_file()
 
 
 def test_the_copied_curves_run_as_they_are(
@@ -135,4 +135,4 @@ def test_the_report_is_among_the_exports(
     choose(dialog, "export-what", "report")
     assert not dialog._which.isEnabled()
     dialog.findChild(QPushButton, "export-now").click()
-    assert asked == [tmp_path / "digits-enhance-test-report"]
+    assert asked == [tmp_path / "digits-enhance-gamma-3-test-report"]
