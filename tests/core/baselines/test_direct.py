@@ -126,8 +126,8 @@ def test_what_does_not_train_is_refused(make_context: MakeContext) -> None:
     one = ArraySplit(make_context().train.images([0]), [0], names=["-"])
     with pytest.raises(ConfigError, match="two images"):
         train_direct(make_context(train=one, settings={"input_mixup": 0.0}))
+    alone = {"input_mixup": 0.0, "classifier_conditioning": False}
     with pytest.raises(ClassifierError, match="gradients"):
-        alone = {"input_mixup": 0.0, "classifier_conditioning": False}
         train_direct(make_context(classifier=answering_classifier(), settings=alone))
 
 
