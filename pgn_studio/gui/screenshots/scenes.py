@@ -14,6 +14,7 @@ from pgn_studio.core.annotations import Annotations, write_annotations
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.gui.classifier.measuring import SPLITS
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
+from pgn_studio.gui.inspection.gamma_measuring import FRONTIER
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.screenshots.camera import settle, wait_until
 from pgn_studio.gui.studio import Studio
@@ -133,6 +134,7 @@ def _inspect(stage: Stage) -> QWidget:
     stage.wait(lambda: gallery.model.rowCount() > 0, "the fixed images")
     gallery.view.setCurrentIndex(gallery.model.index(0, 0))
     stage.wait(lambda: studio.inspection.chosen >= 0, "the first image")
+    stage.wait(lambda: len(studio.inspection.measuring.places) >= FRONTIER, "the frontier")
     settle(0.5)
     return stage.page(1)
 
