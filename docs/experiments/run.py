@@ -189,13 +189,20 @@ def make_classifier(data: str, root: Path, seed: int) -> Path:
     return path
 
 
+def of_one_gamma(options: tuple[str, ...]) -> tuple[str, ...]:
+    """These tables are of PGNs of one γ that are told nothing of f; dial.py has those of the default."""
+    attack = "18" if "blackbox" in options else "10"
+    gamma = () if "--gamma" in options else ("--gamma", attack if "adversarial" in options else "3")
+    return (*gamma, "--no-classifier-conditioning")
+
+
 def do(job: Job, root: Path) -> None:
     folder, options = job.folder(root), data_options(job.data, root, job.seed)
     if not (folder / "test.json").is_file():
         shutil.rmtree(folder, ignore_errors=True)
         classifier = str(root / f"{job.data}-{job.seed}.safetensors")
         train = ("train", *options, "--classifier", classifier, "--seed", str(job.seed))
-        command(*train, *job.options, "--out", str(folder))
+        command(*train, *job.options, *of_one_gamma(job.options), "--out", str(folder))
         command("evaluate", str(folder), "--json", str(folder / "test.json"))
     for baseline in job.baselines:
         if not (folder / f"{baseline}.json").is_file():

@@ -194,7 +194,7 @@ class TrainingSettings(DataSettings):
     encoder_training: EncoderTraining | None = setting(None, "Which part of the encoder learns with the decoder: frozen (none), last-stage (its last stage, from the ImageNet weights; of a transformer the last quarter of its blocks) or full (all of it); default: full where it starts from scratch, last-stage for the EfficientNets, else frozen.", group="PGN", advanced=True)
     decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", experimental=True)
     input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN", experimental=True)
-    gamma: float | tuple[float, float] = setting(3.0, "Weight of the L2 term in G's objective. LOW..HIGH: one PGN for every value of the range, chosen when it is used. One value: for that alone; it can be moved while it trains. default: 0.3..30, for attacks 1..100, or 1.8..180 where D does not look through the classifier.", group="PGN")
+    gamma: float | tuple[float, float] = setting(3.0, "Weight of the L2 term in G's objective. LOW..HIGH: one PGN for every value of the range, chosen when it is used. One value: for that alone; it can be moved while it trains. default: 0.3..30, by labels alone 1..100; for attacks 1..100, or 1.8..180 where D does not look through the classifier.", group="PGN")
     l2: L2Kind = setting("mean", "What the L2 term is: the mean of p² over an image's values, their sum, or the norm.", group="PGN", advanced=True)
     decoder_norm: DecoderNorm = setting("batch", "The decoder's normalization: batch (the paper's) or group.", group="PGN", experimental=True)
     damped_output: bool = setting(True, "The decoder's last layer starts near 0, so that training starts from x̃ ≈ x.", group="PGN", experimental=True)
@@ -324,9 +324,12 @@ LEGACY_DEFAULTS: dict[str, Any] = {
 
 
 def default_gamma(problem: str, discriminator: str) -> tuple[float, float]:
-    """γ where nobody chose one: attacks reach their end at once, and ever larger p would follow (docs)."""
+    """γ where nobody chose one: attacks reach their end at once, and ever larger p would follow (docs).
+
+    A black box's D knows less of f than f's own features do: a larger γ holds G to what D is sure of.
+    """
     if problem == "enhance":
-        return 0.3, 30.0
+        return (1.0, 100.0) if discriminator == "blackbox" else (0.3, 30.0)
     return (1.0, 100.0) if discriminator == "shared" else (1.8, 180.0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.config import LEGACY_DEFAULTS, TrainingSettings
 
 # A pair of old names that one setting replaces: see `_encoder_training`.
 _ENCODER_TRAINED, _LAST_STAGE = "encoder_trained", "last_stage"
@@ -30,6 +30,14 @@ VALUES = {
     "loss": {"ls": "least-squares", "lr": "logistic"},
     "recipe": {"default": "recommended"},
 }
+
+
+def recorded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a run or a PGN records them, with what was the rule where they name none."""
+    found = {**LEGACY_DEFAULTS, **modern(values)}
+    if found["classifier_conditioning"] is None:  # the rule when this was written down: told nothing
+        found["classifier_conditioning"] = False
+    return found
 
 
 def modern(values: Mapping[str, Any]) -> dict[str, Any]:

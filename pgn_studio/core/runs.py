@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pgn_studio.core.config import LEGACY_DEFAULTS, TrainingSettings
+from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError, RunError
 from pgn_studio.core.files import (
     check_regular,
@@ -27,7 +27,7 @@ from pgn_studio.core.files import (
     way_out,
     write_json,
 )
-from pgn_studio.core.legacy_settings import modern
+from pgn_studio.core.legacy_settings import modern, recorded
 from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
 from pgn_studio.core.metrics_log import MetricsLog, step_of
 from pgn_studio.core.paths import runs_folder
@@ -116,7 +116,7 @@ class RunFolder:
     @property
     def settings(self) -> TrainingSettings:
         try:
-            return TrainingSettings.make(**{**LEGACY_DEFAULTS, **self._run_json["settings"]})
+            return TrainingSettings.make(**recorded(self._run_json["settings"]))
         except ConfigError as error:
             raise RunError(
                 f"The settings in {self.path / RUN_JSON} do not fit this version: {error.message}",

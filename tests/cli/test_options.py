@@ -72,7 +72,7 @@ def test_a_recipe_yields_to_what_was_given() -> None:
     ("options", "gamma"),
     [
         ((), (0.3, 30)),
-        (("--discriminator", "blackbox"), (0.3, 30)),
+        (("--discriminator", "blackbox"), (1, 100)),
         (("--problem", "adversarial"), (1, 100)),
         (("--problem", "adversarial", "--discriminator", "blackbox"), (1.8, 180)),
         (("--problem", "adversarial", "--discriminator", "known"), (1.8, 180)),

@@ -16,7 +16,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pgn_studio.core.config import (
-    LEGACY_DEFAULTS,
     ChannelOrder,
     TrainingSettings,
     encoder_training,
@@ -25,7 +24,7 @@ from pgn_studio.core.config import (
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
 from pgn_studio.core.foreign_facts import portable_facts
-from pgn_studio.core.legacy_settings import modern
+from pgn_studio.core.legacy_settings import modern, recorded
 from pgn_studio.core.perturbation.generator import Decoder, Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.modulation import one_hot
@@ -338,7 +337,7 @@ def _checked(info: PgnInfo) -> PgnInfo:
     for name in ("classes", "mean", "std"):
         values[name] = tuple(values[name])
     values["foreign_classifier"] = portable_facts(info.foreign_classifier)
-    values["settings"] = {**LEGACY_DEFAULTS, **modern(info.settings)}
+    values["settings"] = {**recorded(info.settings), "classifier_conditioning": info.told != "nothing"}
     values["loss"] = modern({"loss": info.loss})["loss"]
     return PgnInfo(**values)
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pgn_studio.core.classifiers import Classifier, check_suits, measure_accuracy
-from pgn_studio.core.config import TrainingSettings, with_augmentation
+from pgn_studio.core.config import TrainingSettings, told_of_classifier, with_augmentation
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import seed_everything, training_machine
 from pgn_studio.core.encoders import with_encoder_view
@@ -121,7 +121,8 @@ class Trainer:
                 "The training split needs at least two images.", hint="Use more training images."
             )
         self._epochs = training_epochs(self.settings, images)
-        self.settings = self.settings.updated(epochs=self._epochs)
+        told = told_of_classifier(self.settings)
+        self.settings = self.settings.updated(epochs=self._epochs, classifier_conditioning=told)
         if not self.resume:  # an older version's run goes on with what its encoder saw
             settings = with_encoder_view(self.settings, image_size=self.dataset.image_size)
             self.settings = with_augmentation(settings, self.dataset.mirrorable)
@@ -139,7 +140,8 @@ class Trainer:
         completed = self.run_folder.run_json.get("status") == "completed"
         told = self._prepare()
         total = self._pace.first_step(self._epochs)
-        if self._position.step >= total and completed:  # else it was killed before it could say so
+        ended = bool(told) and told[-1].get("event") == RunFinished.__name__
+        if self._position.step >= total and completed and ended:  # else it was killed before it could say so
             hint = f"Give --epochs above {self._epochs} to go on."
             raise RunError(f"This run has done its {self._epochs} epochs.", hint=hint)
         self._announce(total, told)

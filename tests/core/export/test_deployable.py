@@ -14,14 +14,13 @@ from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import Cancelled, ConfigError, PgnStudioError
 from pgn_studio.core.export import deployable
 from pgn_studio.core.export.deployable import GAMMA, INPUT, OUTPUT, OUTPUTS, Restraint, export_deployable
-from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import Pgn, Told, build_generator, load_pgn
 from tests.core.evaluation.samples import make_dial
 
 
 @pytest.fixture(scope="module")
 def pgn() -> Pgn:
-    return load_pgn(trained_folder() / "digits-enhance.safetensors")
+    return load_pgn(Path(__file__).parents[2] / "files" / "digits-enhance-of-before.safetensors")
 
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
