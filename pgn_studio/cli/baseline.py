@@ -26,7 +26,7 @@ from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.targets import find_pgn
 from pgn_studio.core.config import MOST_SEED, BaselineName, DataSettings
-from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.errors import ClassifierError, ConfigError
 
 if TYPE_CHECKING:
     from pgn_studio.cli.opening import Subject
@@ -104,6 +104,11 @@ def _context(subject: Subject, seed: int | None, *, device: str, stop: Interrupt
     from pgn_studio.core.device import pick_device
 
     pgn = subject.pgn
+    if pgn.leaves_all_alone:
+        raise ConfigError(
+            "This PGN leaves every image as it is: there is no perturbation whose size baselines could have.",
+            hint="`pgn-studio hold-back PGN --share 0 --out FILE` makes one that acts.",
+        )
     strength = measure(subject, "val", device=device, batch_size=64, stop=stop).metrics.rms_mean
     terminal.note(f"Strength: RMS {strength:.4g} per value on validation, as the PGN's.")
     return BaselineContext.of(

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from pgn_studio.core.perturbation.pgn import Pgn
 
 MOST = 100  # more is a slip of the keyboard
-_AT = "γ at which the PGN perturbs, of those that it serves; default: the middle of its range."
+_AT = (
+    "γ at which the PGN perturbs, of those that it serves; default: its own, the middle of its range unless "
+    "validation favored another."
+)
 
 GivenGamma = Annotated[str | None, typer.Option("--gamma", metavar="G", help=_AT)]
 GivenGammas = Annotated[
@@ -59,6 +62,16 @@ def note_gamma(pgn: Pgn) -> None:
     """Say at which γ a PGN that serves several is used."""
     if pgn.generator.gammas is not None:
         terminal.note(f"γ {pgn.gamma:g} of {pgn.generator.gammas}.")
+    note_left_alone(pgn)
+
+
+def note_left_alone(pgn: Pgn) -> None:
+    """Say of a PGN that returns every image as it is why it does."""
+    if pgn.leaves_all_alone:
+        terminal.note(
+            "This PGN leaves every image as it is: on validation it was worse than none at every γ."
+            " `pgn-studio hold-back PGN --share 0 --out FILE` makes one that acts."
+        )
 
 
 def _value(part: str, text: str) -> float:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
-from pgn_studio.cli.dial import GivenGammas, given_gammas
+from pgn_studio.cli.dial import GivenGammas, given_gammas, note_left_alone
 from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import check_json_file, with_settings
@@ -112,6 +112,7 @@ def measure_along(
     stop: Interruption,
 ) -> list[Evaluation]:
     """`measure` at each γ; () means at the PGN's own."""
+    note_left_alone(subject.pgn)
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation.along import evaluate_along
     from pgn_studio.core.evaluation.leakage import find_leakage

@@ -110,7 +110,7 @@ def export(
         typer.Option(
             "--gamma",
             metavar="G,G,…",
-            help="γ at which the PGN perturbs, of those that it serves; default: the middle of its range. "
+            help="γ at which the PGN perturbs, of those that it serves; default: its own. "
             "strip and frontier take several (frontier by default 9 over the range). A model that is given "
             "none takes γ as an input.",
         ),

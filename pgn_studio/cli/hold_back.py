@@ -85,6 +85,8 @@ def hold_back(
             gammas=() if at is None else (at,),
         )  # fmt: skip
         note_gamma(subject.pgn)
+        if subject.pgn.leaves_all_alone:
+            terminal.note("The new one is derived from what it would do, were it to act.")
         subject = replace(subject, pgn=holding_back.without_holding_back(subject.pgn))
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
     held = holding_back.hold_back(evaluation, share=share)
@@ -115,7 +117,7 @@ def _said(evaluation: Evaluation, held: HoldingBack) -> tuple[str, ...]:
     return (
         f"Leaves alone {held.left_alone:,} of {metrics.n:,} images ({evaluation.split_name}), those whose "
         f"perturbation has an RMS below {held.least_rms:.4g}.",
-        f"As it was: {percent(metrics.clean_accuracy)} → {percent(metrics.perturbed_accuracy_8bit)}, "
+        f"Acting on all: {percent(metrics.clean_accuracy)} → {percent(metrics.perturbed_accuracy_8bit)}, "
         f"{metrics.fixed_8bit} fixed, {metrics.broken_8bit} broken, RMS {metrics.rms_mean:.4g} (8 bits)",
         f"Held back: {percent(held.clean_accuracy)} → {percent(held.perturbed_accuracy_8bit)}, "
         f"{held.fixed_8bit} fixed, {held.broken_8bit} broken, RMS {held.rms_mean:.4g}",

@@ -109,12 +109,11 @@ def written(given: Mapping[str, Any]) -> list[str]:
 def moved_option(option: str, arguments: Sequence[str]) -> str | None:
     """What to write instead of the option of an experimental setting: `--set head=linear`."""
     name = option.removeprefix("--").replace("-", "_")
-    refused = name.startswith("no_")
     name = name.removeprefix("no_")
     if name not in experimental_names(TrainingSettings):
         return None
     if bool in _kinds(TrainingSettings.model_fields[name].annotation):
-        return f"--set {name}={'no' if refused else 'yes'}"
+        return f"--set {name}=yes or --set {name}=no"
     for number, argument in enumerate(arguments):
         if argument == option and arguments[number + 1 : number + 2]:
             return f"--set {name}={arguments[number + 1]}"

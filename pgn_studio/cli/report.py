@@ -115,6 +115,8 @@ def report(
             target, given, classifier=classifier, foreign=foreign, stop=stop, split=split,
             gammas=() if at is None else (at,),
         )  # fmt: skip
+        if subject.pgn.leaves_all_alone:
+            names = ()  # at an RMS of 0
         partners = _classifiers(files, subject, foreign), _pgns(others, at, device)
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
         rivals = _measured_baselines(names, subject, evaluation, device, batch_size, stop)

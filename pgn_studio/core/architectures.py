@@ -147,17 +147,17 @@ def fixed_size(name: str) -> int | None:
     return architecture.image_size
 
 
-def check_size(name: str, size: int, *, option: str = "--image-size") -> None:
+def check_size(name: str, size: int, *, option: str = "--image-size ") -> None:
     """Raises ClassifierError, which names sizes that work, where the network does not take `size` pixels."""
     if takes_size(name, size):
         return
     own = find_architecture(name).image_size
     fixed = fixed_size(name)
     others = [] if fixed else [other for other in _SIZES if other != own and takes_size(name, other)]
-    listed = ", ".join(str(other) for other in (own, *others[:_SIZES_NAMED])) + " px"
+    listed = ", ".join(str(other) for other in sorted((own, *others[:_SIZES_NAMED]))) + " px"
     raise ClassifierError(
         f"{name} cannot take images of {size} px; it takes {listed}{' only' if fixed else ', for example'}.",
-        hint=f"Use {option} {own}, or leave it out.",
+        hint=f"Use {option}{own}, or leave it out.",
     )
 
 

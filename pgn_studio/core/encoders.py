@@ -32,7 +32,7 @@ from pgn_studio.core.weight_fitting import load_weights
 
 SMALL = "small"
 LEAST_SIZE = 128  # pixels; below it, networks with stride 32 leave fewer than 4x4 positions
-_SIZE_OPTION = "--set encoder_input_size=N"
+_SIZE_OPTION = "--set encoder_input_size="
 _SEEN_WHOLE = 32  # pixels of an image from which on it is enlarged to what the weights learned at
 # Of a network's parameters, how many its last stage has: a quarter of a transformer's blocks, and more than
 # the convolution that ends a MobileNet.

@@ -35,7 +35,7 @@ BAD_LINES = [
     ("train --classifier x --set decoder_widths=0", "decoder-widths"),
     ("train --classifier x --decoder-widths 16,8", "Use --set decoder_widths=16,8."),
     ("train --classifier x --head linear", "No such option --head. Use --set head=linear."),
-    ("train --classifier x --no-clip", "No such option --no-clip. Use --set clip=no."),
+    ("train --classifier x --no-clip", "Use --set clip=yes or --set clip=no."),
     ("sweep --soft-targets", "Use --set soft_targets=yes."),
     ("train --classifier x --min-scale", "Use --set min_scale=VALUE."),
     ("evaluate {tmp}/text.txt --head linear", "No such option"),

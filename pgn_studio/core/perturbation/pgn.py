@@ -116,6 +116,11 @@ class Pgn(nn.Module):
         return other
 
     @property
+    def leaves_all_alone(self) -> bool:
+        """Whether it returns every image as it is: a dial that helped at no γ on validation."""
+        return self.info.least_rms >= LEAVES_ALL_ALONE
+
+    @property
     def told(self) -> Told:
         """What of f's outputs G is told: nothing, its label, or its probabilities."""
         return self.info.told
@@ -230,8 +235,9 @@ def read_pgn_info(path: Path) -> PgnInfo:
     return _parse_info(path, metadata)
 
 
-def load_pgn(path: Path) -> Pgn:
+def load_pgn(path: Path | str) -> Pgn:
     """A PGN ready for use on the CPU, in evaluation mode. Raises PgnFileError as `read_pgn_info` does."""
+    path = Path(path)  # of Python's users, who may give text
     metadata, tensors = _read(path, weights=True)
     info = _parse_info(path, metadata)
     try:

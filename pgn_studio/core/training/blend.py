@@ -8,6 +8,7 @@ One that also learned from the validation images tells nothing there either: the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -108,7 +109,9 @@ def fitting_share(classifier: Classifier, train: LabelledImages, *, wanted: floa
         predictions = torch.cat([classifier(part).argmax(1) for part in torch.split(shown, 128)])
         return float((predictions == labels).float().mean())
 
-    if accuracy(0.0) <= wanted + _SLACK:
+    unmixed = accuracy(0.0)
+    noise = math.sqrt(unmixed * (1 - unmixed) / len(order))  # of a black box the sample is small
+    if unmixed <= wanted + max(_SLACK, noise):
         return 0.0
     low, high = 0.0, _LARGEST
     if accuracy(high) >= wanted:

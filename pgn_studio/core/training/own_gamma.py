@@ -31,7 +31,7 @@ class OwnGamma:
 
     @property
     def leaves_alone(self) -> bool:
-        return self.pgn.info.least_rms == LEAVES_ALL_ALONE
+        return self.pgn.leaves_all_alone
 
     def applied(self, kept: Kept) -> Kept:
         """What `kept` says of the same epoch, as it is now."""

@@ -93,7 +93,8 @@ class QueryWatch:
     def spent(self, step: int) -> Notice | None:
         if self._meter is None:
             return None
-        return Notice(step, "queries", f"Queries to the black box in this run: {self._meter.describe()}.", "")
+        used = f"Queries to the black box in this run: {self._meter.describe()}."
+        return Notice(step, "queries", used, "", "info")
 
 
 def record(run: RunFolder, used: int | None, **fields: Any) -> None:

@@ -286,7 +286,7 @@ class Trainer:
                 precision=self._machine.precision,
                 train_images=len(train),
                 val_images=len(val),
-                clean_accuracy=self._position.clean_accuracy,
+                clean_accuracy=clean_val,  # of the images as they are
                 clean_train_accuracy=clean_train,
             )
         )
@@ -411,6 +411,8 @@ class Trainer:
         if not self._queries.allows_choosing(TRIED_GAMMAS):
             return kept, None
         pgn = load_pgn(self.run_folder.pgn_path).to(self._machine.device)
+        if self._validation.is_mixed:  # of the true images it says little: overrule f seldom
+            pgn = pgn.at(gammas.high)
         own = choose_gamma(pgn.asking(self.classifier), self._validation.evaluate)
         save_pgn(self.run_folder.pgn_path, own.pgn.generator, own.pgn.info)
         return own.applied(kept), left_alone(own, step=self._position.step)

@@ -59,6 +59,10 @@ class Validation:
         """f's, on the images that it is shown."""
         return float((self._clean.argmax(1) == np.asarray(self.split.labels)).mean())
 
+    @property
+    def is_mixed(self) -> bool:
+        return self._shown is not self.split
+
     def mix(self, share: float, *, seed: int) -> None:
         """From now on f is shown each image mixed with up to `share` of another; G still sees it unmixed."""
         self._shown = MixedImages(self.split, share=share, seed=seed)
@@ -87,7 +91,7 @@ class Validation:
 
     def _encode(self, generator: Generator, pixels: Tensor, start: int) -> Tensor:
         rows = np.arange(start, start + len(pixels))
-        if self._shown is not self.split:
+        if self.is_mixed:
             pixels = to_pixels(self.split.images(rows), pixels.device)
         features = None if self._memory is None else self._memory(pixels, rows, None)
         return generator.encode(pixels) if features is None else features

@@ -131,8 +131,7 @@ def test_a_classifier_that_knows_the_validation_images_is_shown_them_mixed(
     folder, events = train(settings.updated(gamma=(0.3, 30.0), epochs=1))
     started = next(event for event in events if isinstance(event, RunStarted))
     epoch = next(event for event in events if isinstance(event, EpochCompleted))
-    assert started.clean_accuracy < started.clean_train_accuracy  # mixed, it fails more often
-    assert epoch.clean_accuracy == started.clean_accuracy
+    assert epoch.clean_accuracy < started.clean_accuracy  # mixed, it fails more often
     notice = next(event for event in events if isinstance(event, Notice))
     assert notice.code == "validation-known"
     monkeypatch.undo()
