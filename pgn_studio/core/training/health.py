@@ -29,9 +29,9 @@ def few_failures(
         return Notice(
             step,
             "validation-known",
-            f"{right} and on nearly all of the validation images: it seems to know both. It is shown them mixed"
-            f" with up to {blend:.0%} of another image, so that it fails often enough to learn from; this run's"
-            " figures on validation are of mixed images.",
+            f"{right} and on nearly all of the validation images: it seems to know both. It is shown them"
+            f" mixed with up to {blend:.0%} of another image, so that it fails often enough to learn from;"
+            " this run's figures on validation are of mixed images.",
             "Give training and validation images that the classifier has not seen.",
         )
     if blend > 0:
