@@ -198,7 +198,7 @@ class TrainingSettings(DataSettings):
     l2: L2Kind = setting("mean", "What the L2 term is: the mean of p² over an image's values, their sum, or the norm.", group="PGN", advanced=True)
     decoder_norm: DecoderNorm = setting("batch", "The decoder's normalization: batch (the paper's) or group.", group="PGN", experimental=True)
     damped_output: bool = setting(True, "The decoder's last layer starts near 0, so that training starts from x̃ ≈ x.", group="PGN", experimental=True)
-    classifier_conditioning: bool | None = setting(None, "G is told what the classifier says of the image: its probabilities, or its label alone where D does not look into the classifier; using the PGN then costs one query of the classifier for each image; default: where it is to enhance.", group="PGN", advanced=True)
+    classifier_conditioning: bool | None = setting(None, "G is told what the classifier says of the image: its probabilities, or its label alone where D does not look into the classifier; using the PGN then costs one query of the classifier for each image; default: where it is to enhance, and not by labels alone.", group="PGN", advanced=True)
     standardize_features: bool = setting(True, "D's frozen features are brought to zero mean and unit variance.", group="Discriminator", experimental=True)
     image_conditioning: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", experimental=True)
     condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", experimental=True, ge=1, le=4096)
@@ -377,9 +377,13 @@ def soft_targets(settings: TrainingSettings) -> bool:
 
 
 def told_of_classifier(settings: TrainingSettings) -> bool:
-    """Whether G is told f's outputs. By default where it is to enhance: it then breaks fewer (docs/experiments)."""
+    """Whether G is told f's outputs.
+
+    By default where it is to enhance: it then breaks fewer. A black box's label alone cost more than it gave
+    (docs/experiments/dial.md).
+    """
     if settings.classifier_conditioning is None:
-        return settings.problem == "enhance"
+        return settings.problem == "enhance" and settings.discriminator != "blackbox"
     return settings.classifier_conditioning
 
 

@@ -36,7 +36,7 @@ BAD_LINES = [
     ("train --classifier x --decoder-widths 16,8", "Use --set decoder_widths=16,8."),
     ("train --classifier x --head linear", "No such option --head. Use --set head=linear."),
     ("train --classifier x --no-clip", "Use --set clip=yes or --set clip=no."),
-    ("sweep --soft-targets", "Use --set soft_targets=yes."),
+    ("sweep --soft-targets", "Use --set soft_targets=yes or --set soft_targets=no."),
     ("train --classifier x --min-scale", "Use --set min_scale=VALUE."),
     ("evaluate {tmp}/text.txt --head linear", "No such option"),
     ("train --classifier x --set", "requires an argument"),
