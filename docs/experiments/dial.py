@@ -27,7 +27,7 @@ KEPT = Path(__file__).with_name("dial.json")
 GAMMAS = (0.3, 1.0, 3.0, 10.0, 30.0)
 ATTACKS = (1.0, 3.0, 10.0, 30.0, 100.0)
 ATTACK = ("--problem", "adversarial")
-LABELS = ("--discriminator", "blackbox")
+LABELS = ("--discriminator", "blackbox", "--gamma", "0.3..30")
 UNTOLD = "--no-classifier-conditioning"
 DIALS: dict[str, tuple[str, ...]] = {
     "dial": (),
@@ -40,7 +40,7 @@ DIALS: dict[str, tuple[str, ...]] = {
 }
 FIXED: dict[str, tuple[str, ...]] = {
     **{f"gamma-{gamma:g}": ("--gamma", f"{gamma:g}") for gamma in GAMMAS},
-    **{f"labels-{gamma:g}": (*LABELS, "--gamma", f"{gamma:g}") for gamma in (3, 30)},
+    **{f"labels-{gamma:g}": (*LABELS[:2], "--gamma", f"{gamma:g}") for gamma in (3, 30)},
     **{f"attack-{gamma:g}": (*ATTACK, "--gamma", f"{gamma:g}") for gamma in (3, 30)},
 }
 Point = dict[str, Any]  # gamma, accuracy (after 8 bits), rms, fixed, broken, clean
