@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
-from pgn_studio.cli.dial import GivenGamma, given_gamma
+from pgn_studio.cli.dial import MAKES_ONE_THAT_ACTS, GivenGamma, given_gamma
 from pgn_studio.cli.evaluate import (
     BatchSize,
     ClassifierArch,
@@ -107,7 +107,7 @@ def _context(subject: Subject, seed: int | None, *, device: str, stop: Interrupt
     if pgn.leaves_all_alone:
         raise ConfigError(
             "This PGN leaves every image as it is: there is no perturbation whose size baselines could have.",
-            hint="`pgn-studio hold-back PGN --share 0 --out FILE` makes one that acts.",
+            hint=MAKES_ONE_THAT_ACTS,
         )
     strength = measure(subject, "val", device=device, batch_size=64, stop=stop).metrics.rms_mean
     terminal.note(f"Strength: RMS {strength:.4g} per value on validation, as the PGN's.")

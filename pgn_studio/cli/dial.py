@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.perturbation.pgn import Pgn
 
 MOST = 100  # more is a slip of the keyboard
+MAKES_ONE_THAT_ACTS = "`pgn-studio hold-back PGN --share 0 --out FILE` makes one that acts."
 _AT = (
     "γ at which the PGN perturbs, of those that it serves; default: its own, the middle of its range unless "
     "validation favored another."
@@ -69,8 +70,8 @@ def note_left_alone(pgn: Pgn) -> None:
     """Say of a PGN that returns every image as it is why it does."""
     if pgn.leaves_all_alone:
         terminal.note(
-            "This PGN leaves every image as it is: on validation it was worse than none at every γ."
-            " `pgn-studio hold-back PGN --share 0 --out FILE` makes one that acts."
+            "This PGN leaves every image as it is: on validation it was worse than none at every γ. "
+            + MAKES_ONE_THAT_ACTS
         )
 
 

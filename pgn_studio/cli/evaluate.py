@@ -112,10 +112,11 @@ def measure_along(
     stop: Interruption,
 ) -> list[Evaluation]:
     """`measure` at each γ; () means at the PGN's own."""
-    note_left_alone(subject.pgn)
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation.along import evaluate_along
     from pgn_studio.core.evaluation.leakage import find_leakage
+
+    note_left_alone(subject.pgn)
 
     with terminal.progress(f"Measuring on {split}", stop) as report:
         found = evaluate_along(

@@ -108,8 +108,7 @@ def written(given: Mapping[str, Any]) -> list[str]:
 
 def moved_option(option: str, arguments: Sequence[str]) -> str | None:
     """What to write instead of the option of an experimental setting: `--set head=linear`."""
-    name = option.removeprefix("--").replace("-", "_")
-    name = name.removeprefix("no_")
+    name = option.removeprefix("--").replace("-", "_").removeprefix("no_")
     if name not in experimental_names(TrainingSettings):
         return None
     if bool in _kinds(TrainingSettings.model_fields[name].annotation):

@@ -28,7 +28,7 @@ from pgn_studio.core.perturbation.pgn import Perturbation, as_told, build_genera
 from pgn_studio.core.protocols import Progress
 from pgn_studio.core.training.averaging import Averaged
 from pgn_studio.core.training.batches import generator_for, training_epochs
-from pgn_studio.core.training.blend import chosen_share, knows_both
+from pgn_studio.core.training.blend import chosen_share, unseen_accuracy
 from pgn_studio.core.training.choosing import as_good, higher
 from pgn_studio.core.training.feed import NOISE, Batch, Feed, lasting_features, memory_for
 from pgn_studio.core.training.provenance import told_to_g
@@ -216,7 +216,7 @@ def _blend(context: BaselineContext) -> float:
         measure_accuracy(context.classifier, split, device=context.device)
         for split in (context.train, context.val)
     )
-    wanted = None if knows_both(train, val, context.settings) else val
+    wanted = unseen_accuracy(train, val, context.settings)
     return chosen_share(context.settings, context.classifier, context.train, wanted=wanted)
 
 

@@ -73,9 +73,12 @@ class MixedImages:
         return np.asarray(np.rint((1 - weights) * own + weights * other), dtype=np.uint8)
 
 
-def knows_both(train_accuracy: float, val_accuracy: float, settings: TrainingSettings) -> bool:
-    """Whether f, by its accuracies, has learned from the training and the validation images alike."""
-    return settings.problem == "enhance" and min(train_accuracy, val_accuracy) >= _KNOWN
+def unseen_accuracy(
+    train_accuracy: float, val_accuracy: float, settings: TrainingSettings
+) -> float | None:
+    """f's accuracy on images that it has not seen; None where, by both, it knows validation, too."""
+    known = settings.problem == "enhance" and min(train_accuracy, val_accuracy) >= _KNOWN
+    return None if known else val_accuracy
 
 
 def chosen_share(
@@ -83,7 +86,7 @@ def chosen_share(
 ) -> float:
     """What the settings say; else what fits, and none for an attack: f's right answers teach that.
 
-    `wanted`: f's accuracy on images that it has not seen; None where no such images are at hand.
+    `wanted`: as `unseen_accuracy` says.
     """
     if settings.input_mixup is not None:
         return settings.input_mixup

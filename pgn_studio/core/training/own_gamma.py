@@ -42,14 +42,15 @@ class OwnGamma:
 
 
 def choose_gamma(pgn: Pgn, measure: Callable[[Pgn], Evaluation]) -> OwnGamma:
-    """Of an enhancing PGN, by `measure` on validation: accuracy after 8 bits.
+    """Of an enhancing PGN that serves a range, by `measure` on validation: accuracy after 8 bits.
 
     The γ at which it is stays unless another is better by more than a standard error of the difference on
     these images, or it is worse than no PGN.
     """
     gammas = pgn.generator.gammas
-    candidates = (pgn.gamma,) if gammas is None else dict.fromkeys((pgn.gamma, *gammas.spaced(TRIED_GAMMAS)))
-    measured = [(pgn.at(gamma), measure(pgn.at(gamma))) for gamma in candidates]
+    assert gammas is not None
+    candidates = [pgn.at(gamma) for gamma in dict.fromkeys((pgn.gamma, *gammas.spaced(TRIED_GAMMAS)))]
+    measured = [(candidate, measure(candidate)) for candidate in candidates]
     own = measured[0]
     clean = own[1].metrics.clean_accuracy  # f's, on the same images
     best = max(measured, key=lambda one: one[1].metrics.perturbed_accuracy_8bit)

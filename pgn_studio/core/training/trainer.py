@@ -17,7 +17,7 @@ from pgn_studio.core.evaluation.evaluate import Metrics
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, load_pgn, save_pgn
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.batches import SMALLEST_BATCH, generator_for, training_epochs
-from pgn_studio.core.training.blend import chosen_share, knows_both
+from pgn_studio.core.training.blend import chosen_share, unseen_accuracy
 from pgn_studio.core.training.checkpoints import Position, load_checkpoint, save_checkpoint
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import (
@@ -248,9 +248,9 @@ class Trainer:
             batch_size=measuring_batch(self.run_folder, BATCH),
         )
         clean_val = self._validation.clean_accuracy
-        known = knows_both(clean_train, clean_val, self.settings)
+        wanted = unseen_accuracy(clean_train, clean_val, self.settings)
+        known = wanted is None
         if not self.resume:
-            wanted = None if known else clean_val
             share = chosen_share(self.settings, self.classifier, train, wanted=wanted)
             self._position = replace(self._position, blend=share)
         if known and self._position.blend:
@@ -387,7 +387,7 @@ class Trainer:
                 position=position,
                 settings=self.settings,
             )
-        kept, left_alone = self._settled(kept)
+        kept, notice_of_choice = self._settled(kept)
         ending = run_finished(
             kept,
             position,
@@ -397,7 +397,7 @@ class Trainer:
             seconds=self._clock() - self._began,
             queries=self._queries.used,
         )
-        told = below_clean(ending, self.settings) if left_alone is None else left_alone
+        told = notice_of_choice or below_clean(ending, self.settings)
         for notice in (told, self._queries.spent(position.step)):
             if notice is not None:
                 self._emit(notice)
