@@ -15,7 +15,7 @@ from pgn_studio.core.plain_json import plain
 from pgn_studio.core.run_list import list_runs
 from pgn_studio.core.runs import RunFolder, versions
 
-SETTINGS = TrainingSettings.make(dataset="digits", seed=3, gamma=2.5)
+SETTINGS = TrainingSettings.make(dataset="digits", seed=3, gamma=2.5, classifier_conditioning=False)
 
 
 @pytest.fixture

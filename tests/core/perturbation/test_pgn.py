@@ -23,7 +23,9 @@ from pgn_studio.core.perturbation.pgn import (
     save_pgn,
 )
 
-SETTINGS = TrainingSettings.make(encoder="small", decoder_widths=(8, 8), gamma=1.0)
+SETTINGS = TrainingSettings.make(
+    encoder="small", decoder_widths=(8, 8), gamma=1.0, classifier_conditioning=False
+)
 
 
 def make_info(**changes: object) -> PgnInfo:

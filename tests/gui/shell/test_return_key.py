@@ -99,7 +99,7 @@ def test_deleting_runs_is_not_what_return_does(window: MainWindow, qtbot: QtBot,
     page = window.runs.page
     window.tabs.setCurrentWidget(page)
     page.show_folder(run.path.parent)
-    qtbot.waitUntil(lambda: bool(page.model.records), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: page.shown.row_of(run.path) >= 0, timeout=PATIENCE_MS)
     for key in KEYS:
         page.select(run.path)
         page.actions_of_runs["delete"].trigger()
