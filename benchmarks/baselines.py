@@ -39,8 +39,8 @@ from pgn_studio.core.device import to_pixels
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.training.batches import generator_for
-from pgn_studio.core.training.feed import Batch
-from pgn_studio.core.training.setup import build_players, fit_statistics
+from pgn_studio.core.training.builders import build_players, fit_statistics
+from pgn_studio.core.training.loader import Batch
 from pgn_studio.core.training.step import TrainStep
 
 CPU = torch.device("cpu")
@@ -82,9 +82,7 @@ class Sides:
         return float(changed.float().mean())
 
     def uap(self, seed: int) -> Tensor:
-        return universal_perturbation(
-            self.classifier, self.space, self.few, rms=RMS, seed=seed, device=CPU
-        )
+        return universal_perturbation(self.classifier, self.space, self.few, rms=RMS, seed=seed, device=CPU)
 
     def uap_of_art(self, seed: int) -> Tensor:
         attack = UniversalPerturbation(

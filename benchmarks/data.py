@@ -92,8 +92,8 @@ def trained(root: Path, *, cache_mb: int, steps: int) -> dict[str, Any]:
     from pgn_studio.core.data.sources import load_dataset
     from pgn_studio.core.device import pick_device, resolve_precision
     from pgn_studio.core.training.batches import generator_for
-    from pgn_studio.core.training.feed import Feed
-    from pgn_studio.core.training.setup import build_players, fit_statistics
+    from pgn_studio.core.training.builders import build_players, fit_statistics
+    from pgn_studio.core.training.loader import Feed
     from pgn_studio.core.training.step import TrainStep
 
     device = pick_device()

@@ -21,8 +21,8 @@ from PySide6.QtCore import QObject, QSettings, Qt, QTimer, Slot
 
 from pgn_studio.gui.app import Launcher, make_application
 from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.screenshots.camera import settle, wait_until
-from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.theme import current_theme
 
@@ -33,7 +33,7 @@ import os, sys, time
 began = time.perf_counter()
 from pgn_studio.gui.app import make_application
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.theme import current_theme
 application = make_application(["pgn-studio"])
 current_theme().apply("light")
@@ -47,13 +47,13 @@ print(time.perf_counter() - began)
 WORKING_PAGES = """
 import sys, time
 began = time.perf_counter()
-from pgn_studio.gui import imports
+from pgn_studio.gui import lazy_imports
 from pgn_studio.gui.app import Launcher, make_application
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.theme import current_theme
 if sys.argv[1] == "all":
-    imports.FIRST, imports.LATER = (*imports.FIRST, *imports.LATER), ()
+    lazy_imports.FIRST, lazy_imports.LATER = (*lazy_imports.FIRST, *lazy_imports.LATER), ()
 application = make_application(["pgn-studio"])
 current_theme().apply("light")
 window = MainWindow(SessionState())

@@ -48,8 +48,8 @@ from pgn_studio.gui.app import make_application
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.plots.growing import CHUNK
 from pgn_studio.gui.plots.series import Look
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.screenshots.camera import settle, wait_until
-from pgn_studio.gui.state import SessionState
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
 
@@ -251,7 +251,7 @@ class Rain:
     """Tells what a Trainer tells, to its metrics file too, as fast as it is let."""
 
     def __init__(self, job: TrainingJob, sink: EventSink, steps: int, pause_s: float) -> None:
-        from pgn_studio.core.training.telling import Teller
+        from pgn_studio.core.training.event_log import Teller
 
         self._job, self._steps, self._pause_s = job, steps, pause_s
         self._run = RunFolder.create(None, job.settings)

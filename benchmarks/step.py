@@ -46,8 +46,8 @@ from pgn_studio.core.device import autocast, resolve_precision
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import build_generator
 from pgn_studio.core.training.batches import generator_for
-from pgn_studio.core.training.feed import Batch, Feed, memory_for
-from pgn_studio.core.training.setup import build_players, fit_statistics
+from pgn_studio.core.training.builders import build_players, fit_statistics
+from pgn_studio.core.training.loader import Batch, Feed, memory_for
 from pgn_studio.core.training.step import TrainStep
 
 CLASSES = 10

@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
-from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.opening import ForeignClassifier, Subject, open_subject
+from pgn_studio.cli.signals import Interruption
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.evaluation.metrics import fixed_and_broken
 from pgn_studio.core.evaluation.perturber import added

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
-from pgn_studio.cli.dial import MAKES_ONE_THAT_ACTS, GivenGamma, given_gamma
 from pgn_studio.cli.evaluate import (
     BatchSize,
     ClassifierArch,
@@ -21,10 +20,11 @@ from pgn_studio.cli.evaluate import (
     Target,
     measure,
 )
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.gamma_options import MAKES_ONE_THAT_ACTS, GivenGamma, given_gamma
 from pgn_studio.cli.options import check_json_file, with_settings
-from pgn_studio.cli.targets import find_pgn
+from pgn_studio.cli.resolve import find_pgn
+from pgn_studio.cli.signals import Interruption
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import MOST_SEED, BaselineName, DataSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pgn_studio.cli.options import numbers, with_fields
-from pgn_studio.cli.targets import check_classifier
+from pgn_studio.cli.resolve import check_classifier
 from pgn_studio.core.config import is_black_box
 from pgn_studio.core.errors import ConfigError
 

@@ -14,18 +14,18 @@ from rich.table import Table
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.evaluate import BatchSize, ClassifierArch, DeviceName
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import check_json_file, with_settings
-from pgn_studio.cli.targets import check_classifier
+from pgn_studio.cli.resolve import check_classifier
+from pgn_studio.cli.signals import Interruption
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import DataSettings, TrainingSettings, is_black_box
 from pgn_studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
-    from pgn_studio.core.evaluation.clean import ClassifiedSplit
-    from pgn_studio.core.evaluation.normalisation_doctor import Diagnosis
+    from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit
+    from pgn_studio.core.evaluation.normalization_check import Diagnosis
 
 EXAMPLE = "Example: pgn-studio classifier resnet.pth --classifier-arch resnet50 --dataset photos"
 SPLITS = ("train", "val", "test")
@@ -118,7 +118,7 @@ def _measure(
     device: Any,
     stop: Interruption,
 ) -> list[ClassifiedSplit]:
-    from pgn_studio.core.evaluation.clean import classify_split
+    from pgn_studio.core.evaluation.classifier_accuracy import classify_split
     from pgn_studio.core.evaluation.leakage import classifier_learned
 
     measured = []
@@ -136,7 +136,7 @@ def _measure(
 def _diagnose(
     network: Classifier, dataset: ImageDataset, sample: int, *, device: Any, stop: Interruption
 ) -> Diagnosis:
-    from pgn_studio.core.evaluation.normalisation_doctor import (
+    from pgn_studio.core.evaluation.normalization_check import (
         DECIDING_SPLIT,
         largest_cost,
         try_normalisations,
@@ -157,7 +157,7 @@ def _diagnose(
 
 
 def _print_facts(network: Classifier) -> None:
-    from pgn_studio.core.evaluation.clean import classifier_facts
+    from pgn_studio.core.evaluation.classifier_accuracy import classifier_facts
 
     for name, value in classifier_facts(network).items():
         terminal.result(f"{name:<16}{value}")
@@ -203,7 +203,7 @@ def _per_class(measured: Sequence[ClassifiedSplit]) -> Table:
 def _advise(
     network: Classifier, measured: Sequence[ClassifiedSplit], diagnosis: Diagnosis | None, *, told: bool
 ) -> None:
-    from pgn_studio.core.evaluation.clean import poor_split
+    from pgn_studio.core.evaluation.classifier_accuracy import poor_split
 
     if diagnosis is None:
         poor = poor_split(network, measured, told=told)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pgn_studio.cli import terminal
 from pgn_studio.cli.evaluate import evaluation_table, measure
 from pgn_studio.cli.export import Picked, export_outcome
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.make_demo import ADVERSARIAL_FILE, CLASSIFIER_FILE, ENHANCE, ENHANCE_FILE
-from pgn_studio.cli.selecting import GivenSelection, OutcomeName
+from pgn_studio.cli.selection_options import GivenSelection, OutcomeName
+from pgn_studio.cli.signals import Interruption
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import PgnFileError, RunError
 from pgn_studio.core.paths import trained_folder

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
-from pgn_studio.cli.dial import GivenGammas, given_gammas, note_left_alone
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.gamma_options import GivenGammas, given_gammas, note_left_alone
 from pgn_studio.cli.options import check_json_file, with_settings
-from pgn_studio.cli.targets import WhichPgn, find_pgn
+from pgn_studio.cli.resolve import WhichPgn, find_pgn
+from pgn_studio.cli.signals import Interruption
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import DataSettings
 
 if TYPE_CHECKING:

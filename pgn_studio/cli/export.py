@@ -12,7 +12,6 @@ import typer
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
-from pgn_studio.cli.dial import at_same_gamma, given_gamma, given_gammas, note_gamma
 from pgn_studio.cli.evaluate import (
     BatchSize,
     ClassifierArch,
@@ -23,11 +22,12 @@ from pgn_studio.cli.evaluate import (
     measure,
     measure_along,
 )
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.gamma_options import at_same_gamma, given_gamma, given_gammas, note_gamma
 from pgn_studio.cli.options import refuse_folder, with_fields, with_settings
-from pgn_studio.cli.selecting import GivenSelection, chosen_images
-from pgn_studio.cli.targets import check_classifier, find_pgn, find_run, refuse_inside_dataset
+from pgn_studio.cli.resolve import check_classifier, find_pgn, find_run, refuse_inside_dataset
+from pgn_studio.cli.selection_options import GivenSelection, chosen_images
+from pgn_studio.cli.signals import Interruption
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.errors import ConfigError, RunError
 
@@ -386,7 +386,7 @@ def _check_against(what: What, chosen: GivenSelection) -> None:
 
 def _other(subject: Subject, chosen: GivenSelection, gammas: Sequence[float]) -> Pgn | None:
     """The PGN of --against, at the same γ where it serves it."""
-    from pgn_studio.core.export.beside import check_comparable
+    from pgn_studio.core.export.comparison import check_comparable
     from pgn_studio.core.perturbation.pgn import load_pgn
 
     if chosen.against is None:
@@ -397,7 +397,7 @@ def _other(subject: Subject, chosen: GivenSelection, gammas: Sequence[float]) ->
 
 
 def _export_list(picked: Picked, out: Path) -> None:
-    from pgn_studio.core.export.listing import export_list
+    from pgn_studio.core.export.image_table import export_list
 
     export_list(out, picked.evaluation, picked.split.names, picked.indices().tolist())
 

@@ -18,12 +18,12 @@ import typer
 
 from pgn_studio import __version__
 from pgn_studio.cli import (
+    abstain,
     baseline,
     classifier,
     doctor,
     evaluate,
     export,
-    hold_back,
     perturb,
     report,
     reproduce,
@@ -63,7 +63,7 @@ _add(evaluate.evaluate, evaluate.EXAMPLE)
 _add(baseline.baseline, baseline.EXAMPLE)
 _add(export.export, export.EXAMPLE)
 _add(perturb.perturb, perturb.EXAMPLE)
-_add(hold_back.hold_back, hold_back.EXAMPLE)
+_add(abstain.hold_back, abstain.EXAMPLE)
 _add(report.report, report.EXAMPLE)
 _add(sweep.sweep, sweep.EXAMPLE)
 _add(reproduce.reproduce, reproduce.EXAMPLE)

@@ -21,9 +21,9 @@ import typer
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.evaluate import measure
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import written
+from pgn_studio.cli.signals import Interruption
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import ClassifierSettings, TrainingSettings
 from pgn_studio.core.errors import Cancelled, PgnFileError
 from pgn_studio.core.paths import trained_folder

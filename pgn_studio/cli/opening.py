@@ -10,9 +10,9 @@ from typing import Any
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess
-from pgn_studio.cli.dial import at_gamma
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.targets import WhichPgn, find_pgn
+from pgn_studio.cli.gamma_options import at_gamma
+from pgn_studio.cli.resolve import WhichPgn, find_pgn
+from pgn_studio.cli.signals import Interruption
 from pgn_studio.core.classifiers import (
     Classifier,
     Normalisation,
@@ -22,7 +22,7 @@ from pgn_studio.core.classifiers import (
 )
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.loading import is_saved_by_us, own_image_size, suitable_image_size
-from pgn_studio.core.classifiers.normalisation import recorded_order
+from pgn_studio.core.classifiers.normalization import recorded_order
 from pgn_studio.core.config import (
     HTTP_SCHEMES,
     NAMED_DATASETS,

@@ -41,9 +41,7 @@ def with_settings(model: type[Settings], *, leave_out: Collection[str] = ()) -> 
     """
     experimental = experimental_names(model)
     left_out = {*leave_out, *experimental}
-    names = [
-        name for name in model.model_fields if name not in left_out and not model.is_recorded_only(name)
-    ]
+    names = [name for name in model.model_fields if name not in left_out and not model.is_recorded_only(name)]
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)

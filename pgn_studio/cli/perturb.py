@@ -9,11 +9,11 @@ import typer
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
-from pgn_studio.cli.dial import GivenGamma, at_same_gamma, given_gamma, note_gamma
 from pgn_studio.cli.evaluate import ClassifierArch, DeviceName, OtherClassifier, Target
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.machine import prepare
-from pgn_studio.cli.targets import find_pgn, refuse_inside_dataset
+from pgn_studio.cli.gamma_options import GivenGamma, at_same_gamma, given_gamma, note_gamma
+from pgn_studio.cli.resolve import find_pgn, refuse_inside_dataset
+from pgn_studio.cli.signals import Interruption
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.errors import Cancelled, ConfigError
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _write(place: Path, picture: npt.NDArray[np.uint8]) -> None:
 
 
 def _comparable(pgn: Pgn, against: str, gamma: float | None) -> Pgn:
-    from pgn_studio.core.export.beside import check_comparable
+    from pgn_studio.core.export.comparison import check_comparable
     from pgn_studio.core.perturbation.pgn import load_pgn
 
     other = at_same_gamma(load_pgn(find_pgn(against)[0]), gamma)

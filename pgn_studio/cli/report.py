@@ -10,7 +10,6 @@ from rich.table import Table
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
-from pgn_studio.cli.dial import GivenGamma, at_same_gamma, given_gamma
 from pgn_studio.cli.evaluate import (
     BatchSize,
     ClassifierArch,
@@ -20,10 +19,11 @@ from pgn_studio.cli.evaluate import (
     Target,
     measure,
 )
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.gamma_options import GivenGamma, at_same_gamma, given_gamma
 from pgn_studio.cli.options import with_settings
-from pgn_studio.cli.targets import check_classifier, find_pgn
+from pgn_studio.cli.resolve import check_classifier, find_pgn
+from pgn_studio.cli.signals import Interruption
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import MOST_SEED, BaselineName, DataSettings, TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
 

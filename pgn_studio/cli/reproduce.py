@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pgn_studio.cli import terminal
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.machine import prepare
+from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.sweep import end_with_failures, rich_table
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import MOST_SEED
 from pgn_studio.core.errors import ConfigError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pgn_studio.cli import terminal
-from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.opening import open_dataset
+from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.sweep_work import Opener, RunJob
 from pgn_studio.cli.train_classifier import trained_with_report
 from pgn_studio.core.baselines import BaselineContext, make_baseline, measure_baseline

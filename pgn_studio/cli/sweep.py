@@ -12,10 +12,10 @@ from rich.table import Table
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.evaluate import ClassifierArch
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import with_settings
-from pgn_studio.cli.targets import check_classifier, refuse_inside_dataset
+from pgn_studio.cli.resolve import check_classifier, refuse_inside_dataset
+from pgn_studio.cli.signals import Interruption
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ConfigError, RunError
 
@@ -213,7 +213,7 @@ def _draw_strip(
     path: Path, summary: SweepSummary, jobs: Sequence[RunJob], points: Sequence[Point], image: int | None
 ) -> bool:
     """One image under the PGN of each combination (of seeds the first); False where data sets differ."""
-    from pgn_studio.core.export.strip import MAX_COLUMNS, export_strip
+    from pgn_studio.core.export.comparison_figure import MAX_COLUMNS, export_strip
     from pgn_studio.core.sweeps.plan import values_text
     from pgn_studio.core.sweeps.run_state import telling_image
     from pgn_studio.core.sweeps.summary import without_seed

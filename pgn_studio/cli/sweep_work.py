@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgn_studio.cli import terminal
-from pgn_studio.cli.interruption import Interruption
 from pgn_studio.cli.opening import ForeignClassifier, open_both
+from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.train import Session, resumed_session, run_session, start_run
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import DataSettings, TrainingSettings

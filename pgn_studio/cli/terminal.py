@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
-from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.signals import Interruption
 from pgn_studio.core.errors import Cancelled
 from pgn_studio.core.files import is_stdout, write_json
 

@@ -11,11 +11,11 @@ import typer
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.live import TrainingReport
-from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import option_name, with_settings
-from pgn_studio.cli.targets import check_classifier, find_run, refuse_inside_dataset
+from pgn_studio.cli.progress import TrainingReport
+from pgn_studio.cli.resolve import check_classifier, find_run, refuse_inside_dataset
+from pgn_studio.cli.signals import Interruption
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import TrainingSettings, check_discriminator, is_black_box, names_file
 from pgn_studio.core.errors import Cancelled, ConfigError, RunError
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pgn_studio.cli import terminal
-from pgn_studio.cli.interruption import Interruption
-from pgn_studio.cli.machine import prepare
 from pgn_studio.cli.options import refuse_folder, with_settings
+from pgn_studio.cli.signals import Interruption
+from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import ClassifierSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
 

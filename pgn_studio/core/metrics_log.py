@@ -9,7 +9,7 @@ from typing import Any
 
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.files import check_regular, parse_json, replacing
-from pgn_studio.core.plain_json import plain
+from pgn_studio.core.json_utils import plain
 
 LONGEST_LINE = 2**20
 

@@ -27,11 +27,11 @@ from pgn_studio.core.files import (
     way_out,
     write_json,
 )
+from pgn_studio.core.json_utils import plain
 from pgn_studio.core.legacy_settings import modern, recorded
 from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
 from pgn_studio.core.metrics_log import MetricsLog, step_of
 from pgn_studio.core.paths import runs_folder
-from pgn_studio.core.plain_json import plain
 
 log = logging.getLogger(__name__)
 

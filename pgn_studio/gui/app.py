@@ -16,10 +16,10 @@ from PySide6.QtWidgets import QApplication
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import resources_folder
-from pgn_studio.gui import imports
-from pgn_studio.gui.imports import ImportThread
+from pgn_studio.gui import lazy_imports
+from pgn_studio.gui.lazy_imports import ImportThread
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.theme import current_theme
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Launcher(QObject):
         super().__init__(window)
         self._window = window
         self._demo = demo
-        self.imports = ImportThread(imports.FIRST, self)
+        self.imports = ImportThread(lazy_imports.FIRST, self)
         self.imports.finished.connect(self._imported)
         self.later: ImportThread | None = None
 
@@ -59,7 +59,7 @@ class Launcher(QObject):
             return
         studio = self._window.build()
         # After the pages: opening and training wait for it, looking around does not.
-        self.later = ImportThread(imports.LATER, self, holds_work=True)
+        self.later = ImportThread(lazy_imports.LATER, self, holds_work=True)
         self.later.finished.connect(self._all_imported)
         self.later.start()
         # What has been imported stays for good: collecting it again and again would stall the loop.

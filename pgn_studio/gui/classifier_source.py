@@ -152,7 +152,7 @@ def source_of_run(run: RunFolder) -> ClassifierSource:
 
 def _with_facts(found: str, facts: Any, image_size: int | None) -> ClassifierSource:
     from pgn_studio.core.classifiers import Access
-    from pgn_studio.core.classifiers.normalisation import recorded_order
+    from pgn_studio.core.classifiers.normalization import recorded_order
 
     if not isinstance(facts, dict) or not facts:
         return ClassifierSource(found, foreign=is_black_box(found))

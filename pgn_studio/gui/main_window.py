@@ -36,13 +36,13 @@ from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
 from pgn_studio.gui.dialogs.palette import CommandPalette
 from pgn_studio.gui.drops import FileDrops
 from pgn_studio.gui.edit_menu import EditMenu
-from pgn_studio.gui.last_session import LastSession
 from pgn_studio.gui.operations import wait_for_all
-from pgn_studio.gui.state import LAYOUT_VERSION, RecentKind, SessionState
+from pgn_studio.gui.preferences import LAYOUT_VERSION, RecentKind, SessionState
+from pgn_studio.gui.session_restore import LastSession
 from pgn_studio.gui.text_size import TextSizeMenu
 from pgn_studio.gui.theme import THEMES, current_theme
 from pgn_studio.gui.tour.tour import Tour
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.training.worker import RunnerFactory, make_trainer
 from pgn_studio.gui.widgets.banner import Banner
 from pgn_studio.gui.widgets.mirror_question import MirrorQuestion
@@ -104,9 +104,9 @@ class MainWindow(QMainWindow):
 
     def build(self) -> Studio:
         """Make the working pages; torch has been imported by now."""
-        from pgn_studio.gui.classifier.desk import ClassifierDesk
-        from pgn_studio.gui.docks.data_page import DataPage
-        from pgn_studio.gui.runs.desk import RunsDesk
+        from pgn_studio.gui.classifier.controller import ClassifierDesk
+        from pgn_studio.gui.pages.data import DataPage
+        from pgn_studio.gui.runs.controller import RunsDesk
         from pgn_studio.gui.studio import Studio
 
         studio = self.studio = Studio(self, self._state, make_runner=self._make_runner)

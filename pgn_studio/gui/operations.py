@@ -21,7 +21,7 @@ from PySide6.QtCore import QCoreApplication, QObject, QRunnable, QThread, QThrea
 from shiboken6 import isValid
 
 from pgn_studio.core.errors import Cancelled, PgnStudioError
-from pgn_studio.gui.imports import wait_until_settled
+from pgn_studio.gui.lazy_imports import wait_until_settled
 
 if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress

@@ -21,15 +21,15 @@ from pgn_studio.gui.classifier.training import ClassifierTraining
 from pgn_studio.gui.dialogs.black_box import ask_for_black_box
 from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
 from pgn_studio.gui.dialogs.skipped import list_skipped
-from pgn_studio.gui.docks.borrowed_settings import BorrowedSettings
-from pgn_studio.gui.docks.setup_panel import SetupPanel
-from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.inspection.page import InspectionPage
 from pgn_studio.gui.opening import Kind, kind_of
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.pages.borrowed_settings import BorrowedSettings
+from pgn_studio.gui.pages.setup_panel import SetupPanel
+from pgn_studio.gui.pages.train import TrainingPage
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.training.continuation import Continuation, going_on
+from pgn_studio.gui.training.controller import RunState, TrainingSession
 from pgn_studio.gui.training.curves_export import CurvesExport
-from pgn_studio.gui.training.session import RunState, TrainingSession
 from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
 from pgn_studio.gui.widgets.run_header import RunHeader

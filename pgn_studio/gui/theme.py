@@ -35,12 +35,24 @@ class PlotColors:
 
 
 LIGHT = PlotColors(
-    "#ffffff", "#566070", "#0072b2", "#d55e00", "#005226", "#ac3479", "#8a5a00",
+    "#ffffff",
+    "#566070",
+    "#0072b2",
+    "#d55e00",
+    "#005226",
+    "#ac3479",
+    "#8a5a00",
     warning="#8f5902",
     severe="#b3261e",
 )
 DARK = PlotColors(
-    "#1d2128", "#a0a9b8", "#56b4e9", "#f08a3c", "#a3f5c2", "#e689be", "#e6b84a",
+    "#1d2128",
+    "#a0a9b8",
+    "#56b4e9",
+    "#f08a3c",
+    "#a3f5c2",
+    "#e689be",
+    "#e6b84a",
     warning="#f0b429",
     severe="#ff8f87",
 )

@@ -20,7 +20,7 @@ from pgn_studio.gui.training.shown_run import Subject
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
-    from pgn_studio.core.evaluation.clean import ClassifiedSplit
+    from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.locks import Holder
     from pgn_studio.core.perturbation.pgn import Pgn
@@ -290,7 +290,7 @@ def _classify(
 ) -> ClassifiedSplit:
     from pgn_studio.core.classifiers import check_suits
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.evaluation.clean import classify_split
+    from pgn_studio.core.evaluation.classifier_accuracy import classify_split
     from pgn_studio.core.evaluation.leakage import classifier_learned
 
     check_suits(classifier, dataset.classes, dataset.image_size)
@@ -379,9 +379,7 @@ def _open_and_measure(
     else:
         dataset = _load_dataset(data_settings.updated(image_size=pgn.info.image_size), progress)
     if loaded is None:
-        source, classifier = load_as_trained(
-            recorded_source(pgn, path, run, known), pgn, dataset.classes
-        )
+        source, classifier = load_as_trained(recorded_source(pgn, path, run, known), pgn, dataset.classes)
     else:
         source, classifier = loaded
     check_suits(classifier, dataset.classes, dataset.image_size)

@@ -286,4 +286,3 @@ def test_a_sweep_over_trusted_code(pgn_studio: RunCommand, place: Path) -> None:
     assert (place / "sweep" / "sweep.csv").read_text(encoding="utf-8").count(",done,") == 2
     for value in ("least-squares", "logistic"):
         assert RunFolder.open(next(place.glob(f"sweep/**/loss-{value}"))).run_json["status"] == "completed"
-

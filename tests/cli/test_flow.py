@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from pgn_studio.cli import live
+from pgn_studio.cli import progress
 from pgn_studio.cli.main import main
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.events import StepCompleted
@@ -162,13 +162,13 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_again(
 def test_ctrl_c_keeps_the_run_and_resume_goes_on(
     pgn_studio: RunCommand, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupting(report: live.TrainingReport, event: Any) -> None:
+    def interrupting(report: progress.TrainingReport, event: Any) -> None:
         if isinstance(event, StepCompleted) and event.step == 2:
             signal.raise_signal(signal.SIGINT)
 
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(live.TrainingReport, "__call__", interrupting)
+        patch.setattr(progress.TrainingReport, "__call__", interrupting)
         outcome = pgn_studio(
             "train", *DATA[:4], *SMALL, "--classifier", work / "c.safetensors", "--epochs", "1", "--out", run
         )
@@ -199,12 +199,12 @@ def test_ctrl_c_keeps_the_run_and_resume_goes_on(
 def test_second_ctrl_c_aborts(
     pgn_studio: RunCommand, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupting(report: live.TrainingReport, event: Any) -> None:
+    def interrupting(report: progress.TrainingReport, event: Any) -> None:
         if isinstance(event, StepCompleted):
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(live.TrainingReport, "__call__", interrupting)
+    monkeypatch.setattr(progress.TrainingReport, "__call__", interrupting)
     run = tmp_path / "run"
     outcome = pgn_studio("train", *DATA[:4], *SMALL, "--classifier", work / "c.safetensors", "--out", run)
     assert outcome.code == 130

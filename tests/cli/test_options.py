@@ -22,9 +22,7 @@ def given_by(model: type[Settings], *arguments: str) -> dict[str, Any]:
     return received[0]
 
 
-def output_of(
-    model: type[Settings], *arguments: str, received: list[dict[str, Any]] | None = None
-) -> str:
+def output_of(model: type[Settings], *arguments: str, received: list[dict[str, Any]] | None = None) -> str:
     """What such a command prints."""
 
     @with_settings(model)

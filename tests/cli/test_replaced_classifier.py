@@ -24,9 +24,7 @@ def begun(folder: Path, classifier: Path, sha256: str | None) -> RunFolder:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_classifier_that_was_replaced_is_refused(
-    pgn_studio: RunCommand, tmp_path: Path, name: str
-) -> None:
+def test_a_classifier_that_was_replaced_is_refused(pgn_studio: RunCommand, tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.write_bytes(b"first")
     run = begun(tmp_path / "run", file, sha256_of_file(file))

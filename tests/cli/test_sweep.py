@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pgn_studio.cli import live
+from pgn_studio.cli import progress
 from pgn_studio.cli.main import main
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.events import StepCompleted
@@ -81,14 +81,14 @@ def test_ctrl_c_keeps_the_run_and_the_same_command_goes_on(
 ) -> None:
     begun: list[str] = []
 
-    def interrupting(report: live.TrainingReport, event: Any) -> None:
+    def interrupting(report: progress.TrainingReport, event: Any) -> None:
         if isinstance(event, StepCompleted) and event.step == 1:
             begun.append("run")
             if len(begun) == 2:
                 signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(live.TrainingReport, "__call__", interrupting)
+        patch.setattr(progress.TrainingReport, "__call__", interrupting)
         outcome = pgn_studio(*line)
     assert outcome.code == 130, outcome.err
     assert statuses(tmp_path / "s") == ["done", "stopped", "waiting", "waiting"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pgn_studio.cli import terminal
-from pgn_studio.cli.interruption import Interruption
+from pgn_studio.cli.signals import Interruption
 from pgn_studio.core.errors import Cancelled
 
 

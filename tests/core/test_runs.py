@@ -10,8 +10,8 @@ import pytest
 
 from pgn_studio.core.config import LEGACY_DEFAULTS, TrainingSettings
 from pgn_studio.core.errors import RunError
+from pgn_studio.core.json_utils import plain
 from pgn_studio.core.paths import runs_folder
-from pgn_studio.core.plain_json import plain
 from pgn_studio.core.run_list import list_runs
 from pgn_studio.core.runs import RunFolder, versions
 

@@ -17,8 +17,8 @@ from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import build_generator, load_pgn, read_pgn_info, save_pgn
 from pgn_studio.core.run_list import list_runs
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.checkpoints import Position, load_checkpoint, save_checkpoint
-from pgn_studio.core.training.setup import build_players
+from pgn_studio.core.training.builders import build_players
+from pgn_studio.core.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from pgn_studio.core.training.step import TrainStep
 from pgn_studio.gui.opening import kind_of
 from tests.fuzz.mutation import damaged, damaged_json, json_text

@@ -112,7 +112,7 @@ def settings_subject(folder: Path, mark: Path) -> Subject:
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QApplication, QMainWindow
 
-    from pgn_studio.gui.state import SessionState, default_settings
+    from pgn_studio.gui.preferences import SessionState, default_settings
 
     def state_of(path: Path) -> SessionState:
         os.environ["PGN_STUDIO_HOME"] = str(path.parent)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from pgn_studio.core.baselines.context import Baseline, BaselineContext, BaselineKind
-from pgn_studio.core.baselines.direct import train_direct
 from pgn_studio.core.baselines.fine_tune import Unperturbed, fine_tune
 from pgn_studio.core.baselines.matching import matched
-from pgn_studio.core.baselines.noise import RandomSigns
+from pgn_studio.core.baselines.random_sign import RandomSigns
 from pgn_studio.core.baselines.steps import IteratedSteps, SignStep
 from pgn_studio.core.baselines.universal import Universal, universal_perturbation
+from pgn_studio.core.baselines.white_box import train_direct
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import Problem
 from pgn_studio.core.errors import ConfigError

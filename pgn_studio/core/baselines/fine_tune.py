@@ -24,7 +24,7 @@ from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import Progress
 from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch, training_epochs
 from pgn_studio.core.training.choosing import as_good, higher
-from pgn_studio.core.training.feed import AUGMENTATION
+from pgn_studio.core.training.loader import AUGMENTATION
 
 _RATE = 5e-4  # AdamW's peak
 _WEIGHT_DECAY = 0.01

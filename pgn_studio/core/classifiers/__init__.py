@@ -11,7 +11,7 @@ from pgn_studio.core.classifiers.classifier import (
 )
 from pgn_studio.core.classifiers.loading import load_classifier
 from pgn_studio.core.classifiers.networks import check_suits
-from pgn_studio.core.classifiers.normalisation import Normalisation
+from pgn_studio.core.classifiers.normalization import Normalisation
 from pgn_studio.core.classifiers.saved import save_classifier
 from pgn_studio.core.classifiers.small_cnn import SmallCNN
 from pgn_studio.core.classifiers.training import (

@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from pgn_studio.core.class_names import composed, same_class, same_classes
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
-from pgn_studio.core.classifiers.normalisation import Normalisation, in_order
+from pgn_studio.core.classifiers.normalization import Normalisation, in_order
 from pgn_studio.core.classifiers.programs.network import ExportedNetwork, FeaturePoint
 from pgn_studio.core.config import ChannelOrder
 from pgn_studio.core.errors import ClassifierError

@@ -123,7 +123,6 @@ class ImageDataset:
         return np.stack(counts, axis=1)
 
 
-
 def settings_as_loaded(settings: AnySettings, dataset: ImageDataset) -> AnySettings:
     """`settings` that give the same images again: with what was decided while `dataset` was loaded."""
     divided = dataset.parts is not None and bool(dataset.parts.divisible.names)

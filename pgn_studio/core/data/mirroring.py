@@ -37,6 +37,4 @@ def _is_character(name: str) -> bool:
 
 def _has_sides(names: set[str]) -> bool:
     """Whether one class is called as another with the sides exchanged."""
-    return any(
-        one in name and name.replace(one, other) in names for one, other in _SIDES for name in names
-    )
+    return any(one in name and name.replace(one, other) in names for one, other in _SIDES for name in names)

@@ -85,9 +85,7 @@ def _load_stl10(settings: DataSettings, progress: Progress) -> ImageDataset:
         raise DataError(f"No STL-10 in {root} after the download.", hint=offline)
     parts, classes = stl10.read_stl10(folder)
     size = settings.image_size or stl10.SIDE
-    return load_arrays(
-        "stl10", parts, classes, settings, root=str(folder), image_size=size, mirrorable=True
-    )
+    return load_arrays("stl10", parts, classes, settings, root=str(folder), image_size=size, mirrorable=True)
 
 
 def _load_cifar10(settings: DataSettings, progress: Progress) -> ImageDataset:

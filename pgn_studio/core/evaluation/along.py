@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.evaluation.clean import check_labels
+from pgn_studio.core.evaluation.classifier_accuracy import check_labels
 from pgn_studio.core.evaluation.evaluate import (
     Evaluation,
     check_queries,

@@ -20,16 +20,16 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnFileError
 from pgn_studio.core.evaluation import metrics as measures
+from pgn_studio.core.evaluation.average_precision import RankedScores
 from pgn_studio.core.evaluation.batch import ClassifiedBatch, answers, classified, perturbation_sizes
-from pgn_studio.core.evaluation.clean import ClassifiedSplit, check_labels, unknown_images
+from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit, check_labels, unknown_images
 from pgn_studio.core.evaluation.leakage import Leakage
 from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.evaluation.perturber import Perturber
-from pgn_studio.core.evaluation.ranking import RankedScores
 from pgn_studio.core.files import sha256_of_file
+from pgn_studio.core.json_utils import plain
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Perturbation, Pgn
-from pgn_studio.core.plain_json import plain
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import LabelledImages, Labels, Progress
 from pgn_studio.core.runs import versions

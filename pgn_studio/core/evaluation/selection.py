@@ -240,9 +240,7 @@ def _mask_of_versus(versus: Versus, here: PerImage, there: PerImage) -> Mask:
     )
 
 
-def _sorted(
-    indices: Indices, per_image: PerImage, names: Sequence[str], selection: Selection
-) -> Indices:
+def _sorted(indices: Indices, per_image: PerImage, names: Sequence[str], selection: Selection) -> Indices:
     if selection.sort is SortKey.FILE:
         return indices[::-1].copy() if selection.descending else indices
     if selection.sort is SortKey.NAME:

@@ -15,10 +15,10 @@ import torch
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.bootstrap import RESAMPLES, Bootstrap, Interval
+from pgn_studio.core.evaluation.compression import measure_variants
 from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate, place
 from pgn_studio.core.evaluation.leakage import Leakage, find_leakage
 from pgn_studio.core.evaluation.metrics import Confusion, confusion
-from pgn_studio.core.evaluation.survival import measure_variants
 from pgn_studio.core.evaluation.transfer import measure_transfer, with_its_classifier
 from pgn_studio.core.export.report_baselines import BaselineResult
 from pgn_studio.core.export.report_parts import (

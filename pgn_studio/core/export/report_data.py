@@ -16,7 +16,7 @@ from pgn_studio.core.evaluation.bootstrap import Interval
 from pgn_studio.core.export.report import Report
 from pgn_studio.core.export.report_tables import method, report_tables, warnings
 from pgn_studio.core.export.table import markdown_table, markdown_text
-from pgn_studio.core.plain_json import plain
+from pgn_studio.core.json_utils import plain
 
 FORMAT = "pgn-studio-report"
 COLUMNS = ("section", "name", "metric", "value", "low", "high")

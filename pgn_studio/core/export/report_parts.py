@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from pgn_studio.core.evaluation import metrics as measures
 from pgn_studio.core.evaluation.bootstrap import Bootstrap, Interval
+from pgn_studio.core.evaluation.compression import ALPHAS, JPEG_QUALITIES, Variants
 from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics
 from pgn_studio.core.evaluation.metrics import Flags
-from pgn_studio.core.evaluation.survival import ALPHAS, JPEG_QUALITIES, Variants
 from pgn_studio.core.evaluation.transfer import Transfer
 from pgn_studio.core.export.report_baselines import BaselineResult
 from pgn_studio.core.protocols import Labels, Progress

@@ -133,9 +133,7 @@ class Decoder(nn.Module):
             found.append(int(weight.shape[1]) if weight.dim() == 4 else 0)
         return tuple(found)
 
-    def forward(
-        self, features: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, features: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None) -> Tensor:
         """Features (N, C, h, w) of any h, w to p (N, 3, S, S); γ (N,) and f's outputs (N, K) where read."""
         if self.stage is not None:
             features = self.stage(features)
@@ -261,15 +259,11 @@ class Generator(nn.Module):
             features: Tensor = self.encoder.feature_map((pixels - self.encoder_mean) / self.encoder_std)
         return features if self.decoder.stage is not None else _no_finer(features, self.decoder.grid)
 
-    def decode(
-        self, features: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None
-    ) -> Tensor:
+    def decode(self, features: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None) -> Tensor:
         perturbation: Tensor = self.decoder(features, gamma, outputs)
         return perturbation.float()
 
-    def forward(
-        self, pixels: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, pixels: Tensor, gamma: Tensor | None = None, outputs: Tensor | None = None) -> Tensor:
         """Equation 2: p (N, 3, S, S) from images (N, 3, S, S).
 
         With γ (N,) where G serves a range of it, and f's outputs (N, K) for the images where G is told them.

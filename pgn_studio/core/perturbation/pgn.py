@@ -22,8 +22,8 @@ from pgn_studio.core.config import (
     told_of_classifier,
 )
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
+from pgn_studio.core.external_classifier import portable_facts
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
-from pgn_studio.core.foreign_facts import portable_facts
 from pgn_studio.core.legacy_settings import modern, recorded
 from pgn_studio.core.perturbation.generator import Decoder, Generator
 from pgn_studio.core.perturbation.input_space import InputSpace

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pgn_studio.core.plain_json import plain
+from pgn_studio.core.json_utils import plain
 from pgn_studio.core.sweeps.jobs import Outcome, Status
 from pgn_studio.core.sweeps.plan import SEED, Axis, Point
 

@@ -75,15 +75,15 @@ class TrainingControl:
     def stopping(self) -> bool:
         return self._stopping
 
-    def wait_while_paused(
-        self, *, showing: SampleChoice | None = None, at: float | None = None
-    ) -> None:
+    def wait_while_paused(self, *, showing: SampleChoice | None = None, at: float | None = None) -> None:
         """Block while paused; given what is being shown, only until other samples or γ are wished for."""
         with self._changed:
             self._changed.wait_for(
-                lambda: not self._paused
-                or showing not in (None, self._live.samples)
-                or (self._gammas is not None and at not in (None, self._live.gamma))
+                lambda: (
+                    not self._paused
+                    or showing not in (None, self._live.samples)
+                    or (self._gammas is not None and at not in (None, self._live.gamma))
+                )
             )
 
     def _checked(self, gamma: float) -> float:

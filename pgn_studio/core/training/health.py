@@ -8,7 +8,7 @@ import torch
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import RunError
-from pgn_studio.core.training.checkpoints import parts
+from pgn_studio.core.training.checkpoint import parts
 from pgn_studio.core.training.events import Notice, RunFinished
 from pgn_studio.core.training.step import TrainStep
 

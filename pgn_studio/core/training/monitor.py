@@ -152,11 +152,7 @@ CHECKS = (
     Check(
         "d-constant",
         "warning",
-        lambda now: (
-            now.d_loss >= D_LOSS[0]
-            and now.d_spread <= D_SPREAD[0]
-            and now.d_target_var >= VARIED
-        ),
+        lambda now: now.d_loss >= D_LOSS[0] and now.d_spread <= D_SPREAD[0] and now.d_target_var >= VARIED,
         lambda now: now.d_loss <= D_LOSS[1] or now.d_spread >= D_SPREAD[1],
         lambda now: (
             f"D answers nearly the same to everything: its judgements vary by {now.d_spread:.3f}, and its "

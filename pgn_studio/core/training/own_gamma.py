@@ -17,7 +17,7 @@ from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics
 from pgn_studio.core.evaluation.metrics import figures_kept
 from pgn_studio.core.perturbation.pgn import LEAVES_ALL_ALONE, Pgn
 from pgn_studio.core.training.events import Kept, Notice
-from pgn_studio.core.training.keeping import kept_of
+from pgn_studio.core.training.model_selection import kept_of
 
 TRIED_GAMMAS = 5  # γ, the ends and the middle among them
 

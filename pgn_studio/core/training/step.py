@@ -33,8 +33,8 @@ from pgn_studio.core.perturbation.losses import (
     success_targets,
 )
 from pgn_studio.core.perturbation.modulation import drawn_gammas, one_hot
-from pgn_studio.core.training.averaging import Averaged
-from pgn_studio.core.training.feed import Batch, lasting_features
+from pgn_studio.core.training.ema import Averaged
+from pgn_studio.core.training.loader import Batch, lasting_features
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,14 @@ from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError,
 from pgn_studio.core.evaluation.evaluate import Metrics
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, load_pgn, save_pgn
 from pgn_studio.core.runs import RunFolder
+from pgn_studio.core.training.async_metrics import StepReader, StepTaken
 from pgn_studio.core.training.batches import SMALLEST_BATCH, generator_for, training_epochs
-from pgn_studio.core.training.blend import chosen_share, unseen_accuracy
-from pgn_studio.core.training.checkpoints import Position, load_checkpoint, save_checkpoint
+from pgn_studio.core.training.builders import build_players, fit_statistics
+from pgn_studio.core.training.callbacks import LiveView
+from pgn_studio.core.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from pgn_studio.core.training.control import TrainingControl
+from pgn_studio.core.training.error_messages import explained
+from pgn_studio.core.training.event_log import Teller, epoch_completed, run_finished, step_completed
 from pgn_studio.core.training.events import (
     CheckpointSaved,
     EventSink,
@@ -31,8 +35,6 @@ from pgn_studio.core.training.events import (
     RunFinished,
     RunStarted,
 )
-from pgn_studio.core.training.faults import explained
-from pgn_studio.core.training.feed import NOISE, Feed, memory_for
 from pgn_studio.core.training.health import (
     NotFiniteError,
     below_clean,
@@ -41,17 +43,18 @@ from pgn_studio.core.training.health import (
     few_failures,
     not_finite,
 )
-from pgn_studio.core.training.keeping import keep_epoch, keep_stopped, recalled, restore_result, result_of
-from pgn_studio.core.training.live_view import LiveView
+from pgn_studio.core.training.input_mixup import chosen_share, unseen_accuracy
+from pgn_studio.core.training.loader import NOISE, Feed, memory_for
+from pgn_studio.core.training.model_card import pgn_info
+from pgn_studio.core.training.model_selection import (
+    keep_epoch,
+    keep_stopped,
+    recalled,
+    restore_result,
+    result_of,
+)
 from pgn_studio.core.training.monitor import Monitor
-from pgn_studio.core.training.own_gamma import TRIED_GAMMAS, choose_gamma, left_alone
-from pgn_studio.core.training.pace import Pace
-from pgn_studio.core.training.preview import Preview
-from pgn_studio.core.training.provenance import pgn_info
-from pgn_studio.core.training.queries import QueryWatch, record
-from pgn_studio.core.training.reading import StepReader, StepTaken
-from pgn_studio.core.training.setup import build_players, fit_statistics
-from pgn_studio.core.training.shrinking import (
+from pgn_studio.core.training.oom import (
     Shrinking,
     fitting,
     go_back,
@@ -60,8 +63,11 @@ from pgn_studio.core.training.shrinking import (
     passed,
     shrinking,
 )
+from pgn_studio.core.training.own_gamma import TRIED_GAMMAS, choose_gamma, left_alone
+from pgn_studio.core.training.preview import Preview
+from pgn_studio.core.training.query_budget import QueryWatch, record
+from pgn_studio.core.training.schedule import Pace
 from pgn_studio.core.training.step import TrainStep
-from pgn_studio.core.training.telling import Teller, epoch_completed, run_finished, step_completed
 from pgn_studio.core.training.validation import BATCH, Validation
 
 

@@ -19,9 +19,9 @@ from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics, clean_score
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabelledImages
-from pgn_studio.core.training.blend import MixedImages
 from pgn_studio.core.training.events import AtGamma
-from pgn_studio.core.training.remembered import Remembered
+from pgn_studio.core.training.feature_cache import Remembered
+from pgn_studio.core.training.input_mixup import MixedImages
 
 BATCH = 128
 

@@ -14,8 +14,8 @@ from pgn_studio.gui.operations import Operation, run_in_background
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
-    from pgn_studio.core.evaluation.clean import ClassifiedSplit
-    from pgn_studio.core.evaluation.normalisation_doctor import Diagnosis
+    from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit
+    from pgn_studio.core.evaluation.normalization_check import Diagnosis
     from pgn_studio.core.protocols import Progress
 
 SPLITS = ("train", "val", "test")
@@ -144,7 +144,7 @@ def _classify(
     classifier: Classifier, dataset: ImageDataset, split_name: str, device: str, progress: Progress
 ) -> ClassifiedSplit:
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.evaluation.clean import classify_split
+    from pgn_studio.core.evaluation.classifier_accuracy import classify_split
     from pgn_studio.core.evaluation.leakage import classifier_learned
 
     found = classify_split(
@@ -159,7 +159,7 @@ def _classify(
 
 def _diagnose(classifier: Classifier, dataset: ImageDataset, device: str, progress: Progress) -> Diagnosis:
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.evaluation.normalisation_doctor import DECIDING_SPLIT, try_normalisations
+    from pgn_studio.core.evaluation.normalization_check import DECIDING_SPLIT, try_normalisations
 
     return try_normalisations(
         classifier,

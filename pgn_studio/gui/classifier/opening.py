@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.classifier_source import ask_whose_weights
 from pgn_studio.gui.opening import Kind
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.workspace import Workspace
 
 

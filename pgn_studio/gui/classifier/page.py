@@ -33,8 +33,8 @@ from pgn_studio.gui.widgets.row_table import Column, RowTable, count, interval, 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
-    from pgn_studio.core.evaluation.clean import ClassifiedSplit
-    from pgn_studio.core.evaluation.normalisation_doctor import Diagnosis
+    from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit
+    from pgn_studio.core.evaluation.normalization_check import Diagnosis
 
 CLASS_COLUMNS = (
     Column("Class", "class"),
@@ -109,7 +109,7 @@ class ClassifierPage(QWidget):
         while self.facts.rowCount():
             self.facts.removeRow(0)
         if classifier is not None:
-            from pgn_studio.core.evaluation.clean import classifier_facts
+            from pgn_studio.core.evaluation.classifier_accuracy import classifier_facts
 
             for name, text in classifier_facts(classifier).items():
                 self.facts.addRow(name, _fact(name, text, self))
@@ -301,7 +301,7 @@ class ClassifierPage(QWidget):
         classifier = self.measuring.classifier
         if classifier is None or classifier.queries is None:
             return ""
-        from pgn_studio.core.evaluation.normalisation_doctor import DECIDING_SPLIT, largest_cost
+        from pgn_studio.core.evaluation.normalization_check import DECIDING_SPLIT, largest_cost
 
         return f": up to {largest_cost(self.measuring.images(DECIDING_SPLIT)):,} queries"
 
@@ -319,7 +319,7 @@ class ClassifierPage(QWidget):
         classifier = self.measuring.classifier
         if self._suspected or classifier is None or not self.measuring.found:
             return
-        from pgn_studio.core.evaluation.clean import poor_split
+        from pgn_studio.core.evaluation.classifier_accuracy import poor_split
 
         text = poor_split(classifier, self.measuring.found.values(), told=self._told)
         if text is not None:

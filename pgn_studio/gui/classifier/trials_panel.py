@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QPushButton, QVB
 from pgn_studio.gui.widgets.row_table import Column, RowTable, interval, percent
 
 if TYPE_CHECKING:
-    from pgn_studio.core.evaluation.normalisation_doctor import Diagnosis
+    from pgn_studio.core.evaluation.normalization_check import Diagnosis
 
 COLUMNS = (
     Column("Normalisation", "title"),

@@ -103,7 +103,9 @@ def _label(text: str, name: str, parent: QWidget) -> QLabel:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    from pgn_studio.core.training.faults import is_out_of_memory  # torch: never while this module loads
+    from pgn_studio.core.training.error_messages import (
+        is_out_of_memory,  # torch: never while this module loads
+    )
 
     return is_out_of_memory(error)
 

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey
-from pgn_studio.gui.gallery.narrowing import Narrowing, choose_class, class_combo, fill_classes
+from pgn_studio.gui.gallery.filtering import Narrowing, choose_class, class_combo, fill_classes
 
 TYPING_PAUSE_MS = 150
 OUTCOMES: tuple[Outcome | None, ...] = (None, *Outcome)

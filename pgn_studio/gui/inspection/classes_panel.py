@@ -115,4 +115,3 @@ class ClassesPanel(QWidget):
             self.wanted.emit(Selection(label=true, before=predicted))
         else:
             self.wanted.emit(Selection(label=true, after=predicted))
-

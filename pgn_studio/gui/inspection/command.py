@@ -82,5 +82,3 @@ def _images(choice: ExportChoice, classes: Sequence[str]) -> list[str]:
     words += ["--descending"] if chosen.descending else []
     words += [] if choice.per_class is None else ["--per-class", str(choice.per_class)]
     return words
-
-

@@ -13,13 +13,13 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWi
 from pgn_studio.core.evaluation.selection import Outcome
 from pgn_studio.gui.gallery.delegate import BADGE_PX, paint_badge
 from pgn_studio.gui.gallery.pictures import to_qimage
-from pgn_studio.gui.inspection.colour_bar import ColourBar
+from pgn_studio.gui.inspection.color_bar import ColourBar
 from pgn_studio.gui.inspection.gain_control import GainControl
+from pgn_studio.gui.inspection.linked_views import TiedViews
 from pgn_studio.gui.inspection.perturbation_picture import auto_gain
 from pgn_studio.gui.inspection.probability_bars import ProbabilityBars, top_rows
 from pgn_studio.gui.inspection.sample import Facts, Sample
 from pgn_studio.gui.inspection.strength import StrengthControl
-from pgn_studio.gui.inspection.tied_views import TiedViews
 from pgn_studio.gui.widgets.row_table import percent
 
 if TYPE_CHECKING:

@@ -196,7 +196,7 @@ class ExportDialog(QDialog):
 
     def _held(self, share: float) -> tuple[str, str]:
         """Why it cannot hold back, or else what that does to the images of this split."""
-        from pgn_studio.core.evaluation.holding_back import hold_back
+        from pgn_studio.core.evaluation.abstention import hold_back
 
         evaluation = self._offered.subject.evaluation
         try:

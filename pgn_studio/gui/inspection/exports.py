@@ -15,7 +15,7 @@ from pgn_studio.gui.inspection.subject import Subject
 from pgn_studio.gui.operations import Operation, run_in_background
 
 if TYPE_CHECKING:
-    from pgn_studio.core.export.beside import Beside
+    from pgn_studio.core.export.comparison import Beside
     from pgn_studio.core.protocols import Progress
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class Exporter(QObject):
         """Write `indices`, in that order, with what the evaluation found of each, as CSV."""
 
         def write(_progress: Progress) -> None:
-            from pgn_studio.core.export.listing import export_list
+            from pgn_studio.core.export.image_table import export_list
 
             export_list(path, subject.evaluation, subject.split.names, indices)
 
@@ -91,8 +91,8 @@ class Exporter(QObject):
         """Write image `index` under this PGN and what stands beside it."""
 
         def write(progress: Progress) -> None:
-            from pgn_studio.core.export.beside import columns_beside
-            from pgn_studio.core.export.strip import export_strip
+            from pgn_studio.core.export.comparison import columns_beside
+            from pgn_studio.core.export.comparison_figure import export_strip
 
             columns = columns_beside(
                 subject.pgn, subject.classifier, subject.split, index, beside, progress=progress
@@ -118,7 +118,7 @@ class Exporter(QObject):
         """Write a PGN that leaves alone this share of the split's images."""
 
         def write(_progress: Progress) -> None:
-            from pgn_studio.core.evaluation.holding_back import hold_back
+            from pgn_studio.core.evaluation.abstention import hold_back
             from pgn_studio.core.perturbation.pgn import save_pgn
 
             if subject.pgn.path is not None and path.absolute() == subject.pgn.path.absolute():

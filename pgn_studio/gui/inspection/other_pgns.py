@@ -114,7 +114,7 @@ class OtherPgns(QObject):
 def _open(
     subject: Subject, paths: tuple[Path, ...], measured: bool, progress: Progress
 ) -> tuple[OtherPgn, ...]:
-    from pgn_studio.core.export.beside import check_comparable, check_fits
+    from pgn_studio.core.export.comparison import check_comparable, check_fits
     from pgn_studio.core.perturbation.pgn import load_pgn
     from pgn_studio.core.runs import RunFolder
 
@@ -144,6 +144,6 @@ def _measured(subject: Subject, pgns: tuple[OtherPgn, ...], progress: Progress) 
 
 
 def _train(subject: Subject, name: str, progress: Progress) -> Perturber:
-    from pgn_studio.core.export.beside import trained_baseline
+    from pgn_studio.core.export.comparison import trained_baseline
 
     return trained_baseline(name, subject.pgn, subject.classifier, subject.dataset, progress=progress)

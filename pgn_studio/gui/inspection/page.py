@@ -23,8 +23,8 @@ from PySide6.QtWidgets import (
 
 from pgn_studio.core.errors import DataError, PgnStudioError
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
-from pgn_studio.gui.inspection.beside_panel import BesidePanel
 from pgn_studio.gui.inspection.browser import Browser
+from pgn_studio.gui.inspection.comparison_panel import BesidePanel
 from pgn_studio.gui.inspection.detail import DetailContent, DetailPanel, make_detail
 from pgn_studio.gui.inspection.export_flow import ExportFlow
 from pgn_studio.gui.inspection.exports import Exporter

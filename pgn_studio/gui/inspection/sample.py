@@ -46,9 +46,7 @@ class ImageMemory:
         self._index = -1
         self._known: tuple[Tensor, Tensor, Tensor] | None = None  # pixels, features, f's probabilities
 
-    def classified(
-        self, pgn: Pgn, classifier: Classifier, index: int, image: UInt8Images
-    ) -> ClassifiedBatch:
+    def classified(self, pgn: Pgn, classifier: Classifier, index: int, image: UInt8Images) -> ClassifiedBatch:
         import torch
 
         from pgn_studio.core.device import full_precision, to_pixels
@@ -104,9 +102,7 @@ def open_sample(pgn: Pgn, classifier: Classifier, path: Path) -> tuple[Sample, F
     )  # fmt: skip
     saved = int(image.saved.argmax())
     changed = saved != int(image.after.argmax())
-    return sample, Facts(
-        path.name, classifier.info.classes, None, image.sizes, saved if changed else None
-    )
+    return sample, Facts(path.name, classifier.info.classes, None, image.sizes, saved if changed else None)
 
 
 def facts_of(per_image: PerImage, index: int, name: str, classes: tuple[str, ...]) -> Facts:
@@ -152,9 +148,7 @@ def _sample(index: int, original: UInt8Images, batch: ClassifiedBatch) -> Sample
     )
 
 
-def _classified(
-    pgn: Pgn, classifier: Classifier, images: UInt8Images
-) -> tuple[UInt8Images, ClassifiedBatch]:
+def _classified(pgn: Pgn, classifier: Classifier, images: UInt8Images) -> tuple[UInt8Images, ClassifiedBatch]:
     from pgn_studio.core.device import to_pixels
     from pgn_studio.core.evaluation.batch import classify_batch
     from pgn_studio.core.evaluation.evaluate import place

@@ -38,9 +38,7 @@ class Series:
             return means_per_epoch(history, values)
         return history.steps.column("step"), smoothed(values, look.window) if self.smooth else values
 
-    def between(
-        self, history: RunHistory, look: Look, start: int, stop: int, *, raw: bool = False
-    ) -> Line:
+    def between(self, history: RunHistory, look: Look, start: int, stop: int, *, raw: bool = False) -> Line:
         """The curve over some rows of the steps; `raw`: each step's value. Along epochs it is no mean yet."""
         if look.per_epoch:
             return history.steps.between("epoch", start, stop), self._values(history, start, stop)

@@ -11,7 +11,7 @@ from PySide6.QtCore import QPointF, Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from pgn_studio.core.run_records import RunRecord, frontier, has_figures, needs_log_axis
-from pgn_studio.gui.docks.cards import shortened
+from pgn_studio.gui.pages.cards import shortened
 from pgn_studio.gui.theme import current_theme
 
 MOST_LABELS = 40  # of γ beside points: more would hide each other
@@ -116,7 +116,7 @@ class FrontierPlot(QFrame):
 
     def _fit(self, sizes: list[float], accuracies: list[float]) -> None:
         """All points with room around them, also one alone; no RMS below 0, no accuracy beyond 100 %."""
-        low, high = (np.log10([min(sizes), max(sizes)]) if self._logarithmic else (min(sizes), max(sizes)))
+        low, high = np.log10([min(sizes), max(sizes)]) if self._logarithmic else (min(sizes), max(sizes))
         room = _ROOM * (high - low) or _ALONE * high
         self.plot.setLimits(xMin=None if self._logarithmic else 0.0, yMin=-_EDGE, yMax=100 + _EDGE)
         self.plot.setXRange(low - room if self._logarithmic else max(0.0, low - room), high + room, padding=0)

@@ -18,7 +18,7 @@ from PySide6.QtCore import (
 )
 
 from pgn_studio.core.run_records import RunRecord
-from pgn_studio.gui.docks.cards import shortened
+from pgn_studio.gui.pages.cards import shortened
 
 Index = QModelIndex | QPersistentModelIndex
 SORT_ROLE = int(Qt.ItemDataRole.UserRole)

@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QScrollArea, QWidget
 from pgn_studio.gui.tour.mark import TourCard
 
 if TYPE_CHECKING:
-    from pgn_studio.gui.docks.setup_panel import SetupPanel
     from pgn_studio.gui.main_window import MainWindow
-    from pgn_studio.gui.state import SessionState
+    from pgn_studio.gui.pages.setup_panel import SetupPanel
+    from pgn_studio.gui.preferences import SessionState
 
 
 @dataclass(frozen=True)

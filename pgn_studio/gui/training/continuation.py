@@ -16,7 +16,7 @@ from pgn_studio.core.run_list import RunSummary, list_runs
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.gui.dialogs.more_epochs import MoreEpochsDialog
 from pgn_studio.gui.operations import run_in_background
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.training.reopening import ReopenedRun
 from pgn_studio.gui.training.worker import TrainingJob
 from pgn_studio.gui.widgets.interrupted_offer import InterruptedOffer

@@ -13,7 +13,7 @@ from pgn_studio.core.annotations import read_annotations
 from pgn_studio.core.errors import PgnStudioError, RunError
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.events import RunFailed, RunFinished, RunStarted
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.controller import RunState
 
 APPLICATION = "PGN Studio"
 Subject = tuple[object, ...]  # images and classifier: equal where a run of one can go on with the other

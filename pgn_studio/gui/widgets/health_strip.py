@@ -174,9 +174,7 @@ class HealthStrip(QFrame):
 
 
 def _worded(notice: Notice) -> Notice:
-    return replace(
-        notice, message=in_the_window(notice.message), hint=in_the_window(notice.hint)
-    )
+    return replace(notice, message=in_the_window(notice.message), hint=in_the_window(notice.hint))
 
 
 def _icon(level: NoticeLevel) -> QIcon:

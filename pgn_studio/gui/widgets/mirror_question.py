@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 
 if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import ImageDataset

@@ -196,9 +196,7 @@ def test_a_pickled_module_of_an_unknown_class_is_not_imported(
     assert load_weights_only(tmp_path / "net.pth").num_classes == 3
 
 
-def test_missing_and_unexpected_keys_are_counted_and_named(
-    tmp_path: Path, state: dict[str, Tensor]
-) -> None:
+def test_missing_and_unexpected_keys_are_counted_and_named(tmp_path: Path, state: dict[str, Tensor]) -> None:
     state["stranger"] = state.pop("conv1.0.weight")
     torch.save(state, tmp_path / "net.pth")
     with pytest.raises(ClassifierError, match=r"1 of 338 keys missing \(conv1.0.weight\), 1 unexp"):

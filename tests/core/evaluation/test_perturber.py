@@ -52,8 +52,7 @@ def test_strength_one_is_the_perturber_and_zero_the_image(input_space: str) -> N
     pgn = make_pgn(SHIFT, input_space=input_space)
     own = measure(PgnPerturber(pgn), pgn.space).metrics
     one, none, half = (
-        measure(Scaled(PgnPerturber(pgn), pgn.space, alpha), pgn.space).metrics
-        for alpha in (1.0, 0.0, 0.5)
+        measure(Scaled(PgnPerturber(pgn), pgn.space, alpha), pgn.space).metrics for alpha in (1.0, 0.0, 0.5)
     )
     assert one == own
     assert (none.fooling_rate, none.rms_mean, none.perturbed_accuracy) == (0.0, 0.0, own.clean_accuracy)

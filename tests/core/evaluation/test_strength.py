@@ -35,9 +35,7 @@ def test_the_flip_is_where_the_arithmetic_says(study: Study) -> None:
     curve = strength_curve(study.pgn, study.classifier, image(151, 100), alphas=GRID)
     assert [(flip.before, flip.after) for flip in curve.flips] == [(RED, GREEN)]
     assert curve.flips[0].alpha == pytest.approx(4 / 3, abs=0.001)
-    coarse = strength_curve(
-        study.pgn, study.classifier, image(151, 100), alphas=GRID, refine=False
-    )
+    coarse = strength_curve(study.pgn, study.classifier, image(151, 100), alphas=GRID, refine=False)
     assert coarse.flips[0].alpha == pytest.approx(1.35)  # the first point of the grid behind it
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.strip import draw_strip, export_strip
+from pgn_studio.core.export.comparison_figure import draw_strip, export_strip
 from pgn_studio.core.export.sweep_figures import (
     draw_frontier,
     draw_sweep_curves,

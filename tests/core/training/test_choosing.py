@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from pgn_studio.core.config import Problem, TrainingSettings
-from pgn_studio.core.training.checkpoints import Position
+from pgn_studio.core.training.checkpoint import Position
 from pgn_studio.core.training.choosing import as_good, higher, standard_error
 from pgn_studio.core.training.events import Kept
-from pgn_studio.core.training.keeping import is_best, recalled
+from pgn_studio.core.training.model_selection import is_best, recalled
 
 
 def chosen(problem: Problem, accuracies: list[float], *, images: int) -> int:

@@ -17,7 +17,7 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import clean_scores
 from pgn_studio.core.perturbation.pgn import load_pgn
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training import keeping, validation
+from pgn_studio.core.training import model_selection, validation
 from pgn_studio.core.training import step as step_module
 from pgn_studio.core.training.choosing import as_good
 from pgn_studio.core.training.control import TrainingControl
@@ -222,7 +222,7 @@ class TestBestAndLast:
         one, _ = train(settings.updated(epochs=1), name="one")
         stop = {12: lambda control: control.stop()}
         with monkeypatch.context() as patch:
-            patch.setattr(keeping, "is_best", lambda metrics, position, settings: True)
+            patch.setattr(model_selection, "is_best", lambda metrics, position, settings: True)
             stopped, _ = train(settings, name="stopped", at=stop)
         files = contents(stopped)
         assert files["pgn.safetensors"] == files["last.safetensors"] != files["best.safetensors"]
@@ -237,17 +237,17 @@ class TestBestAndLast:
         self, train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Its checkpoint knows no last accuracy, its folder no best.safetensors, its steps no spread."""
-        from pgn_studio.core.training import checkpoints
+        from pgn_studio.core.training import checkpoint
 
         folder, _ = train(settings.updated(epochs=1))
         folder.best_pgn_path.unlink()
-        original = checkpoints.json.loads
+        original = checkpoint.json.loads
 
         def older(text: str) -> dict[str, Any]:
             values = original(text)
             return {name: value for name, value in values.items() if not name.startswith("last_")}
 
-        monkeypatch.setattr(checkpoints.json, "loads", older)
+        monkeypatch.setattr(checkpoint.json, "loads", older)
         _, events = train(settings, resume=True)
         assert isinstance(events[-1], RunFinished)
 

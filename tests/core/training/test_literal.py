@@ -17,8 +17,8 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.perturbation.discriminator import OwnBackbone
-from pgn_studio.core.training.feed import Batch
-from pgn_studio.core.training.setup import build_players, fit_statistics
+from pgn_studio.core.training.builders import build_players, fit_statistics
+from pgn_studio.core.training.loader import Batch
 from pgn_studio.core.training.step import Players, TrainStep
 
 CPU = torch.device("cpu")

@@ -15,8 +15,8 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate
 from pgn_studio.core.perturbation.pgn import LEAVES_ALL_ALONE, Pgn, load_pgn
 from pgn_studio.core.training import trainer as module
-from pgn_studio.core.training.blend import MixedImages
 from pgn_studio.core.training.events import EpochCompleted, Notice, RunFinished, RunStarted
+from pgn_studio.core.training.input_mixup import MixedImages
 from pgn_studio.core.training.own_gamma import choose_gamma, left_alone
 from tests.core.training.conftest import Train
 

@@ -16,13 +16,13 @@ from pgn_studio.core.config import PAPER_RECIPE, TrainingSettings, augmentation
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ClassifierError, ConfigError, WeightsError
 from pgn_studio.core.perturbation.generator import Generator
-from pgn_studio.core.training.averaging import Averaged
 from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch, training_epochs
-from pgn_studio.core.training.blend import blended, fitting_share
+from pgn_studio.core.training.builders import build_players
 from pgn_studio.core.training.control import TrainingControl
+from pgn_studio.core.training.ema import Averaged
+from pgn_studio.core.training.input_mixup import blended, fitting_share
 from pgn_studio.core.training.preview import perturbation_picture
 from pgn_studio.core.training.samples import SampleChoice
-from pgn_studio.core.training.setup import build_players
 
 CPU = torch.device("cpu")
 
@@ -260,7 +260,7 @@ def test_weights_of_the_discriminator_that_cannot_be_had_name_its_option(
     def offline(*_: object, **__: object) -> None:
         raise WeightsError("not in the cache", hint="--encoder-weights FILE")
 
-    monkeypatch.setattr("pgn_studio.core.training.setup.imagenet_backbone", offline)
+    monkeypatch.setattr("pgn_studio.core.training.builders.imagenet_backbone", offline)
     wanted = settings.updated(discriminator="known", discriminator_backbone="resnet18")
     with pytest.raises(WeightsError, match="cache") as caught:
         build_players(wanted, classifier, image_size=8, device=torch.device("cpu"))

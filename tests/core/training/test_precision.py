@@ -20,9 +20,7 @@ FIGURES = ("perturbed_accuracy", "perturbed_accuracy_8bit", "fixed", "broken", "
 
 
 def measured(pgn: Pgn, classifier: Classifier, digits: ImageDataset) -> Evaluation:
-    return evaluate(
-        pgn, classifier, digits.split("val"), split_name="val", dataset_name="", batch_size=BATCH
-    )
+    return evaluate(pgn, classifier, digits.split("val"), split_name="val", dataset_name="", batch_size=BATCH)
 
 
 def assert_equal(one: Evaluation, other: Evaluation) -> None:

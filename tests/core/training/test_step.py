@@ -18,9 +18,9 @@ from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.condition import PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import NamingDiscriminator
 from pgn_studio.core.perturbation.losses import generator_loss, success_targets
-from pgn_studio.core.training.feed import Batch
-from pgn_studio.core.training.remembered import Remembered
-from pgn_studio.core.training.setup import build_players, fit_statistics
+from pgn_studio.core.training.builders import build_players, fit_statistics
+from pgn_studio.core.training.feature_cache import Remembered
+from pgn_studio.core.training.loader import Batch
 from pgn_studio.core.training.step import Players, TrainStep
 
 CPU = torch.device("cpu")

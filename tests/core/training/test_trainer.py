@@ -19,6 +19,7 @@ from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.perturbation.pgn import build_generator, load_pgn
 from pgn_studio.core.run_records import list_records
 from pgn_studio.core.runs import RunFolder
+from pgn_studio.core.training.callbacks import LiveView
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import (
     CheckpointSaved,
@@ -33,7 +34,6 @@ from pgn_studio.core.training.events import (
     RunStarted,
     StepCompleted,
 )
-from pgn_studio.core.training.live_view import LiveView
 from tests.core.training.conftest import Train
 
 
@@ -105,9 +105,7 @@ MILDER = 1000.0
 
 
 @pytest.mark.parametrize("at", [8, 9, 12])  # epochs have nine steps
-def test_the_pgn_of_a_gamma_that_was_moved_is_kept(
-    train: Train, settings: TrainingSettings, at: int
-) -> None:
+def test_the_pgn_of_a_gamma_that_was_moved_is_kept(train: Train, settings: TrainingSettings, at: int) -> None:
     """It is less accurate than what came before: that is what γ is moved for."""
     folder, events = train(settings.updated(epochs=3, gamma=0.01), at={at: lambda c: c.set(gamma=MILDER)})
     epochs: list[EpochCompleted] = of(events, EpochCompleted)
@@ -318,9 +316,7 @@ def test_the_kept_pgn_has_the_figures_that_the_run_reports(
 ) -> None:
     folder, events = train(settings)
     pgn = load_pgn(folder.pgn_path)
-    measured = evaluate(
-        pgn, classifier, digits.split("val"), split_name="val", dataset_name="digits"
-    ).metrics
+    measured = evaluate(pgn, classifier, digits.split("val"), split_name="val", dataset_name="digits").metrics
     finished: RunFinished = events[-1]
     assert measured.perturbed_accuracy_8bit == pytest.approx(finished.perturbed_accuracy_8bit, abs=0.005)
     assert measured.clean_accuracy == pytest.approx(finished.clean_accuracy, abs=0.005)

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QTabWidget
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.evaluation.selection import Versus
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.gui.inspection.beside_panel import BesidePanel
+from pgn_studio.gui.inspection.comparison_panel import BesidePanel
 from pgn_studio.gui.inspection.page import InspectionPage
 from tests.gui.inspection.studies import Study, make_study
 

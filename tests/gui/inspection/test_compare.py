@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QLabel, QSlider
 
-from pgn_studio.gui.inspection.colour_bar import ColourBar
+from pgn_studio.gui.inspection.color_bar import ColourBar
 from pgn_studio.gui.inspection.image_view import ImageView
 from pgn_studio.gui.inspection.page import InspectionPage
 from tests.gui.inspection.studies import Study

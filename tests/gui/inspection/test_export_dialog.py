@@ -23,8 +23,8 @@ from PySide6.QtWidgets import (
 from pgn_studio.core.classifiers.loading import load_classifier
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.data.sources import load_dataset
+from pgn_studio.core.evaluation.abstention import hold_back
 from pgn_studio.core.evaluation.evaluate import evaluate
-from pgn_studio.core.evaluation.holding_back import hold_back
 from pgn_studio.core.evaluation.selection import Outcome, Range, Selection, SortKey, select
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import load_pgn
@@ -131,9 +131,9 @@ def test_the_command_is_copied(qtbot: QtBot, page: InspectionPage) -> None:
 def test_the_command_does_what_the_window_does(qapp: object, tmp_path: Path) -> None:
     """The whole filter as options, on the bundled demo: the same images in the same order."""
     from pgn_studio.cli.evaluate import measure
-    from pgn_studio.cli.interruption import Interruption
     from pgn_studio.cli.main import main
     from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.cli.signals import Interruption
     from pgn_studio.core.paths import trained_folder
 
     stop = Interruption()

@@ -27,9 +27,9 @@ from pgn_studio.core.training.events import (
     RunStarted,
     StepCompleted,
 )
-from pgn_studio.gui.imports import FIRST, LATER, without_source_scan
+from pgn_studio.gui.lazy_imports import FIRST, LATER, without_source_scan
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.worker import TrainingJob, make_trainer
 from tests.gui.shell.driving import PATIENCE_MS, SMALL, TINY, studio_of

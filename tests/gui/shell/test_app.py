@@ -10,10 +10,10 @@ import pytest
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
-from pgn_studio.gui import app, imports
+from pgn_studio.gui import app, lazy_imports
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.operations import run_in_background
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 
 SLOW = ("torch", "pyqtgraph", "matplotlib", "sklearn")
 
@@ -42,7 +42,7 @@ from PySide6.QtCore import QSettings
 from pgn_studio.gui.app import make_application
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.operations import run_in_background
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 application = make_application([])
 window = MainWindow(SessionState(QSettings(sys.argv[1], QSettings.Format.IniFormat)))
 window.show()
@@ -65,7 +65,7 @@ def test_work_waits_for_the_later_imports(
     window = MainWindow(state)
     qtbot.addWidget(window)
     done: list[object] = []
-    thread = imports.ImportThread((), window, holds_work=True)
+    thread = lazy_imports.ImportThread((), window, holds_work=True)
     run_in_background(window, lambda _progress: 1, done.append, done.append)
     qtbot.wait(100)
     assert done == []
@@ -77,7 +77,7 @@ def test_work_waits_for_the_later_imports(
 def test_a_broken_part_is_said_once_the_pages_are_there(
     qtbot: QtBot, state: SessionState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imports, "LATER", ("no_such_torchvision",))
+    monkeypatch.setattr(lazy_imports, "LATER", ("no_such_torchvision",))
     window = MainWindow(state)
     qtbot.addWidget(window)
     window.show()
@@ -95,7 +95,7 @@ def test_a_broken_part_is_said_once_the_pages_are_there(
 def test_a_broken_torch_is_said_with_the_way_out(
     qtbot: QtBot, state: SessionState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imports, "FIRST", ("no_such_torch",))
+    monkeypatch.setattr(lazy_imports, "FIRST", ("no_such_torch",))
     window = MainWindow(state)
     qtbot.addWidget(window)
     window.show()
@@ -111,6 +111,6 @@ def test_a_broken_torch_is_said_with_the_way_out(
 def test_pyside_reads_no_sources_while_torch_is_imported() -> None:
     feature = sys.modules["shibokensupport.feature"]
     scan = feature._mod_uses_pyside
-    with imports.without_source_scan():
+    with lazy_imports.without_source_scan():
         assert feature._mod_uses_pyside is not scan
     assert feature._mod_uses_pyside is scan

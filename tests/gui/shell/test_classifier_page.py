@@ -97,14 +97,12 @@ def test_what_takes_long_waits_for_the_button_which_says_how_long(window: MainWi
     measured(page, qtbot)  # at the pace that it has now, val is cheap
 
 
-def test_it_can_be_cancelled(
-    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_can_be_cancelled(window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(*_args: Any, progress: Progress, **_options: Any) -> None:
         while True:
             progress(1, 100)
 
-    monkeypatch.setattr("pgn_studio.core.evaluation.clean.classify_split", endless)
+    monkeypatch.setattr("pgn_studio.core.evaluation.classifier_accuracy.classify_split", endless)
     page = opened(window)
     assert page.measuring.doing == "Measuring val"
     assert page.cancel_button.isVisible()
@@ -123,7 +121,7 @@ def test_a_failure_is_told_and_can_be_tried_again(
         raise DataError("An image is gone.", hint="Load it again.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pgn_studio.core.evaluation.clean.classify_split", broken)
+        patch.setattr("pgn_studio.core.evaluation.classifier_accuracy.classify_split", broken)
         page = opened(window)
         qtbot.waitUntil(lambda: studio_of(window).error_dialog is not None)
     dialog = studio_of(window).error_dialog
@@ -259,9 +257,7 @@ def test_a_click_leads_to_the_images_where_inspect_has_them(
     assert window.tabs.currentWidget() is page
 
 
-def test_a_thousand_classes_keep_the_layout(
-    window: MainWindow, classifier: Classifier, qtbot: QtBot
-) -> None:
+def test_a_thousand_classes_keep_the_layout(window: MainWindow, classifier: Classifier, qtbot: QtBot) -> None:
     page = opened(window)
     measured(page, qtbot)
     width = page.minimumSizeHint().width()

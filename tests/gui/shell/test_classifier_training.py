@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.state import SessionState
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.training.controller import RunState
 from tests.gui.shell.driving import PATIENCE_MS, press, studio_of
 
 if TYPE_CHECKING:

@@ -103,7 +103,10 @@ def test_the_copied_strip_runs_as_it_is(
 
 
 def test_the_copied_curves_run_as_they_are(
-    make_window: Callable[..., MainWindow], run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    make_window: Callable[..., MainWindow],
+    run: RunFolder,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     window = make_window()
     studio = window.studio

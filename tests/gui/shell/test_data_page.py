@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import DataSettings
-from pgn_studio.gui.docks.data_page import SAMPLES, TILE_PX, DataPage
+from pgn_studio.gui.pages.data import SAMPLES, TILE_PX, DataPage
 from pgn_studio.gui.theme import current_theme
 
 if TYPE_CHECKING:

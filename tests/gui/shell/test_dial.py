@@ -14,11 +14,11 @@ from safetensors.numpy import load_file
 
 from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.training.events import AtGamma, EpochCompleted
-from pgn_studio.gui.docks.setup_panel import SetupPanel
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.pages.setup_panel import SetupPanel
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.studio import Studio
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.widgets.gamma_control import GammaControl
 from tests.gui.shell.driving import PATIENCE_MS, child, press, studio_of, train, until_step
 
@@ -74,9 +74,7 @@ def test_a_range_that_is_none_is_put_back_and_said(control: GammaControl) -> Non
     assert control.shown == pytest.approx((5 * 300) ** 0.5, rel=1e-3)
 
 
-def test_the_dial_turns_by_key_and_number_and_changes_no_setting(
-    qtbot: QtBot, control: GammaControl
-) -> None:
+def test_the_dial_turns_by_key_and_number_and_changes_no_setting(qtbot: QtBot, control: GammaControl) -> None:
     shown: list[float] = []
     edited: list[bool] = []
     control.changed.connect(shown.append)

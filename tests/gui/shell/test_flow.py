@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core import paths
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.studio import Studio
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.training.worker import make_trainer
 from pgn_studio.gui.workspace import DEMO_PGN
 from tests.gui.shell.driving import child, studio_of

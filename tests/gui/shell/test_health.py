@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QLabel, QListView
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.training.events import Notice, NoticeLevel, RunStarted
-from pgn_studio.gui.docks.training_page import TrainingPage
 from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.pages.train import TrainingPage
 from pgn_studio.gui.plots.live_plots import LivePlots
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.bridge import TrainingBridge

@@ -26,6 +26,7 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
+from pgn_studio.gui.inspection.comparison_view import CELL_PX, LARGEST_CELL_PX, StripColumn, StripView
 from pgn_studio.gui.inspection.probability_bars import (
     LEAST_BAR_PX,
     LONG,
@@ -33,7 +34,6 @@ from pgn_studio.gui.inspection.probability_bars import (
     ProbabilityBars,
     ProbabilityRow,
 )
-from pgn_studio.gui.inspection.strip_view import CELL_PX, LARGEST_CELL_PX, StripColumn, StripView
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.theme import ThemeName, current_theme
 from pgn_studio.gui.widgets.elided_label import ElidedLabel

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.controller import RunState
 
 if TYPE_CHECKING:
     from conftest import FakeTrainer

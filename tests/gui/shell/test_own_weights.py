@@ -20,7 +20,7 @@ from pgn_studio.core.config import DataSettings
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.training.worker import make_trainer
 from tests.gui.shell.driving import PATIENCE_MS, child, studio_of, train
 

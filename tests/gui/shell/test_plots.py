@@ -13,14 +13,14 @@ from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.training.events import EpochCompleted, StepCompleted
-from pgn_studio.gui.docks.training_page import TrainingPage
+from pgn_studio.gui.pages.train import TrainingPage
 from pgn_studio.gui.plots.compared import DASHES, dashed
 from pgn_studio.gui.plots.growing import BLOCKS
 from pgn_studio.gui.plots.plot_bar import PlotBar
 from pgn_studio.gui.plots.series_plot import SeriesPlot, mixed
 from pgn_studio.gui.theme import current_theme
+from pgn_studio.gui.training.controller import TrainingSession
 from pgn_studio.gui.training.history import RunHistory, means_per_epoch, smoothed
-from pgn_studio.gui.training.session import TrainingSession
 
 PER_EPOCH = 10
 

@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.runs import RUN_JSON, RunFolder
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.controller import RunState
 from tests.gui.shell.driving import PATIENCE_MS, press, studio_of, until_step
 
 pytestmark = pytest.mark.timeout(900)

@@ -26,7 +26,7 @@ from pgn_studio.gui.dialogs.error import ErrorDialog
 from pgn_studio.gui.dialogs.skipped import list_skipped
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.controller import RunState
 from tests.gui.shell.driving import PATIENCE_MS, child, press, studio_of
 from tests.gui.shell.walking import dialogs, fill
 

@@ -22,7 +22,7 @@ from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.runs.model import COLUMNS
 from pgn_studio.gui.runs.page import RunsPage
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.controller import RunState
 
 # name: γ, accuracy after 8 bits, RMS
 RUNS = {"a": (1.0, 0.8, 0.2), "b": (10.0, 0.75, 0.1), "c": (30.0, 0.6, 0.05), "d": (3.0, 0.7, 0.3)}
@@ -223,9 +223,7 @@ def test_folders_are_shown(qtbot: QtBot, page: RunsPage, folder: Path, file_mana
     assert [url.toLocalFile() for url in file_manager.urls] == [str(folder / "a")]
 
 
-def test_the_frontier_shows_like_runs_and_its_points_open(
-    qtbot: QtBot, page: RunsPage, folder: Path
-) -> None:
+def test_the_frontier_shows_like_runs_and_its_points_open(qtbot: QtBot, page: RunsPage, folder: Path) -> None:
     make_run(folder / "other", 3.0, 0.1, 0.2, problem="adversarial")
     page.refresh()
     settled(qtbot, page)

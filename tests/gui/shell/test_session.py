@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import RunFailed, RunFinished, StepCompleted
-from pgn_studio.gui.training.session import RunState, TrainingSession
+from pgn_studio.gui.training.controller import RunState, TrainingSession
 from pgn_studio.gui.training.worker import TrainingJob
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from pgn_studio.core.training.events import RunFailed
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.studio import Studio
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.training.worker import make_trainer
 from tests.gui.shell.driving import PATIENCE_MS, TINY, child, press, studio_of, train, until_step
 from tests.gui.shell.opened import measured
@@ -193,9 +193,7 @@ def test_a_run_that_fails(qtbot: QtBot, real: MainWindow, monkeypatch: pytest.Mo
     agree(real, run, "Finished", continues=True)
 
 
-def test_one_that_fails_before_it_has_a_folder_is_none_to_go_on_with(
-    qtbot: QtBot, real: MainWindow
-) -> None:
+def test_one_that_fails_before_it_has_a_folder_is_none_to_go_on_with(qtbot: QtBot, real: MainWindow) -> None:
     run = stopped_run(qtbot, real)
     studio = studio_of(real)
     early = RunFailed(0, "", "No room.", "Make room.", "")

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.theme import TEXT_SIZES, current_theme, system_font
 from pgn_studio.gui.widgets.preview_strip import PreviewStrip
 from tests.gui.shell.driving import child
@@ -133,9 +133,7 @@ def _scrolled(widget: QWidget, top: QWidget) -> bool:
 
 
 @pytest.mark.parametrize(("percent", "width", "height"), [(100, 1280, 800), (200, 1900, 960)])
-def test_nothing_is_cut_off(
-    window: MainWindow, qtbot: QtBot, percent: int, width: int, height: int
-) -> None:
+def test_nothing_is_cut_off(window: MainWindow, qtbot: QtBot, percent: int, width: int, height: int) -> None:
     """At 200 % the window needs more than 1280 x 800, and does not get smaller."""
     fill(window, qtbot)
     current_theme().set_text_size(percent)

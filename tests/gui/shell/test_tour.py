@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.gui.app import Launcher
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.tour.mark import RIM_PX, TourCard
 from pgn_studio.gui.tour.tour import STEPS

@@ -14,12 +14,12 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.memory import MemoryUse
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training import live_view
+from pgn_studio.core.training import callbacks
 from pgn_studio.core.training.events import Preparing, RunStarted, StepCompleted, Vitals
 from pgn_studio.core.training.step import TrainStep
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.studio import Studio
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.controller import RunState
 from tests.gui.shell.driving import BATCH, PATIENCE_MS, child, press, studio_of, train, until_step
 
 pytestmark = pytest.mark.timeout(900)
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.timeout(900)
 def test_memory_and_time_left_are_shown_while_it_trains_and_gone_afterwards(
     qtbot: QtBot, real: MainWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_view, "_VITALS_SECONDS", 0.0)
+    monkeypatch.setattr(callbacks, "_VITALS_SECONDS", 0.0)
     studio = studio_of(real)
     memory, left = child(real, QLabel, "run_memory"), child(real, QLabel, "run_left")
     rate = child(real, QLabel, "run_rate")

@@ -14,9 +14,9 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.config import ENCODERS, TrainingSettings
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.gui.classifier_source import ClassifierSource
-from pgn_studio.gui.docks.setup_panel import SetupPanel
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.pages.setup_panel import SetupPanel
+from pgn_studio.gui.training.controller import RunState
 from tests.gui.shell.driving import child
 from tests.gui.shell.opened import opens_quickly
 
@@ -55,9 +55,7 @@ def redo(qtbot: QtBot) -> None:
     qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
 
 
-def test_an_encoder_is_chosen_or_typed_and_a_typed_name_is_one_step(
-    qtbot: QtBot, shown: MainWindow
-) -> None:
+def test_an_encoder_is_chosen_or_typed_and_a_typed_name_is_one_step(qtbot: QtBot, shown: MainWindow) -> None:
     setup = setup_of(shown)
     box = setup.main.editor("encoder")
     assert isinstance(box, QComboBox)

@@ -30,9 +30,9 @@ from pgn_studio.gui.dialogs.closing import ClosingDialog
 from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.plots.series_plot import SeriesPlot
-from pgn_studio.gui.state import SessionState
+from pgn_studio.gui.preferences import SessionState
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.training.session import RunState
+from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.widgets.collapsible import Collapsible
 from pgn_studio.gui.workspace import OTHER_DATA
 from tests.gui.shell.driving import child, studio_of

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pgn_studio.core.classifiers.blackbox.answers import AnswerReader, logits_of, moved, scores_of
 from pgn_studio.core.classifiers.blackbox.cache import Answer, AnswerCache, key_of
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
+from pgn_studio.core.classifiers.blackbox.outputs import AnswerReader, logits_of, moved, scores_of
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
-from pgn_studio.core.classifiers.normalisation import Normalisation
+from pgn_studio.core.classifiers.normalization import Normalisation
 from pgn_studio.core.classifiers.outputs import (
     SUM_SLACK,
     are_alike,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
-from pgn_studio.core.classifiers.normalisation import Normalisation
+from pgn_studio.core.classifiers.normalization import Normalisation
 from pgn_studio.core.classifiers.outputs import scores_among
 from pgn_studio.core.classifiers.programs.network import GRAY, LUMINANCE
 from pgn_studio.core.config import ChannelOrder

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pgn_studio.core.classifiers.blackbox.access import Access
-from pgn_studio.core.classifiers.blackbox.answers import AnswerReader
 from pgn_studio.core.classifiers.blackbox.classifier import BlackBoxClassifier, Oracle, to_bytes
 from pgn_studio.core.classifiers.blackbox.http import HttpOracle
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.blackbox.onnx import OnnxOracle
+from pgn_studio.core.classifiers.blackbox.outputs import AnswerReader
 from pgn_studio.core.classifiers.blackbox.python_callable import CallableOracle
 from pgn_studio.core.classifiers.class_columns import choose_columns, imagenet_columns
 from pgn_studio.core.classifiers.classifier import ClassifierInfo

@@ -1,0 +1,224 @@
+"""The upper reference: the PGN's generator trained on cross-entropy straight through f, without a D."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pgn_studio.core.baselines.context import BaselineContext
+from pgn_studio.core.baselines.gradients import check_differentiable
+from pgn_studio.core.baselines.matching import BATCH, matched
+from pgn_studio.core.classifiers import measure_accuracy
+from pgn_studio.core.config import Problem
+from pgn_studio.core.device import autocast, seed_everything, training_machine
+from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.evaluation.evaluate import clean_scores, evaluate_perturber
+from pgn_studio.core.evaluation.metrics import Scores
+from pgn_studio.core.evaluation.perturber import Perturber, added
+from pgn_studio.core.perturbation.feature_noise import FeatureNoise
+from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.perturbation.input_space import InputSpace
+from pgn_studio.core.perturbation.losses import l2_term
+from pgn_studio.core.perturbation.pgn import Perturbation, as_told, build_generator
+from pgn_studio.core.protocols import Progress
+from pgn_studio.core.training.batches import generator_for, training_epochs
+from pgn_studio.core.training.builders import build_feature_noise, pooled_features, sampled
+from pgn_studio.core.training.choosing import as_good, higher
+from pgn_studio.core.training.ema import Averaged
+from pgn_studio.core.training.feature_cache import Remembered
+from pgn_studio.core.training.input_mixup import chosen_share, unseen_accuracy
+from pgn_studio.core.training.loader import NOISE, Batch, Feed, lasting_features, memory_for
+from pgn_studio.core.training.model_card import told_to_g
+
+Outputs = Callable[[Tensor], "Tensor | None"]  # of f for images, as G is told them, if it is
+
+
+class Generated:
+    """p = G(x), or of x and what f says of it."""
+
+    def __init__(self, generator: Generator, space: InputSpace, outputs: Outputs) -> None:
+        self.generator = generator
+        self.space = space
+        self.outputs = outputs
+
+    @torch.no_grad()
+    def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
+        return added(self.space, pixels, self.generator(pixels, outputs=self.outputs(pixels)))
+
+
+def train_direct(context: BaselineContext, progress: Progress | None = None) -> tuple[Perturber, float]:
+    """Train and return the best perturber by 8-bit validation accuracy, and its mean RMS there.
+
+    Data, augmentation, blend, order, γ, L2, rate, clamp, epochs, average and what G is told of f are the
+    PGN's. Where p is larger than the target, in a batch as on validation, it is scaled down as a whole: G
+    learns what it will be used for. It is never enlarged. `progress(steps done, steps)`.
+    Raises ConfigError for settings that do not train here, ClassifierError for a classifier that
+    gives no gradients.
+    """
+    run = _Run(context)
+    total = run.feed.steps_per_epoch * run.epochs
+    if total == 0:
+        raise ConfigError("The training split needs at least two images.", hint="Use more training images.")
+    for epoch in range(run.epochs):
+        run.train_epoch(epoch, total, progress)
+        run.keep_if_best()
+    return run.best()
+
+
+class _Run:
+    def __init__(self, context: BaselineContext) -> None:
+        settings, device = context.settings, context.device
+        self.context = context
+        machine = training_machine(str(device), context.precision)
+        self.precision = machine.precision
+        context.classifier.to(device)
+        context.space.to(device)
+        seed_everything(context.seed)
+        classes = len(context.classifier.info.classes)
+        generator = build_generator(settings, image_size=context.image_size, classes=classes)
+        self.generator = generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        learning = [parameter for parameter in generator.parameters() if parameter.requires_grad]
+        fused = device.type in ("cpu", "cuda")
+        self.adam = torch.optim.Adam(learning, lr=settings.learning_rate_g, fused=fused)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
+        self.averaged = Averaged(generator, decay=settings.ema_decay) if settings.ema_decay else None
+        self.epochs = training_epochs(settings, len(context.train))
+        encoded = memory_for(context.train, lasting_features(generator, machine), settings)
+        self.feed = Feed(
+            context.train,
+            settings,
+            encoded=encoded,
+            answer=None,
+            seed=context.seed,
+            blend=_blend(context),
+            device=device,
+        )
+        self.feature_noise = self._fitted_noise(encoded)
+        self._steps = 0
+        self._clean: Scores | None = None  # f's answers on the clean validation images: they never change
+        self._top: float | None = None
+        self._best_weights: dict[str, Tensor] = {}
+
+    def _fitted_noise(self, encoded: Remembered | None) -> FeatureNoise | None:
+        """As the trainer fits it."""
+        context, generator = self.context, self.generator
+        noise = build_feature_noise(context.settings, generator)
+        if noise is None:
+            return None
+        images = sampled(context.train, seed=context.seed, device=context.device)
+        with torch.no_grad():
+            pooled = [
+                pooled_features(generator, sample, precision=self.precision, memory=encoded)
+                for sample in images
+            ]
+        noise.to(context.device).fit(torch.cat(pooled))
+        return noise
+
+    @property
+    def result(self) -> Generator:
+        return self.generator if self.averaged is None else self.averaged.generator
+
+    def train_epoch(self, epoch: int, total: int, progress: Progress | None) -> None:
+        first = epoch * self.feed.steps_per_epoch + 1
+        self.generator.train()
+        for step, batch in enumerate(self.feed.epoch(epoch), start=first):
+            self._step(batch)
+            if progress is not None:
+                progress(step, total)
+
+    def _step(self, batch: Batch) -> None:
+        context = self.context
+        with autocast(self.precision, context.device):
+            encoded = self.generator.encode(batch.pixels) if batch.encoded is None else batch.encoded
+            if self.feature_noise is not None:
+                encoded = self.feature_noise(encoded, generator_for(context.seed, self._steps, NOISE))
+            told = self._outputs(batch.shown)
+            perturbation = _at_most(self.generator.decode(encoded, outputs=told), context.rms)
+            clamp = context.settings.clip
+            kept = context.space.held(batch.pixels, perturbation) if clamp else perturbation
+            normalized = context.space.normalized(context.space.enter(batch.shown) + kept)
+            logits = context.classifier.logits_normalized(normalized)
+        check_differentiable(context.classifier, logits)
+        loss = direct_loss(logits.float(), batch.labels, context.problem)
+        loss = loss + context.settings.first_gamma * l2_term(perturbation, context.settings.l2)
+        self.adam.zero_grad(set_to_none=True)
+        torch.autograd.backward(self.scaler.scale(loss))
+        self.scaler.step(self.adam)
+        self.scaler.update()
+        self._steps += 1
+        if self.averaged is not None:
+            self.averaged.update(self.generator)
+
+    @torch.no_grad()
+    def _outputs(self, pixels: Tensor) -> Tensor | None:
+        if not self.generator.classes:
+            return None
+        told = told_to_g(self.context.settings)
+        return as_told(self.context.classifier(pixels).float().softmax(1), told)
+
+    def keep_if_best(self) -> None:
+        """By validation accuracy after 8 bits at the strength that it will have, chosen as a run does."""
+        context = self.context
+        self.result.eval()
+        perturber, _ = matched(self._generated(), context, enlarge=False)
+        if self._clean is None:
+            self._clean = clean_scores(context.classifier, context.val, batch_size=BATCH)
+        accuracy = evaluate_perturber(
+            perturber,
+            context.classifier,
+            context.val,
+            split_name="val",
+            dataset_name="",
+            space=context.space,
+            batch_size=BATCH,
+            clean=self._clean,
+        ).metrics.perturbed_accuracy_8bit
+        self._top = higher(context.problem, accuracy, self._top)
+        if as_good(context.problem, accuracy, self._top, images=len(context.val)):
+            self._best_weights = copy.deepcopy(_learned(self.result).state_dict())
+
+    def best(self) -> tuple[Perturber, float]:
+        _learned(self.result).load_state_dict(self._best_weights)
+        self.result.requires_grad_(False).eval()
+        return matched(self._generated(), self.context, enlarge=False)
+
+    def _generated(self) -> Generated:
+        return Generated(self.result, self.context.space, self._outputs)
+
+
+def direct_loss(logits: Tensor, labels: Tensor, problem: Problem) -> Tensor:
+    """enhance: cross-entropy, -log P(y). adversarial: -log(1 - P(y)), the cross-entropy of "not y".
+
+    Unlike -cross-entropy the latter is bounded below: an image that is fooled for good pulls no more.
+    """
+    if problem == "enhance":
+        return F.cross_entropy(logits, labels)
+    own = F.one_hot(labels, logits.shape[1]).bool()
+    others = logits.masked_fill(own, -math.inf)
+    return (logits.logsumexp(1) - others.logsumexp(1)).mean()
+
+
+def _at_most(perturbation: Tensor, rms: float) -> Tensor:
+    """The batch scaled down as a whole where its mean RMS is above `rms`."""
+    own = perturbation.flatten(1).norm(dim=1).mean() / perturbation[0].numel() ** 0.5
+    factor: Tensor = (rms / own.clamp_min(1e-12)).clamp_max(1.0)
+    return perturbation * factor
+
+
+def _blend(context: BaselineContext) -> float:
+    """The share that the trainer would choose."""
+    train, val = (
+        measure_accuracy(context.classifier, split, device=context.device)
+        for split in (context.train, context.val)
+    )
+    wanted = unseen_accuracy(train, val, context.settings)
+    return chosen_share(context.settings, context.classifier, context.train, wanted=wanted)
+
+
+def _learned(generator: Generator) -> nn.Module:
+    return generator if generator.encoder_trained else generator.decoder

@@ -1,0 +1,198 @@
+"""One image under this PGN, others (of another γ, say), and baselines of the same strength."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pgn_studio.core.baselines import BASELINES, BaselineContext, make_baseline, settings_in_force
+from pgn_studio.core.baselines.matching import mean_rms
+from pgn_studio.core.baselines.random_sign import RandomSigns
+from pgn_studio.core.baselines.steps import SignStep
+from pgn_studio.core.class_names import same_classes
+from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier
+from pgn_studio.core.config import Problem
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.device import full_precision, to_pixels
+from pgn_studio.core.errors import PgnFileError
+from pgn_studio.core.evaluation.batch import (
+    ClassifiedBatch,
+    answers,
+    classified,
+    perturbation_sizes,
+    to_uint8,
+)
+from pgn_studio.core.evaluation.evaluate import place
+from pgn_studio.core.evaluation.perturber import Perturber, PgnPerturber, Scaled
+from pgn_studio.core.export.triptych import TriptychRow
+from pgn_studio.core.perturbation.pgn import Pgn
+from pgn_studio.core.protocols import LabelledImages, Progress
+
+Columns = list[tuple[str, TriptychRow]]
+SIMPLE = ("noise", "fgsm")  # cost nothing to speak of
+DIFFERENCE = "This less other"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside a PGN: other PGNs, and baselines by their names in the catalogue.
+
+    `against` is one PGN more, whose difference to this one gets a column of its own. `made` are baselines
+    that had to be trained, see `trained_baseline`.
+    """
+
+    others: tuple[Pgn, ...] = ()
+    against: Pgn | None = None
+    baselines: tuple[str, ...] = SIMPLE
+    made: Mapping[str, Perturber] = field(default_factory=dict)
+
+
+def columns_beside(
+    pgn: Pgn,
+    classifier: Classifier,
+    split: LabelledImages,
+    index: int,
+    beside: Beside,
+    *,
+    progress: Progress | None = None,
+) -> Columns:
+    """A triptych of image `index` for each PGN, by rising γ, then the difference, then for each baseline.
+
+    A PGN that serves a range may stand among `others` at other γ. Those that are told what the classifier
+    says ask this one. Every baseline has the RMS per value that `pgn` has on this image; those that need
+    gradients are left out for a black box. For `export_strip`. Raises PgnFileError for a PGN that does not
+    fit (`check_fits`, `check_comparable`); `progress(columns, columns)`, its Cancelled passes through.
+    """
+    if beside.against is not None:
+        check_comparable(pgn, beside.against)
+        beside = replace(beside, against=beside.against.asking(classifier))
+    pgn, others = pgn.asking(classifier), [other.asking(classifier) for other in beside.others]
+    others += [beside.against] if beside.against is not None else []
+    for other in others:
+        check_fits(pgn, other)
+    device = place(pgn, classifier, None)
+    image = split.images([index])
+    pixels, label = to_pixels(image, device), torch.tensor([int(split.labels[index])], device=device)
+    clean = answers(classifier, pixels)
+    ordered = sorted((pgn, *others), key=lambda one: one.gamma)
+    titles = {id(one): _title(one, pgn, others, beside.against) for one in ordered}
+    made: list[tuple[str, Pgn, Perturber]] = [(titles[id(one)], one, PgnPerturber(one)) for one in ordered]
+    made += [(title, pgn, step) for title, step in _baselines(beside, pgn, classifier).items()]
+    columns: Columns = []
+    for number, (title, owner, perturber) in enumerate(made, start=1):
+        owner.to(device)
+        with full_precision(device):
+            result = perturber.perturb(pixels, label)
+            if not isinstance(perturber, PgnPerturber):  # of another size so far: bring it to the PGN's
+                own, size = (
+                    float(perturbation_sizes(p.perturbation.float())[1, 0])
+                    for p in (pgn.perturb(pixels), result)
+                )
+                ratio = own / size if size > 0 else 0.0  # no gradient, no step
+                result = Scaled(perturber, pgn.space, ratio).perturb(pixels, label)
+        batch = classified(result, owner.space, classifier, clean)
+        row = _row(batch, classifier.info.classes, image[0], split.names[index], int(split.labels[index]))
+        columns.append((title, row))
+        if number == len(ordered) and beside.against is not None:
+            named = dict(columns)
+            first, second = named[titles[id(pgn)]], named[titles[id(beside.against)]]
+            columns.append((DIFFERENCE, difference(first, second)))
+        if progress is not None:
+            progress(number, len(made))
+    return columns
+
+
+def difference(first: TriptychRow, second: TriptychRow) -> TriptychRow:
+    """p of the first less p of the second; only its perturbation is to be shown."""
+    return replace(first, perturbation=first.perturbation - second.perturbation, difference=True)
+
+
+def trained_baseline(
+    name: str, pgn: Pgn, classifier: Classifier, dataset: ImageDataset, *, progress: Progress | None = None
+) -> Perturber:
+    """A baseline that learns from the training images, at the PGN's mean RMS on validation."""
+    context = BaselineContext.of(
+        settings_in_force(pgn),
+        classifier=classifier,
+        space=pgn.space,
+        dataset=dataset,
+        rms=0.0,
+        device=place(pgn, classifier, None),
+    )
+    strength = mean_rms(PgnPerturber(pgn.asking(classifier)), context)
+    return make_baseline(name, replace(context, rms=strength), progress=progress).perturber
+
+
+def check_fits(pgn: Pgn, other: Pgn) -> None:
+    """Raises PgnFileError for a PGN of other classes or another image size."""
+    if other.info.image_size != pgn.info.image_size or not same_classes(other.info.classes, pgn.info.classes):
+        raise PgnFileError(
+            f"The PGN {other.info.name} is for {len(other.info.classes)} classes at "
+            f"{other.info.image_size} px; "
+            f"this one is for {len(pgn.info.classes)} at {pgn.info.image_size} px.",
+            hint="Choose PGNs for the same data set and image size.",
+        )
+
+
+def check_comparable(pgn: Pgn, other: Pgn) -> None:
+    """As `check_fits`; p of both must be added in one space too, else their difference means nothing."""
+    check_fits(pgn, other)
+    if other.info.input_space != pgn.info.input_space:
+        raise PgnFileError(
+            f"The PGN {other.info.name} adds its perturbation in the {other.info.input_space} space, this "
+            f"one in the {pgn.info.input_space} space.",
+            hint="Choose a PGN that was trained with the same input_space.",
+        )
+
+
+def baselines_beside(pgn: Pgn, classifier: Classifier) -> list[str]:
+    """The names of the baselines that there can be on one image; SIMPLE ones and others."""
+    names = ("noise",) if isinstance(classifier, BlackBoxClassifier) else (*SIMPLE, "aid", "uap")
+    return [name for name in names if _problem(pgn) in BASELINES[name].problems]
+
+
+def _title(one: Pgn, pgn: Pgn, others: Sequence[Pgn], against: Pgn | None) -> str:
+    alone = bool(others) and all(other.generator is pgn.generator for other in others)  # one PGN at several γ
+    which = " (this)" if one is pgn and not alone else " (other)" if one is against else ""
+    return f"γ {one.gamma:g}{which}"
+
+
+def _row(
+    batch: ClassifiedBatch, classes: Sequence[str], original: npt.NDArray[np.uint8], name: str, label: int
+) -> TriptychRow:
+    before, after = batch.clean[0].cpu().numpy(), batch.perturbed[0].cpu().numpy()
+    sure = 1.0 if batch.has_probabilities else math.nan
+    return TriptychRow(
+        name=name,
+        original=original,
+        perturbation=np.ascontiguousarray(batch.perturbation_pixels[0].permute(1, 2, 0).cpu().numpy()),
+        perturbed=to_uint8(batch.pixels_8bit)[0],
+        true_label=classes[label],
+        clean_label=classes[int(before.argmax())],
+        clean_confidence=sure * float(before.max()),
+        perturbed_label=classes[int(after.argmax())],
+        perturbed_confidence=sure * float(after.max()),
+    )
+
+
+def _baselines(beside: Beside, pgn: Pgn, classifier: Classifier) -> dict[str, Perturber]:
+    """By title."""
+    possible = baselines_beside(pgn, classifier)
+    steps: dict[str, Perturber] = {
+        "noise": RandomSigns(pgn.space, seed=0),
+        "fgsm": SignStep(classifier, pgn.space, _problem(pgn), oracle=False),
+        "aid": SignStep(classifier, pgn.space, _problem(pgn), oracle=True),
+        **beside.made,
+    }
+    return {
+        BASELINES[name].title: steps[name] for name in beside.baselines if name in possible and name in steps
+    }
+
+
+def _problem(pgn: Pgn) -> Problem:
+    return "adversarial" if pgn.info.problem == "adversarial" else "enhance"

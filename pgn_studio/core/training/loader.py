@@ -1,0 +1,102 @@
+"""Training batches as G and f get them: augmented, blended, encoded where the encoder is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pgn_studio.core.augment import augment, draw_mirrored, mirror
+from pgn_studio.core.config import TrainingSettings, augmentation
+from pgn_studio.core.device import Machine, autocast, to_pixels
+from pgn_studio.core.perturbation.generator import Generator
+from pgn_studio.core.prefetch import prefetched
+from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.training.batches import generator_for
+from pgn_studio.core.training.feature_cache import Remembered
+from pgn_studio.core.training.input_mixup import blended
+from pgn_studio.core.training.schedule import Pace
+
+AUGMENTATION, NOISE = 1, 2  # a step's random streams are kept apart by numbers
+
+
+class Batch(NamedTuple):
+    """Everything on the device of training."""
+
+    pixels: Tensor  # (B, 3, S, S) in [0, 1], what G sees
+    labels: Tensor  # (B,)
+    shown: Tensor  # (B, 3, S, S) in [0, 1], what p is added to: `pixels` where nothing is blended
+    encoded: Tensor | None = None  # (B, C, h, w), the frozen encoder's features of `pixels` where kept
+    answers: Tensor | None = None  # (B,), f's labels for `shown` where kept
+
+
+def lasting_features(generator: Generator, machine: Machine) -> Callable[[Tensor], Tensor] | None:
+    """A frozen encoder's features of pixels, to be kept; None where it learns and says ever other things."""
+    if generator.encoder_trained:
+        return None
+
+    def encode(pixels: Tensor) -> Tensor:
+        with autocast(machine.precision, machine.device):
+            return generator.encode(pixels)
+
+    return encode
+
+
+def memory_for(
+    split: LabelledImages, compute: Callable[[Tensor], Tensor] | None, settings: TrainingSettings
+) -> Remembered | None:
+    """Of what `compute` says of the images of a split; None where each comes in ever other forms."""
+    few = augmentation(settings.augment, settings.dataset) in ("none", "flip")
+    if compute is None or not few:
+        return None
+    return Remembered(compute, images=len(split), most_bytes=settings.cache_mb * 2**20)
+
+
+class Feed:
+    """A function of (seed, step) alone: PGN and "direct" learn from the same batches."""
+
+    def __init__(
+        self,
+        split: LabelledImages,
+        settings: TrainingSettings,
+        *,
+        encoded: Remembered | None,
+        answer: Callable[[Tensor], Tensor] | None,
+        seed: int,
+        blend: float,
+        device: torch.device,
+        pace: Pace | None = None,
+    ) -> None:
+        """`encoded`, `answer`: a frozen encoder's features and f's labels of pixels, where worth keeping.
+
+        `pace` is that of a run whose batch has shrunk; by default it is the settings' all along.
+        """
+        self.split, self.settings, self.device = split, settings, device
+        self.seed, self.blend = seed, blend
+        self._pace = pace or Pace(len(split), settings.batch_size)
+        self.steps_per_epoch = self._pace.per_epoch
+        self._changes = augmentation(settings.augment, settings.dataset)
+        self._encoded = encoded
+        self._answers = None if blend else memory_for(split, answer, settings)
+
+    def epoch(self, epoch: int, *, done: int = 0) -> Iterator[Batch]:
+        """The batches of a 0-based epoch after its first `done` ones."""
+        batches = self._pace.batches(epoch, seed=self.seed, done=done)
+        ahead = prefetched(self.split, batches, pin=self.device.type == "cuda")
+        first = self._pace.first_step(epoch) + done
+        for step, (indices, (images, labels)) in enumerate(zip(batches, ahead, strict=True), start=first):
+            draws = generator_for(self.seed, step, AUGMENTATION)
+            pixels, mirrored = to_pixels(images, self.device), None
+            if self._changes == "flip":
+                mirrored = draw_mirrored(len(pixels), draws)
+                pixels = mirror(pixels, mirrored)
+            else:
+                pixels = augment(pixels, self._changes, draws)
+            encoded, answers = (
+                None if memory is None else memory(pixels, indices, mirrored)
+                for memory in (self._encoded, self._answers)
+            )
+            shown = blended(pixels, self.blend, draws)
+            yield Batch(pixels, labels.to(self.device, non_blocking=True), shown, encoded, answers)
