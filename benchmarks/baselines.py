@@ -39,7 +39,7 @@ from pgn_studio.core.device import to_pixels
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.training.batches import generator_for
-from pgn_studio.core.training.builders import build_players, fit_statistics
+from pgn_studio.core.training.builders import build_networks, fit_statistics
 from pgn_studio.core.training.loader import Batch
 from pgn_studio.core.training.step import TrainStep
 
@@ -111,10 +111,10 @@ class Sides:
 
     def our_steps(self, recipe: str) -> Callable[[], None]:
         settings = TrainingSettings.make(classifier="digits", recipe=recipe, **TRAINING)
-        players = build_players(settings, self.classifier, image_size=SIZE, device=CPU)
-        fit_statistics(players, self.train, seed=0, precision="fp32")
-        step = TrainStep(players, settings, precision="fp32")
-        players.train(True)
+        networks = build_networks(settings, self.classifier, image_size=SIZE, device=CPU)
+        fit_statistics(networks, self.train, seed=0, precision="fp32")
+        step = TrainStep(networks, settings, precision="fp32")
+        networks.train(True)
         batch = self.batch()
 
         def run() -> None:
@@ -125,7 +125,7 @@ class Sides:
 
     def advgan_steps(self) -> Callable[[], None]:
         settings = TrainingSettings.make(classifier="digits", **TRAINING)
-        generator = build_players(settings, self.classifier, image_size=SIZE, device=CPU).generator.train()
+        generator = build_networks(settings, self.classifier, image_size=SIZE, device=CPU).generator.train()
         # The usual discriminator of that method: three strided convolutions and a verdict.
         critic = nn.Sequential(
             nn.Conv2d(3, 8, 4, stride=2), nn.LeakyReLU(0.2),

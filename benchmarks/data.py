@@ -92,8 +92,8 @@ def trained(root: Path, *, cache_mb: int, steps: int) -> dict[str, Any]:
     from pgn_studio.core.data.sources import load_dataset
     from pgn_studio.core.device import pick_device, resolve_precision
     from pgn_studio.core.training.batches import generator_for
-    from pgn_studio.core.training.builders import build_players, fit_statistics
-    from pgn_studio.core.training.loader import Feed
+    from pgn_studio.core.training.builders import build_networks, fit_statistics
+    from pgn_studio.core.training.loader import Loader
     from pgn_studio.core.training.step import TrainStep
 
     device = pick_device()
@@ -105,11 +105,11 @@ def trained(root: Path, *, cache_mb: int, steps: int) -> dict[str, Any]:
     settings = TrainingSettings.make(
         classifier="random", encoder="small", decoder_widths=(64, 32), batch_size=64, cache_mb=cache_mb
     )
-    players = build_players(settings, classifier, image_size=dataset.image_size, device=device)
-    fit_statistics(players, split, seed=0, precision="fp32")
-    step = TrainStep(players, settings, precision=resolve_precision("auto", device))
-    players.train(True)
-    feed = Feed(split, settings, encoded=None, answer=None, seed=0, blend=0.0, device=device)
+    networks = build_networks(settings, classifier, image_size=dataset.image_size, device=device)
+    fit_statistics(networks, split, seed=0, precision="fp32")
+    step = TrainStep(networks, settings, precision=resolve_precision("auto", device))
+    networks.train(True)
+    feed = Loader(split, settings, encoded=None, answer=None, seed=0, blend=0.0, device=device)
     waited, began, batches = 0.0, 0.0, feed.epoch(0)
     for number in range(min(steps, feed.steps_per_epoch)):
         if number == 1:  # the first batch has nobody to be decoded behind

@@ -21,7 +21,7 @@ from PySide6.QtCore import QObject, QSettings, Qt, QTimer, Slot
 
 from pgn_studio.gui.app import Launcher, make_application
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.screenshots.camera import settle, wait_until
 from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.theme import current_theme
@@ -33,11 +33,11 @@ import os, sys, time
 began = time.perf_counter()
 from pgn_studio.gui.app import make_application
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
 application = make_application(["pgn-studio"])
 current_theme().apply("light")
-window = MainWindow(SessionState())
+window = MainWindow(Preferences())
 window.show()
 application.processEvents()
 print(time.perf_counter() - began)
@@ -50,13 +50,13 @@ began = time.perf_counter()
 from pgn_studio.gui import lazy_imports
 from pgn_studio.gui.app import Launcher, make_application
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
 if sys.argv[1] == "all":
     lazy_imports.FIRST, lazy_imports.LATER = (*lazy_imports.FIRST, *lazy_imports.LATER), ()
 application = make_application(["pgn-studio"])
 current_theme().apply("light")
-window = MainWindow(SessionState())
+window = MainWindow(Preferences())
 window.show()
 launcher = Launcher(window, demo=False)
 launcher.start()
@@ -167,7 +167,7 @@ def main() -> None:
         first = seconds_to_first_window()
         make_application(["pgn-studio"]).setQuitOnLastWindowClosed(False)
         current_theme().apply("light")
-        window = MainWindow(SessionState(QSettings(str(Path(home) / "w.ini"), QSettings.Format.IniFormat)))
+        window = MainWindow(Preferences(QSettings(str(Path(home) / "w.ini"), QSettings.Format.IniFormat)))
         window.show()
         began = time.perf_counter()
         launcher = Launcher(window, demo=False)

@@ -48,7 +48,7 @@ from pgn_studio.gui.app import make_application
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.plots.growing import CHUNK
 from pgn_studio.gui.plots.series import Look
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.screenshots.camera import settle, wait_until
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
@@ -175,7 +175,7 @@ class Soak:
 
     def window(self, *, make_runner: RunnerFactory = make_trainer) -> MainWindow:
         settings = QSettings(str(self.home / "window.ini"), QSettings.Format.IniFormat)
-        window = MainWindow(SessionState(settings), make_runner=make_runner)
+        window = MainWindow(Preferences(settings), make_runner=make_runner)
         window.build()
         window.show()
         studio = window.studio
@@ -251,11 +251,11 @@ class Rain:
     """Tells what a Trainer tells, to its metrics file too, as fast as it is let."""
 
     def __init__(self, job: TrainingJob, sink: EventSink, steps: int, pause_s: float) -> None:
-        from pgn_studio.core.training.event_log import Teller
+        from pgn_studio.core.training.event_log import EventLog
 
         self._job, self._steps, self._pause_s = job, steps, pause_s
         self._run = RunFolder.create(None, job.settings)
-        self._tell = Teller(self._run, sink).tell
+        self._tell = EventLog(self._run, sink).tell
 
     def run(self) -> None:
         folder, epochs = str(self._run.path), -(-self._steps // STEPS_PER_EPOCH)

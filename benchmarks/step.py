@@ -10,7 +10,7 @@ examples cost, against itself with the encoder frozen, for what the last stage's
 the frozen part's features kept between epochs, for what keeping them saves.
 Images and f's weights are random: they do not change the work.
 
-fused    `core.training.step.TrainStep` fed by `core.training.feed.Feed`, as in a run
+fused    `core.training.step.TrainStep` fed by `core.training.feed.Loader`, as in a run
 literal  as a first version is written from Algorithm 1: G with its encoder, f for the target, D (f's
          backbone again) for its update, D once more for G; f's weights frozen; torch's own defaults
          (float32, default layout, default Adam)
@@ -46,8 +46,8 @@ from pgn_studio.core.device import autocast, resolve_precision
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import build_generator
 from pgn_studio.core.training.batches import generator_for
-from pgn_studio.core.training.builders import build_players, fit_statistics
-from pgn_studio.core.training.loader import Batch, Feed, memory_for
+from pgn_studio.core.training.builders import build_networks, fit_statistics
+from pgn_studio.core.training.loader import Batch, Loader, feature_cache_for
 from pgn_studio.core.training.step import TrainStep
 
 CLASSES = 10
@@ -121,12 +121,12 @@ class Bench:
     def fused(self, recipe: str = "paper", *, keep: bool = True, **changes: Any) -> Step:
         settings = self.settings(recipe, **changes)
         size = self.scale.image_size
-        players = build_players(settings, self.classifier(), image_size=size, device=self.device)
-        fit_statistics(players, self.images, seed=0, precision=self.precision)
-        step = TrainStep(players, settings, precision=self.precision)
-        players.train(True)
-        encoded = memory_for(self.images, step.encode, settings) if keep else None
-        feed = Feed(
+        networks = build_networks(settings, self.classifier(), image_size=size, device=self.device)
+        fit_statistics(networks, self.images, seed=0, precision=self.precision)
+        step = TrainStep(networks, settings, precision=self.precision)
+        networks.train(True)
+        encoded = feature_cache_for(self.images, step.encode, settings) if keep else None
+        feed = Loader(
             self.images, settings, encoded=encoded, answer=step.answer, seed=0, blend=0.0, device=self.device
         )
         batches = (batch for epoch in range(10**9) for batch in feed.epoch(epoch))

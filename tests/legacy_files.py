@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from pgn_studio.core.legacy_settings import NAMES, VALUES
+from pgn_studio.core.legacy import NAMES, VALUES
 
 PAIR = ("encoder_trained", "last_stage")
 

@@ -80,6 +80,6 @@ def test_window_opens_and_closes(display: str, tmp_path: Path) -> None:
     assert "QThread" not in done.stderr
     with Image.open(picture) as screen:
         assert screen.size == SIZE
-        colours = screen.convert("RGB").getcolors(maxcolors=SIZE[0] * SIZE[1])
-    assert colours is not None
-    assert len(colours) > 20  # an empty screen has one
+        colors = screen.convert("RGB").getcolors(maxcolors=SIZE[0] * SIZE[1])
+    assert colors is not None
+    assert len(colors) > 20  # an empty screen has one

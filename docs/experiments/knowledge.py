@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
-from pgn_studio.cli.opening import ForeignClassifier, Subject, open_subject
+from pgn_studio.cli.opening import ExternalClassifier, Subject, open_subject
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.evaluation.metrics import fixed_and_broken
@@ -93,7 +93,7 @@ def say(name: str, logits: Tensor, test: Known) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     with Interruption() as stop:
-        subject = open_subject(sys.argv[1], {}, classifier=None, foreign=ForeignClassifier(), stop=stop)
+        subject = open_subject(sys.argv[1], {}, classifier=None, foreign=ExternalClassifier(), stop=stop)
     train, val, test = (known(subject, name) for name in ("train", "val", "test"))
     read_val, read = reading(train, val, test)
     of_f, of_reading = weights(val, read_val)
@@ -104,8 +104,8 @@ def main() -> None:
     say("the reading alone", read, test)
     say("f and the reading", of_f * test.clean + of_reading * read, test)
     say("f and half of the reading", of_f * test.clean + of_reading / 2 * read, test)
-    change = centred(test.perturbed - test.clean)
-    along = centred(read)
+    change = centerd(test.perturbed - test.clean)
+    along = centerd(read)
     along = along * (change * along).sum() / along.square().sum()
     say("f and p's part along the reading", test.clean + along, test)
     say("f and the rest of p", test.clean + change - along, test)
@@ -113,7 +113,7 @@ def main() -> None:
     print(f"\nCorrelation of what p does to f's logits with the reading: {float(both):.2f}")
 
 
-def centred(logits: Tensor) -> Tensor:
+def centerd(logits: Tensor) -> Tensor:
     return logits - logits.mean(1, keepdim=True)
 
 

@@ -210,7 +210,7 @@ def do(job: Job, root: Path) -> None:
     for share in job.held:
         pgn, figures = folder / f"held-{share}.safetensors", folder / f"held-{share}.json"
         if not figures.is_file():
-            command("hold-back", str(folder), "--share", share, "--out", str(pgn), "--force")
+            command("abstain", str(folder), "--share", share, "--out", str(pgn), "--force")
             command("evaluate", str(pgn), "--json", str(figures))
     print(folder.name, flush=True)
 

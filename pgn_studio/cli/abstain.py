@@ -1,4 +1,4 @@
-"""`pgn-studio hold-back`: a PGN that leaves alone the images which it perturbs least."""
+"""`pgn-studio abstain`: a PGN that leaves alone the images which it perturbs least."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from pgn_studio.cli.options import refuse_folder, with_settings
 from pgn_studio.cli.resolve import WhichPgn, find_pgn
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
-from pgn_studio.core.config import DEFAULT_SHARE_HELD, DataSettings
+from pgn_studio.core.config import DEFAULT_ABSTAIN_SHARE, DataSettings
 from pgn_studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pgn_studio.core.evaluation.abstention import HoldingBack
+    from pgn_studio.core.evaluation.abstention import Abstention
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.runs import RunFolder
 
-EXAMPLE = "Example: pgn-studio hold-back photos-enhance --share 0.15 --out cautious.safetensors"
+EXAMPLE = "Example: pgn-studio abstain photos-enhance --share 0.15 --out cautious.safetensors"
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
 @with_access
-def hold_back(
+def abstain(
     given: dict[str, Any],
     access: GivenAccess,
     target: Target,
@@ -48,7 +48,7 @@ def hold_back(
     share: Annotated[
         float,
         typer.Option(min=0.0, max=0.95, help="The share of images to leave alone; 0 undoes it."),
-    ] = DEFAULT_SHARE_HELD,
+    ] = DEFAULT_ABSTAIN_SHARE,
     split: SplitName = "val",
     which: Annotated[WhichPgn, typer.Option(help="Of a run's PGNs, as for `evaluate`.")] = "kept",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
@@ -72,24 +72,24 @@ def hold_back(
     _check_out(out, find_pgn(target, which)[1], force=force)  # a typo shows before torch is imported
     access.check_other(classifier)
     prepare()
-    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.cli.opening import ExternalClassifier, open_subject
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation import abstention
     from pgn_studio.core.perturbation.pgn import save_pgn
 
     pick_device(device)
-    foreign = ForeignClassifier.given(classifier_arch, access)
+    foreign = ExternalClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(
             target, given, classifier=classifier, foreign=foreign, stop=stop, which=which, split=split,
             gammas=() if at is None else (at,),
         )  # fmt: skip
         note_gamma(subject.pgn)
-        if subject.pgn.leaves_all_alone:
+        if subject.pgn.abstains_always:
             terminal.note("The new one is derived from what it would do, were it to act.")
-        subject = replace(subject, pgn=abstention.without_holding_back(subject.pgn))
+        subject = replace(subject, pgn=abstention.without_abstention(subject.pgn))
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
-    held = abstention.hold_back(evaluation, share=share)
+    held = abstention.abstain(evaluation, share=share)
     pgn = held.applied(subject.pgn, name=out.stem)
     save_pgn(out, pgn.generator, pgn.info)
     for line in _said(evaluation, held):
@@ -111,12 +111,12 @@ def _check_out(out: Path, run: RunFolder | None, *, force: bool) -> None:
         raise ConfigError(f"--out: {out} is there already.", hint="Give --force to replace it.")
 
 
-def _said(evaluation: Evaluation, held: HoldingBack) -> tuple[str, ...]:
+def _said(evaluation: Evaluation, held: Abstention) -> tuple[str, ...]:
     """What it does to the images that it was chosen on."""
     metrics, percent = evaluation.metrics, terminal.percent
     return (
-        f"Leaves alone {held.left_alone:,} of {metrics.n:,} images ({evaluation.split_name}), those whose "
-        f"perturbation has an RMS below {held.least_rms:.4g}.",
+        f"Leaves alone {held.abstained:,} of {metrics.n:,} images ({evaluation.split_name}), those whose "
+        f"perturbation has an RMS below {held.abstain_below_rms:.4g}.",
         f"Acting on all: {percent(metrics.clean_accuracy)} → {percent(metrics.perturbed_accuracy_8bit)}, "
         f"{metrics.fixed_8bit} fixed, {metrics.broken_8bit} broken, RMS {metrics.rms_mean:.4g} (8 bits)",
         f"Held back: {percent(held.clean_accuracy)} → {percent(held.perturbed_accuracy_8bit)}, "

@@ -20,7 +20,7 @@ from pgn_studio.cli.evaluate import (
     Target,
     measure,
 )
-from pgn_studio.cli.gamma_options import MAKES_ONE_THAT_ACTS, GivenGamma, given_gamma
+from pgn_studio.cli.gamma_options import HOW_TO_UNDO_ABSTENTION, GivenGamma, given_gamma
 from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.resolve import find_pgn
 from pgn_studio.cli.signals import Interruption
@@ -77,12 +77,12 @@ def baseline(
     find_pgn(target)  # a typo shows before torch is imported
     access.check_other(classifier)
     prepare()
-    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.cli.opening import ExternalClassifier, open_subject
     from pgn_studio.core.baselines import names_for
     from pgn_studio.core.device import pick_device
 
     pick_device(device)
-    foreign = ForeignClassifier.given(classifier_arch, access)
+    foreign = ExternalClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(
             target, given, classifier=classifier, foreign=foreign, stop=stop, split=split,
@@ -104,10 +104,10 @@ def _context(subject: Subject, seed: int | None, *, device: str, stop: Interrupt
     from pgn_studio.core.device import pick_device
 
     pgn = subject.pgn
-    if pgn.leaves_all_alone:
+    if pgn.abstains_always:
         raise ConfigError(
             "This PGN leaves every image as it is: there is no perturbation whose size baselines could have.",
-            hint=MAKES_ONE_THAT_ACTS,
+            hint=HOW_TO_UNDO_ABSTENTION,
         )
     strength = measure(subject, "val", device=device, batch_size=64, stop=stop).metrics.rms_mean
     terminal.note(f"Strength: RMS {strength:.4g} per value on validation, as the PGN's.")

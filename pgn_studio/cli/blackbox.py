@@ -98,7 +98,7 @@ class GivenAccess:
     ] = False
 
     @property
-    def normalisation(self) -> tuple[Triple | None, Triple | None]:
+    def normalization(self) -> tuple[Triple | None, Triple | None]:
         return (
             _three(self.classifier_mean, "--classifier-mean"),
             _three(self.classifier_std, "--classifier-std"),

@@ -1,4 +1,4 @@
-"""`pgn-studio classifier`: what a classifier is, how it does on clean images, and its normalisation."""
+"""`pgn-studio classifier`: what a classifier is, how it does on clean images, and its normalization."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ def classifier(
             help="Measure on these images; may be repeated (default: all three, of a black box test alone).",
         ),
     ] = None,
-    try_normalisations: Annotated[
+    try_normalizations: Annotated[
         bool,
         typer.Option(
-            "--try-normalisations",
+            "--try-normalizations",
             help="Also try the usual means, stds, value ranges and channel orders on a sample of the val "
             "images, and say which is best.",
         ),
     ] = False,
     sample: Annotated[
-        int, typer.Option("--sample", min=20, help="Images on which normalisations are tried.", metavar="N")
+        int, typer.Option("--sample", min=20, help="Images on which normalizations are tried.", metavar="N")
     ] = 300,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write all figures to this file.")
@@ -73,7 +73,7 @@ def classifier(
 ) -> None:
     """Show what a classifier is and how often it is right on clean images, per split and class.
 
-    Where it does badly a wrong normalisation is the usual cause: --try-normalisations finds it.
+    Where it does badly a wrong normalization is the usual cause: --try-normalizations finds it.
     """
     settings = TrainingSettings.make(**given, classifier=source)
     check_classifier(source)
@@ -81,16 +81,16 @@ def classifier(
     names = _splits(split or (), source)
     check_json_file(json_file)
     prepare()
-    from pgn_studio.cli.opening import ForeignClassifier, open_both
+    from pgn_studio.cli.opening import ExternalClassifier, open_both
     from pgn_studio.core.device import pick_device
 
     picked = pick_device(device)
-    foreign = ForeignClassifier.given(classifier_arch, access)
+    foreign = ExternalClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         network, dataset = open_both(settings, foreign, stop)
         measured = _measure(network, dataset, names, batch_size=batch_size, device=picked, stop=stop)
         diagnosis = None
-        if try_normalisations:
+        if try_normalizations:
             diagnosis = _diagnose(network, dataset, sample, device=picked, stop=stop)
     with terminal.results_beside(json_file):
         _print_facts(network)
@@ -139,14 +139,14 @@ def _diagnose(
     from pgn_studio.core.evaluation.normalization_check import (
         DECIDING_SPLIT,
         largest_cost,
-        try_normalisations,
+        try_normalizations,
     )
 
     if network.queries is not None:
         cost = largest_cost(len(dataset.split(DECIDING_SPLIT)), sample)
-        terminal.note(f"Trying normalisations takes up to {cost:,} queries.")
-    with terminal.progress("Trying normalisations", stop) as report:
-        return try_normalisations(
+        terminal.note(f"Trying normalizations takes up to {cost:,} queries.")
+    with terminal.progress("Trying normalizations", stop) as report:
+        return try_normalizations(
             network,
             dataset.split(DECIDING_SPLIT),
             split_name=DECIDING_SPLIT,
@@ -208,20 +208,20 @@ def _advise(
     if diagnosis is None:
         poor = poor_split(network, measured, told=told)
         if poor is not None:
-            terminal.note(f"{poor} Try: --try-normalisations")
+            terminal.note(f"{poor} Try: --try-normalizations")
         return
-    table = Table(title="The same images, normalised in other ways", title_justify="left")
+    table = Table(title="The same images, normalized in other ways", title_justify="left")
     for heading in ("", "accuracy", "95 % interval", "mean", "std", "order"):
         table.add_column(heading, justify="right" if heading else "left")
     for trial in diagnosis.trials:
-        how, found = trial.normalisation, trial.accuracy
+        how, found = trial.normalization, trial.accuracy
         numbers = (" ".join(f"{value:.4g}" for value in values) for values in (how.mean, how.std))
         interval = f"{terminal.percent(found.low)} – {terminal.percent(found.high)}"
         table.add_row(trial.title, terminal.percent(found.value), interval, *numbers, how.channels.upper())
     terminal.result_table(table)
     terminal.result(diagnosis.verdict)
     if diagnosis.better is not None:
-        terminal.result(f"Use it with: {shlex.join(diagnosis.better.normalisation.options)}")
+        terminal.result(f"Use it with: {shlex.join(diagnosis.better.normalization.options)}")
 
 
 def _figures(
@@ -230,7 +230,7 @@ def _figures(
     measured: Sequence[ClassifiedSplit],
     diagnosis: Diagnosis | None,
 ) -> Mapping[str, Any]:
-    info, how = network.info, network.normalisation
+    info, how = network.info, network.normalization
     return {
         "classifier": info.path,
         "classifier_sha256": info.sha256,
@@ -238,12 +238,12 @@ def _figures(
         "parameters": info.parameters,
         "image_size": info.image_size,
         "classes": list(info.classes),
-        "normalisation": None
+        "normalization": None
         if how is None
         else {"mean": list(how.mean), "std": list(how.std), "channels": how.channels},
         "queries": None if network.queries is None else network.queries.used,
         "dataset": dataset.name,
         "fingerprint": dataset.fingerprint,
         "splits": {one.split_name: one.to_json() for one in measured},
-        "normalisations": None if diagnosis is None else diagnosis.to_json(),
+        "normalizations": None if diagnosis is None else diagnosis.to_json(),
     }

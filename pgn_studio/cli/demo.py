@@ -58,21 +58,21 @@ def _show(target: str, trained: Path, out: Path, outcome: OutcomeName, stop: Int
 
 
 def _subject(target: str, trained: Path, stop: Interruption) -> Subject:
-    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.cli.opening import ExternalClassifier, open_subject
 
     classifier = str(trained / CLASSIFIER_FILE)
-    return open_subject(target, {}, classifier=classifier, foreign=ForeignClassifier(), stop=stop)
+    return open_subject(target, {}, classifier=classifier, foreign=ExternalClassifier(), stop=stop)
 
 
 def _trained_anew(folder: Path, trained: Path, stop: Interruption) -> str:
-    from pgn_studio.cli.opening import ForeignClassifier, open_both
+    from pgn_studio.cli.opening import ExternalClassifier, open_both
     from pgn_studio.cli.train import print_result, run_session, start_run
 
     if (folder / "run.json").exists():
         raise RunError(f"{folder} already holds a run.", hint="Choose another --out.")
     settings = TrainingSettings.make(**ENHANCE, classifier=str(trained / CLASSIFIER_FILE))
-    classifier, dataset = open_both(settings, ForeignClassifier(), stop)
-    finished = run_session(start_run(settings, classifier, dataset, folder, ForeignClassifier()), stop)
+    classifier, dataset = open_both(settings, ExternalClassifier(), stop)
+    finished = run_session(start_run(settings, classifier, dataset, folder, ExternalClassifier()), stop)
     print_result(finished)
     stop.on_ask = None
     return finished.pgn_path

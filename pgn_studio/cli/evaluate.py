@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
-from pgn_studio.cli.gamma_options import GivenGammas, given_gammas, note_left_alone
+from pgn_studio.cli.gamma_options import GivenGammas, given_gammas, note_abstention
 from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.resolve import WhichPgn, find_pgn
 from pgn_studio.cli.signals import Interruption
@@ -77,11 +77,11 @@ def evaluate(
     find_pgn(target, which)  # a typo shows before torch is imported
     access.check_other(classifier)
     prepare()
-    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.cli.opening import ExternalClassifier, open_subject
     from pgn_studio.core.device import pick_device
 
     pick_device(device)
-    foreign = ForeignClassifier.given(classifier_arch, access)
+    foreign = ExternalClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(
             target, given, classifier=classifier, foreign=foreign, stop=stop, which=which, split=split,
@@ -116,7 +116,7 @@ def measure_along(
     from pgn_studio.core.evaluation.along import evaluate_along
     from pgn_studio.core.evaluation.leakage import find_leakage
 
-    note_left_alone(subject.pgn)
+    note_abstention(subject.pgn)
 
     with terminal.progress(f"Measuring on {split}", stop) as report:
         found = evaluate_along(
@@ -180,6 +180,6 @@ def evaluation_table(evaluation: Evaluation, name: str) -> Table:
     table.add_row("L2 norm, mean over images", "", f"{metrics.l2_mean:.4g}", "")
     table.add_row("RMS per value, mean over images", "", f"{metrics.rms_mean:.4g}", "")
     table.add_row("largest change of a value", "", f"{metrics.linf_max:.4g}", "")
-    if left_alone := evaluation.per_image.left_alone:
-        table.add_row("images left as they are", "", f"{left_alone:,}", "")
+    if abstained := evaluation.per_image.abstained:
+        table.add_row("images left as they are", "", f"{abstained:,}", "")
     return table

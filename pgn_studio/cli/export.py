@@ -75,7 +75,7 @@ def export(
             "numbers (.csv). frontier: accuracy against RMS over γ, or the points (.csv, .json). "
             "table: the figures of evaluate. list: the images one by one (.csv). images: "
             "every perturbed image as PNG. strip: one image (--index) under this PGN, at each --gamma, "
-            "those of --beside, and baselines. model: the PGN with its normalisation, for other programs.",
+            "those of --beside, and baselines. model: the PGN with its normalization, for other programs.",
         ),
     ],
     out: Annotated[
@@ -132,7 +132,7 @@ def export(
             help="The model adds this many times the perturbation; default: 1.",
         ),
     ] = None,
-    least_rms: Annotated[
+    abstain_below_rms: Annotated[
         float | None,
         typer.Option(
             min=0.0,
@@ -158,9 +158,9 @@ def export(
     _ = chosen.ranges  # a typo shows before torch is imported
     named = baseline_names(("" if several else "noise,fgsm") if baselines is None else baselines)
     _check_against(what, chosen)
-    if what != "model" and (strength, least_rms) != (None, None):
+    if what != "model" and (strength, abstain_below_rms) != (None, None):
         raise ConfigError(
-            f"--strength and --least-rms are for --what model, got --what {what}.",
+            f"--strength and --abstain-below-rms are for --what model, got --what {what}.",
             hint="`pgn-studio perturb --strength` writes images at any strength.",
         )
     out = out.expanduser()
@@ -175,7 +175,7 @@ def export(
         _note_missing(run)
         terminal.result(str(out))
         return
-    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.cli.opening import ExternalClassifier, open_subject
     from pgn_studio.core.device import pick_device
 
     pick_device(device)
@@ -183,11 +183,11 @@ def export(
         from pgn_studio.cli.export_work import write_model
         from pgn_studio.core.export.deployable import Restraint
 
-        restraint = Restraint(1.0 if strength is None else strength, least_rms or 0.0)
+        restraint = Restraint(1.0 if strength is None else strength, abstain_below_rms or 0.0)
         write_model(target, out, restraint, gammas[0] if gammas else None)
         terminal.result(str(out))
         return
-    foreign = ForeignClassifier.given(classifier_arch, access)
+    foreign = ExternalClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(
             target, given, classifier=classifier, foreign=foreign, stop=stop, split=split, gammas=gammas

@@ -25,7 +25,7 @@ from pgn_studio.core.export.comparison_figure import export_strip
 from pgn_studio.core.export.deployable import Restraint, export_deployable
 from pgn_studio.core.export.gamma_frontier import Course, gammas_shown
 from pgn_studio.core.perturbation.pgn import Pgn, load_pgn
-from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.protocols import LabeledImages
 
 
 def write_model(target: str, out: Path, restraint: Restraint, gamma: float | None) -> None:
@@ -74,7 +74,7 @@ def frontier_courses(
 
 def write_strip(
     subject: Subject,
-    split: LabelledImages,
+    split: LabeledImages,
     index: int,
     out: Path,
     *,

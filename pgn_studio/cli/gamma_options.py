@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.perturbation.pgn import Pgn
 
 MOST = 100  # more is a slip of the keyboard
-MAKES_ONE_THAT_ACTS = "`pgn-studio hold-back PGN --share 0 --out FILE` makes one that acts."
+HOW_TO_UNDO_ABSTENTION = "`pgn-studio abstain PGN --share 0 --out FILE` makes one that acts."
 _AT = (
     "γ at which the PGN perturbs, of those that it serves; default: its own, the middle of its range unless "
     "validation favored another."
@@ -63,15 +63,15 @@ def note_gamma(pgn: Pgn) -> None:
     """Say at which γ a PGN that serves several is used."""
     if pgn.generator.gammas is not None:
         terminal.note(f"γ {pgn.gamma:g} of {pgn.generator.gammas}.")
-    note_left_alone(pgn)
+    note_abstention(pgn)
 
 
-def note_left_alone(pgn: Pgn) -> None:
+def note_abstention(pgn: Pgn) -> None:
     """Say of a PGN that returns every image as it is why it does."""
-    if pgn.leaves_all_alone:
+    if pgn.abstains_always:
         terminal.note(
             "This PGN leaves every image as it is: on validation it was worse than none at every γ. "
-            + MAKES_ONE_THAT_ACTS
+            + HOW_TO_UNDO_ABSTENTION
         )
 
 

@@ -38,7 +38,7 @@ from pgn_studio.cli.display import find_display
 from pgn_studio.cli.logs import logging_to_file
 from pgn_studio.cli.options import moved_option
 from pgn_studio.cli.terminal import note
-from pgn_studio.core.errors import Cancelled, PgnStudioError
+from pgn_studio.core.errors import Canceled, PgnStudioError
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ _add(evaluate.evaluate, evaluate.EXAMPLE)
 _add(baseline.baseline, baseline.EXAMPLE)
 _add(export.export, export.EXAMPLE)
 _add(perturb.perturb, perturb.EXAMPLE)
-_add(abstain.hold_back, abstain.EXAMPLE)
+_add(abstain.abstain, abstain.EXAMPLE)
 _add(report.report, report.EXAMPLE)
 _add(sweep.sweep, sweep.EXAMPLE)
 _add(reproduce.reproduce, reproduce.EXAMPLE)
@@ -162,7 +162,7 @@ def _run(commands: typer.Typer, name: str, given: list[str]) -> int:
 
 def _exit_code(error: BaseException, given: Sequence[str], log_path: Path | None) -> int:
     """Say in one line what went wrong."""
-    if isinstance(error, (KeyboardInterrupt, Cancelled, typer.Abort)):
+    if isinstance(error, (KeyboardInterrupt, Canceled, typer.Abort)):
         _say("stopped")
         return _STOPPED
     if isinstance(error, BrokenPipeError):

@@ -25,7 +25,7 @@ from pgn_studio.cli.options import written
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import ClassifierSettings, TrainingSettings
-from pgn_studio.core.errors import Cancelled, PgnFileError
+from pgn_studio.core.errors import Canceled, PgnFileError
 from pgn_studio.core.paths import trained_folder
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _make_classifier(stop: Interruption) -> str:
             stop=lambda: stop.asked,
         )
     if stop.asked:
-        raise Cancelled
+        raise Canceled
     lines = [f"## {CLASSIFIER_FILE}", "", "Accuracy of the classifier alone:", ""]
     for name in ("train", "val", "test"):
         split = dataset.split(name)
@@ -128,19 +128,19 @@ def _make_classifier(stop: Interruption) -> str:
 
 
 def _make_pgn(name: str, given: Mapping[str, Any], stop: Interruption) -> str:
-    from pgn_studio.cli.opening import ForeignClassifier, Subject, open_both
+    from pgn_studio.cli.opening import ExternalClassifier, Subject, open_both
     from pgn_studio.cli.train import run_session, start_run
     from pgn_studio.core.perturbation.pgn import load_pgn, save_pgn
 
     settings = TrainingSettings.make(**given, classifier=CLASSIFIER_FILE)
-    foreign = ForeignClassifier()
+    foreign = ExternalClassifier()
     classifier, dataset = open_both(settings, foreign, stop)
     run_folder = Path(name).stem
     session = start_run(settings, classifier, dataset, Path(run_folder), foreign)
     finished = run_session(session, stop)
     stop.on_ask = None
     if stop.asked:
-        raise Cancelled
+        raise Canceled
     pgn = load_pgn(Path(finished.pgn_path))
     given_by_name = {**pgn.info.settings, "classifier": CLASSIFIER_FILE}
     info = replace(pgn.info, name=run_folder, classifier_path=CLASSIFIER_FILE, settings=given_by_name)

@@ -15,7 +15,7 @@ from pgn_studio.cli.resolve import WhichPgn, find_pgn
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.core.classifiers import (
     Classifier,
-    Normalisation,
+    Normalization,
     check_suits,
     load_classifier,
     recorded_data_range,
@@ -53,7 +53,7 @@ _OTHER_SIZE = "The PGN makes images of this size: give a classifier that takes t
 
 
 @dataclass(frozen=True)
-class ForeignClassifier:
+class ExternalClassifier:
     """What a classifier of another program does not say itself; empty for our own files."""
 
     arch: str | None = None
@@ -63,8 +63,8 @@ class ForeignClassifier:
     access: Access = Access()
 
     @classmethod
-    def given(cls, arch: str | None, access: GivenAccess) -> ForeignClassifier:
-        mean, std = access.normalisation
+    def given(cls, arch: str | None, access: GivenAccess) -> ExternalClassifier:
+        mean, std = access.normalization
         return cls(arch, mean, std, access.classifier_channels, access.access())
 
     @property
@@ -76,17 +76,17 @@ class ForeignClassifier:
         return value if self.access == Access() else {**value, "access": self.access.to_json()}
 
     @classmethod
-    def recorded(cls, value: Any) -> ForeignClassifier:
-        """As `train` wrote it: `foreign_classifier` of run.json or of a PGN's file."""
+    def recorded(cls, value: Any) -> ExternalClassifier:
+        """As `train` wrote it: `external_classifier` of run.json or of a PGN's file."""
         if not isinstance(value, Mapping):
             return cls()
         mean, std = (tuple(value[name]) if value.get(name) else None for name in ("mean", "std"))
         access = Access.recorded(value.get("access"))
         return cls(value.get("arch"), mean, std, recorded_order(value.get("channels")), access)
 
-    def over(self, recorded: ForeignClassifier) -> ForeignClassifier:
+    def over(self, recorded: ExternalClassifier) -> ExternalClassifier:
         """What is given here, and for the rest what was recorded."""
-        return ForeignClassifier(
+        return ExternalClassifier(
             arch=self.arch or recorded.arch,
             mean=self.mean or recorded.mean,
             std=self.std or recorded.std,
@@ -157,7 +157,7 @@ def absolute_dataset(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def open_both(
-    settings: TrainingSettings, foreign: ForeignClassifier, stop: Interruption
+    settings: TrainingSettings, foreign: ExternalClassifier, stop: Interruption
 ) -> tuple[Classifier, ImageDataset]:
     """The classifier and the data set of a run, at the classifier's size unless the settings say another."""
     source = settings.classifier
@@ -202,13 +202,13 @@ def open_at_a_size(settings: DataSettings, source: str, arch: str | None, stop: 
     return open_dataset(settings.updated(image_size=size), stop)
 
 
-def says_everything(source: str, foreign: ForeignClassifier) -> bool:
-    """Whether the classifier is a file whose metadata says classes, size and normalisation."""
+def says_everything(source: str, foreign: ExternalClassifier) -> bool:
+    """Whether the classifier is a file whose metadata says classes, size and normalization."""
     return names_file(source) and not foreign.is_given and source.endswith(".safetensors")
 
 
 def load_foreign(
-    source: str, foreign: ForeignClassifier, *, classes: tuple[str, ...], image_size: int
+    source: str, foreign: ExternalClassifier, *, classes: tuple[str, ...], image_size: int
 ) -> Classifier:
     classifier = load_classifier(
         source,
@@ -240,7 +240,7 @@ def open_subject(
     given: Mapping[str, Any],
     *,
     classifier: str | None,
-    foreign: ForeignClassifier,
+    foreign: ExternalClassifier,
     stop: Interruption,
     which: WhichPgn = "kept",
     split: str = "test",
@@ -263,7 +263,7 @@ def open_subject(
 
 
 def open_networks(
-    target: str, given: str | None, foreign: ForeignClassifier, *, gamma: float | None = None
+    target: str, given: str | None, foreign: ExternalClassifier, *, gamma: float | None = None
 ) -> tuple[Pgn, Classifier]:
     """The PGN of a run folder or file and its classifier (or the one given), without any data."""
     path, run = find_pgn(target)
@@ -274,13 +274,13 @@ def open_networks(
 
 
 def _classifier_of(
-    info: PgnInfo, path: Path, run: RunFolder | None, given: str | None, foreign: ForeignClassifier
+    info: PgnInfo, path: Path, run: RunFolder | None, given: str | None, foreign: ExternalClassifier
 ) -> Classifier:
     same = given is None or _is_recorded(given, info)
     if same:
         budget = foreign.access.budget  # the run's own was for training
-        facts = info.foreign_classifier if run is None else run.run_json.get("foreign_classifier")
-        foreign = foreign.over(ForeignClassifier.recorded(facts))
+        facts = info.external_classifier if run is None else run.run_json.get("external_classifier")
+        foreign = foreign.over(ExternalClassifier.recorded(facts))
         foreign = replace(foreign, access=replace(foreign.access, budget=budget))
     source = _recorded_source(info, path, run) if given is None else given
     if says_everything(source, foreign):
@@ -288,8 +288,8 @@ def _classifier_of(
     else:
         network = load_foreign(source, foreign, classes=info.classes, image_size=info.image_size)
     if same and not (foreign.mean or foreign.std or foreign.channels or is_black_box(source)):
-        trained = Normalisation(info.mean, info.std, info.channels)
-        if network.normalisation != trained:  # a lone PGN, of a run that was given another
+        trained = Normalization(info.mean, info.std, info.channels)
+        if network.normalization != trained:  # a lone PGN, of a run that was given another
             how = replace(foreign, mean=trained.mean, std=trained.std, channels=trained.channels)
             network = load_foreign(source, how, classes=info.classes, image_size=info.image_size)
     return network

@@ -14,7 +14,7 @@ from pgn_studio.cli.gamma_options import GivenGamma, at_same_gamma, given_gamma,
 from pgn_studio.cli.resolve import find_pgn, refuse_inside_dataset
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
-from pgn_studio.core.errors import Cancelled, ConfigError
+from pgn_studio.core.errors import Canceled, ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,13 +78,13 @@ def perturb(
         find_pgn(against)
     access.check_other(classifier)
     prepare()
-    from pgn_studio.cli.opening import ForeignClassifier, open_networks
+    from pgn_studio.cli.opening import ExternalClassifier, open_networks
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation.single import perturb_file
 
     chosen = pick_device(device)
     with Interruption() as stop:
-        foreign = ForeignClassifier.given(classifier_arch, access)
+        foreign = ExternalClassifier.given(classifier_arch, access)
         pgn, network = open_networks(target, classifier, foreign, gamma=at)
         note_gamma(pgn)
         _check_choice(pgn, if_surer)
@@ -94,7 +94,7 @@ def perturb(
         other = None if against is None else _comparable(pgn, against, at)
         for file, place in zip(files, places, strict=True):
             if stop.asked:
-                raise Cancelled
+                raise Canceled
             image = perturb_file(pgn, network, file.expanduser(), strength=strength)
             picture, left = _surer(image) if if_surer else (image.perturbed, "")
             if place is not None:

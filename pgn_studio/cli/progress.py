@@ -6,7 +6,7 @@ import logging
 from types import TracebackType
 
 from pgn_studio.cli.terminal import LiveLine, duration, percent
-from pgn_studio.core.training.eta import LeftInWords
+from pgn_studio.core.training.eta import ETAWords
 from pgn_studio.core.training.events import (
     EpochCompleted,
     Event,
@@ -29,7 +29,7 @@ class TrainingReport:
         self._total_steps = 0
         self._total_epochs = 0
         self._steps: list[StepCompleted] = []
-        self._left = LeftInWords()
+        self._left = ETAWords()
         self._vitals = ""
 
     def __enter__(self) -> TrainingReport:

@@ -100,7 +100,7 @@ def report(
     for other in others:
         find_pgn(other)
     prepare()
-    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.cli.opening import ExternalClassifier, open_subject
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.export.report import make_report
     from pgn_studio.core.export.report_files import check_report_folder, write_report
@@ -109,13 +109,13 @@ def report(
     pick_device(device)
     out = check_report_folder(out)
     names = _baseline_names(baselines, target)
-    foreign = ForeignClassifier.given(classifier_arch, access)
+    foreign = ExternalClassifier.given(classifier_arch, access)
     with Interruption() as stop:
         subject = open_subject(
             target, given, classifier=classifier, foreign=foreign, stop=stop, split=split,
             gammas=() if at is None else (at,),
         )  # fmt: skip
-        if subject.pgn.leaves_all_alone:
+        if subject.pgn.abstains_always:
             names = ()  # at an RMS of 0
         partners = _classifiers(files, subject, foreign), _pgns(others, at, device)
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
@@ -212,7 +212,7 @@ def _classifiers(files: list[str], subject: Subject, foreign: Any) -> list[tuple
 
 def _pgns(targets: list[str], gamma: float | None, device: str) -> list[tuple[str, Pgn]]:
     """At the same γ where they serve it. One that is told what its classifier says brings that along."""
-    from pgn_studio.cli.opening import ForeignClassifier, open_networks
+    from pgn_studio.cli.opening import ExternalClassifier, open_networks
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.perturbation.pgn import load_pgn
 
@@ -220,7 +220,7 @@ def _pgns(targets: list[str], gamma: float | None, device: str) -> list[tuple[st
     for target in targets:
         pgn = at_same_gamma(load_pgn(find_pgn(target)[0]), gamma)
         if pgn.told != "nothing":
-            own = open_networks(target, None, ForeignClassifier())[1]
+            own = open_networks(target, None, ExternalClassifier())[1]
             pgn = pgn.asking(own.to(pick_device(device)))
         found.append((pgn.info.name or Path(target).stem, pgn))
     return found

@@ -16,7 +16,7 @@ from pgn_studio.core.baselines import BaselineContext, make_baseline, measure_ba
 from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import pick_device
-from pgn_studio.core.errors import Cancelled, DataError, PgnStudioError
+from pgn_studio.core.errors import Canceled, DataError, PgnStudioError
 from pgn_studio.core.files import sha256_of_file, write_json
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.pretrained import imagenet_weights
@@ -121,7 +121,7 @@ class VanillaJob:
         settings = self._cell.classifier
         classifier = trained_with_report(dataset, settings, path, stop)
         if stop.asked:
-            raise Cancelled
+            raise Canceled
         return classifier
 
 

@@ -86,7 +86,7 @@ def sweep(
         if not out.expanduser().exists():
             refuse_inside_dataset(out, point.settings.dataset)
     prepare()
-    from pgn_studio.cli.opening import ForeignClassifier
+    from pgn_studio.cli.opening import ExternalClassifier
     from pgn_studio.cli.sweep_work import Opener, RunJob
     from pgn_studio.cli.train import absolute_settings
     from pgn_studio.core.device import training_machine
@@ -97,7 +97,7 @@ def sweep(
     for point in points:
         check_encoder(point.settings)
     with Interruption() as stop:
-        opener = Opener(stop, foreign=ForeignClassifier.given(classifier_arch, access))
+        opener = Opener(stop, foreign=ExternalClassifier.given(classifier_arch, access))
         shared = absolute_settings(base).model_dump(mode="json")
         folder = SweepFolder.open(out.expanduser().absolute(), shared, axes)
         jobs = [
@@ -151,13 +151,13 @@ def _summary(
     axes: Sequence[Axis], points: Sequence[Point], outcomes: Sequence[Outcome], base: TrainingSettings
 ) -> SweepSummary:
     from pgn_studio.core.sweeps.plan import setting_label
-    from pgn_studio.core.sweeps.summary import summarise
+    from pgn_studio.core.sweeps.summary import summarize
 
     swept = " and ".join(setting_label(axis.name) for axis in axes)
     names = {axis.name for axis in axes}
     shown = [Path(base.dataset).name] if "dataset" not in names else []
     shown += [getattr(base, name) for name in ("problem", "discriminator", "loss") if name not in names]
-    return summarise(f"Sweep over {swept}: {', '.join(shown)}", axes, points, outcomes)
+    return summarize(f"Sweep over {swept}: {', '.join(shown)}", axes, points, outcomes)
 
 
 def _show(summary: SweepSummary) -> None:

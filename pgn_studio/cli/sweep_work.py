@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgn_studio.cli import terminal
-from pgn_studio.cli.opening import ForeignClassifier, open_both
+from pgn_studio.cli.opening import ExternalClassifier, open_both
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.train import Session, resumed_session, run_session, start_run
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import pick_device
-from pgn_studio.core.errors import Cancelled
+from pgn_studio.core.errors import Canceled
 from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate
 from pgn_studio.core.export.triptych import TriptychRow, triptych_rows
 from pgn_studio.core.files import sha256_of_file
@@ -41,7 +41,7 @@ class Opener:
         self,
         stop: Interruption,
         *,
-        foreign: ForeignClassifier = ForeignClassifier(),  # noqa: B008 - frozen
+        foreign: ExternalClassifier = ExternalClassifier(),  # noqa: B008 - frozen
         limit: Callable[[ImageDataset], ImageDataset] | None = None,
     ) -> None:
         self.stop = stop
@@ -86,7 +86,7 @@ class RunJob:
         if left != "measure":
             finished = run_session(self._session(left, classifier, dataset), self._opener.stop)
             if finished.reason == "stopped":
-                raise Cancelled
+                raise Canceled
         evaluation = self._measured(classifier, dataset)
         return record_test(self.folder, evaluation)
 

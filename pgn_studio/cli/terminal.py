@@ -19,7 +19,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 
 from pgn_studio.cli.signals import Interruption
-from pgn_studio.core.errors import Cancelled
+from pgn_studio.core.errors import Canceled
 from pgn_studio.core.files import is_stdout, write_json
 
 SECONDS_BETWEEN_LINES = 1.0
@@ -91,12 +91,12 @@ class Throttle:
 
 @contextmanager
 def progress(what: str, stop: Interruption) -> Iterator[Callable[[int, int], None]]:
-    """A core Progress callback, shown on stderr; raises Cancelled once the user asked to stop."""
+    """A core Progress callback, shown on stderr; raises Canceled once the user asked to stop."""
     with _shown(what) as show:
 
         def report(done: int, total: int) -> None:
             if stop.asked:
-                raise Cancelled
+                raise Canceled
             show(done, total)
 
         yield report

@@ -17,10 +17,10 @@ from pgn_studio.cli.resolve import check_classifier, find_run, refuse_inside_dat
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import TrainingSettings, check_discriminator, is_black_box, names_file
-from pgn_studio.core.errors import Cancelled, ConfigError, RunError
+from pgn_studio.core.errors import Canceled, ConfigError, RunError
 
 if TYPE_CHECKING:
-    from pgn_studio.cli.opening import ForeignClassifier
+    from pgn_studio.cli.opening import ExternalClassifier
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
     from pgn_studio.core.runs import RunFolder
@@ -76,7 +76,7 @@ def train(
     --resume goes on with it.
     """
     if resume is not None:
-        parts = (classifier_arch, access.classes, *access.normalisation, access.classifier_channels)
+        parts = (classifier_arch, access.classes, *access.normalization, access.classifier_channels)
         foreign_given = any(part is not None for part in parts)
         _refuse_with_resume(given, out=out, dry_run=dry_run, foreign=foreign_given)
         find_run(resume)  # a typo shows before torch is imported
@@ -85,10 +85,10 @@ def train(
         settings = _checked(given)
         access.check(settings.classifier)
     prepare()
-    from pgn_studio.cli.opening import ForeignClassifier
+    from pgn_studio.cli.opening import ExternalClassifier
 
     with Interruption() as stop:
-        foreign = ForeignClassifier.given(classifier_arch, access)
+        foreign = ExternalClassifier.given(classifier_arch, access)
         if settings is not None and dry_run:
             terminal.result(_resolved_json(settings, out, foreign, stop))
             return
@@ -157,7 +157,7 @@ class Session:
 
 
 def _new(
-    settings: TrainingSettings, out: str | None, foreign: ForeignClassifier, stop: Interruption
+    settings: TrainingSettings, out: str | None, foreign: ExternalClassifier, stop: Interruption
 ) -> Session:
     from pgn_studio.cli.opening import open_both
     from pgn_studio.core.data.dataset import settings_as_loaded
@@ -184,7 +184,7 @@ def _unused(settings: TrainingSettings, out: str | None) -> Path | None:
 
 
 def _resolved_json(
-    settings: TrainingSettings, out: str | None, foreign: ForeignClassifier, stop: Interruption
+    settings: TrainingSettings, out: str | None, foreign: ExternalClassifier, stop: Interruption
 ) -> str:
     """The settings of the run that would be made, as its run.json holds them, with the defaults."""
     from pgn_studio.cli.opening import note_mirroring, open_both
@@ -216,26 +216,26 @@ def start_run(
     classifier: Classifier,
     dataset: ImageDataset,
     folder: Path | None,
-    foreign: ForeignClassifier,
+    foreign: ExternalClassifier,
 ) -> Session:
     """Make the run folder; run.json records the data set, the classifier and its hash."""
-    from pgn_studio.cli.opening import ForeignClassifier, note_mirroring
+    from pgn_studio.cli.opening import ExternalClassifier, note_mirroring
     from pgn_studio.core.runs import RunFolder
 
     extra: dict[str, Any] = {
         "dataset": {"name": dataset.name, "root": dataset.root, "fingerprint": dataset.fingerprint},
         "classifier": {"path": classifier.info.path, "sha256": classifier.info.sha256},
     }
-    if foreign.to_json() != ForeignClassifier().to_json():
-        extra["foreign_classifier"] = foreign.to_json()
+    if foreign.to_json() != ExternalClassifier().to_json():
+        extra["external_classifier"] = foreign.to_json()
     run = RunFolder.create(folder, settings, extra=extra)
     terminal.note(f"Run: {run.path}")
     note_mirroring(settings, dataset)
     return Session(settings, classifier=classifier, dataset=dataset, run=run)
 
 
-def _resumed(target: str, given: dict[str, Any], asked: ForeignClassifier, stop: Interruption) -> Session:
-    from pgn_studio.cli.opening import ForeignClassifier, open_both
+def _resumed(target: str, given: dict[str, Any], asked: ExternalClassifier, stop: Interruption) -> Session:
+    from pgn_studio.cli.opening import ExternalClassifier, open_both
 
     run = find_run(target)
     settings = run.settings
@@ -246,7 +246,7 @@ def _resumed(target: str, given: dict[str, Any], asked: ForeignClassifier, stop:
         )
     settings = settings.updated(**given)
     run.check_unfinished(settings.epochs)
-    foreign = asked.over(ForeignClassifier.recorded(run.run_json.get("foreign_classifier")))
+    foreign = asked.over(ExternalClassifier.recorded(run.run_json.get("external_classifier")))
     run.take()  # before the images are read: another process may be training it
     try:
         opened = open_both(_with_found_classifier(settings, run), foreign, stop)
@@ -261,7 +261,7 @@ def resumed_session(
     settings: TrainingSettings,
     classifier: Classifier,
     dataset: ImageDataset,
-    foreign: ForeignClassifier,
+    foreign: ExternalClassifier,
 ) -> Session:
     """Go on with `run` under `settings`: from its checkpoint, or from the beginning where it has none."""
     from pgn_studio.core.evaluation.leakage import told_of_other_images
@@ -274,7 +274,7 @@ def resumed_session(
     run.update(settings=settings.model_dump(mode="json"))
     if classifier.queries is not None:
         classifier.queries.add_earlier(int(run.run_json.get("queries") or 0))
-        run.update(foreign_classifier=foreign.to_json())
+        run.update(external_classifier=foreign.to_json())
     terminal.note(f"Run: {run.path}")
     resume = run.rewind()
     if not resume:
@@ -308,7 +308,7 @@ def run_session(session: Session, stop: Interruption) -> RunFinished:
     session.run.take()
     try:
         if stop.asked:
-            raise Cancelled
+            raise Canceled
         control = TrainingControl(gamma=session.settings.first_gamma, gammas=session.settings.gammas)
         stop.on_ask = control.stop
         terminal.note("Preparing the networks and measuring the classifier …")

@@ -10,7 +10,7 @@ from pgn_studio.core.errors import ConfigError
 
 _SHIFT_SHARE = 8  # shifts go up to this fraction of the side
 _BRIGHTNESS = _CONTRAST = _SATURATION = 0.3  # factors are drawn from 1 ± this
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's grey
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's gray
 
 
 def augment(images: Tensor, name: AugmentName, generator: torch.Generator) -> Tensor:
@@ -31,7 +31,7 @@ def augment(images: Tensor, name: AugmentName, generator: torch.Generator) -> Te
     if name in ("standard", "strong"):
         changed = _shift(changed, generator)
     if name == "strong":
-        changed = _recolour(changed, generator)
+        changed = _recolor(changed, generator)
     return changed
 
 
@@ -63,13 +63,13 @@ def _shifted_positions(count: int, side: int, generator: torch.Generator) -> Ten
     return torch.minimum(positions, 2 * (side - 1) - positions)
 
 
-def _recolour(images: Tensor, generator: torch.Generator) -> Tensor:
+def _recolor(images: Tensor, generator: torch.Generator) -> Tensor:
     images = (images * _factors(images, _BRIGHTNESS, generator)).clamp(0, 1)
-    mean_grey = _grey(images).mean(dim=(2, 3), keepdim=True)
-    images = torch.lerp(mean_grey.expand_as(images), images, _factors(images, _CONTRAST, generator))
+    mean_gray = _gray(images).mean(dim=(2, 3), keepdim=True)
+    images = torch.lerp(mean_gray.expand_as(images), images, _factors(images, _CONTRAST, generator))
     images = images.clamp(0, 1)
-    grey = _grey(images).expand_as(images)
-    return torch.lerp(grey, images, _factors(images, _SATURATION, generator)).clamp(0, 1)
+    gray = _gray(images).expand_as(images)
+    return torch.lerp(gray, images, _factors(images, _SATURATION, generator)).clamp(0, 1)
 
 
 def _factors(images: Tensor, spread: float, generator: torch.Generator) -> Tensor:
@@ -78,6 +78,6 @@ def _factors(images: Tensor, spread: float, generator: torch.Generator) -> Tenso
     return draws.to(images, non_blocking=True)[:, None, None, None]
 
 
-def _grey(images: Tensor) -> Tensor:
+def _gray(images: Tensor) -> Tensor:
     weights = torch.tensor(_LUMA).to(images, non_blocking=True)
     return (images * weights[None, :, None, None]).sum(dim=1, keepdim=True)  # (N, 1, H, W)

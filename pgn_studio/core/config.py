@@ -41,7 +41,7 @@ WEIGHTS_PACKAGES = {  # Python packages that bring an encoder's weights along
 }
 # Of images that a PGN which holds back leaves alone: at most a quarter broken of what is fixed, on photographs
 # at 32 px (docs/experiments).
-DEFAULT_SHARE_HELD = 0.15
+DEFAULT_ABSTAIN_SHARE = 0.15
 MOST_SEED = 2**63 - 1  # what torch takes, with room for numbers that are added
 ENCODERS = (
     "small",

@@ -60,7 +60,7 @@ class Backbone(nn.Module):
         self.feature_dim = self._check_maps(raw)
 
     def feature_map(self, normalized: Tensor) -> Tensor:
-        """Images normalised with `mean` and `std` (N, 3, S, S) to features (N, C, h, w)."""
+        """Images normalized with `mean` and `std` (N, 3, S, S) to features (N, C, h, w)."""
         return cast(Tensor, self.maps(self.features(normalized)))
 
     def forward(self, normalized: Tensor) -> Tensor:

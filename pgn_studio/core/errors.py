@@ -51,5 +51,5 @@ class RunError(PgnStudioError):
     """A run folder is missing, damaged, or in a state that the request does not fit."""
 
 
-class Cancelled(Exception):  # noqa: N818 - not an error: the user asked for it
-    """Raised by long operations at a step boundary after the user cancelled."""
+class Canceled(Exception):  # noqa: N818 - not an error: the user asked for it
+    """Raised by long operations at a step boundary after the user canceled."""

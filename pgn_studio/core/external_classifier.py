@@ -8,7 +8,7 @@ from typing import Any
 
 
 def portable_facts(recorded: Any) -> dict[str, Any]:
-    """Of run.json's `foreign_classifier`: architecture, normalization and classes; nothing of how to ask it.
+    """Of run.json's `external_classifier`: architecture, normalization and classes; nothing of how to ask it.
 
     Raises ValueError or TypeError where it is of another kind.
     """

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.protocols import LabeledImages
 
 Indices = npt.NDArray[np.int64]
 
@@ -20,7 +20,7 @@ _AHEAD = 3  # batches: a slow file, or a busy machine, is made up for
 
 
 def prefetched(
-    split: LabelledImages, batches: Iterable[Indices], *, pin: bool = False
+    split: LabeledImages, batches: Iterable[Indices], *, pin: bool = False
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
     """Pairs of uint8 images (B, H, W, 3) and labels (B,) on the CPU; three batches are decoded ahead.
 

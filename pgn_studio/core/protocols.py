@@ -11,10 +11,10 @@ import numpy.typing as npt
 UInt8Images = npt.NDArray[np.uint8]  # (B, H, W, 3), RGB
 Labels = npt.NDArray[np.int64]  # (B,)
 PixelHashes = npt.NDArray[np.uint64]  # (B,)
-Progress = Callable[[int, int], None]  # (done, total); total 0 = unknown; may raise Cancelled
+Progress = Callable[[int, int], None]  # (done, total); total 0 = unknown; may raise Canceled
 
 
-class LabelledImages(Protocol):
+class LabeledImages(Protocol):
     """One split of a data set: square RGB images of one size, with labels."""
 
     @property

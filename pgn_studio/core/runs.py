@@ -28,7 +28,7 @@ from pgn_studio.core.files import (
     write_json,
 )
 from pgn_studio.core.json_utils import plain
-from pgn_studio.core.legacy_settings import modern, recorded
+from pgn_studio.core.legacy import modern, modern_record, recorded
 from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
 from pgn_studio.core.metrics_log import MetricsLog, step_of
 from pgn_studio.core.paths import runs_folder
@@ -315,7 +315,7 @@ def _read_run_json(path: Path) -> dict[str, Any]:
             f"{path} has format {value['format']!r}; this version reads format {FORMAT}.",
             hint="Update PGN Studio.",
         )
-    return {**value, "settings": modern(value["settings"])}
+    return {**modern_record(value), "settings": modern(value["settings"])}
 
 
 def _new_default_folder(settings: TrainingSettings, now: datetime) -> Path:

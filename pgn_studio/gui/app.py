@@ -19,7 +19,7 @@ from pgn_studio.core.paths import resources_folder
 from pgn_studio.gui import lazy_imports
 from pgn_studio.gui.lazy_imports import ImportThread
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def make_application(argv: Sequence[str]) -> QApplication:
 def run_app(argv: Sequence[str], *, demo: bool = False) -> int:
     """Open the window and stay until it is closed; the exit code."""
     application = make_application(argv)
-    state = SessionState()
+    state = Preferences()
     current_theme().apply(state.theme)
     current_theme().set_text_size(state.text_size)
     window = MainWindow(state)

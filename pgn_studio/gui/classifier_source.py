@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pgn_studio.core.config import ChannelOrder, is_black_box
 
 if TYPE_CHECKING:
-    from pgn_studio.core.classifiers import Access, Classifier, Normalisation
+    from pgn_studio.core.classifiers import Access, Classifier, Normalization
     from pgn_studio.core.perturbation.pgn import Pgn
     from pgn_studio.core.pretrained import Triple
     from pgn_studio.core.runs import RunFolder
@@ -48,13 +48,13 @@ class ClassifierSource:
         )
 
     @property
-    def normalisation_given(self) -> bool:
-        """Whether somebody said how images are normalised; else the file does, or its architecture."""
+    def normalization_given(self) -> bool:
+        """Whether somebody said how images are normalized; else the file does, or its architecture."""
         return not (self.mean is None and self.std is None and self.channels is None)
 
-    def normalised(self, normalisation: Normalisation) -> ClassifierSource:
+    def normalized(self, normalization: Normalization) -> ClassifierSource:
         """The same classifier, given images in another way."""
-        how = normalisation
+        how = normalization
         return replace(self, foreign=True, mean=how.mean, std=how.std, channels=how.channels)
 
     def as_loaded(self, classifier: Classifier) -> ClassifierSource:
@@ -95,7 +95,7 @@ class ClassifierSource:
         }
         if self.access is not None:
             facts["access"] = self.access.to_json()
-        return {"foreign_classifier": facts}
+        return {"external_classifier": facts}
 
 
 def _triple(value: Any) -> tuple[float, float, float] | None:
@@ -114,13 +114,13 @@ def load_as_trained(
     source: ClassifierSource, pgn: Pgn, classes: tuple[str, ...]
 ) -> tuple[ClassifierSource, Classifier]:
     """The classifier, given images as when the PGN was trained: a lone PGN knows that, if little else."""
-    from pgn_studio.core.classifiers import Normalisation
+    from pgn_studio.core.classifiers import Normalization
 
     classifier = source.load(classes)
-    trained = Normalisation(pgn.info.mean, pgn.info.std, pgn.info.channels)
-    if source.normalisation_given or is_black_box(source.path) or classifier.normalisation == trained:
+    trained = Normalization(pgn.info.mean, pgn.info.std, pgn.info.channels)
+    if source.normalization_given or is_black_box(source.path) or classifier.normalization == trained:
         return source, classifier
-    source = source.normalised(trained)
+    source = source.normalized(trained)
     return source, source.load(classes)
 
 
@@ -132,7 +132,7 @@ def recorded_source(
     from pgn_studio.core.perturbation.pgn import find_classifier
 
     found = str(find_classifier(pgn.info, beside=path if run else path.parent, trained=trained_folder()))
-    facts = pgn.info.foreign_classifier if run is None else run.run_json.get("foreign_classifier")
+    facts = pgn.info.external_classifier if run is None else run.run_json.get("external_classifier")
     source = _with_facts(found, facts, pgn.info.image_size)
     return source if source.foreign else known.get(found, source)
 
@@ -147,7 +147,7 @@ def source_of_run(run: RunFolder) -> ClassifierSource:
     found = find_classifier_file(
         str(facts.get("path", "")), str(facts.get("sha256", "")), beside=run.path, trained=trained_folder()
     )
-    return _with_facts(str(found), run.run_json.get("foreign_classifier"), run.settings.image_size)
+    return _with_facts(str(found), run.run_json.get("external_classifier"), run.settings.image_size)
 
 
 def _with_facts(found: str, facts: Any, image_size: int | None) -> ClassifierSource:

@@ -37,8 +37,8 @@ from pgn_studio.gui.dialogs.palette import CommandPalette
 from pgn_studio.gui.drops import FileDrops
 from pgn_studio.gui.edit_menu import EditMenu
 from pgn_studio.gui.operations import wait_for_all
-from pgn_studio.gui.preferences import LAYOUT_VERSION, RecentKind, SessionState
-from pgn_studio.gui.session_restore import LastSession
+from pgn_studio.gui.preferences import LAYOUT_VERSION, Preferences, RecentKind
+from pgn_studio.gui.session_restore import SessionRestore
 from pgn_studio.gui.text_size import TextSizeMenu
 from pgn_studio.gui.theme import THEMES, current_theme
 from pgn_studio.gui.tour.tour import Tour
@@ -66,7 +66,7 @@ RECENT_TITLES: dict[RecentKind, str] = {
 class MainWindow(QMainWindow):
     """Assembly only: what things do is in `Studio` and its parts."""
 
-    def __init__(self, state: SessionState, *, make_runner: RunnerFactory = make_trainer) -> None:
+    def __init__(self, state: Preferences, *, make_runner: RunnerFactory = make_trainer) -> None:
         super().__init__()
         self.setObjectName("main_window")
         self.setWindowTitle("PGN Studio")
@@ -104,9 +104,9 @@ class MainWindow(QMainWindow):
 
     def build(self) -> Studio:
         """Make the working pages; torch has been imported by now."""
-        from pgn_studio.gui.classifier.controller import ClassifierDesk
+        from pgn_studio.gui.classifier.controller import ClassifierController
         from pgn_studio.gui.pages.data import DataPage
-        from pgn_studio.gui.runs.controller import RunsDesk
+        from pgn_studio.gui.runs.controller import RunsController
         from pgn_studio.gui.studio import Studio
 
         studio = self.studio = Studio(self, self._state, make_runner=self._make_runner)
@@ -120,9 +120,9 @@ class MainWindow(QMainWindow):
         self.data.failed.connect(studio.show_problem)
         studio.setup.data.notices_wanted.connect(partial(self.tabs.setCurrentWidget, self.data))
         self.tabs.addTab(self.data, "&Data")
-        self.classifier = ClassifierDesk(studio, self)
+        self.classifier = ClassifierController(studio, self)
         self.tabs.addTab(self.classifier.page, "&Classifier")
-        self.runs = RunsDesk(studio, self)
+        self.runs = RunsController(studio, self)
         self.tabs.addTab(self.runs.page, "R&uns")
         self._setup_dock = self._dock(
             "Set-up", "setup_dock", studio.setup, Qt.DockWidgetArea.LeftDockWidgetArea
@@ -154,7 +154,7 @@ class MainWindow(QMainWindow):
         self._run_state_changed(RunState.IDLE)
         self._stack.setCurrentWidget(self._working)
         self.drops.ready = True
-        self.last_session = LastSession(self, studio, self._state)
+        self.last_session = SessionRestore(self, studio, self._state)
         self.tour = Tour(self, self._state)
         WheelGuard(self)
         for field in (*self.findChildren(QLineEdit), *self.findChildren(QPlainTextEdit)):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from PySide6.QtCore import QCoreApplication, QObject, QRunnable, QThread, QThreadPool, Signal, Slot
 from shiboken6 import isValid
 
-from pgn_studio.core.errors import Cancelled, PgnStudioError
+from pgn_studio.core.errors import Canceled, PgnStudioError
 from pgn_studio.gui.lazy_imports import wait_until_settled
 
 if TYPE_CHECKING:
@@ -34,25 +34,25 @@ PROGRESS_INTERVAL_S = 0.05  # more reports than 20 a second would only keep the 
 
 
 class Operation(QObject):
-    """Work in progress; a child of the QObject that asked for it, and cancelled when that dies.
+    """Work in progress; a child of the QObject that asked for it, and canceled when that dies.
 
-    `finished` comes exactly once, last, whether it succeeded, failed or was cancelled.
+    `finished` comes exactly once, last, whether it succeeded, failed or was canceled.
     """
 
     finished = Signal()
 
-    def __init__(self, parent: QObject, cancelling: threading.Event) -> None:
+    def __init__(self, parent: QObject, canceling: threading.Event) -> None:
         super().__init__(parent)
-        self._cancelling = cancelling
+        self._canceling = canceling
         self._done = False
 
     def cancel(self) -> None:
         """Ask the work to end at its next progress report. No success or failure follows."""
-        self._cancelling.set()
+        self._canceling.set()
 
     @property
-    def cancelled(self) -> bool:
-        return self._cancelling.is_set()
+    def canceled(self) -> bool:
+        return self._canceling.is_set()
 
     @property
     def running(self) -> bool:
@@ -90,7 +90,7 @@ class _Advanced:
 
 
 class _Stopped:
-    """The work ended because it was cancelled."""
+    """The work ended because it was canceled."""
 
 
 class _Task(QRunnable):
@@ -99,7 +99,7 @@ class _Task(QRunnable):
     def __init__(self, key: int, operation: Callable[[Progress], object], dispatcher: _Dispatcher) -> None:
         super().__init__()
         self.setAutoDelete(False)  # Python owns it: the dispatcher holds it until it has reported
-        self.cancelling = threading.Event()
+        self.canceling = threading.Event()
         self._key = key
         self._operation: Callable[[Progress], object] | None = operation
         self._dispatcher = dispatcher
@@ -115,17 +115,17 @@ class _Task(QRunnable):
     def _outcome(self) -> object:
         try:
             wait_until_settled()
-            if self.cancelling.is_set() or self._operation is None:
+            if self.canceling.is_set() or self._operation is None:
                 return _Stopped()
             return _Succeeded(self._operation(self._progress))
-        except Cancelled:
+        except Canceled:
             return _Stopped()
         except Exception as error:  # noqa: BLE001 - every failure goes to on_failure
             return _Failed(error)
 
     def _progress(self, done: int, total: int) -> None:
-        if self.cancelling.is_set():
-            raise Cancelled
+        if self.canceling.is_set():
+            raise Canceled
         now_s = time.monotonic()
         if done >= total > 0 or now_s - self._last_report_s >= PROGRESS_INTERVAL_S:
             self._last_report_s = now_s
@@ -161,7 +161,7 @@ class _Dispatcher(QObject):
     ) -> Operation:
         key = next(self._keys)
         task = _Task(key, work, self)
-        operation = Operation(parent, task.cancelling)
+        operation = Operation(parent, task.canceling)
         operation.destroyed.connect(self._cancel_orphans)
         self._tasks[key] = task
         self._callbacks[key] = _Callbacks(operation, success, failure, progress)
@@ -171,7 +171,7 @@ class _Dispatcher(QObject):
     def wait(self, timeout_ms: int, *, cancel: bool) -> bool:
         if cancel:
             for task in self._tasks.values():
-                task.cancelling.set()
+                task.canceling.set()
         done = self._pool.waitForDone(timeout_ms)
         # Deliver what the threads reported last, so that nothing reaches a window that has closed.
         QCoreApplication.sendPostedEvents(self)
@@ -191,7 +191,7 @@ class _Dispatcher(QObject):
         if callbacks is None or not isValid(callbacks.operation):
             return
         try:
-            if not callbacks.operation.cancelled:
+            if not callbacks.operation.canceled:
                 _conclude(callbacks, report)
         finally:
             if isValid(callbacks.operation):
@@ -201,7 +201,7 @@ class _Dispatcher(QObject):
     def _cancel_orphans(self) -> None:
         for key, callbacks in list(self._callbacks.items()):
             if not isValid(callbacks.operation):
-                self._tasks[key].cancelling.set()
+                self._tasks[key].canceling.set()
                 del self._callbacks[key]  # with it what the callbacks hold
 
     @Slot()
@@ -210,7 +210,7 @@ class _Dispatcher(QObject):
 
 
 def _wanted(operation: Operation) -> bool:
-    return isValid(operation) and not operation.cancelled
+    return isValid(operation) and not operation.canceled
 
 
 def _conclude(callbacks: _Callbacks, report: object) -> None:
@@ -240,7 +240,7 @@ def run_in_background(
 ) -> Operation:
     """Run `operation(progress)` off the GUI thread; the callbacks run on it. Call from the GUI thread.
 
-    `progress(done, total)` raises Cancelled once the operation was cancelled or `parent` was
+    `progress(done, total)` raises Canceled once the operation was canceled or `parent` was
     deleted; at most 20 reports a second reach `on_progress`, the last one always. After a
     cancellation neither `on_success` nor `on_failure` is called, only `finished` is emitted;
     after the deletion of `parent` nothing is called at all. `operation` must not touch widgets.

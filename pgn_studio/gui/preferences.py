@@ -30,7 +30,7 @@ _OBJECT = re.compile(r"@\s*(Variant|DataStream)")
 LAYOUT_VERSION = 1  # count up when docks change, so that an old layout is not forced on new ones
 
 
-class SessionState:
+class Preferences:
     """Geometry, layout, theme and recent lists in one settings file."""
 
     def __init__(self, settings: QSettings | None = None) -> None:

@@ -15,24 +15,24 @@ from pgn_studio.core.config import NAMED_DATASETS, DataSettings, TrainingSetting
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey, parse_range
 from pgn_studio.core.files import parse_json
-from pgn_studio.core.legacy_settings import modern
+from pgn_studio.core.legacy import modern
 from pgn_studio.gui.classifier_source import ClassifierSource
 
 if TYPE_CHECKING:
     from pgn_studio.gui.main_window import MainWindow
-    from pgn_studio.gui.preferences import SessionState
+    from pgn_studio.gui.preferences import Preferences
     from pgn_studio.gui.studio import Studio
 
 log = logging.getLogger(__name__)
 TITLE = "The last session could not be restored in full."
 
 
-class LastSession(QObject):
+class SessionRestore(QObject):
     """Saves and restores. What is gone or damaged is told on the window's banner; nothing waits for it."""
 
     restored = Signal()  # everything that could be opened is
 
-    def __init__(self, window: MainWindow, studio: Studio, state: SessionState) -> None:
+    def __init__(self, window: MainWindow, studio: Studio, state: Preferences) -> None:
         super().__init__(window)
         self._window, self._studio, self._state = window, studio, state
         self._stored: dict[str, Any] = {}
@@ -81,7 +81,7 @@ class LastSession(QObject):
         thumbnails = self._stored.get("thumbnails")
         if isinstance(thumbnails, int):
             self._studio.inspection.gallery.view.set_thumbnail_px(thumbnails)
-        self._studio.quiet_problems = []
+        self._studio.deferred_errors = []
         self._open()
         if self._studio.workspace.busy:
             self._studio.workspace.task_ended.connect(self._advance, Qt.ConnectionType.QueuedConnection)
@@ -134,12 +134,12 @@ class LastSession(QObject):
             self._studio.workspace.load_classifier(source)
 
     def _miss(self, text: str) -> None:
-        assert self._studio.quiet_problems is not None
-        self._studio.quiet_problems.append(text)
+        assert self._studio.deferred_errors is not None
+        self._studio.deferred_errors.append(text)
 
     @Slot()
     def _advance(self) -> None:
-        if self._studio.workspace.busy or self._studio.quiet_problems is None:
+        if self._studio.workspace.busy or self._studio.deferred_errors is None:
             return
         alone, self._alone = self._alone, False
         if alone and not self._studio.shown.path:  # it could not be opened: then at least what it needs
@@ -150,7 +150,7 @@ class LastSession(QObject):
 
     def _finish(self) -> None:
         """What can be chosen once everything is there."""
-        problems, self._studio.quiet_problems = self._studio.quiet_problems, None
+        problems, self._studio.deferred_errors = self._studio.deferred_errors, None
         inspection = self._studio.inspection
         try:
             settings = TrainingSettings.make(**modern(_mapping(self._stored.get("settings"))))

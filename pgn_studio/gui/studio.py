@@ -26,9 +26,9 @@ from pgn_studio.gui.opening import Kind, kind_of
 from pgn_studio.gui.pages.borrowed_settings import BorrowedSettings
 from pgn_studio.gui.pages.setup_panel import SetupPanel
 from pgn_studio.gui.pages.train import TrainingPage
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.training.continuation import Continuation, going_on
-from pgn_studio.gui.training.controller import RunState, TrainingSession
+from pgn_studio.gui.training.controller import RunState, TrainingController
 from pgn_studio.gui.training.curves_export import CurvesExport
 from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
@@ -53,14 +53,14 @@ class Studio(QObject):
     run_state_changed = Signal(object)  # RunState
 
     def __init__(
-        self, window: QWidget, state: SessionState, *, make_runner: RunnerFactory = make_trainer
+        self, window: QWidget, state: Preferences, *, make_runner: RunnerFactory = make_trainer
     ) -> None:
         super().__init__(window)
         self._window = window
         self._state = state
         self.workspace = Workspace(self)
         self.classifiers = ClassifierOpening(self.workspace, state, window)
-        self.session = TrainingSession(self, make_runner=make_runner)
+        self.session = TrainingController(self, make_runner=make_runner)
         self.shown = ShownRun(self)
         self.curves = CurvesExport(self, window)
         self.classifier_training = ClassifierTraining(self, window)
@@ -75,7 +75,7 @@ class Studio(QObject):
         self.messages.setReadOnly(True)
         self.messages.setMaximumBlockCount(2000)
         self.closing = False
-        self.quiet_problems: list[str] | None = None  # collected here while a session is restored
+        self.deferred_errors: list[str] | None = None  # collected here while a session is restored
         self.error_dialog: ErrorDialog | None = None
         self.setup.data.add_recent(state.recent("datasets"))
         self.continuation = Continuation(self, state, window)
@@ -248,8 +248,8 @@ class Studio(QObject):
     @Slot(str, object)
     def show_problem(self, title: str, error: Exception) -> None:
         self._write(f"{title}: {error}")
-        if self.quiet_problems is not None:
-            self.quiet_problems.append(f"{title}: {error}")
+        if self.deferred_errors is not None:
+            self.deferred_errors.append(f"{title}: {error}")
         else:
             self.error_dialog = show_error(self._window, title, error)
 

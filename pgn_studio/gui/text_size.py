@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu
 
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import TEXT_SIZES, current_theme
 
 NORMAL = 100
@@ -15,7 +15,7 @@ NORMAL = 100
 class TextSizeMenu(QObject):
     """All texts at 80 to 200 % of the system's size; remembered."""
 
-    def __init__(self, menu: QMenu, state: SessionState) -> None:
+    def __init__(self, menu: QMenu, state: Preferences) -> None:
         super().__init__(menu)
         self._state = state
         larger = self._action(menu, "Larger", "Ctrl++", "Ctrl+=")

@@ -1,4 +1,4 @@
-"""Light and dark: palette, style sheet, icons, and plot colours that colour-blind people tell apart."""
+"""Light and dark: palette, style sheet, icons, and plot colors that color-blind people tell apart."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ THEMES: tuple[ThemeName, ...] = ("system", "light", "dark")
 
 @dataclass(frozen=True)
 class PlotColors:
-    """Series colours after Okabe and Ito, lighter on dark ground; each at least 3:1 against it."""
+    """Series colors after Okabe and Ito, lighter on dark ground; each at least 3:1 against it."""
 
     background: str
     muted: str
@@ -155,7 +155,7 @@ def current_theme() -> Theme:
 
 
 def icon(name: str, *, on_accent: bool = False) -> QIcon:
-    """A Font Awesome icon ("play", "folder-open" …) in the colour of a button's text."""
+    """A Font Awesome icon ("play", "folder-open" …) in the color of a button's text."""
     import qtawesome
 
     palette = QApplication.palette()
@@ -165,7 +165,7 @@ def icon(name: str, *, on_accent: bool = False) -> QIcon:
 
 
 def colored_icon(name: str, color: str) -> QIcon:
-    """A Font Awesome icon in one colour."""
+    """A Font Awesome icon in one color."""
     import qtawesome
 
     return QIcon(qtawesome.icon(f"fa5s.{name}", color=color))
@@ -182,7 +182,7 @@ def _palette(*, dark: bool) -> QPalette:
 
 
 def _outlined(color: str, *, dark: bool) -> QPalette:
-    """Fusion outlines what it draws in the window's colour made darker: unseen on dark ground."""
+    """Fusion outlines what it draws in the window's color made darker: unseen on dark ground."""
     palette = _palette(dark=dark)
     palette.setColor(QPalette.ColorRole.Window, QColor(color).lighter(140))
     palette.setColor(QPalette.ColorRole.Button, palette.color(QPalette.ColorRole.Base))

@@ -1,4 +1,4 @@
-"""`pgn-studio hold-back` on the bundled demo, and what it refuses."""
+"""`pgn-studio abstain` on the bundled demo, and what it refuses."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ HERE = ("--classifier", CLASSIFIER, "--device", "cpu")
 def test_the_new_pgn_leaves_images_alone_in_every_command(pgn_studio: RunCommand, tmp_path: Path) -> None:
     out = tmp_path / "cautious.safetensors"
     before = DEMO.read_bytes()
-    made = pgn_studio("hold-back", DEMO, "--share", "0.3", "--out", out, "--device", "cpu")
+    made = pgn_studio("abstain", DEMO, "--share", "0.3", "--out", out, "--device", "cpu")
     assert made.code == 0, made.err
     assert made.out.startswith("Leaves alone 81 of 269 images (val)")
     assert made.out.splitlines()[-1] == str(out)
     assert DEMO.read_bytes() == before
     info = read_pgn_info(out)
     assert info.name == "cautious"
-    assert info.least_rms > 0
+    assert info.abstain_below_rms > 0
 
     measured = pgn_studio("evaluate", out, *HERE, "--split", "val", "--json", tmp_path / "v.json")
     assert measured.code == 0, measured.err
@@ -35,9 +35,9 @@ def test_the_new_pgn_leaves_images_alone_in_every_command(pgn_studio: RunCommand
     figures = json.loads((tmp_path / "v.json").read_text(encoding="utf-8"))
     assert figures["perturbed_accuracy_8bit"] == info.metrics["perturbed_accuracy_8bit"]
 
-    undone = pgn_studio("hold-back", out, *HERE, "--share", "0", "--out", tmp_path / "as-it-was.safetensors")
+    undone = pgn_studio("abstain", out, *HERE, "--share", "0", "--out", tmp_path / "as-it-was.safetensors")
     assert undone.code == 0, undone.err
-    assert read_pgn_info(tmp_path / "as-it-was.safetensors").least_rms == 0
+    assert read_pgn_info(tmp_path / "as-it-was.safetensors").abstain_below_rms == 0
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_bad_input_is_one_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "there.safetensors").write_bytes(b"mine")
-    outcome = pgn_studio("hold-back", *arguments)
+    outcome = pgn_studio("abstain", *arguments)
     assert outcome.code == 2, outcome.out
     assert said in outcome.error_lines[-1]
     assert (tmp_path / "there.safetensors").read_bytes() == b"mine"
@@ -74,6 +74,6 @@ def test_a_runs_own_record_is_not_overwritten(pgn_studio: RunCommand, tmp_path: 
     run.mkdir()
     (run / "run.json").write_text('{"settings": {}}', encoding="utf-8")
     shutil.copy(DEMO, run / "pgn.safetensors")
-    outcome = pgn_studio("hold-back", run, "--out", run / "pgn.safetensors", "--force")
+    outcome = pgn_studio("abstain", run, "--out", run / "pgn.safetensors", "--force")
     assert outcome.code == 2
     assert "own record" in outcome.error_lines[-1]

@@ -159,7 +159,7 @@ def test_no_token_is_written(pgn_studio: RunCommand, place: Path, endpoint: Endp
     assert place / "run" / "run.json" in files
     assert log_file() in files
     assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
-    recorded = RunFolder.open(place / "run").run_json["foreign_classifier"]["access"]
+    recorded = RunFolder.open(place / "run").run_json["external_classifier"]["access"]
     assert recorded["header_names"] == ["Authorization"]
     assert recorded["per_second"] == 100000
 
@@ -185,7 +185,7 @@ def test_a_server_that_dies_in_the_middle(pgn_studio: RunCommand, place: Path, e
     resumed = RunFolder.open(place / "run").run_json
     assert resumed["status"] == "completed"
     assert resumed["queries"] > asked
-    assert resumed["foreign_classifier"]["access"]["timeout_s"] == 20
+    assert resumed["external_classifier"]["access"]["timeout_s"] == 20
 
 
 def test_baselines_that_need_gradients_are_left_out(

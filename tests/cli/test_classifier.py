@@ -1,4 +1,4 @@
-"""`classifier`: facts, clean accuracy, and a wrong normalisation found, used, and recorded with the run."""
+"""`classifier`: facts, clean accuracy, and a wrong normalization found, used, and recorded with the run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_facts_and_accuracy_of_each_split_and_class(
     assert outcome.code == 0, outcome.err
     assert "288,746" in outcome.out
     assert re.search(r"^Mean +0\.307 0\.307 0\.307$", outcome.out, re.MULTILINE)
-    assert "--try-normalisations" not in outcome.err  # nothing is wrong
+    assert "--try-normalizations" not in outcome.err  # nothing is wrong
     figures = json.loads(path.read_text())
     assert list(figures["splits"]) == ["train", "val", "test"]
     test = figures["splits"]["test"]
@@ -36,7 +36,7 @@ def test_facts_and_accuracy_of_each_split_and_class(
     assert sum(map(sum, test["confusion"])) == test["n"] == 450
     assert len(test["per_class"]) == 10
     assert f"{100 * test['accuracy']:.1f} %" in outcome.out
-    assert figures["normalisations"] is None
+    assert figures["normalizations"] is None
 
 
 def accuracy(outcome: Outcome, split: str) -> float:
@@ -45,13 +45,13 @@ def accuracy(outcome: Outcome, split: str) -> float:
     return float(found[1])
 
 
-def test_a_wrong_normalisation_is_suspected_found_and_mended(pgn_studio: RunCommand, file: Path) -> None:
+def test_a_wrong_normalization_is_suspected_found_and_mended(pgn_studio: RunCommand, file: Path) -> None:
     bad = pgn_studio("classifier", file, *WRONG, "--split", "test", "--device", "cpu")
     assert bad.code == 0, bad.err
     assert accuracy(bad, "test") < 40
-    assert "A wrong normalisation is the usual cause. Try: --try-normalisations" in bad.err
+    assert "A wrong normalization is the usual cause. Try: --try-normalizations" in bad.err
     tried = pgn_studio(
-        "classifier", file, *WRONG, "--split", "test", "--try-normalisations", "--sample", "200",
+        "classifier", file, *WRONG, "--split", "test", "--try-normalizations", "--sample", "200",
         "--device", "cpu",
     )  # fmt: skip
     assert "The data set's own is better" in tried.out
@@ -59,12 +59,12 @@ def test_a_wrong_normalisation_is_suspected_found_and_mended(pgn_studio: RunComm
     options = shlex.split(line.removeprefix("Use it with: "))
     good = pgn_studio("classifier", file, *options, "--split", "test", "--device", "cpu")
     assert accuracy(good, "test") > 85
-    assert "A wrong normalisation" not in good.err
+    assert "A wrong normalization" not in good.err
 
 
 def test_a_good_one_is_left_alone(pgn_studio: RunCommand, file: Path) -> None:
-    outcome = pgn_studio("classifier", file, "--split", "val", "--try-normalisations", "--device", "cpu")
-    assert "own normalisation is the right one" in outcome.out
+    outcome = pgn_studio("classifier", file, "--split", "val", "--try-normalizations", "--device", "cpu")
+    assert "own normalization is the right one" in outcome.out
     assert "Use it with" not in outcome.out
 
 
@@ -100,14 +100,14 @@ def test_of_a_black_box_only_test_is_asked_about_and_its_budget_holds(
     assert "│ train" not in outcome.out
     for arguments, said in (
         (("--query-budget", "100"), "query budget of 100"),
-        (("--try-normalisations",), "normalises them itself"),
+        (("--try-normalizations",), "normalizes them itself"),
     ):
         refused = pgn_studio(*box, *arguments)
         assert refused.code == 2
         assert said in refused.err
 
 
-def test_a_run_keeps_the_normalisation_that_was_given(
+def test_a_run_keeps_the_normalization_that_was_given(
     pgn_studio: RunCommand, file: Path, tmp_path: Path
 ) -> None:
     """As the window's "Use this" does: it is recorded, and evaluate uses it again."""
@@ -118,7 +118,7 @@ def test_a_run_keeps_the_normalisation_that_was_given(
         "--batch-size", "512", "--augment", "none", "--device", "cpu", "--out", run,
     )  # fmt: skip
     assert trained.code == 0, trained.err
-    recorded = json.loads((run / "run.json").read_text())["foreign_classifier"]
+    recorded = json.loads((run / "run.json").read_text())["external_classifier"]
     assert recorded["mean"] == [0.25, 0.25, 0.25]
     assert recorded["channels"] == "bgr"
     path = tmp_path / "figures.json"

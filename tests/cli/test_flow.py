@@ -396,13 +396,13 @@ def test_a_restrained_model_is_for_the_model_alone(
     pgn_studio: RunCommand, work: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "model.pt2"
-    restrained = ("--strength", "0.8", "--least-rms", "0.01")
+    restrained = ("--strength", "0.8", "--abstain-below-rms", "0.01")
     outcome = pgn_studio("export", work / "run", "--what", "model", *restrained, "--out", out)
     assert outcome.code == 0, outcome.err
     extra = {"pgn-studio.json": ""}
     torch.export.load(out, extra_files=extra)
     facts = json.loads(extra["pgn-studio.json"])
-    assert (facts["strength"], facts["least_rms"]) == (0.8, 0.01)
+    assert (facts["strength"], facts["abstain_below_rms"]) == (0.8, 0.01)
     refused = pgn_studio("export", work / "run", "--what", "table", *restrained, "--out", tmp_path / "t.csv")
     assert refused.code == 2
     assert "are for --what model" in refused.err

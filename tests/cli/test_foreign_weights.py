@@ -125,14 +125,14 @@ def test_what_was_told_goes_with_the_run_and_its_pgn(
 
 
 def test_one_fact_given_leaves_the_others_as_recorded() -> None:
-    from pgn_studio.cli.opening import ForeignClassifier
+    from pgn_studio.cli.opening import ExternalClassifier
 
-    recorded = ForeignClassifier("resnet18", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "bgr")
+    recorded = ExternalClassifier("resnet18", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "bgr")
     for given in (
-        ForeignClassifier(arch="resnet34"),
-        ForeignClassifier(mean=(0.5, 0.5, 0.5)),
-        ForeignClassifier(std=(0.5, 0.5, 0.5)),
-        ForeignClassifier(channels="rgb"),
+        ExternalClassifier(arch="resnet34"),
+        ExternalClassifier(mean=(0.5, 0.5, 0.5)),
+        ExternalClassifier(std=(0.5, 0.5, 0.5)),
+        ExternalClassifier(channels="rgb"),
     ):
         both = given.over(recorded)
         for name in ("arch", "mean", "std", "channels"):

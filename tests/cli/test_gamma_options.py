@@ -122,7 +122,7 @@ def test_a_pgn_of_one_gamma_is_used_at_that_alone(pgn_studio: RunCommand, work: 
         ("perturb", "{work}/dial", "{work}/picture.png"),
         ("report", "{work}/dial", "--out", "{tmp}/report"),
         ("baseline", "noise", "{work}/dial"),
-        ("hold-back", "{work}/dial", "--out", "{tmp}/held.safetensors"),
+        ("abstain", "{work}/dial", "--out", "{tmp}/held.safetensors"),
         ("export", "{work}/dial", "--what", "images", "--out", "{tmp}/images"),
         ("export", "{work}/dial", "--what", "model", "--out", "{tmp}/model.pt2"),
     ],
@@ -146,7 +146,7 @@ def test_every_command_uses_it_at_the_gamma_given(
     said = pgn_studio("perturb", work / run, work / "picture.png", "--gamma", "0.02")
     assert said.code == 0, said.err
     assert "γ 0.02 of 0.01..1" in said.err
-    held = pgn_studio("hold-back", *at, "--out", tmp_path / "held.safetensors")
+    held = pgn_studio("abstain", *at, "--out", tmp_path / "held.safetensors")
     assert held.code == 0, held.err
     assert load_pgn(tmp_path / "held.safetensors").gamma == 0.02
     file = tmp_path / "baselines.json"

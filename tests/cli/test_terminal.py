@@ -6,7 +6,7 @@ import pytest
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.signals import Interruption
-from pgn_studio.core.errors import Cancelled
+from pgn_studio.core.errors import Canceled
 
 
 class Clock:
@@ -60,7 +60,7 @@ def test_progress_cancels_once_the_user_asked() -> None:
     with terminal.progress("Reading", stop) as report:
         report(1, 2)
         stop.asked = True
-        with pytest.raises(Cancelled):
+        with pytest.raises(Canceled):
             report(2, 2)
 
 

@@ -80,11 +80,11 @@ def test_smallest_images_pass(images: Tensor) -> None:
 
 
 def test_strong_changes_brightness_contrast_and_saturation() -> None:
-    grey = torch.full((64, 3, 8, 8), 0.5)
-    changed = augment(grey, "strong", generator())
+    gray = torch.full((64, 3, 8, 8), 0.5)
+    changed = augment(gray, "strong", generator())
     levels = changed.mean(dim=(1, 2, 3))
     assert levels.std() > 0.03  # brightness
-    assert torch.allclose(changed.std(dim=(1, 2, 3)), torch.zeros(64), atol=1e-5)  # grey stays grey
+    assert torch.allclose(changed.std(dim=(1, 2, 3)), torch.zeros(64), atol=1e-5)  # gray stays gray
 
     halves = torch.cat([torch.full((64, 3, 8, 4), 0.3), torch.full((64, 3, 8, 4), 0.6)], dim=3)
     changed = augment(halves, "strong", generator())
@@ -93,8 +93,8 @@ def test_strong_changes_brightness_contrast_and_saturation() -> None:
 
     red = torch.tensor([0.6, 0.3, 0.3])[None, :, None, None].expand(64, 3, 8, 8)
     changed = augment(red, "strong", generator())
-    colourfulness = (changed[:, 0] - changed[:, 1]).mean(dim=(1, 2)) / changed.mean(dim=(1, 2, 3))
-    assert colourfulness.std() > 0.03
+    colorfulness = (changed[:, 0] - changed[:, 1]).mean(dim=(1, 2)) / changed.mean(dim=(1, 2, 3))
+    assert colorfulness.std() > 0.03
 
 
 def test_another_name_is_refused(images: Tensor) -> None:

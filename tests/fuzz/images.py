@@ -19,8 +19,8 @@ def good_pictures() -> list[tuple[str, bytes]]:
     picture = Image.effect_noise(SIZE, 60).convert("RGB")
     made = []
     for mode in ("RGB", "L", "RGBA", "P", "1", "I;16", "LA"):
-        grey = picture.convert("L")
-        made.append(("png", _saved(grey.convert(mode) if mode == "I;16" else picture.convert(mode), "PNG")))
+        gray = picture.convert("L")
+        made.append(("png", _saved(gray.convert(mode) if mode == "I;16" else picture.convert(mode), "PNG")))
     exif = Image.Exif()
     exif[0x0112] = 6
     made.append(("jpg", _saved(picture, "JPEG", exif=exif)))
@@ -47,8 +47,8 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(width: int, height: int, *, depth: int, colour: int, pixels: bytes, more: bytes = b"") -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+def png(width: int, height: int, *, depth: int, color: int, pixels: bytes, more: bytes = b"") -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     parts = chunk(b"IHDR", header) + more + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts
 
@@ -58,14 +58,14 @@ def picture_trap(random: Random) -> tuple[str, bytes]:
     side = random.choice((9000, 12000, 13300, 20000, 60000, 2**31 - 1))
     way = random.randrange(6)
     if way == 0:  # honest about its size, and compressed a thousand times
-        depth, colour = random.choice(((1, 0), (8, 0), (8, 2), (16, 0), (16, 2), (8, 6)))
+        depth, color = random.choice(((1, 0), (8, 0), (8, 2), (16, 0), (16, 2), (8, 6)))
         rows = zlib.compress(bytes(4_000_000), 9)
-        return "png", png(side, side, depth=depth, colour=colour, pixels=rows)
+        return "png", png(side, side, depth=depth, color=color, pixels=rows)
     if way == 1:
         text = random.choice((b"zTXt", b"iTXt", b"iCCP"))
         head = b"k\x00" + (b"\x01\x00\x00\x00" if text == b"iTXt" else b"\x00")
         body = head + zlib.compress(bytes(100_000_000), 1)
-        return "png", png(4, 4, depth=8, colour=0, pixels=zlib.compress(bytes(20)), more=chunk(text, body))
+        return "png", png(4, 4, depth=8, color=0, pixels=zlib.compress(bytes(20)), more=chunk(text, body))
     if way == 2:
         return "ppm", b"P6 %d %d 255\n" % (side, side) + bytes(100)
     if way == 3:

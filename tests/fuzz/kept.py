@@ -17,8 +17,8 @@ from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import build_generator, load_pgn, read_pgn_info, save_pgn
 from pgn_studio.core.run_list import list_runs
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.builders import build_players
-from pgn_studio.core.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from pgn_studio.core.training.builders import build_networks
+from pgn_studio.core.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from pgn_studio.core.training.step import TrainStep
 from pgn_studio.gui.opening import kind_of
 from tests.fuzz.mutation import damaged, damaged_json, json_text
@@ -95,9 +95,9 @@ def run_subject(folder: Path) -> Subject:
 def checkpoint_subject(folder: Path) -> Subject:
     classifier = load_classifier("arch:small", classes=CLASSES, image_size=SIZE)
     settings = small_settings()
-    players = build_players(settings, classifier, image_size=SIZE, device=torch.device("cpu"))
-    step = TrainStep(players, settings, precision="fp32")
-    save_checkpoint(folder / "checkpoint.safetensors", step, Position.start(gamma=1.0))
+    networks = build_networks(settings, classifier, image_size=SIZE, device=torch.device("cpu"))
+    step = TrainStep(networks, settings, precision="fp32")
+    save_checkpoint(folder / "checkpoint.safetensors", step, TrainingState.start(gamma=1.0))
     good = (folder / "checkpoint.safetensors").read_bytes()
 
     def look(path: Path) -> None:

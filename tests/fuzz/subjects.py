@@ -112,11 +112,11 @@ def settings_subject(folder: Path, mark: Path) -> Subject:
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QApplication, QMainWindow
 
-    from pgn_studio.gui.preferences import SessionState, default_settings
+    from pgn_studio.gui.preferences import Preferences, default_settings
 
-    def state_of(path: Path) -> SessionState:
+    def state_of(path: Path) -> Preferences:
         os.environ["PGN_STUDIO_HOME"] = str(path.parent)
-        return SessionState(default_settings())
+        return Preferences(default_settings())
 
     _ = QApplication.instance() or QApplication([])
     good_file = folder / "window" / "window.ini"

@@ -1,4 +1,4 @@
-"""run_in_background: callbacks on the GUI thread, cancelling, and parents that die meanwhile."""
+"""run_in_background: callbacks on the GUI thread, canceling, and parents that die meanwhile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtCore import QObject, QThread
 from shiboken6 import delete
 
-from pgn_studio.core.errors import Cancelled, DataError
+from pgn_studio.core.errors import Canceled, DataError
 from pgn_studio.gui.operations import run_in_background, wait_for_all
 
 if TYPE_CHECKING:
@@ -62,20 +62,20 @@ def test_what_was_worked_with_is_let_go(qtbot: QtBot, listener: Listener) -> Non
 
 
 class Gate:
-    """An operation that reports progress until it is opened (or cancelled)."""
+    """An operation that reports progress until it is opened (or canceled)."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
         self.opened = threading.Event()
-        self.cancelled = threading.Event()
+        self.canceled = threading.Event()
 
     def __call__(self, progress: Progress) -> str:
         self.entered.set()
         try:
             while not self.opened.wait(0.005):
                 progress(0, 0)
-        except Cancelled:
-            self.cancelled.set()
+        except Canceled:
+            self.canceled.set()
             raise
         return "through"
 
@@ -125,7 +125,7 @@ def test_cancel_ends_it_with_finished_only(qtbot: QtBot, listener: Listener) -> 
     assert gate.entered.wait(5)
     with qtbot.waitSignal(operation.finished):
         operation.cancel()
-    assert gate.cancelled.is_set()
+    assert gate.canceled.is_set()
     assert not operation.running
     assert (listener.results, listener.errors) == ([], [])
 
@@ -145,7 +145,7 @@ def test_parent_deleted_meanwhile_cancels_and_calls_nothing(qtbot: QtBot, listen
     run_in_background(owner, gate, listener.succeed, listener.fail)
     assert gate.entered.wait(5)
     delete(owner)
-    assert gate.cancelled.wait(5)
+    assert gate.canceled.wait(5)
     assert wait_for_all(5000)
     assert (listener.results, listener.errors) == ([], [])
 

@@ -14,7 +14,7 @@ from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.evaluation.perturber import Perturber
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.protocols import LabeledImages
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class BaselineContext:
     classifier: Classifier  # f; never changed, moved to `device`
     space: InputSpace  # where p lives
     problem: Problem
-    train: LabelledImages
-    val: LabelledImages  # decides factors and epochs; the test split decides nothing
+    train: LabeledImages
+    val: LabeledImages  # decides factors and epochs; the test split decides nothing
     image_size: int
     rms: float  # the target: mean over images of the RMS per value of p, in `space`
     settings: TrainingSettings  # the PGN's

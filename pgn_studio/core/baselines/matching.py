@@ -47,7 +47,7 @@ def matched(
     if context.rms > 0 and enlarge and not (np.isfinite(own) and own > 0):
         raise ClassifierError(
             f"This baseline's perturbations have the size {own} on validation: nothing to scale.",
-            hint="The classifier's gradients vanish or are not finite: check its weights and normalisation.",
+            hint="The classifier's gradients vanish or are not finite: check its weights and normalization.",
         )
     factor = context.rms / own if own > 0 else 0.0
     if not enlarge:

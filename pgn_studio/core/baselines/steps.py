@@ -43,7 +43,7 @@ class SignStep:
 class IteratedSteps:
     """Projected gradient steps to the true label (Madry et al. 2018), in the ball ‖p‖₂ <= rms·√n.
 
-    Each step goes along the gradient normalised in L2, from p = 0, so that nothing is drawn.
+    Each step goes along the gradient normalized in L2, from p = 0, so that nothing is drawn.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from pgn_studio.core.evaluation.perturber import added
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Perturbation
 from pgn_studio.core.prefetch import Indices
-from pgn_studio.core.protocols import LabelledImages, Progress
+from pgn_studio.core.protocols import LabeledImages, Progress
 
 _IMAGES = 2048  # the paper needs fewer; more would only cost time
 # Steps of a batch are added up: many overshoot. Small batches, one DeepFool step an image, to the nearest of
@@ -41,7 +41,7 @@ class Universal:
 def universal_perturbation(
     classifier: Classifier,
     space: InputSpace,
-    images: LabelledImages,
+    images: LabeledImages,
     *,
     rms: float,
     seed: int,

@@ -29,10 +29,10 @@ from pgn_studio.core.protocols import Progress
 from pgn_studio.core.training.batches import generator_for, training_epochs
 from pgn_studio.core.training.builders import build_feature_noise, pooled_features, sampled
 from pgn_studio.core.training.choosing import as_good, higher
-from pgn_studio.core.training.ema import Averaged
-from pgn_studio.core.training.feature_cache import Remembered
+from pgn_studio.core.training.ema import EMA
+from pgn_studio.core.training.feature_cache import FeatureCache
 from pgn_studio.core.training.input_mixup import chosen_share, unseen_accuracy
-from pgn_studio.core.training.loader import NOISE, Batch, Feed, lasting_features, memory_for
+from pgn_studio.core.training.loader import NOISE, Batch, Loader, feature_cache_for, lasting_features
 from pgn_studio.core.training.model_card import told_to_g
 
 Outputs = Callable[[Tensor], "Tensor | None"]  # of f for images, as G is told them, if it is
@@ -86,10 +86,10 @@ class _Run:
         fused = device.type in ("cpu", "cuda")
         self.adam = torch.optim.Adam(learning, lr=settings.learning_rate_g, fused=fused)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
-        self.averaged = Averaged(generator, decay=settings.ema_decay) if settings.ema_decay else None
+        self.averaged = EMA(generator, decay=settings.ema_decay) if settings.ema_decay else None
         self.epochs = training_epochs(settings, len(context.train))
-        encoded = memory_for(context.train, lasting_features(generator, machine), settings)
-        self.feed = Feed(
+        encoded = feature_cache_for(context.train, lasting_features(generator, machine), settings)
+        self.feed = Loader(
             context.train,
             settings,
             encoded=encoded,
@@ -104,7 +104,7 @@ class _Run:
         self._top: float | None = None
         self._best_weights: dict[str, Tensor] = {}
 
-    def _fitted_noise(self, encoded: Remembered | None) -> FeatureNoise | None:
+    def _fitted_noise(self, encoded: FeatureCache | None) -> FeatureNoise | None:
         """As the trainer fits it."""
         context, generator = self.context, self.generator
         noise = build_feature_noise(context.settings, generator)

@@ -1,4 +1,4 @@
-"""Classifiers: loading, normalisation, saving and vanilla training."""
+"""Classifiers: loading, normalization, saving and vanilla training."""
 
 from pgn_studio.core.classifiers.accuracy import measure_accuracy
 from pgn_studio.core.classifiers.blackbox.access import Access
@@ -11,7 +11,7 @@ from pgn_studio.core.classifiers.classifier import (
 )
 from pgn_studio.core.classifiers.loading import load_classifier
 from pgn_studio.core.classifiers.networks import check_suits
-from pgn_studio.core.classifiers.normalization import Normalisation
+from pgn_studio.core.classifiers.normalization import Normalization
 from pgn_studio.core.classifiers.saved import save_classifier
 from pgn_studio.core.classifiers.small_cnn import SmallCNN
 from pgn_studio.core.classifiers.training import (
@@ -26,7 +26,7 @@ __all__ = [
     "Classifier",
     "ClassifierInfo",
     "ClassifierProgress",
-    "Normalisation",
+    "Normalization",
     "SmallCNN",
     "balanced_subset",
     "check_classes",

@@ -13,14 +13,14 @@ from torch import Tensor
 from pgn_studio.core.classifiers.classifier import Classifier
 from pgn_studio.core.device import full_precision, pick_device, to_pixels
 from pgn_studio.core.errors import ClassifierError
-from pgn_studio.core.protocols import LabelledImages, Labels, Progress
+from pgn_studio.core.protocols import LabeledImages, Labels, Progress
 
 Indices = npt.NDArray[np.int64]
 
 
 def measure_accuracy(
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     *,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
@@ -29,7 +29,7 @@ def measure_accuracy(
 ) -> float:
     """Share (0…1) of the split's images that the classifier gets right; moves it to `device`.
 
-    `progress` is told after each batch and may raise Cancelled.
+    `progress` is told after each batch and may raise Canceled.
     """
     target = pick_device(device) if isinstance(device, str) else device
     return accuracy_of(
@@ -45,7 +45,7 @@ def measure_accuracy(
 
 def accuracy_of(
     logits_of: Callable[[Tensor], Tensor],
-    split: LabelledImages,
+    split: LabeledImages,
     indices: Indices,
     *,
     batch_size: int,
@@ -69,7 +69,7 @@ def accuracy_of(
 @torch.no_grad()
 def predictions_of(
     logits_of: Callable[[Tensor], Tensor],
-    split: LabelledImages,
+    split: LabeledImages,
     indices: Indices,
     *,
     batch_size: int,
@@ -107,7 +107,7 @@ def check_finite(scores: Tensor, name_of: Callable[[int], str]) -> None:
         )
 
 
-def _name(split: LabelledImages, batch: Indices, split_name: str, row: int) -> str:
+def _name(split: LabeledImages, batch: Indices, split_name: str, row: int) -> str:
     return f"the image {split.names[int(batch[row])]!r}" + (f" of {split_name}" if split_name else "")
 
 

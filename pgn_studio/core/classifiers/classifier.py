@@ -1,4 +1,4 @@
-"""The frozen classifier f: normalisation, logits and the features that its last layer sees."""
+"""The frozen classifier f: normalization, logits and the features that its last layer sees."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from pgn_studio.core.class_names import composed, same_class, same_classes
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
-from pgn_studio.core.classifiers.normalization import Normalisation, in_order
+from pgn_studio.core.classifiers.normalization import Normalization, in_order
 from pgn_studio.core.classifiers.programs.network import ExportedNetwork, FeaturePoint
 from pgn_studio.core.config import ChannelOrder
 from pgn_studio.core.errors import ClassifierError
@@ -79,11 +79,11 @@ class Classifier(nn.Module):
         return True
 
     @property
-    def normalisation(self) -> Normalisation | None:
+    def normalization(self) -> Normalization | None:
         """What happens to an image before the network sees it; None where it is given 8-bit images."""
         if isinstance(self.net, ExportedNetwork) and self.net.form.takes_bytes:
             return None
-        return Normalisation(self.info.mean, self.info.std, self.info.channels)
+        return Normalization(self.info.mean, self.info.std, self.info.channels)
 
     @property
     def backbone_name(self) -> str:
@@ -106,7 +106,7 @@ class Classifier(nn.Module):
         return self.logits_normalized(self.normalize(pixels))
 
     def logits_normalized(self, normalized: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W), red first, to logits (N, K)."""
+        """Normalized images (N, 3, H, W), red first, to logits (N, K)."""
         logits: Tensor = self.net(in_order(normalized, self.info.channels))
         return logits
 

@@ -29,7 +29,7 @@ from pgn_studio.core.classifiers.networks import (
     build_network,
     check_image_size,
     default_image_size,
-    default_normalisation,
+    default_normalization,
     fitted_network,
     network_plan,
 )
@@ -108,7 +108,7 @@ def load_classifier(
                     f"{path.name} says its classes itself: --classes is for other programs' files.",
                     hint="Leave it out.",
                 )
-            classifier = read_saved_classifier(path, {**content, **wishes.normalisation})
+            classifier = read_saved_classifier(path, {**content, **wishes.normalization})
             if classes is not None:
                 check_classes(classifier, classes)
             return classifier
@@ -120,7 +120,7 @@ def load_classifier(
 
 
 def is_saved_by_us(source: str) -> bool:
-    """Whether it is a file that says its classes, image size and normalisation itself."""
+    """Whether it is a file that says its classes, image size and normalization itself."""
     path = Path(source).expanduser()
     ours = names_file(source) and path.suffix == ".safetensors" and path.is_file()
     return ours and bool(saved_content(path))
@@ -167,7 +167,7 @@ class _Wishes:
             raise ClassifierError(f"A std must be above 0, got {self.std}.", hint="Check --classifier-std.")
 
     @property
-    def normalisation(self) -> dict[str, Any]:
+    def normalization(self) -> dict[str, Any]:
         """Of mean, std and channels those that were given."""
         given = {"mean": self.mean, "std": self.std, "channels": self.channels}
         return {name: value for name, value in given.items() if value is not None}
@@ -180,7 +180,7 @@ class _Wishes:
         path: Path | None,
         notices: tuple[str, ...] = (),
     ) -> ClassifierInfo:
-        mean, std = default_normalisation(arch)
+        mean, std = default_normalization(arch)
         return ClassifierInfo(
             arch=arch,
             classes=tuple(classes),
@@ -260,7 +260,7 @@ def _from_program(path: Path, kind: ArchiveKind, wishes: _Wishes) -> Classifier:
     program = read_exported_program(path) if kind == "exported-program" else read_torchscript(path)
     image_size = wishes.image_size or program.image_size or _PROGRAM_SIZE
     net, columns = _probed(program, classes, wishes.names, image_size, name=path.name)
-    if net.form.takes_bytes and wishes.normalisation:
+    if net.form.takes_bytes and wishes.normalization:
         raise ClassifierError(f"{path.name} takes bytes: no mean, std or channel order fits there.")
     info = ClassifierInfo(
         arch=kind,

@@ -120,7 +120,7 @@ def start_weights(net: nn.Module, arch: str, weights: str, *, progress: Progress
     return weights
 
 
-def default_normalisation(arch: str) -> tuple[Triple, Triple]:
+def default_normalization(arch: str) -> tuple[Triple, Triple]:
     """Mean and std that the architecture's ImageNet weights expect; identity for the small one."""
     if arch == SMALL:
         return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)

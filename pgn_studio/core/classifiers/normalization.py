@@ -14,14 +14,14 @@ _DIGITS = 4  # as far as published means and stds are given
 
 
 @dataclass(frozen=True)
-class Normalisation:
+class Normalization:
     """(x - mean) / std of images in [0, 1]; mean and std are for red, green and blue, whatever the order."""
 
     mean: Triple = (0.0, 0.0, 0.0)
     std: Triple = (1.0, 1.0, 1.0)
     channels: ChannelOrder = "rgb"
 
-    def alike(self, other: Normalisation) -> bool:
+    def alike(self, other: Normalization) -> bool:
         """Whether the two are one, as far as the digits go that people write down."""
         mine, theirs = ((*item.mean, *item.std) for item in (self, other))
         near = all(round(a - b, _DIGITS) == 0 for a, b in zip(mine, theirs, strict=True))

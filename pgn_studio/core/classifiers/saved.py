@@ -17,7 +17,7 @@ from pgn_studio.core.classifiers.networks import fitted_network
 from pgn_studio.core.config import ChannelOrder
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
-from pgn_studio.core.legacy_settings import modern
+from pgn_studio.core.legacy import modern
 from pgn_studio.core.pretrained import Triple
 from pgn_studio.core.weight_files import read_weights, reading_safetensors
 

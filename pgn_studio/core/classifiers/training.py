@@ -23,7 +23,7 @@ from pgn_studio.core.classifiers.loading import load_classifier
 from pgn_studio.core.classifiers.networks import (
     build_network,
     check_image_size,
-    default_normalisation,
+    default_normalization,
     start_weights,
 )
 from pgn_studio.core.classifiers.saved import save_classifier
@@ -35,7 +35,7 @@ from pgn_studio.core.files import reason_of, way_out
 from pgn_studio.core.learned_images import packed
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.pretrained import Triple
-from pgn_studio.core.protocols import LabelledImages, Labels
+from pgn_studio.core.protocols import LabeledImages, Labels
 
 _WARM_UP = 0.3  # share of the steps in which the learning rate rises
 _STATISTICS_IMAGES = 2_000  # enough for mean and std to three digits
@@ -56,8 +56,8 @@ class ClassifierProgress:
 
 
 def train_classifier(
-    dataset_train: LabelledImages,
-    dataset_val: LabelledImages,
+    dataset_train: LabeledImages,
+    dataset_val: LabeledImages,
     classes: Sequence[str],
     settings: ClassifierSettings,
     *,
@@ -82,7 +82,7 @@ def train_classifier(
     check_image_size(settings.arch, image_size)
     net = build_network(settings.arch, len(classes), image_size=image_size)
     origin = start_weights(net, settings.arch, settings.weights)
-    mean, std = _normalisation(settings.arch, dataset_train, indices)
+    mean, std = _normalization(settings.arch, dataset_train, indices)
     run = _Run(net, mean, std, settings, device)
     stopped = run.train(dataset_train, indices, dataset_val, on_progress, stop or (lambda: False))
     facts: dict[str, Any] = {
@@ -142,9 +142,9 @@ class _Run:
 
     def train(
         self,
-        images: LabelledImages,
+        images: LabeledImages,
         indices: Indices,
-        val: LabelledImages,
+        val: LabeledImages,
         on_progress: Callable[[ClassifierProgress], None],
         stop: Callable[[], bool],
     ) -> bool:
@@ -191,12 +191,12 @@ class _Run:
             )
         return value, int((logits.argmax(dim=1) == targets).sum())
 
-    def accuracy(self, images: LabelledImages, indices: Indices) -> float:
+    def accuracy(self, images: LabeledImages, indices: Indices) -> float:
         """On images as they are, without augmentation, in evaluation mode."""
         self.net.eval()
         return accuracy_of(self.logits, images, indices, batch_size=256, device=self.device)
 
-    def val_accuracy(self, val: LabelledImages) -> float | None:
+    def val_accuracy(self, val: LabeledImages) -> float | None:
         return self.accuracy(val, np.arange(len(val))) if len(val) else None
 
 
@@ -213,7 +213,7 @@ def balanced_subset(labels: Labels, limit: int, seed: int) -> Indices:
 
 
 def one_cycle_rate(step: int, total: int, *, peak: float) -> float:
-    """Learning rate at a 0-based step: from peak/25 up in a line, then down by a cosine towards 0."""
+    """Learning rate at a 0-based step: from peak/25 up in a line, then down by a cosine toward 0."""
     done = (step + 0.5) / total
     if done < _WARM_UP:
         return peak * (0.04 + 0.96 * done / _WARM_UP)
@@ -237,10 +237,10 @@ def _training_indices(labels: Labels, num_classes: int, settings: ClassifierSett
     return balanced_subset(labels, settings.max_train_images, settings.seed)
 
 
-def _normalisation(arch: str, images: LabelledImages, indices: Indices) -> tuple[Triple, Triple]:
+def _normalization(arch: str, images: LabeledImages, indices: Indices) -> tuple[Triple, Triple]:
     """The training images' own mean and std for the small network, ImageNet's for the others."""
     if arch != SMALL:
-        return default_normalisation(arch)
+        return default_normalization(arch)
     values = images.images(evenly_spaced(indices, _STATISTICS_IMAGES)).reshape(-1, 3) / np.float32(255)
     mean = values.mean(axis=0, dtype=np.float64)
     std = values.std(axis=0, dtype=np.float64).clip(min=1e-2)  # blank channels

@@ -20,7 +20,7 @@ from pgn_studio.core.protocols import Labels, UInt8Images
 
 @dataclass(frozen=True)
 class ArrayPart:
-    """The images of one published split: (N, H, W) grey or (N, H, W, 3) RGB, and labels (N,)."""
+    """The images of one published split: (N, H, W) gray or (N, H, W, 3) RGB, and labels (N,)."""
 
     name: str
     pixels: UInt8Images

@@ -1,4 +1,4 @@
-"""A data set as the rest of the program sees it: named splits of labelled square images."""
+"""A data set as the rest of the program sees it: named splits of labeled square images."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SkippedFile:
 
 
 class Split:
-    """One split; implements protocols.LabelledImages. Subsets share the decoded images."""
+    """One split; implements protocols.LabeledImages. Subsets share the decoded images."""
 
     def __init__(self, name: str, store: ImageStore, rows: Rows, labels: Labels) -> None:
         self.name = name

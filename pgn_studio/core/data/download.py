@@ -1,4 +1,4 @@
-"""Downloading named data sets with torchvision, in a process of its own that can be cancelled."""
+"""Downloading named data sets with torchvision, in a process of its own that can be canceled."""
 
 from __future__ import annotations
 

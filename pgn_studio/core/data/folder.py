@@ -91,7 +91,7 @@ def load_folder(
 
     `titles` gives class folders another name; `val_is_test` takes the val folder for the test
     split (data sets that publish their held-out images under that name). Raises DataError; what
-    `progress` raises (Cancelled) passes through and leaves nothing behind.
+    `progress` raises (Canceled) passes through and leaves nothing behind.
     """
     root = root.absolute()
     scan = FolderScan(root)

@@ -222,7 +222,7 @@ def image_formats() -> tuple[str, ...]:
 
 
 def square(picture: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
-    """Scale the shorter side to `size` and keep the centre: one resampling, antialiased."""
+    """Scale the shorter side to `size` and keep the center: one resampling, antialiased."""
     width, height = picture.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
@@ -249,7 +249,7 @@ def _rgb(image: Image.Image, data_range: float | None) -> Image.Image:
 
 
 def _to_8_bits(values: npt.NDArray[np.generic], data_range: float | None) -> UInt8Images:
-    """Grey values (H, W) of which `data_range` means white, to 0..255."""
+    """Gray values (H, W) of which `data_range` means white, to 0..255."""
     wide = _wide_values(values)
     _check_range(wide)
     full = data_range or (_range_of(True, wide.highest) if wide.floating else _INTEGER_RANGES[-1])

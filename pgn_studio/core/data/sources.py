@@ -19,7 +19,7 @@ def load_dataset(settings: DataSettings, *, progress: Progress | None = None) ->
     """Load the data set that `settings` name: always with train, val and test, always RGB.
 
     `progress` gets (images done, total) while files are checked for the first time, and (n, 0)
-    while the extent is unknown; an exception from it (Cancelled) ends the loading and passes
+    while the extent is unknown; an exception from it (Canceled) ends the loading and passes
     through. Raises DataError with what to do about it.
     """
     report = progress or _no_report
@@ -75,12 +75,12 @@ def _letters(name: str) -> str:
 
 def _unknown(wish: str, folder: Path) -> DataError:
     known = f"Name an existing folder or one of: {', '.join(NAMED_DATASETS)}."
-    close = difflib.get_close_matches(wish.lower(), NAMED_DATASETS, n=2) + _similar_neighbours(folder)
+    close = difflib.get_close_matches(wish.lower(), NAMED_DATASETS, n=2) + _similar_neighbors(folder)
     hint = f"Did you mean {' or '.join(close)}? {known}" if close else known
     return DataError(f"No folder and no data set is called {wish!r}.", hint=hint)
 
 
-def _similar_neighbours(folder: Path) -> list[str]:
+def _similar_neighbors(folder: Path) -> list[str]:
     """Folders beside where `folder` would be whose names are close to its own."""
     try:
         with os.scandir(folder.parent) as entries:

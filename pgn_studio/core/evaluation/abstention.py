@@ -14,11 +14,11 @@ from pgn_studio.core.perturbation.pgn import Pgn
 
 
 @dataclass(frozen=True)
-class HoldingBack:
+class Abstention:
     """Where a PGN begins to perturb, and what that does to the images that it was measured on."""
 
-    least_rms: float  # of p in the PGN's input space
-    left_alone: int
+    abstain_below_rms: float  # of p in the PGN's input space
+    abstained: int
     clean_accuracy: float
     perturbed_accuracy: float
     perturbed_accuracy_8bit: float
@@ -34,21 +34,23 @@ class HoldingBack:
         It serves the γ that it served; the one at which it was measured is its own from now on.
         """
         figures = measures.figures_kept(self)
-        info = replace(pgn.info, name=name, gamma=pgn.gamma, least_rms=self.least_rms, metrics=figures)
+        info = replace(
+            pgn.info, name=name, gamma=pgn.gamma, abstain_below_rms=self.abstain_below_rms, metrics=figures
+        )
         return Pgn(pgn.generator, info).eval()
 
 
-def without_holding_back(pgn: Pgn) -> Pgn:
+def without_abstention(pgn: Pgn) -> Pgn:
     """The PGN as it was trained. Raises ConfigError for one that attacks."""
     if pgn.info.problem != "enhance":
         raise ConfigError(
             "Only a PGN that enhances can hold back; this one attacks.",
             hint="A weaker attack: `pgn-studio perturb --strength`, or a larger --gamma.",
         )
-    return Pgn(pgn.generator, replace(pgn.info, least_rms=0.0), path=pgn.path).eval().at(pgn.gamma)
+    return Pgn(pgn.generator, replace(pgn.info, abstain_below_rms=0.0), path=pgn.path).eval().at(pgn.gamma)
 
 
-def hold_back(evaluation: Evaluation, *, share: float) -> HoldingBack:
+def abstain(evaluation: Evaluation, *, share: float) -> Abstention:
     """Leave alone this share (0…1) of the images, those with the least p.
 
     `evaluation` is of a PGN that does not hold back, on images that it did not learn from. Which they
@@ -72,9 +74,9 @@ def hold_back(evaluation: Evaluation, *, share: float) -> HoldingBack:
 
     accuracy, fixed, broken = outcome(image.perturbed_prediction)
     accuracy_8bit, fixed_8bit, broken_8bit = outcome(image.perturbed_prediction_8bit)
-    return HoldingBack(
-        least_rms=least,
-        left_alone=int((~used).sum()),
+    return Abstention(
+        abstain_below_rms=least,
+        abstained=int((~used).sum()),
         clean_accuracy=float(clean.mean()),
         perturbed_accuracy=accuracy,
         perturbed_accuracy_8bit=accuracy_8bit,

@@ -19,7 +19,7 @@ from pgn_studio.core.evaluation.evaluate import (
 )
 from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.core.protocols import LabelledImages, Progress
+from pgn_studio.core.protocols import LabeledImages, Progress
 
 BATCH = 64
 MOST_BYTES = 512 * 2**20  # of the encoder's features, and of f's probabilities
@@ -29,7 +29,7 @@ def evaluate_along(
     pgn: Pgn,
     gammas: Sequence[float],
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     *,
     split_name: str,
     dataset_name: str,
@@ -96,7 +96,7 @@ class AlongGamma:
         self,
         pgn: Pgn,
         classifier: Classifier,
-        split: LabelledImages,
+        split: LabeledImages,
         first: Evaluation,
         *,
         most_bytes: int = MOST_BYTES,
@@ -107,7 +107,7 @@ class AlongGamma:
         self._encode = EncodedOnce(pgn, len(split), most_bytes=most_bytes)
 
     def measure(self, gamma: float, progress: Progress | None = None) -> Evaluation:
-        """As `evaluate` at this γ. `progress(images done, images)`; its Cancelled passes through."""
+        """As `evaluate` at this γ. `progress(images done, images)`; its Canceled passes through."""
         facts = {name: value for name, value in self._first.facts.items() if name != "queries"}
         place(self._pgn, self._classifier, None)
         found = evaluate(
@@ -129,7 +129,7 @@ class AlongGamma:
         count = len(self._split)
         if 4 * count * len(self._classifier.info.classes) > self._most_bytes:
             return None
-        if self._clean is None:  # so far no image is measured, but what is cancelled ends soon
+        if self._clean is None:  # so far no image is measured, but what is canceled ends soon
             told = None if progress is None else lambda _done, total: progress(0, total)
             self._clean = clean_scores(self._classifier, self._split, batch_size=BATCH, progress=told)
         return self._clean

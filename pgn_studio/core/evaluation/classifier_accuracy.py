@@ -18,7 +18,7 @@ from pgn_studio.core.evaluation.bootstrap import Interval
 from pgn_studio.core.evaluation.leakage import Learned
 from pgn_studio.core.evaluation.metrics import Confusion, confusion
 from pgn_studio.core.pretrained import Triple
-from pgn_studio.core.protocols import LabelledImages, Labels, Progress
+from pgn_studio.core.protocols import LabeledImages, Labels, Progress
 
 _CLASSES_NAMED = 20
 
@@ -89,7 +89,7 @@ class ClassifiedSplit:
 
 def classifier_facts(classifier: Classifier) -> dict[str, str]:
     """What a classifier is, for a person."""
-    info, how = classifier.info, classifier.normalisation
+    info, how = classifier.info, classifier.normalization
     channels = "1 channel" if "Gray" in info.facts else "3 channels"
     parameters = f"{info.parameters:,}" if info.parameters else "not known: it only answers"
     return {
@@ -115,16 +115,16 @@ def poor_split(classifier: Classifier, measured: Iterable[ClassifiedSplit], *, t
     """A sentence about the first split on which accuracy is poor (`is_poor`) and may be mended.
 
     None for a black box that is handed 8-bit images, and for a file that was trained and saved here,
-    which says its normalisation itself (unless the user was `told` to use another, and gave it).
+    which says its normalization itself (unless the user was `told` to use another, and gave it).
     """
-    if classifier.normalisation is None or (classifier.info.training and not told):
+    if classifier.normalization is None or (classifier.info.training and not told):
         return None
     poor = next((one for one in measured if one.is_poor), None)
     if poor is None:
         return None
     return (
         f"Only {100 * (poor.accuracy.value or 0.0):.1f} % of {poor.split_name} are right (naming the largest "
-        f"class every time: {100 * poor.largest_class:.1f} %). A wrong normalisation is the usual cause."
+        f"class every time: {100 * poor.largest_class:.1f} %). A wrong normalization is the usual cause."
     )
 
 
@@ -146,7 +146,7 @@ def share(right: int, count: int) -> Interval:
 
 def classify_split(
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     *,
     split_name: str,
     batch_size: int = 256,
@@ -155,7 +155,7 @@ def classify_split(
 ) -> ClassifiedSplit:
     """Ask the classifier about every image; moves it to `device`.
 
-    `progress(images done, images)` comes after each batch; its Cancelled passes through. Raises
+    `progress(images done, images)` comes after each batch; its Canceled passes through. Raises
     DataError for an empty split, ClassifierError for labels that the classifier does not know, and
     QueryBudgetError before the first question where a black box's budget does not reach to the end.
     """
@@ -178,7 +178,7 @@ def classify_split(
     return ClassifiedSplit(split_name, labels, predictions, classes, time.perf_counter() - started)
 
 
-def unknown_images(classifier: Classifier, split: LabelledImages, batch_size: int) -> int:
+def unknown_images(classifier: Classifier, split: LabeledImages, batch_size: int) -> int:
     """How many images of the split a black box would have to be asked about; 0 for other classifiers."""
     if not isinstance(classifier, BlackBoxClassifier):
         return 0

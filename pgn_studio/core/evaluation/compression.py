@@ -23,7 +23,7 @@ from pgn_studio.core.evaluation.batch import ClassifiedBatch, classify_batch, to
 from pgn_studio.core.evaluation.evaluate import place
 from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.core.protocols import LabelledImages, Progress, UInt8Images
+from pgn_studio.core.protocols import LabeledImages, Progress, UInt8Images
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 JPEG_QUALITIES = (95, 75)
@@ -47,7 +47,7 @@ class Variants:
 def measure_variants(
     pgn: Pgn,
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     *,
     alphas: Sequence[float] = ALPHAS,
     qualities: Sequence[int] = JPEG_QUALITIES,
@@ -58,7 +58,7 @@ def measure_variants(
     """Ask the classifier about every image of `split` at all strengths and as JPEG.
 
     α = 0 is the clean image and α = 1 the perturbed one of `evaluate`, exactly. `progress(images
-    done, images)` comes once per batch; its Cancelled passes through. Raises DataError for an empty
+    done, images)` comes once per batch; its Canceled passes through. Raises DataError for an empty
     split.
     """
     if len(split) == 0:

@@ -31,7 +31,7 @@ from pgn_studio.core.json_utils import plain
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Perturbation, Pgn
 from pgn_studio.core.prefetch import prefetched
-from pgn_studio.core.protocols import LabelledImages, Labels, Progress
+from pgn_studio.core.protocols import LabeledImages, Labels, Progress
 from pgn_studio.core.runs import versions
 
 OUTCOMES = ("fixed", "broken", "both right", "both wrong")
@@ -55,9 +55,9 @@ class PerImage:
     clean_prediction: Predictions
     perturbed_prediction: Predictions
     perturbed_prediction_8bit: Predictions
-    clean_true_probability: Floats  # of the labelled class; NaN where f gives labels only
+    clean_true_probability: Floats  # of the labeled class; NaN where f gives labels only
     perturbed_true_probability: Floats
-    clean_margin: Floats  # of the labelled class before the best other: in -1…1, above 0 where it is right
+    clean_margin: Floats  # of the labeled class before the best other: in -1…1, above 0 where it is right
     perturbed_margin: Floats
     l2: Floats  # ‖p‖₂ in the classifier's input space
     linf: Floats  # largest |p|
@@ -88,7 +88,7 @@ class PerImage:
         return _confidence(right, self.perturbed_true_probability, self.perturbed_margin)
 
     @property
-    def left_alone(self) -> int:
+    def abstained(self) -> int:
         """How many images have no p: those at which a PGN held back."""
         return int((self.linf == 0).sum())
 
@@ -193,7 +193,7 @@ class Evaluation:
 def evaluate(
     pgn: Pgn,
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     *,
     split_name: str,
     dataset_name: str,
@@ -236,7 +236,7 @@ def evaluate(
 def evaluate_perturber(
     perturber: Perturber,
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     *,
     split_name: str,
     dataset_name: str,
@@ -254,7 +254,7 @@ def evaluate_perturber(
     that is not `classifier` (a fine-tuned one against the one it came from). `clean`: what
     `clean_scores` gave for the same split and batch size: f never changes, so it need
     not be asked again. `device` None computes where the classifier is; classifiers and space come
-    to `device` and stay there. `progress(images done, images)` comes once per batch; its Cancelled
+    to `device` and stay there. `progress(images done, images)` comes once per batch; its Canceled
     passes through. `facts` are added to the evaluation's.
     Raises DataError for an empty split, ClassifierError for labels that the classifier does not
     know, and PgnFileError or ClassifierError for outputs that are not finite.
@@ -278,7 +278,7 @@ def evaluate_perturber(
 def _measured(
     perturb: Callable[[Tensor, Tensor, Tensor, int], Perturbation],
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     *,
     split_name: str,
     dataset_name: str,
@@ -336,7 +336,7 @@ def _measured(
 
 
 def clean_scores(
-    classifier: Classifier, split: LabelledImages, *, batch_size: int = 64, progress: Progress | None = None
+    classifier: Classifier, split: LabeledImages, *, batch_size: int = 64, progress: Progress | None = None
 ) -> Scores:
     """Class probabilities (N, K) of the clean images, as `evaluate` computes them."""
     device = classifier.mean.device
@@ -424,12 +424,12 @@ def _facts(pgn: Pgn) -> dict[str, Any]:
         "pgn": str(pgn.path) if pgn.path is not None else None,
         "pgn_sha256": sha256_of_file(pgn.path) if pgn.path is not None and pgn.path.is_file() else None,
         "seed": pgn.info.settings.get("seed"),
-        "least_rms": pgn.info.least_rms,
+        "abstain_below_rms": pgn.info.abstain_below_rms,
         "gamma": pgn.gamma,
     }
 
 
-def check_queries(classifier: Classifier, split: LabelledImages, batch_size: int, *, passes: int = 1) -> None:
+def check_queries(classifier: Classifier, split: LabeledImages, batch_size: int, *, passes: int = 1) -> None:
     """Raise QueryBudgetError, before a black box is asked, unless its budget reaches to the end.
 
     Each perturbed image is one query, at 8 bits the same one, in each of the `passes`, and each clean image

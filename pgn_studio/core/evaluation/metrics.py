@@ -15,7 +15,7 @@ from pgn_studio.core.protocols import Labels
 _KEPT = ("clean_accuracy", "perturbed_accuracy", "perturbed_accuracy_8bit", "fixed", "broken", "rms_mean")
 Scores = npt.NDArray[np.float32]  # (N, K)
 Flags = npt.NDArray[np.bool_]  # (N,)
-Confusion = npt.NDArray[np.int64]  # (K, K): labelled, predicted
+Confusion = npt.NDArray[np.int64]  # (K, K): labeled, predicted
 
 
 def figures_kept(measured: object) -> dict[str, float]:
@@ -67,7 +67,7 @@ def attack_success(broken: int, clean_correct: int) -> float | None:
 
 
 def margins(scores: Scores, labels: Labels) -> npt.NDArray[np.float32]:
-    """The labelled class's score less the largest of the others, (N,): above 0 where the label wins."""
+    """The labeled class's score less the largest of the others, (N,): above 0 where the label wins."""
     rows = np.arange(len(labels))
     others = scores.copy()
     others[rows, labels] = 0.0  # probabilities: no other can be below

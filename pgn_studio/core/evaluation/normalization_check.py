@@ -1,6 +1,6 @@
 """Was the classifier given the wrong mean, std, value range or channel order? Tries the usual ones.
 
-A wrong normalisation is the commonest reason why a good classifier does badly on its own data, and the
+A wrong normalization is the commonest reason why a good classifier does badly on its own data, and the
 images say which it should be: under the right one it is right far more often. Every range and preset
 is some mean and std of values in [0, 1]; values in 0…255, for example, are a std of 1/255.
 """
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier, Normalisation
+from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier, Normalization
 from pgn_studio.core.classifiers.accuracy import predictions_of
 from pgn_studio.core.config import ChannelOrder
 from pgn_studio.core.errors import ClassifierError
@@ -24,10 +24,10 @@ from pgn_studio.core.evaluation.bootstrap import Interval
 from pgn_studio.core.evaluation.classifier_accuracy import check_labels, is_poor, largest_share, share
 from pgn_studio.core.evaluation.metrics import Flags, fixed_and_broken, mcnemar_p
 from pgn_studio.core.pretrained import IMAGENET_MEAN, IMAGENET_STD, LITE0, Triple, find_architecture
-from pgn_studio.core.protocols import LabelledImages, Progress
+from pgn_studio.core.protocols import LabeledImages, Progress
 
 DECIDING_SPLIT = "val"  # as for baselines: the test images decide nothing
-SAMPLE = 300  # images: enough to tell any two normalisations apart that differ by some points
+SAMPLE = 300  # images: enough to tell any two normalizations apart that differ by some points
 SIGNIFICANT = 0.01  # of McNemar's test against the classifier's own, for all that are tried together
 _SMALLEST_STD = 1 / 255  # of a channel that is the same everywhere
 _CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
@@ -35,10 +35,10 @@ _CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 
 @dataclass(frozen=True)
 class Trial:
-    """One way to normalise, and how often the classifier is right under it."""
+    """One way to normalize, and how often the classifier is right under it."""
 
     title: str
-    normalisation: Normalisation
+    normalization: Normalization
     right: Flags  # (n,), of the same images for every trial
     own: bool  # the way in which the classifier is given images now
 
@@ -47,7 +47,7 @@ class Trial:
         return share(int(self.right.sum()), len(self.right))
 
     def to_json(self) -> dict[str, Any]:
-        how, found = self.normalisation, self.accuracy
+        how, found = self.normalization, self.accuracy
         return {
             "title": self.title,
             "mean": list(how.mean),
@@ -88,7 +88,7 @@ class Diagnosis:
         better, own = self.better, self.own
         where = f"{len(own.right):,} images of {self.split_name}"
         text = (
-            "The classifier's own normalisation is the right one, or as good as any that was tried: "
+            "The classifier's own normalization is the right one, or as good as any that was tried: "
             f"{_percent(own)} of {where}."
         )
         if better is not None:
@@ -111,9 +111,9 @@ class Diagnosis:
         }
 
 
-def try_normalisations(
+def try_normalizations(
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     *,
     split_name: str,
     count: int = SAMPLE,
@@ -122,28 +122,28 @@ def try_normalisations(
     device: torch.device,
     progress: Progress | None = None,
 ) -> Diagnosis:
-    """Ask the classifier about `count` images of `split`, drawn by `seed`, under every usual normalisation.
+    """Ask the classifier about `count` images of `split`, drawn by `seed`, under every usual normalization.
 
     The classifier comes to `device` and is not changed. Every trial asks a black box about every image
-    of the sample: its budget is checked first. `progress(answers, answers wanted)`; its Cancelled passes
+    of the sample: its budget is checked first. `progress(answers, answers wanted)`; its Canceled passes
     through. Raises ClassifierError for a black box that is handed 8-bit images, and DataError for an
     empty split.
     """
     labels = np.asarray(split.labels, dtype=np.int64)
     check_labels(labels, classifier.info.classes, split_name)
-    own = own_normalisation(classifier)
+    own = own_normalization(classifier)
     drawn = np.random.default_rng(seed).permutation(len(labels))[:count]
     chosen = np.sort(drawn)
     candidates = _candidates(own, split.images(chosen))
     total = len(candidates) * len(chosen)
     if classifier.queries is not None:
-        classifier.queries.require(total, f"Trying {len(candidates)} normalisations")
+        classifier.queries.require(total, f"Trying {len(candidates)} normalizations")
     classifier.to(device)
     trials = []
-    for number, (title, normalisation) in enumerate(candidates):
+    for number, (title, normalization) in enumerate(candidates):
         try:
             predictions = predictions_of(
-                _answering(classifier, normalisation),
+                _answering(classifier, normalization),
                 split,
                 chosen,
                 batch_size=batch_size,
@@ -151,22 +151,22 @@ def try_normalisations(
                 progress=_part_of(progress, number * len(chosen), total),
                 split_name=split_name,
             )
-        except ClassifierError:  # half precision overflows under a wrong normalisation: no candidate
+        except ClassifierError:  # half precision overflows under a wrong normalization: no candidate
             if number == 0:
                 raise
             continue
-        trials.append(Trial(title, normalisation, predictions == labels[chosen], own=number == 0))
+        trials.append(Trial(title, normalization, predictions == labels[chosen], own=number == 0))
     trials.sort(key=lambda trial: -int(trial.right.sum()))  # stable: its own stays before its equals
     return Diagnosis(tuple(trials), split_name, largest_share(labels[chosen]))
 
 
-def own_normalisation(classifier: Classifier) -> Normalisation:
+def own_normalization(classifier: Classifier) -> Normalization:
     """Raises ClassifierError where there is none to choose."""
-    own = classifier.normalisation
+    own = classifier.normalization
     if own is None:
         raise ClassifierError(
-            "This black box is given 8-bit images and normalises them itself, if at all.",
-            hint="Other normalisations can be tried on a classifier's file: .safetensors, .pth, .pt2, .onnx.",
+            "This black box is given 8-bit images and normalizes them itself, if at all.",
+            hint="Other normalizations can be tried on a classifier's file: .safetensors, .pth, .pt2, .onnx.",
         )
     return own
 
@@ -176,20 +176,20 @@ def largest_cost(images: int, count: int = SAMPLE) -> int:
     return min(images, count) * (1 + len(_both_orders(_usual((0.0,) * 3, (1.0,) * 3))))
 
 
-def _answering(classifier: Classifier, normalisation: Normalisation) -> Callable[[Tensor], Tensor]:
+def _answering(classifier: Classifier, normalization: Normalization) -> Callable[[Tensor], Tensor]:
     if isinstance(classifier, BlackBoxClassifier):
-        return classifier.normalised(normalisation)
-    return lambda pixels: classifier.net(normalisation.apply(pixels))
+        return classifier.normalized(normalization)
+    return lambda pixels: classifier.net(normalization.apply(pixels))
 
 
-def _candidates(own: Normalisation, images: npt.NDArray[np.uint8]) -> list[tuple[str, Normalisation]]:
+def _candidates(own: Normalization, images: npt.NDArray[np.uint8]) -> list[tuple[str, Normalization]]:
     """The classifier's own first, then whatever of the usual ones is another."""
     values = images.astype(np.float64) / 255
     mean, std = values.mean(axis=(0, 1, 2)), values.std(axis=(0, 1, 2)).clip(_SMALLEST_STD)
     usual = _usual(_triple(mean.round(4)), _triple(std.round(4)))
     named = [("As it is now", own)]
-    grey = bool((images == images[..., :1]).all())  # then the order of channels tells nothing
-    for title, how in usual if grey else _both_orders(usual):
+    gray = bool((images == images[..., :1]).all())  # then the order of channels tells nothing
+    for title, how in usual if gray else _both_orders(usual):
         if how.alike(own):
             named[0] = (f"As it is now: {title}", own)
         elif not any(how.alike(known) for _, known in named):
@@ -197,7 +197,7 @@ def _candidates(own: Normalisation, images: npt.NDArray[np.uint8]) -> list[tuple
     return named
 
 
-def _usual(mean: Triple, std: Triple) -> list[tuple[str, Normalisation]]:
+def _usual(mean: Triple, std: Triple) -> list[tuple[str, Normalization]]:
     """With `mean` and `std` of the data set at hand."""
     lite0 = find_architecture(LITE0)
     presets: list[tuple[str, Triple, Triple]] = [
@@ -210,13 +210,13 @@ def _usual(mean: Triple, std: Triple) -> list[tuple[str, Normalisation]]:
         ("ImageNet's mean taken off 0…255, no std", IMAGENET_MEAN, (1 / 255,) * 3),
         ("The data set's own", mean, std),
     ]
-    return [(title, Normalisation(mean, std)) for title, mean, std in presets]
+    return [(title, Normalization(mean, std)) for title, mean, std in presets]
 
 
-def _both_orders(usual: list[tuple[str, Normalisation]]) -> list[tuple[str, Normalisation]]:
+def _both_orders(usual: list[tuple[str, Normalization]]) -> list[tuple[str, Normalization]]:
     orders: tuple[tuple[ChannelOrder, str], ...] = (("rgb", ""), ("bgr", ", BGR"))
     return [
-        (title + suffix, Normalisation(how.mean, how.std, order))
+        (title + suffix, Normalization(how.mean, how.std, order))
         for order, suffix in orders
         for title, how in usual
     ]

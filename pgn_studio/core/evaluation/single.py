@@ -42,7 +42,7 @@ class SingleImage:
 
 
 def perturb_file(pgn: Pgn, classifier: Classifier, path: Path, *, strength: float = 1.0) -> SingleImage:
-    """Read `path` as the data sets are read (shorter side to size, centre kept) and add strength · p.
+    """Read `path` as the data sets are read (shorter side to size, center kept) and add strength · p.
 
     Raises DataError for a file that gives no picture, ClassifierError for scores that are not finite.
     """

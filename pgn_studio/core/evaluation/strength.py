@@ -59,7 +59,7 @@ def strength_curve(
 
     `alphas` rise from 0. α = 0 and α = 1 are answered exactly as `evaluate` does. With `refine` each
     change of class is narrowed down by bisection, at six more questions each; without, it is put at
-    the first grid point behind it. `progress(strengths done, strengths)`; its Cancelled passes through.
+    the first grid point behind it. `progress(strengths done, strengths)`; its Canceled passes through.
     """
     device = place(pgn, classifier, None)
     pixels = to_pixels(image[None], device)  # (1, 3, H, W)
@@ -105,7 +105,7 @@ class _Line:
 
 
 def _flips(line: _Line, grid: Floats, said: npt.NDArray[np.int64], *, refine: bool) -> tuple[Flip, ...]:
-    """Where neighbours on the grid disagree; all of them are narrowed down together."""
+    """Where neighbors on the grid disagree; all of them are narrowed down together."""
     places = np.flatnonzero(said[1:] != said[:-1])
     low, high = grid[places].copy(), grid[places + 1].copy()
     before, after = said[places], said[places + 1].copy()

@@ -20,7 +20,7 @@ from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, DataError, PgnFileError
 from pgn_studio.core.evaluation.batch import to_8bit
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.core.protocols import LabelledImages, Progress
+from pgn_studio.core.protocols import LabeledImages, Progress
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Transfer:
 def measure_transfer(
     pgns: Sequence[tuple[str, Pgn]],
     classifiers: Sequence[tuple[str, Classifier]],
-    split: LabelledImages,
+    split: LabeledImages,
     *,
     batch_size: int = 64,
     device: torch.device,

@@ -31,7 +31,7 @@ from pgn_studio.core.evaluation.evaluate import place
 from pgn_studio.core.evaluation.perturber import Perturber, PgnPerturber, Scaled
 from pgn_studio.core.export.triptych import TriptychRow
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.core.protocols import LabelledImages, Progress
+from pgn_studio.core.protocols import LabeledImages, Progress
 
 Columns = list[tuple[str, TriptychRow]]
 SIMPLE = ("noise", "fgsm")  # cost nothing to speak of
@@ -40,7 +40,7 @@ DIFFERENCE = "This less other"
 
 @dataclass(frozen=True)
 class Beside:
-    """What stands beside a PGN: other PGNs, and baselines by their names in the catalogue.
+    """What stands beside a PGN: other PGNs, and baselines by their names in the catalog.
 
     `against` is one PGN more, whose difference to this one gets a column of its own. `made` are baselines
     that had to be trained, see `trained_baseline`.
@@ -55,7 +55,7 @@ class Beside:
 def columns_beside(
     pgn: Pgn,
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     index: int,
     beside: Beside,
     *,
@@ -66,7 +66,7 @@ def columns_beside(
     A PGN that serves a range may stand among `others` at other γ. Those that are told what the classifier
     says ask this one. Every baseline has the RMS per value that `pgn` has on this image; those that need
     gradients are left out for a black box. For `export_strip`. Raises PgnFileError for a PGN that does not
-    fit (`check_fits`, `check_comparable`); `progress(columns, columns)`, its Cancelled passes through.
+    fit (`check_fits`, `check_comparable`); `progress(columns, columns)`, its Canceled passes through.
     """
     if beside.against is not None:
         check_comparable(pgn, beside.against)

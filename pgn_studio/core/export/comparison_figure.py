@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.figure import shortened, verdict
-from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, PICTURES, checked_suffix, fonts, save_figure
+from pgn_studio.core.export.formats import BLUE, GRAY, ORANGE, PICTURES, checked_suffix, fonts, save_figure
 from pgn_studio.core.export.triptych import TriptychRow
 
 MAX_COLUMNS = 16
@@ -50,9 +50,9 @@ def draw_strip(columns: Sequence[tuple[str, TriptychRow]], *, title: str = "") -
     for number, (label, row) in enumerate(columns):
         _draw_column(strip, number, label, row, scale)
     true = f"true class: {columns[0][1].true_label}"
-    note = f"{true}; p in pixel values of 0…1, grey is 0, full scale ± {scale:.3f}"
+    note = f"{true}; p in pixel values of 0…1, gray is 0, full scale ± {scale:.3f}"
     foot = shortened(note, strip.width - 2 * _MARGIN, _SIZE_PT)
-    strip.text(_MARGIN, strip.height - _FOOT + 0.06, foot, _SIZE_PT, colour=GREY, align="left")
+    strip.text(_MARGIN, strip.height - _FOOT + 0.06, foot, _SIZE_PT, color=GRAY, align="left")
     return strip.figure
 
 
@@ -74,8 +74,8 @@ def _draw_column(strip: _Strip, number: int, label: str, row: TriptychRow, scale
         if row.difference and line != 1:
             continue
         strip.picture(x, strip.top(line), pixels, edge)
-        colour = GREY if line == 1 else edge
-        strip.text(x + _CELL / 2, strip.top(line) + _CELL + 0.05, caption, _SIZE_PT, colour=colour)
+        color = GRAY if line == 1 else edge
+        strip.text(x + _CELL / 2, strip.top(line) + _CELL + 0.05, caption, _SIZE_PT, color=color)
 
 
 class _Strip:
@@ -94,11 +94,11 @@ class _Strip:
         return _TITLE + _HEAD + line * (_CELL + _CAPTION)
 
     def text(
-        self, x: float, y: float, text: str, size: float, *, colour: str = "black", bold: bool = False,
+        self, x: float, y: float, text: str, size: float, *, color: str = "black", bold: bool = False,
         align: str = "center",
     ) -> None:  # fmt: skip
         self.figure.text(
-            x / self.width, 1 - y / self.height, text, fontsize=size, color=colour, ha=align, va="top",
+            x / self.width, 1 - y / self.height, text, fontsize=size, color=color, ha=align, va="top",
             weight="bold" if bold else "normal", family=fonts(), parse_math=False,
         )  # fmt: skip
 

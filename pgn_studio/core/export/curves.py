@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.formats import (
     BLUE,
-    GREY,
+    GRAY,
     ORANGE,
     PICTURES,
     SKY,
@@ -68,11 +68,11 @@ def draw_curves(records: Sequence[Record], *, title: str) -> Figure:
     _line(size, curves, "l2", BLUE, "mean of $p^2$")
     _log_where_wide(size, curves.step("l2"))
     _finish(size, "L2 (mean of $p^2$)")
-    for name, colour in (("fixed", BLUE), ("broken", ORANGE)):
-        _dots(flips, curves.epochs, curves.share_of_validation(name), colour, f"{name}, validation")
-        _line(flips, curves, name, colour, f"{name}, training batches", share=True)
+    for name, color in (("fixed", BLUE), ("broken", ORANGE)):
+        _dots(flips, curves.epochs, curves.share_of_validation(name), color, f"{name}, validation")
+        _line(flips, curves, name, color, f"{name}, training batches", share=True)
     _finish(flips, "Share of images (%)")
-    _dots(accuracies, curves.epochs, 100 * curves.epoch("clean_accuracy"), GREY, "clean, validation")
+    _dots(accuracies, curves.epochs, 100 * curves.epoch("clean_accuracy"), GRAY, "clean, validation")
     _dots(
         accuracies,
         curves.epochs,
@@ -80,13 +80,13 @@ def draw_curves(records: Sequence[Record], *, title: str) -> Figure:
         BLUE,
         "perturbed, 8 bits, validation",
     )
-    for end, colour in zip(_ENDS, (ORANGE, SKY), strict=True):
+    for end, color in zip(_ENDS, (ORANGE, SKY), strict=True):
         values = curves.epoch(f"{end}_perturbed_accuracy_8bit")
-        _dots(accuracies, curves.epochs, 100 * values, colour, f"the same at γ {curves.end_gamma(end):g}")
+        _dots(accuracies, curves.epochs, 100 * values, color, f"the same at γ {curves.end_gamma(end):g}")
     _line(accuracies, curves, "perturbed_accuracy", BLUE, "perturbed, training batches", scale=100.0)
     _finish(accuracies, "Accuracy (%)")
     for axes in panels:
-        _mark_gamma(axes, curves, labelled=axes in (losses, size))
+        _mark_gamma(axes, curves, labeled=axes in (losses, size))
     for axes in (flips, accuracies):
         axes.set_xlabel("Step", fontsize=8)
     return figure
@@ -169,7 +169,7 @@ def _line(
     axes: Axes,
     curves: _Curves,
     name: str,
-    colour: str,
+    color: str,
     label: str,
     *,
     scale: float = 1.0,
@@ -178,19 +178,19 @@ def _line(
     values = curves.step(name) * (100 / curves.batch_images if share else scale)
     if not np.isfinite(values).any():
         return
-    axes.plot(curves.steps, values, color=colour, linewidth=0.5, alpha=0.2)
-    axes.plot(curves.steps, _running_mean(values), color=colour, linewidth=1.2, label=label)
+    axes.plot(curves.steps, values, color=color, linewidth=0.5, alpha=0.2)
+    axes.plot(curves.steps, _running_mean(values), color=color, linewidth=1.2, label=label)
 
 
-def _dots(axes: Axes, steps: Values, values: Values, colour: str, label: str) -> None:
+def _dots(axes: Axes, steps: Values, values: Values, color: str, label: str) -> None:
     if np.isfinite(values).any():
         axes.plot(
-            steps, values, color=colour, linestyle=":", linewidth=0.9, marker="o", markersize=3.5, label=label
+            steps, values, color=color, linestyle=":", linewidth=0.9, marker="o", markersize=3.5, label=label
         )
 
 
 def _running_mean(values: Values) -> Values:
-    """Mean of a centred window of a fiftieth of the run, NaN left out; same length."""
+    """Mean of a centerd window of a fiftieth of the run, NaN left out; same length."""
     window = max(1, len(values) // 50) | 1
     if window == 1:
         return values
@@ -220,21 +220,21 @@ def _finish(axes: Axes, label: str) -> None:
         axes.legend(fontsize=6.5, framealpha=0.8)
 
 
-def _mark_gamma(axes: Axes, curves: _Curves, *, labelled: bool) -> None:
+def _mark_gamma(axes: Axes, curves: _Curves, *, labeled: bool) -> None:
     """A dashed line at every change of γ, with its value above the upper panels where there is room."""
     first, last = float(np.nanmin(curves.steps)), float(np.nanmax(curves.steps))
     room = _LABEL_GAP * max(last - first, 1.0)
     free_from = float("-inf")
     for step, gamma in curves.gamma_changes():
-        axes.axvline(step, color=GREY, linewidth=0.7, linestyle="--")
-        if labelled and step >= free_from:
+        axes.axvline(step, color=GRAY, linewidth=0.7, linestyle="--")
+        if labeled and step >= free_from:
             place = axes.get_xaxis_transform()
             axes.text(
                 step,
                 1.01,
                 f"γ {gamma:g}",
                 fontsize=6.5,
-                color=GREY,
+                color=GRAY,
                 ha="center",
                 va="bottom",
                 transform=place,

@@ -35,11 +35,11 @@ class Restraint:
     """How a deployed PGN may hold back, as the report's tables show it; at rest it does not."""
 
     strength: float = 1.0  # α in x + αp
-    least_rms: float = 0.0  # an image whose p has a smaller RMS is given back as it came
+    abstain_below_rms: float = 0.0  # an image whose p has a smaller RMS is given back as it came
 
     def __call__(self, perturbation: Tensor) -> Tensor:
         """p (N, 3, S, S) in the PGN's input space to what is added of it."""
-        perturbation = at_least(perturbation, self.least_rms)
+        perturbation = at_least(perturbation, self.abstain_below_rms)
         return perturbation if self.strength == 1 else self.strength * perturbation
 
 
@@ -140,7 +140,7 @@ def export_deployable(
     The file is read back and run on `images` (B, H, W, 3), at least one, at the lowest, middle and highest
     γ that it takes; only where it gives what the PGN gives, to a quarter of a level, is it put in place.
     Raises ConfigError for a γ that the PGN does not serve, PgnStudioError otherwise, for another
-    suffix, and for .onnx without onnxruntime. `progress` is told of three steps; its Cancelled passes
+    suffix, and for .onnx without onnxruntime. `progress` is told of three steps; its Canceled passes
     through and leaves nothing.
     """
     path = Path(path)
@@ -149,7 +149,9 @@ def export_deployable(
         _runtime()  # what cannot be checked is not written
     report = progress or (lambda _done, _total: None)
     report(0, 3)
-    restraint = replace(restraint, least_rms=max(restraint.least_rms, pgn.info.least_rms))
+    restraint = replace(
+        restraint, abstain_below_rms=max(restraint.abstain_below_rms, pgn.info.abstain_below_rms)
+    )
     pgn = pgn if gamma is None else pgn.at(gamma)
     baked = gamma if pgn.generator.gammas is not None else None
     inputs = inputs_of(pgn, baked=baked is not None)

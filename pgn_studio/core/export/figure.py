@@ -21,7 +21,7 @@ from matplotlib.textpath import TextPath
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.formats import (
     BLUE,
-    GREY,
+    GRAY,
     ORANGE,
     PICTURES,
     checked_suffix,
@@ -117,12 +117,12 @@ class _Page:
         return _MARGIN + block * (_BLOCK + _BLOCK_GAP) + column * (_CELL + _GAP)
 
     def text(
-        self, x: float, y: float, text: str, *, size: float = _SIZE_PT, colour: str = "black",
+        self, x: float, y: float, text: str, *, size: float = _SIZE_PT, color: str = "black",
         bold: bool = False, align: str = "center",
     ) -> None:  # fmt: skip
         # parse_math off: a class name may hold dollar signs.
         self.figure.text(
-            x / self.width, 1 - y / self.height, text, fontsize=size, color=colour, ha=align, va="top",
+            x / self.width, 1 - y / self.height, text, fontsize=size, color=color, ha=align, va="top",
             weight="bold" if bold else "normal", family=fonts(), parse_math=False,
         )  # fmt: skip
 
@@ -141,31 +141,31 @@ def _draw_row(page: _Page, block: int, line: int, row: TriptychRow, gain: float)
     pictures = (row.original, perturbation_picture(row.perturbation, gain=gain), row.perturbed)
     clean_right = row.clean_label == row.true_label
     perturbed_right = row.perturbed_label == row.true_label
-    edges = (_colour(clean_right), "#999999", _colour(perturbed_right))
+    edges = (_color(clean_right), "#999999", _color(perturbed_right))
     for column, (pixels, edge) in enumerate(zip(pictures, edges, strict=True)):
         page.picture(page.left(block, column), y, pixels, edge)
     first, second = y + _CELL + 0.05, y + _CELL + 0.05 + _LINE
     middle = [page.left(block, column) + _CELL / 2 for column in range(3)]
     page.text(middle[0], first, shortened(f"true: {row.true_label}", _CELL - _PADDING, _SIZE_PT))
     said = verdict(row.clean_label, row.clean_confidence, clean_right)
-    page.text(middle[0], second, said, colour=edges[0])
-    page.text(middle[1], first, f"max |p| {row.scale:.3f}", colour=GREY)
-    page.text(middle[1], second, f"RMS {row.rms:.3f}", colour=GREY)
+    page.text(middle[0], second, said, color=edges[0])
+    page.text(middle[1], first, f"max |p| {row.scale:.3f}", color=GRAY)
+    page.text(middle[1], second, f"RMS {row.rms:.3f}", color=GRAY)
     said = verdict(row.perturbed_label, row.perturbed_confidence, perturbed_right)
-    page.text(middle[2], first, said, colour=edges[2])
+    page.text(middle[2], first, said, color=edges[2])
 
 
 def _draw_foot(page: _Page, gain: float) -> None:
-    """The key, which must be read without colour too."""
+    """The key, which must be read without color too."""
     y, x = page.height - _FOOT + 0.06, _MARGIN
-    page.text(x, y, "✓ right", colour=BLUE, align="left")
-    page.text(x + 0.5, y, "✗ wrong", colour=ORANGE, align="left")
+    page.text(x, y, "✓ right", color=BLUE, align="left")
+    page.text(x + 0.5, y, "✗ wrong", color=ORANGE, align="left")
     full = "max |p|" if gain == 1.0 else f"max |p| / {gain:g}"
-    note = f"p in pixel values of 0…1; grey is 0, full scale ± {full}"
-    page.text(page.width - _MARGIN, y, note, colour=GREY, align="right")
+    note = f"p in pixel values of 0…1; gray is 0, full scale ± {full}"
+    page.text(page.width - _MARGIN, y, note, color=GRAY, align="right")
 
 
-def _colour(right: bool) -> str:
+def _color(right: bool) -> str:
     return BLUE if right else ORANGE
 
 

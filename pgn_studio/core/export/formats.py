@@ -18,11 +18,11 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.files import replacing
 
 PICTURES = (".png", ".svg", ".pdf")
-# Okabe and Ito's blue and vermilion: told apart with every kind of colour vision, and in grey.
+# Okabe and Ito's blue and vermilion: told apart with every kind of color vision, and in gray.
 BLUE = "#0072b2"
 ORANGE = "#d55e00"
 SKY = "#56b4e9"  # theirs, too
-GREY = "#666666"
+GRAY = "#666666"
 
 
 # Have what DejaVu Sans lacks, such as Chinese class names; used where they are installed.

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.evaluation.evaluate import Evaluation
 from pgn_studio.core.export.figure import check_dpi
-from pgn_studio.core.export.formats import GREY, PICTURES, checked_suffix, save_figure, set_width, writing
+from pgn_studio.core.export.formats import GRAY, PICTURES, checked_suffix, save_figure, set_width, writing
 from pgn_studio.core.export.sweep_figures import LINES, name_gamma, size_axis, style_axes
 from pgn_studio.core.perturbation.pgn import Pgn
 
@@ -90,7 +90,7 @@ def draw_gamma_frontier(courses: Sequence[Course], *, title: str = "") -> Figure
         _draw(axes, course, LINES[number % len(LINES)], ends_alone=len(courses) > 1)
     everywhere = [evaluation.metrics for course in courses for evaluation in course.evaluations]
     clean = 100 * everywhere[0].clean_accuracy
-    axes.axhline(clean, color=GREY, linewidth=0.9, linestyle="--", zorder=1, label="clean images")
+    axes.axhline(clean, color=GRAY, linewidth=0.9, linestyle="--", zorder=1, label="clean images")
     split = courses[0].evaluations[0].split_title
     style_axes(axes, "RMS of the perturbation per value", f"Accuracy after 8 bits, {split} (%)")
     size_axis(axes, [(metrics.l2_mean, metrics.rms_mean) for metrics in everywhere])
@@ -104,10 +104,10 @@ def _draw(axes: Axes, course: Course, color: str, *, ends_alone: bool) -> None:
     found = [evaluation.metrics for evaluation in course.evaluations]
     x, y = [one.rms_mean for one in found], [100 * one.perturbed_accuracy_8bit for one in found]
     axes.plot(x, y, color=color, linewidth=1.2, marker="o", markersize=5, label=course.name, zorder=3)
-    labelled = [*zip(course.evaluations, x, y, strict=True)]
-    if ends_alone and len(labelled) > 1:
-        labelled = [labelled[0], labelled[-1]]
-    for evaluation, at_x, at_y in labelled:
+    labeled = [*zip(course.evaluations, x, y, strict=True)]
+    if ends_alone and len(labeled) > 1:
+        labeled = [labeled[0], labeled[-1]]
+    for evaluation, at_x, at_y in labeled:
         name_gamma(axes, f"{evaluation.facts['gamma']:g}", (at_x, at_y), color)
 
 

@@ -22,7 +22,7 @@ from pgn_studio.core.evaluation.batch import ClassifiedBatch, classify_batch, pe
 from pgn_studio.core.evaluation.evaluate import place
 from pgn_studio.core.export.formats import unwritable, writing
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.core.protocols import LabelledImages, Progress, UInt8Images
+from pgn_studio.core.protocols import LabeledImages, Progress, UInt8Images
 
 MANIFEST = "manifest.csv"
 COLUMNS = (
@@ -48,7 +48,7 @@ def export_images(
     folder: Path,
     pgn: Pgn,
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     *,
     batch_size: int = 64,
     progress: Progress | None = None,
@@ -56,7 +56,7 @@ def export_images(
     """Write class/name.png for every image of `split`, and manifest.csv, into `folder`.
 
     Predictions in the manifest are those for the files themselves (8 bits). `progress(images done,
-    images)` comes once per batch; when it raises Cancelled, whole files and a manifest that lists
+    images)` comes once per batch; when it raises Canceled, whole files and a manifest that lists
     them stay. Files of an earlier export into the same folder are replaced or removed. Raises
     PgnStudioError when the folder holds anything else, or cannot be written.
     """
@@ -78,7 +78,7 @@ def _write_all(
     folder: Path,
     pgn: Pgn,
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     names: Sequence[str],
     rows: list[Row],
     batch_size: int,
@@ -103,7 +103,7 @@ def _manifest_rows(
     batch: ClassifiedBatch,
     chosen: npt.NDArray[np.int64],
     names: Sequence[str],
-    split: LabelledImages,
+    split: LabeledImages,
     classes: Sequence[str],
 ) -> list[Row]:
     clean, perturbed = batch.clean.cpu().numpy(), batch.perturbed_8bit.cpu().numpy()
@@ -160,7 +160,7 @@ def _earlier_rows(folder: Path) -> list[Row]:
 
 
 def _finish(folder: Path, earlier: Sequence[Row], rows: Sequence[Row], *, complete: bool) -> None:
-    """List what is there: the new rows, and after a cancelled export the earlier files not reached."""
+    """List what is there: the new rows, and after a canceled export the earlier files not reached."""
     written = {row["file"] for row in rows}
     left = [row for row in earlier if row["file"] not in written]
     if complete:
@@ -183,7 +183,7 @@ def _write_manifest(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         table.writerows(rows)
 
 
-def _file_names(split: LabelledImages, classes: Sequence[str]) -> list[str]:
+def _file_names(split: LabeledImages, classes: Sequence[str]) -> list[str]:
     """A relative path class/name.png for each image, fit for any file system and different for each."""
     folders = _Names()
     class_folders = [folders.new(name) for name in classes]

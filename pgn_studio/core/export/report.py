@@ -95,7 +95,7 @@ def make_report(
 
     `evaluation` is measured here unless it is given; one that is must be of this PGN, classifier and
     split. `other_pgns` and `other_classifiers`, with their names, make the transfer matrix;
-    `baselines` are other ways measured on the same split. `progress(done, total)` may raise Cancelled
+    `baselines` are other ways measured on the same split. `progress(done, total)` may raise Canceled
     at any batch. Raises DataError for an empty split, and what `evaluate` and `measure_transfer` raise.
     """
     split = dataset.split(split_name)

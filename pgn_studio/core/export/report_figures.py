@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pgn_studio.core.evaluation.bootstrap import Interval
-from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, fonts
+from pgn_studio.core.export.formats import BLUE, GRAY, ORANGE, fonts
 from pgn_studio.core.export.report import Report
 
 _NUMBERED = 12  # so many classes still have room for numbers in the confusion matrix
@@ -25,13 +25,13 @@ _NAMED = 30  # and so many for a name at each row
 _UPRIGHT = 3  # a longer name below a column is turned
 _CLASSES = 24  # most classes in the per-class figure
 _NAME = 18  # characters of a class name on an axis
-_STRONG = 0.6  # share of the full colour beyond which a number on it is set in the page's colour
+_STRONG = 0.6  # share of the full color beyond which a number on it is set in the page's color
 _PT = 8.5
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours after Okabe and Ito: told apart with every kind of colour vision, and in grey."""
+    """Colors after Okabe and Ito: told apart with every kind of color vision, and in gray."""
 
     ground: str
     text: str
@@ -41,7 +41,7 @@ class Theme:
     plain: str  # the clean image
 
 
-LIGHT = Theme("#ffffff", "#1c2330", "#d5dae1", BLUE, ORANGE, GREY)
+LIGHT = Theme("#ffffff", "#1c2330", "#d5dae1", BLUE, ORANGE, GRAY)
 DARK = Theme("#171c24", "#e4e8ee", "#39424f", "#56b4e9", "#e69f00", "#9aa5b3")
 
 
@@ -79,7 +79,7 @@ def confusion_figure(report: Report, theme: Theme) -> Figure:
         _name_ticks(axes, names, theme, rows=place == 0)
         axes.set_xlabel("Predicted", fontsize=_PT, color=theme.text)
         axes.spines[:].set_color(theme.line)
-    panels[0].set_ylabel("Labelled", fontsize=_PT, color=theme.text)
+    panels[0].set_ylabel("Labeled", fontsize=_PT, color=theme.text)
     return figure
 
 
@@ -97,11 +97,11 @@ def strength_figure(report: Report, theme: Theme) -> Figure:
         ),
         ("not rounded", [row.accuracy for row in report.strength], theme.second, "--", "s"),
     )
-    for label, intervals, colour, style, marker in series:
+    for label, intervals, color, style, marker in series:
         low, value, high = _percents(intervals)
         if style == "-":  # the other band would all but cover this one
-            axes.fill_between(alphas, low, high, color=colour, alpha=0.18, linewidth=0)
-        axes.plot(alphas, value, style, marker=marker, markersize=4, color=colour, linewidth=1.6, label=label)
+            axes.fill_between(alphas, low, high, color=color, alpha=0.18, linewidth=0)
+        axes.plot(alphas, value, style, marker=marker, markersize=4, color=color, linewidth=1.6, label=label)
     axes.axhline(
         100 * report.evaluation.metrics.clean_accuracy, color=theme.plain, linewidth=1, linestyle=":"
     )
@@ -140,10 +140,10 @@ def classes_figure(report: Report, theme: Theme) -> Figure:
         rows = sorted(rows, key=lambda row: -abs(row.change.value or 0.0))[:_CLASSES]
     figure, (axes,) = _figure(8.0, 1.0 + 0.34 * len(rows), theme)
     places = np.arange(len(rows))[::-1].astype(float)
-    for offset, name, colour in ((0.19, "clean", theme.plain), (-0.19, "perturbed", theme.first)):
+    for offset, name, color in ((0.19, "clean", theme.plain), (-0.19, "perturbed", theme.first)):
         low, value, high = _percents([getattr(row, name) for row in rows])
         label = "clean" if name == "clean" else "perturbed, 8 bits"
-        axes.barh(places + offset, value, 0.36, color=colour, label=label)
+        axes.barh(places + offset, value, 0.36, color=color, label=label)
         axes.errorbar(
             value, places + offset, xerr=_whiskers(low, value, high), fmt="none", ecolor=theme.text,
             elinewidth=0.9, capsize=2,
@@ -168,11 +168,11 @@ def baselines_figure(report: Report, theme: Theme) -> Figure:
         100 * report.evaluation.metrics.clean_accuracy, color=theme.plain, linewidth=1, linestyle=":"
     )
     for place, (_, _, interval, oracle, own) in enumerate(lines):
-        colour = theme.first if own else theme.second
+        color = theme.first if own else theme.second
         low, value, high = _percents([interval])
         axes.errorbar(
             value, [place], xerr=_whiskers(low, value, high), fmt="D" if own else "o", markersize=6.5,
-            color=colour, markerfacecolor="none" if oracle else colour, elinewidth=1.4, capsize=3,
+            color=color, markerfacecolor="none" if oracle else color, elinewidth=1.4, capsize=3,
         )  # fmt: skip
     names = [f"{_short(title, 44)}  (RMS {size:.3f})" for title, size, *_ in lines]
     _set_names(axes.yaxis, np.arange(len(lines)), names)
@@ -193,7 +193,7 @@ def transfer_figure(report: Report, theme: Theme) -> Figure:
     signed = LinearSegmentedColormap.from_list("change", [theme.second, theme.ground, theme.first])
     axes.imshow(table, cmap=signed, vmin=-widest, vmax=widest, interpolation="nearest", aspect="auto")
     for (row, column), value in np.ndenumerate(table):
-        colour = theme.ground if abs(value) > _STRONG * widest else theme.text
+        color = theme.ground if abs(value) > _STRONG * widest else theme.text
         axes.text(
             column,
             row,
@@ -201,7 +201,7 @@ def transfer_figure(report: Report, theme: Theme) -> Figure:
             ha="center",
             va="center",
             fontsize=_PT + 1,
-            color=colour,
+            color=color,
         )
     _set_names(axes.xaxis, np.arange(len(classifiers)), [_short(name, 24) for name in classifiers])
     _set_names(axes.yaxis, np.arange(len(pgns)), [_short(name, 24) for name in pgns])
@@ -257,11 +257,11 @@ def _whiskers(low: Percents, value: Percents, high: Percents) -> Percents:
 
 
 def _bars(
-    axes: Axes, places: Percents, intervals: Sequence[Interval], colour: str, label: str, theme: Theme,
+    axes: Axes, places: Percents, intervals: Sequence[Interval], color: str, label: str, theme: Theme,
     *, width: float,
 ) -> None:  # fmt: skip
     low, value, high = _percents(intervals)
-    axes.bar(places, value, width, color=colour, label=label)
+    axes.bar(places, value, width, color=color, label=label)
     axes.errorbar(
         places,
         value,
@@ -275,10 +275,10 @@ def _bars(
         axes.text(place, top + 1.5, f"{number:.1f}", ha="center", fontsize=_PT - 1, color=theme.text)
 
 
-def _dots(axes: Axes, places: Percents, intervals: Sequence[Interval], colour: str, theme: Theme) -> None:
+def _dots(axes: Axes, places: Percents, intervals: Sequence[Interval], color: str, theme: Theme) -> None:
     low, value, high = _percents(intervals)
     axes.errorbar(
-        places, value, yerr=_whiskers(low, value, high), fmt="o", color=colour, markersize=6, elinewidth=1.6,
+        places, value, yerr=_whiskers(low, value, high), fmt="o", color=color, markersize=6, elinewidth=1.6,
         capsize=4,
     )  # fmt: skip
     for place, number in zip(places, value, strict=True):
@@ -296,9 +296,9 @@ def _numbers(
         return
     for (row, column), value in np.ndenumerate(table):
         if value:
-            colour = theme.ground if strong[row, column] else theme.text
+            color = theme.ground if strong[row, column] else theme.text
             text = form.format(int(value)).replace("-", "−")
-            axes.text(column, row, text, ha="center", va="center", fontsize=_PT - 1, color=colour)
+            axes.text(column, row, text, ha="center", va="center", fontsize=_PT - 1, color=color)
 
 
 def _name_ticks(axes: Axes, names: Sequence[str], theme: Theme, *, rows: bool) -> None:

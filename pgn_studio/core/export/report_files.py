@@ -20,7 +20,7 @@ FILES = (PAGE, DATA, "report.md", "report.csv")
 def write_report(folder: Path, report: Report, progress: Progress | None = None) -> Path:
     """Write FILES into `folder`, which is new, empty, or holds an earlier report that is replaced.
 
-    Returns the page's path. On any exception, Cancelled by `progress` among them, `folder` is as it
+    Returns the page's path. On any exception, Canceled by `progress` among them, `folder` is as it
     was. Raises PgnStudioError as `check_report_folder` does, and where it cannot write.
     """
     folder = check_report_folder(folder)

@@ -54,7 +54,7 @@ Draw = Callable[[Report, Theme], Figure]
 
 
 def report_html(report: Report, progress: Progress | None = None) -> str:
-    """The page. `progress(figures drawn, figures)` may raise Cancelled."""
+    """The page. `progress(figures drawn, figures)` may raise Canceled."""
     figures = _drawn(report, progress)
     tables = {table.key: table for table in report_tables(report)}
     evaluation = report.evaluation
@@ -69,7 +69,7 @@ def report_html(report: Report, progress: Progress | None = None) -> str:
             for key in _TABLES
             if (table := tables.get(key)) is not None
         ),
-        _section("Confusion", figures["confusion"], note="Counts of images; colour is the share of the row."),
+        _section("Confusion", figures["confusion"], note="Counts of images; color is the share of the row."),
         _examples("Fixed", "wrong before, right after; the largest gain first", report.fixed),
         _examples("Broken", "right before, wrong after; the largest loss first", report.broken),
         _section("How this was measured", _list(method(report))),
@@ -185,7 +185,7 @@ def _examples(title: str, what: str, rows: Sequence[TriptychRow]) -> str:
     if not rows:
         return _section(title, f"<p>No image was {title.lower()}.</p>")
     inside = "".join(_example(row) for row in rows)
-    note = f"{what}. All after 8 bits. In the perturbation grey is no change, full scale ± its largest |p|"
+    note = f"{what}. All after 8 bits. In the perturbation gray is no change, full scale ± its largest |p|"
     return _section(title, f"<div class='examples'>{inside}</div>", note=f"{note[0].upper()}{note[1:]}.")
 
 

@@ -71,7 +71,7 @@ class AnswerRow:
 class CoverageRow:
     """Only images whose p is large enough are perturbed, the others left alone; after 8 bits."""
 
-    least_rms: float  # of the perturbations that are used
+    abstain_below_rms: float  # of the perturbations that are used
     coverage: float  # share of images that are perturbed
     accuracy: Interval
     change: Interval

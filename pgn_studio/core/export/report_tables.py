@@ -108,9 +108,9 @@ def warnings(report: Report) -> list[str]:
     found = list(report.leakage.warnings)
     if report.bootstrap.n < 100:
         found.append(f"Only {report.bootstrap.n} images: the intervals are wide, and themselves uncertain.")
-    if left_alone := report.evaluation.per_image.left_alone:
+    if abstained := report.evaluation.per_image.abstained:
         found.append(
-            f"This PGN holds back: it leaves {left_alone:,} of {report.bootstrap.n:,} images as they are; "
+            f"This PGN holds back: it leaves {abstained:,} of {report.bootstrap.n:,} images as they are; "
             "all figures count them."
         )
     if not report.baselines:
@@ -274,7 +274,8 @@ def _answers(report: Report) -> ReportTable:
 def _coverage(report: Report) -> ReportTable:
     rows = [
         [
-            f"{row.least_rms:.4f}", f"{100 * row.coverage:.0f}", _with_span(row.accuracy), *_outcome(row),
+            f"{row.abstain_below_rms:.4f}", f"{100 * row.coverage:.0f}",
+            _with_span(row.accuracy), *_outcome(row),
         ]
         for row in report.coverage
     ]  # fmt: skip

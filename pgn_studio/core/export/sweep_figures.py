@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from pgn_studio.core.assignments import value_text
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.formats import BLUE, GREY, ORANGE, PICTURES, checked_suffix, save_figure
+from pgn_studio.core.export.formats import BLUE, GRAY, ORANGE, PICTURES, checked_suffix, save_figure
 from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.run_records import needs_log_axis
 from pgn_studio.core.sweeps.plan import values_text
@@ -54,8 +54,8 @@ def draw_frontier(summary: SweepSummary) -> Figure:
         _draw_line(axes, places, LINES[number % len(LINES)], label, joined=len(places) > 1)
     clean = {row.figures["clean_accuracy"] for row in summary.done}
     for value in clean:
-        axes.axhline(100 * float(value or 0.0), color=GREY, linewidth=0.9, linestyle="--", zorder=1)
-    axes.plot([], [], color=GREY, linewidth=0.9, linestyle="--", label="clean images")
+        axes.axhline(100 * float(value or 0.0), color=GRAY, linewidth=0.9, linestyle="--", zorder=1)
+    axes.plot([], [], color=GRAY, linewidth=0.9, linestyle="--", label="clean images")
     style_axes(axes, "RMS of the perturbation per value", "Accuracy after 8 bits, test (%)")
     sizes = [float(row.figures["rms_mean"] or 0.0) for row in summary.done]
     l2 = [float(row.figures["l2_mean"] or 0.0) for row in summary.done]
@@ -80,7 +80,7 @@ class _Place:
         return cls(values.get("gamma"), column("rms_mean"), 100 * column("perturbed_accuracy_8bit"))
 
 
-def _draw_line(axes: Axes, places: Sequence[_Place], colour: str, label: str, *, joined: bool) -> None:
+def _draw_line(axes: Axes, places: Sequence[_Place], color: str, label: str, *, joined: bool) -> None:
     ordered = sorted(places, key=_by_gamma)
     x = np.array([place.sizes.mean() for place in ordered])
     y = np.array([place.accuracies.mean() for place in ordered])
@@ -90,7 +90,7 @@ def _draw_line(axes: Axes, places: Sequence[_Place], colour: str, label: str, *,
         y,
         xerr=[_spread(place.sizes) for place in ordered] if several else None,
         yerr=[_spread(place.accuracies) for place in ordered] if several else None,
-        color=colour,
+        color=color,
         linewidth=1.2 if joined else 0.0,
         elinewidth=0.8,
         capsize=2.5,
@@ -101,9 +101,9 @@ def _draw_line(axes: Axes, places: Sequence[_Place], colour: str, label: str, *,
     )
     for place, at_x, at_y in zip(ordered, x, y, strict=True):
         if len(place.sizes) > 1:
-            axes.plot(place.sizes, place.accuracies, ".", color=colour, alpha=0.35, markersize=5, zorder=2)
+            axes.plot(place.sizes, place.accuracies, ".", color=color, alpha=0.35, markersize=5, zorder=2)
         if place.gamma is not None:
-            name_gamma(axes, value_text(place.gamma), (at_x, at_y), colour)
+            name_gamma(axes, value_text(place.gamma), (at_x, at_y), color)
 
 
 def name_gamma(axes: Axes, gamma: str, place: tuple[float, float], color: str) -> None:
@@ -165,7 +165,7 @@ def export_sweep_curves(path: Path, summary: SweepSummary, records: Mapping[str,
 
 
 def draw_sweep_curves(summary: SweepSummary, records: Mapping[str, Sequence[Record]]) -> Figure:
-    """The figure itself: a colour for each combination, its seeds averaged."""
+    """The figure itself: a color for each combination, its seeds averaged."""
     courses = [
         (values, [course for row in rows if (course := _Course.of(records.get(row.name, ()))).epochs])
         for values, rows in _families(summary.rows)
@@ -176,8 +176,8 @@ def draw_sweep_curves(summary: SweepSummary, records: Mapping[str, Sequence[Reco
     figure = Figure(figsize=(8.2, 5.6), layout="constrained", facecolor="white")
     figure.suptitle(summary.title, fontsize=9, parse_math=False)
     losses, size, flips, accuracy = figure.subplots(2, 2, sharex=True).flatten()
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, len(courses)))
-    for colour, (_, found) in zip(colours, courses, strict=True):
+    colors = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, len(courses)))
+    for color, (_, found) in zip(colors, courses, strict=True):
         for axes, name, line in (
             (losses, "loss_g", "-"),
             (losses, "loss_d", "--"),
@@ -186,12 +186,12 @@ def draw_sweep_curves(summary: SweepSummary, records: Mapping[str, Sequence[Reco
             (flips, "broken", "--"),
             (accuracy, "accuracy", "-"),
         ):
-            _draw_course(axes, [getattr(course, name) for course in found], colour, line)
+            _draw_course(axes, [getattr(course, name) for course in found], color, line)
     clean = np.mean([course.clean for _, found in courses for course in found])
-    accuracy.axhline(float(clean), color=GREY, linewidth=0.9, linestyle=":")
+    accuracy.axhline(float(clean), color=GRAY, linewidth=0.9, linestyle=":")
     place = accuracy.get_yaxis_transform()  # x in parts of the axes
     accuracy.text(
-        0.99, float(clean), "clean", fontsize=7, color=GREY, ha="right", va="bottom", transform=place
+        0.99, float(clean), "clean", fontsize=7, color=GRAY, ha="right", va="bottom", transform=place
     )
     size.set_yscale("log")
     for axes, label in (
@@ -204,7 +204,7 @@ def draw_sweep_curves(summary: SweepSummary, records: Mapping[str, Sequence[Reco
         axes.xaxis.get_major_locator().set_params(integer=True)
     _key(losses, "$L_G$", "$L_D$")
     _key(flips, "fixed", "broken")
-    handles = [Line2D([], [], color=colour, linewidth=2) for colour in colours]
+    handles = [Line2D([], [], color=color, linewidth=2) for color in colors]
     labels = [values_text(values) or "run" for values, _ in courses]
     figure.legend(handles, labels, loc="outside right center", fontsize=7, frameon=False)
     return figure
@@ -252,20 +252,20 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) else float("nan")
 
 
-def _draw_course(axes: Axes, courses: Sequence[Values], colour: Any, line: str) -> None:
+def _draw_course(axes: Axes, courses: Sequence[Values], color: Any, line: str) -> None:
     """The mean over seeds as far as all of them went, with the range between the extremes."""
     length = min(len(course) for course in courses)
     values = np.stack([course[:length] for course in courses])  # (seeds, epochs)
     epochs = np.arange(1, length + 1)
     mean, low, high = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
     marker = "o" if length == 1 else ""
-    axes.plot(epochs, mean, color=colour, linestyle=line, linewidth=1.3, marker=marker, markersize=4)
+    axes.plot(epochs, mean, color=color, linestyle=line, linewidth=1.3, marker=marker, markersize=4)
     if len(courses) > 1:
-        axes.fill_between(epochs, low, high, color=colour, alpha=0.12, linewidth=0)
+        axes.fill_between(epochs, low, high, color=color, alpha=0.12, linewidth=0)
 
 
 def _key(axes: Axes, solid: str, dashed: str) -> None:
-    handles = [Line2D([], [], color=GREY, linestyle=line, linewidth=1.3) for line in ("-", "--")]
+    handles = [Line2D([], [], color=GRAY, linestyle=line, linewidth=1.3) for line in ("-", "--")]
     axes.legend(handles, [solid, dashed], fontsize=7, framealpha=0.8)
 
 

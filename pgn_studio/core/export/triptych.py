@@ -15,7 +15,7 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.batch import classify_batch, to_uint8
 from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, place
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.protocols import LabeledImages
 
 _BATCH = 32
 
@@ -48,7 +48,7 @@ class TriptychRow:
 def triptych_rows(
     pgn: Pgn,
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     indices: Sequence[int] | npt.NDArray[np.int64],
     *,
     rounded: bool = False,

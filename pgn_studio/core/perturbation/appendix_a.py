@@ -62,7 +62,7 @@ def expected_g_loss(logits: Tensor, good: Tensor, bad: Tensor, loss: LossName) -
 def best_response(
     good: Tensor, bad: Tensor, loss: LossName, *, steps: int = 2500, rate: float = 0.1
 ) -> Tensor:
-    """D's outputs (bins,) after minimising its expected loss numerically from 0.5 everywhere."""
+    """D's outputs (bins,) after minimizing its expected loss numerically from 0.5 everywhere."""
     logits = torch.zeros_like(good, requires_grad=True)
     adam = torch.optim.Adam([logits], lr=rate)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)

@@ -42,7 +42,7 @@ class PrincipalComponents(nn.Module):
         return (pooled - self.center) @ self.basis
 
 
-class OwnEncoder(nn.Module):
+class ConditionEncoder(nn.Module):
     """A small encoder of the clean image, trained by D's loss: pixels (N, 3, S, S) to (N, dim)."""
 
     def __init__(self, *, image_size: int, dim: int) -> None:

@@ -44,7 +44,7 @@ class Discriminator(nn.Module):
     `feature_dim`: width of the backbone's pooled features. `condition_dim`: width of what it is
     told of the clean image, 0 for the paper's unconditional D; its last `classes` entries are the
     image's label, one-hot, which also picks a direction in the features that is added to the
-    judgement (projection: Miyato and Koyama 2018). `head`: one linear layer (the paper), or two
+    judgment (projection: Miyato and Koyama 2018). `head`: one linear layer (the paper), or two
     hidden layers of 256 with ReLU.
     """
 
@@ -79,8 +79,8 @@ class Discriminator(nn.Module):
         return logits
 
 
-class NamingDiscriminator(nn.Module):
-    """D that names the label f gives to x̃, one of `classes`: the odds of the true one are its judgement.
+class SurrogateDiscriminator(nn.Module):
+    """D that names the label f gives to x̃, one of `classes`: the odds of the true one are its judgment.
 
     For a backbone that learns. f's label says more than success or failure does, and a classifier that
     has learned it is closer to f than one that has learned the one bit.
@@ -91,7 +91,7 @@ class NamingDiscriminator(nn.Module):
         self.feature_dim = feature_dim
         self.classes = classes
         self.problem = problem
-        self.namer = nn.Linear(feature_dim, classes)
+        self.surrogate = nn.Linear(feature_dim, classes)
 
     def forward(self, features: Tensor, condition: Tensor | None = None) -> Tensor:
         """Logits (N,), the log-odds that f says the label told (enhancing), or another (adversarial).
@@ -106,7 +106,7 @@ class NamingDiscriminator(nn.Module):
 
     def names(self, features: Tensor) -> Tensor:
         """Logits (N, classes) of the label that f gives."""
-        named: Tensor = self.namer(features)
+        named: Tensor = self.surrogate(features)
         return named.float()
 
 
@@ -121,12 +121,12 @@ class FeatureMaps(Protocol):
     def requires_grad_(self, requires_grad: bool = True) -> Any: ...
 
 
-class OwnBackbone(nn.Module):
+class DiscriminatorBackbone(nn.Module):
     """D's own eyes (known, black box): pixels of x̃ (N, 3, S, S) to pooled features (N, feature_dim).
 
     It looks at images at `size` pixels. Pretrained ones stay frozen. One without weights
     learns: by D's loss, and by naming the labels that f gives, since one bit of success a picture
-    teaches a network too slowly. It has a `namer` for `classes` labels, none where D's head names them.
+    teaches a network too slowly. It has a `surrogate` for `classes` labels, none where D's head names them.
     """
 
     mean: Tensor
@@ -138,11 +138,11 @@ class OwnBackbone(nn.Module):
         self.network = network.requires_grad_(self.trained)
         self.size = size
         self.feature_dim = network.feature_dim
-        self.namer = nn.Linear(self.feature_dim, classes) if classes else None
+        self.surrogate = nn.Linear(self.feature_dim, classes) if classes else None
         self.register_buffer("mean", torch.tensor(network.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(network.std).view(1, 3, 1, 1), persistent=False)
 
-    def train(self, mode: bool = True) -> OwnBackbone:
+    def train(self, mode: bool = True) -> DiscriminatorBackbone:
         """A frozen backbone stays in evaluation mode."""
         super().train(mode and self.trained)
         return self
@@ -153,7 +153,7 @@ class OwnBackbone(nn.Module):
         features: Tensor = self.network.feature_map((pixels - self.mean) / self.std)
         return features.float().mean((2, 3))
 
-    def steady(self, pixels: Tensor) -> Tensor:
+    def forward_eval(self, pixels: Tensor) -> Tensor:
         """As `forward`, by batch norm's running statistics also while it learns: what G learns from.
 
         By the statistics of one batch G could please it by moving that batch's mean.

@@ -1,6 +1,6 @@
-"""Where the perturbation is added: to pixel values, or after the classifier's normalisation.
+"""Where the perturbation is added: to pixel values, or after the classifier's normalization.
 
-The paper's STL-10 runs add it to pixels in [0, 1]; its ImageNet runs to normalised values (§4.1).
+The paper's STL-10 runs add it to pixels in [0, 1]; its ImageNet runs to normalized values (§4.1).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class InputSpace(nn.Module):
     def __init__(self, name: InputSpaceName, *, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.name = name
-        self._normalisation = tuple(mean), tuple(std)
+        self._normalization = tuple(mean), tuple(std)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
@@ -50,8 +50,8 @@ class InputSpace(nn.Module):
         return (values - self.mean) / self.std if self.name == "pixel" else values
 
     def logits(self, classifier: Any, values: Tensor) -> Tensor:
-        """A classifier's logits (N, K), without a detour through pixels unless it normalises otherwise."""
-        if (tuple(classifier.info.mean), tuple(classifier.info.std)) != self._normalisation:
+        """A classifier's logits (N, K), without a detour through pixels unless it normalizes otherwise."""
+        if (tuple(classifier.info.mean), tuple(classifier.info.std)) != self._normalization:
             through_pixels: Tensor = classifier(self.to_pixels(values))
             return through_pixels
         logits: Tensor = classifier.logits_normalized(self.normalized(values))

@@ -30,11 +30,11 @@ def discriminator_losses(logits: Tensor, targets: Tensor, loss: LossName) -> Ten
 
 
 def discriminator_loss(logits: Tensor, targets: Tensor, loss: LossName) -> Tensor:
-    """L_D: how far D's judgement is from what the classifier really did."""
+    """L_D: how far D's judgment is from what the classifier really did."""
     return discriminator_losses(logits, targets, loss).mean()
 
 
-def naming_loss(names: Tensor, answers: Tensor) -> Tensor:
+def surrogate_loss(names: Tensor, answers: Tensor) -> Tensor:
     """How far D's own naming, logits (N, K), is from f's answers: labels (N,) or probabilities (N, K)."""
     return F.cross_entropy(names, answers)
 

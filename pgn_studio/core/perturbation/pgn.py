@@ -24,7 +24,7 @@ from pgn_studio.core.config import (
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError
 from pgn_studio.core.external_classifier import portable_facts
 from pgn_studio.core.files import parse_json, replacing, sha256_of_file
-from pgn_studio.core.legacy_settings import modern, recorded
+from pgn_studio.core.legacy import modern, modern_record, recorded
 from pgn_studio.core.perturbation.generator import Decoder, Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.modulation import one_hot
@@ -34,7 +34,7 @@ from pgn_studio.core.weight_files import UNREADABLE_TENSORS
 FORMAT = "pgn-studio-pgn"
 FORMAT_VERSION = 1
 Told = Literal["nothing", "label", "probabilities"]
-LEAVES_ALL_ALONE = 1e30  # as the least RMS: finite, so that JSON holds it, and above any p
+ABSTAINS_ALWAYS = 1e30  # as the least RMS: finite, so that JSON holds it, and above any p
 _GIVE_IT = "Give the file with --classifier, or put it beside the PGN."
 
 
@@ -51,7 +51,7 @@ class PgnInfo:
     gamma: float  # the γ in force when it was saved
     image_size: int
     classes: tuple[str, ...]
-    mean: Triple  # the classifier's normalisation
+    mean: Triple  # the classifier's normalization
     std: Triple
     classifier_path: str
     classifier_sha256: str
@@ -64,8 +64,8 @@ class PgnInfo:
     channels: ChannelOrder = "rgb"  # in which the classifier took them
     told: Told = "nothing"  # what of f's outputs about the image G is told
     learned_from: str = ""  # its training images, as core/learned_images.py packs them
-    least_rms: float = 0.0  # an image whose p has a smaller RMS in the input space is left as it is
-    foreign_classifier: Mapping[str, Any] = field(default_factory=dict)  # as core/foreign_facts.py says
+    abstain_below_rms: float = 0.0  # an image whose p has a smaller RMS in the input space is left as it is
+    external_classifier: Mapping[str, Any] = field(default_factory=dict)  # as core/foreign_facts.py says
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ class Pgn(nn.Module):
         return other
 
     @property
-    def leaves_all_alone(self) -> bool:
+    def abstains_always(self) -> bool:
         """Whether it returns every image as it is: a dial that helped at no γ on validation."""
-        return self.info.least_rms >= LEAVES_ALL_ALONE
+        return self.info.abstain_below_rms >= ABSTAINS_ALWAYS
 
     @property
     def told(self) -> Told:
@@ -160,7 +160,7 @@ class Pgn(nn.Module):
         return self.as_told(outputs if only_labels else outputs.softmax(1))
 
     def _added(self, pixels: Tensor, perturbation: Tensor) -> Perturbation:
-        perturbation = at_least(perturbation, self.info.least_rms)
+        perturbation = at_least(perturbation, self.info.abstain_below_rms)
         perturbed = self.space.enter(pixels) + perturbation
         back = self.space.to_pixels(perturbed)
         return Perturbation(perturbation, perturbed, back, back - pixels)
@@ -316,7 +316,7 @@ def _read(path: Path, *, weights: bool) -> tuple[dict[str, str], dict[str, Tenso
 def _parse_info(path: Path, metadata: Mapping[str, str]) -> PgnInfo:
     damaged = PgnFileError(f"The metadata of {path.name} is damaged.", hint="Use another copy of the file.")
     try:
-        values = parse_json(metadata["info"])
+        values = modern_record(parse_json(metadata["info"]))
         known = {item.name for item in fields(PgnInfo)}
         info = PgnInfo(**{name: value for name, value in values.items() if name in known})
         return _checked(info)
@@ -335,14 +335,14 @@ def _checked(info: PgnInfo) -> PgnInfo:
         raise ValueError("told is nothing, label or probabilities")
     if info.channels not in ("rgb", "bgr"):
         raise ValueError("channels are rgb or bgr")
-    if not (math.isfinite(info.least_rms) and info.least_rms >= 0):
+    if not (math.isfinite(info.abstain_below_rms) and info.abstain_below_rms >= 0):
         raise ValueError("the least RMS is 0 or more")
     if not isinstance(info.settings, Mapping):
         raise TypeError("settings is no table")
     values = {item.name: getattr(info, item.name) for item in fields(info)}
     for name in ("classes", "mean", "std"):
         values[name] = tuple(values[name])
-    values["foreign_classifier"] = portable_facts(info.foreign_classifier)
+    values["external_classifier"] = portable_facts(info.external_classifier)
     values["settings"] = {**recorded(info.settings), "classifier_conditioning": info.told != "nothing"}
     values["loss"] = modern({"loss": info.loss})["loss"]
     return PgnInfo(**values)

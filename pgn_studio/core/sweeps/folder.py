@@ -12,7 +12,7 @@ from pgn_studio.core.assignments import value_text
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.files import write_json
 from pgn_studio.core.json_utils import plain
-from pgn_studio.core.legacy_settings import modern
+from pgn_studio.core.legacy import modern
 from pgn_studio.core.sweeps.plan import NO_RESULT_CHANGES, Axis, run_name
 
 VERSION = 1

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 
-from pgn_studio.core.errors import Cancelled, PgnStudioError
+from pgn_studio.core.errors import Canceled, PgnStudioError
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Job(Protocol):
         """Raises NotRun where this machine lacks what the job needs."""
 
     def run(self) -> Figures:
-        """Do what is left to do. Raises PgnStudioError, or Cancelled when it was stopped and kept."""
+        """Do what is left to do. Raises PgnStudioError, or Canceled when it was stopped and kept."""
 
 
 class NotRun(Exception):  # noqa: N818 - not an error: something that this machine does not have
@@ -87,7 +87,7 @@ def _outcome(job: Job, begin: Callable[[], None]) -> Outcome:
         job.ready()
         begin()
         return Outcome(job.name, "done", job.run())
-    except Cancelled:
+    except Canceled:
         return Outcome(job.name, "stopped")
     except NotRun as reason:
         return Outcome(job.name, "not run", error=str(reason))

@@ -76,7 +76,7 @@ class SweepSummary:
         }
 
 
-def summarise(
+def summarize(
     title: str, axes: Sequence[Axis], points: Sequence[Point], outcomes: Sequence[Outcome]
 ) -> SweepSummary:
     """Put plan and outcomes (one for each point, in order) together."""

@@ -8,7 +8,7 @@ import torch
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.evaluation.metrics import accuracy, macro_average_precision
-from pgn_studio.core.protocols import LabelledImages, Progress
+from pgn_studio.core.protocols import LabeledImages, Progress
 from pgn_studio.core.sweeps.jobs import Figures
 
 _BATCH = 64
@@ -17,7 +17,7 @@ _BATCH = 64
 @torch.inference_mode()
 def measure_vanilla(
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     *,
     device: torch.device,
     progress: Progress | None = None,

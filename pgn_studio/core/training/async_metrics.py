@@ -27,7 +27,7 @@ class StepTaken:
     seconds: float = 0.0  # that asking took: no step is faster, though an epoch's last is told right behind
 
 
-class StepReader:
+class AsyncMetrics:
     """Tells each step's figures once, in order; what is still on its way is told when the block ends.
 
     After an exception nothing more is told: the run ends where its last event says.
@@ -36,9 +36,9 @@ class StepReader:
     def __init__(self, tell: Callable[[list[float], StepTaken], None], *, late: bool) -> None:
         self._tell = tell
         self._late = late
-        self._waiting: tuple[_Travelling, StepTaken] | None = None
+        self._waiting: tuple[_Traveling, StepTaken] | None = None
 
-    def __enter__(self) -> StepReader:
+    def __enter__(self) -> AsyncMetrics:
         return self
 
     def __exit__(
@@ -52,18 +52,18 @@ class StepReader:
         if not self._late:
             self._tell(values.tolist(), taken)  # waits for the device
             return
-        travelling = _Travelling(values)
+        traveling = _Traveling(values)
         self.finish()
-        self._waiting = travelling, taken
+        self._waiting = traveling, taken
 
     def finish(self) -> None:
         """Tell what is on its way; for who goes on after an exception inside the block."""
         if self._waiting is not None:
-            (travelling, taken), self._waiting = self._waiting, None
-            self._tell(travelling.arrived(), taken)
+            (traveling, taken), self._waiting = self._waiting, None
+            self._tell(traveling.arrived(), taken)
 
 
-class _Travelling:
+class _Traveling:
     """Numbers on their way from the device; `arrived` waits for them and for nothing after them."""
 
     def __init__(self, values: Tensor) -> None:

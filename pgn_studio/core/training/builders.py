@@ -1,4 +1,4 @@
-"""From settings to players: the networks of a run, and the statistics they need before step one."""
+"""From settings to networks: the networks of a run, and the statistics they need before step one."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.device import autocast, to_pixels
 from pgn_studio.core.encoders import default_size, imagenet_backbone
 from pgn_studio.core.errors import ConfigError, WeightsError
-from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
-from pgn_studio.core.perturbation.discriminator import Discriminator, NamingDiscriminator, OwnBackbone
+from pgn_studio.core.perturbation.condition import ConditionEncoder, PrincipalComponents
+from pgn_studio.core.perturbation.discriminator import (
+    Discriminator,
+    DiscriminatorBackbone,
+    SurrogateDiscriminator,
+)
 from pgn_studio.core.perturbation.feature_noise import FeatureNoise
 from pgn_studio.core.perturbation.generator import Generator, SmallEncoder
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import build_generator
-from pgn_studio.core.protocols import LabelledImages, Progress
+from pgn_studio.core.protocols import LabeledImages, Progress
 from pgn_studio.core.training.batches import Order
-from pgn_studio.core.training.feature_cache import Remembered
-from pgn_studio.core.training.step import Players
+from pgn_studio.core.training.feature_cache import FeatureCache
+from pgn_studio.core.training.step import Networks
 
 _FIT_IMAGES = 2048  # enough for 64 principal components; more would only cost time
 _FIT_BATCH = 128
@@ -34,9 +38,9 @@ _NO_WEIGHTS = (
 )
 
 
-def build_players(
+def build_networks(
     settings: TrainingSettings, classifier: Classifier, *, image_size: int, device: torch.device
-) -> Players:
+) -> Networks:
     """All networks on `device`. Raises ConfigError where settings and classifier do not go together."""
     info = classifier.info
     space = InputSpace(settings.input_space, mean=info.mean, std=info.std)
@@ -58,10 +62,10 @@ def build_players(
     else:
         feature_dim = backbone.feature_dim
     feature_noise = build_feature_noise(settings, generator)
-    condition: PrincipalComponents | OwnEncoder | None = None
-    discriminator: Discriminator | NamingDiscriminator
+    condition: PrincipalComponents | ConditionEncoder | None = None
+    discriminator: Discriminator | SurrogateDiscriminator
     if head == "surrogate":
-        discriminator = NamingDiscriminator(
+        discriminator = SurrogateDiscriminator(
             feature_dim=feature_dim, classes=classes, problem=settings.problem
         )
     else:
@@ -72,7 +76,7 @@ def build_players(
     for module in (space, generator, discriminator, backbone, condition, feature_noise):
         if module is not None:
             module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Players(classifier, space, generator, discriminator, backbone, condition, feature_noise)
+    return Networks(classifier, space, generator, discriminator, backbone, condition, feature_noise)
 
 
 def build_feature_noise(settings: TrainingSettings, generator: Generator) -> FeatureNoise | None:
@@ -84,11 +88,11 @@ def build_feature_noise(settings: TrainingSettings, generator: Generator) -> Fea
 
 def _build_condition(
     settings: TrainingSettings, generator: Generator, image_size: int
-) -> PrincipalComponents | OwnEncoder | None:
+) -> PrincipalComponents | ConditionEncoder | None:
     if not settings.image_conditioning:
         return None
     if generator.encoder_trained:  # its features move: D learns its own instead
-        return OwnEncoder(image_size=image_size, dim=settings.condition_dim)
+        return ConditionEncoder(image_size=image_size, dim=settings.condition_dim)
     return PrincipalComponents(generator.encoder.feature_dim, components=settings.condition_dim)
 
 
@@ -113,7 +117,7 @@ def backbone_learns(settings: TrainingSettings, classifier: Classifier) -> bool:
 
 def _build_backbone(
     settings: TrainingSettings, classifier: Classifier, image_size: int, *, learns: bool, named: int
-) -> OwnBackbone | None:
+) -> DiscriminatorBackbone | None:
     """`named`: how many labels of f the backbone itself names; 0 where it is frozen, or D's head does."""
     if settings.discriminator == "shared":
         return None
@@ -124,7 +128,7 @@ def _build_backbone(
             network = imagenet_backbone(name, weights, size=size)
         except WeightsError as error:
             raise WeightsError(error.message, hint=_NO_WEIGHTS, details=error.details) from error
-        return OwnBackbone(network, size=size, trained=learns, classes=named)
+        return DiscriminatorBackbone(network, size=size, trained=learns, classes=named)
     if weights not in ("auto", "none"):
         raise ConfigError(
             f"There are no weights for a small discriminator backbone, got {weights!r}.",
@@ -132,10 +136,10 @@ def _build_backbone(
         )
     if settings.discriminator == "blackbox":
         encoder = SmallEncoder.fitting(image_size)
-        return OwnBackbone(encoder, size=image_size, trained=learns, classes=named)
+        return DiscriminatorBackbone(encoder, size=image_size, trained=learns, classes=named)
     twin = SmallCNN(len(classifier.info.classes), image_size=image_size)
     del twin.fc  # D has a head of its own
-    return OwnBackbone(twin, size=image_size, trained=learns, classes=named)
+    return DiscriminatorBackbone(twin, size=image_size, trained=learns, classes=named)
 
 
 def backbone_name(settings: TrainingSettings, classifier: Classifier) -> str:
@@ -154,13 +158,13 @@ def backbone_name(settings: TrainingSettings, classifier: Classifier) -> str:
 
 @torch.no_grad()
 def fit_statistics(
-    players: Players,
-    split: LabelledImages,
+    networks: Networks,
+    split: LabeledImages,
     *,
     seed: int,
     precision: str,
     standardized: bool = True,
-    memory: Remembered | None = None,
+    memory: FeatureCache | None = None,
     progress: Progress | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> None:
@@ -169,35 +173,35 @@ def fit_statistics(
     `standardized`: whether D's frozen features are scaled. `memory` keeps what the encoder says for the
     steps to come. Once `stopping`, the images so far must do.
     """
-    frozen = players.backbone is None or not players.backbone.trained
+    frozen = networks.backbone is None or not networks.backbone.trained
     needs_scale = frozen and standardized
-    needs_encoded = isinstance(players.condition, PrincipalComponents) or players.feature_noise is not None
+    needs_encoded = isinstance(networks.condition, PrincipalComponents) or networks.feature_noise is not None
     if not needs_scale and not needs_encoded:
         return
-    device = players.space.mean.device
+    device = networks.space.mean.device
     encoded, features = [], []
-    players.train(False)
+    networks.train(False)
     images = min(len(split), _FIT_IMAGES)
     done = 0
     for sample in sampled(split, seed=seed, device=device):
         if needs_encoded:
-            pooled = pooled_features(players.generator, sample, precision=precision, memory=memory)
+            pooled = pooled_features(networks.generator, sample, precision=precision, memory=memory)
             encoded.append(pooled)
         if needs_scale:
             with autocast(precision, device):
-                features.append(_features_of(players, sample.pixels).float())
+                features.append(_features_of(networks, sample.pixels).float())
         done += len(sample.indices)
         if progress is not None:
             progress(done, images)
         if stopping():
             break
-    if isinstance(players.condition, PrincipalComponents):
-        players.condition.fit(torch.cat(encoded))
-    if players.feature_noise is not None:
-        players.feature_noise.fit(torch.cat(encoded))
+    if isinstance(networks.condition, PrincipalComponents):
+        networks.condition.fit(torch.cat(encoded))
+    if networks.feature_noise is not None:
+        networks.feature_noise.fit(torch.cat(encoded))
     if needs_scale:
-        assert isinstance(players.discriminator, Discriminator)  # a head that names looks at what learns
-        players.discriminator.scale.fit(torch.cat(features))
+        assert isinstance(networks.discriminator, Discriminator)  # a head that names looks at what learns
+        networks.discriminator.scale.fit(torch.cat(features))
 
 
 class Sample(NamedTuple):
@@ -205,7 +209,7 @@ class Sample(NamedTuple):
     indices: Order  # (B,), in the split
 
 
-def sampled(split: LabelledImages, *, seed: int, device: torch.device) -> Iterator[Sample]:
+def sampled(split: LabeledImages, *, seed: int, device: torch.device) -> Iterator[Sample]:
     """The training images that statistics are fitted on."""
     order = np.random.default_rng([seed, 0]).permutation(len(split))[:_FIT_IMAGES]
     for start in range(0, len(order), _FIT_BATCH):
@@ -214,7 +218,7 @@ def sampled(split: LabelledImages, *, seed: int, device: torch.device) -> Iterat
 
 
 def pooled_features(
-    generator: Generator, sample: Sample, *, precision: str, memory: Remembered | None
+    generator: Generator, sample: Sample, *, precision: str, memory: FeatureCache | None
 ) -> Tensor:
     """What the encoder sees of the images, averaged over places: (B, C) float32."""
     features = None if memory is None else memory(sample.pixels, sample.indices, None)
@@ -224,9 +228,9 @@ def pooled_features(
     return features.float().mean((2, 3))
 
 
-def _features_of(players: Players, pixels: Tensor) -> Tensor:
-    if players.backbone is not None:
-        features: Tensor = players.backbone(pixels)
+def _features_of(networks: Networks, pixels: Tensor) -> Tensor:
+    if networks.backbone is not None:
+        features: Tensor = networks.backbone(pixels)
         return features
-    normalized = players.space.normalized(players.space.enter(pixels))
-    return players.classifier.logits_and_features(normalized)[1]
+    normalized = networks.space.normalized(networks.space.enter(pixels))
+    return networks.classifier.logits_and_features(normalized)[1]

@@ -10,15 +10,15 @@ import torch
 
 from pgn_studio.core.memory import memory_use
 from pgn_studio.core.training.control import TrainingControl
-from pgn_studio.core.training.eta import TimeLeft
+from pgn_studio.core.training.eta import ETA
 from pgn_studio.core.training.events import Event, Vitals
 from pgn_studio.core.training.preview import Preview
-from pgn_studio.core.training.schedule import Pace
+from pgn_studio.core.training.schedule import BatchSchedule
 
 _VITALS_SECONDS = 1.0
 
 
-class LiveView:
+class LiveCallbacks:
     """Tells PreviewReady and Vitals, about once a second each; changes nothing of the run."""
 
     def __init__(
@@ -42,11 +42,17 @@ class LiveView:
         self._sparing = sparing
         self._is_dial = is_dial
         self._shown_gamma = control.live.gamma
-        self._time_left = TimeLeft()
+        self._time_left = ETA()
         self._last_vitals = 0.0
 
     def begin(
-        self, step: int, told: Iterable[Mapping[str, Any]], *, pace: Pace, epochs: int, val_images: int
+        self,
+        step: int,
+        told: Iterable[Mapping[str, Any]],
+        *,
+        pace: BatchSchedule,
+        epochs: int,
+        val_images: int,
     ) -> None:
         """The run is about to go on after `step`; `told` are its metrics so far."""
         self._pace, self._epochs = pace, epochs

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from pgn_studio.core.errors import PgnFileError
 from pgn_studio.core.files import parse_json, replacing, write_json
+from pgn_studio.core.legacy import modern_tensor
 from pgn_studio.core.training.events import Kept, StepCompleted
-from pgn_studio.core.training.schedule import Pace
+from pgn_studio.core.training.schedule import BatchSchedule
 from pgn_studio.core.training.step import TrainStep
 from pgn_studio.core.weight_files import UNREADABLE_TENSORS
 
@@ -28,7 +29,7 @@ _MODULES = ("generator", "discriminator", "backbone", "condition", "feature_nois
 
 
 @dataclass(frozen=True)
-class Position:
+class TrainingState:
     """Where a run stands; accuracies are on the validation split."""
 
     step: int  # steps done
@@ -43,15 +44,15 @@ class Position:
     last_accuracy: float = 0.0  # of the newest epoch
     last_accuracy_8bit: float = 0.0
     top_accuracy_8bit: float | None = None  # the highest (attacks: lowest) at this γ; None: not known
-    pace: Pace | None = None  # None in checkpoints from before a batch could shrink
+    pace: BatchSchedule | None = None  # None in checkpoints from before a batch could shrink
     best: Kept | None = None  # the best epoch's PGN and the newest's; None in earlier versions' checkpoints
     last: Kept | None = None
 
     @classmethod
-    def start(cls, *, gamma: float) -> Position:
+    def start(cls, *, gamma: float) -> TrainingState:
         return cls(0, gamma, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
-    def after(self, done: StepCompleted) -> Position:
+    def after(self, done: StepCompleted) -> TrainingState:
         """Where the run stands when this step has been told."""
         return replace(
             self,
@@ -62,7 +63,7 @@ class Position:
         )
 
 
-def save_checkpoint(path: Path, step: TrainStep, position: Position) -> None:
+def save_checkpoint(path: Path, step: TrainStep, position: TrainingState) -> None:
     """Write the checkpoint of a run that has done `position.step` steps."""
     tensors: dict[str, Tensor] = {}
     for name, module in parts(step):
@@ -78,7 +79,7 @@ def save_checkpoint(path: Path, step: TrainStep, position: Position) -> None:
     write_json(path.with_suffix(".json"), asdict(position))
 
 
-def load_checkpoint(path: Path, step: TrainStep) -> Position:
+def load_checkpoint(path: Path, step: TrainStep) -> TrainingState:
     """Put the state of `path` into networks and optimizers. Raises PgnFileError if it does not fit."""
     hint = "Start a new run from the same settings; the run's PGN is still usable."
     if not path.is_file():
@@ -88,7 +89,7 @@ def load_checkpoint(path: Path, step: TrainStep) -> Position:
     try:
         with safetensors.safe_open(path, framework="pt") as stream:
             metadata = dict(stream.metadata() or {})
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            tensors = {modern_tensor(name): stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         position = _position(metadata)
         for name, module in parts(step):
             module.load_state_dict(_under(tensors, name))
@@ -106,25 +107,25 @@ def load_checkpoint(path: Path, step: TrainStep) -> Position:
 
 def parts(step: TrainStep) -> list[tuple[str, nn.Module]]:
     """All that a checkpoint holds beside the optimizers, by name."""
-    players = step.players
-    modules: list[tuple[str, nn.Module | None]] = [(name, getattr(players, name)) for name in _MODULES]
+    networks = step.networks
+    modules: list[tuple[str, nn.Module | None]] = [(name, getattr(networks, name)) for name in _MODULES]
     if step.averaged is not None:  # a frozen encoder is in `generator` already
         averaged = step.averaged.generator
         modules.append(("averaged", averaged if averaged.encoder_trained else averaged.decoder))
     return [(name, module) for name, module in modules if module is not None]
 
 
-def _position(metadata: dict[str, str]) -> Position:
+def _position(metadata: dict[str, str]) -> TrainingState:
     if metadata.get("format") != FORMAT or metadata.get("version") != "1":
         raise ValueError(f"format {metadata.get('format')!r}, version {metadata.get('version')!r}")
     values = parse_json(metadata["position"])
     if not isinstance(values, dict):
         raise TypeError("the position is no mapping")
-    for name, kind in (("pace", Pace), ("best", Kept), ("last", Kept)):
+    for name, kind in (("pace", BatchSchedule), ("best", Kept), ("last", Kept)):
         if values.get(name) is not None:
             values[name] = kind(**values[name])
-    known = [item.name for item in fields(Position) if item.default is MISSING or item.name in values]
-    return Position(**{name: values[name] for name in known})
+    known = [item.name for item in fields(TrainingState) if item.default is MISSING or item.name in values]
+    return TrainingState(**{name: values[name] for name in known})
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from pgn_studio.core.perturbation.generator import Generator
 
 
-class Averaged:
+class EMA:
     """w ← d·w + (1 - d)·G, with d rising to `decay` over the first steps. Shares a frozen encoder with G."""
 
     def __init__(self, generator: Generator, *, decay: float) -> None:

@@ -17,7 +17,7 @@ VALIDATION_SHARE = 0.5  # of a training step's time for as many images, before t
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 
 
-class TimeLeft:
+class ETA:
     """Durations of steps and of what comes at an epoch's end, by a clock that stands while it pauses."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -68,7 +68,7 @@ class TimeLeft:
         return lap
 
 
-class LeftInWords:
+class ETAWords:
     """'about 12 min left': the figure stays until the estimate is clearly another one."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.evaluate import Metrics
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.async_metrics import StepTaken
-from pgn_studio.core.training.checkpoint import Position
+from pgn_studio.core.training.checkpoint import TrainingState
 from pgn_studio.core.training.events import (
     AtGamma,
     CheckpointSaved,
@@ -31,7 +31,7 @@ from pgn_studio.core.training.events import (
 _NOT_IN_METRICS = (Preparing, PreviewReady, Vitals, CheckpointSaved)
 
 
-class Teller:
+class EventLog:
     """Writes down what is to be kept and passes everything on."""
 
     def __init__(self, run: RunFolder, sink: EventSink) -> None:
@@ -103,7 +103,7 @@ def step_completed(
 
 def epoch_completed(
     metrics: Metrics,
-    position: Position,
+    position: TrainingState,
     *,
     epoch: int,
     steps: int,
@@ -139,7 +139,7 @@ def epoch_completed(
 
 def run_finished(
     kept: Kept,
-    position: Position,
+    position: TrainingState,
     *,
     reason: Literal["completed", "stopped"],
     epoch: int,

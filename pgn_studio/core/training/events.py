@@ -56,7 +56,7 @@ class StepCompleted:
     clean_accuracy: float  # in this batch, of the images as the classifier was shown them
     perturbed_accuracy: float  # in this batch
     images_per_second: float
-    d_spread: float = math.nan  # standard deviation of D's judgements (0…1) over its examples
+    d_spread: float = math.nan  # standard deviation of D's judgments (0…1) over its examples
     d_target_mean: float = math.nan  # mean of t over D's examples
     d_target_var: float = math.nan  # and its variance
     d_doubt: float = math.nan  # L_G as D would judge at temperature 1

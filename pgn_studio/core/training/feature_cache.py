@@ -21,7 +21,7 @@ from pgn_studio.core.prefetch import Indices
 _FEWEST = 32
 
 
-class Remembered:
+class FeatureCache:
     """compute(pixels) for images and their mirror images, kept from the first time each is asked for.
 
     Nothing is kept where all images together would take more than `most_bytes`.

@@ -19,7 +19,7 @@ from torch import Tensor
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.protocols import LabelledImages, Labels, PixelHashes, UInt8Images
+from pgn_studio.core.protocols import LabeledImages, Labels, PixelHashes, UInt8Images
 from pgn_studio.core.training.batches import generator_for
 
 _SAMPLE = 1024  # images on which a share is tried: ±1.5 points
@@ -31,7 +31,7 @@ _KNOWN = 0.99  # right on so many of the training and of the validation images: 
 _WANTED_IF_KNOWN = 0.8  # one failure in five, since validation cannot say how often f fails on other images
 
 
-def blended(pixels: Tensor, share: float, draws: torch.Generator) -> Tensor:
+def mixed_inputs(pixels: Tensor, share: float, draws: torch.Generator) -> Tensor:
     """(1 - w)·x + w·x' with w uniform in [0, share] and x' another image of the batch (N, 3, H, W)."""
     if share == 0:
         return pixels
@@ -44,7 +44,7 @@ def blended(pixels: Tensor, share: float, draws: torch.Generator) -> Tensor:
 class MixedImages:
     """The images of a split, each mixed once and for all with up to `share` of another one."""
 
-    def __init__(self, split: LabelledImages, *, share: float, seed: int) -> None:
+    def __init__(self, split: LabeledImages, *, share: float, seed: int) -> None:
         self._split = split
         draws = np.random.default_rng([seed, 2])
         self._weights = draws.uniform(0, share, len(split)).astype(np.float32)[:, None, None, None]
@@ -80,7 +80,7 @@ def unseen_accuracy(train_accuracy: float, val_accuracy: float, settings: Traini
 
 
 def chosen_share(
-    settings: TrainingSettings, classifier: Classifier, train: LabelledImages, *, wanted: float | None
+    settings: TrainingSettings, classifier: Classifier, train: LabeledImages, *, wanted: float | None
 ) -> float:
     """What the settings say; else what fits, and none for an attack: f's right answers teach that.
 
@@ -95,8 +95,8 @@ def chosen_share(
 
 
 @torch.no_grad()
-def fitting_share(classifier: Classifier, train: LabelledImages, *, wanted: float, seed: int) -> float:
-    """The share at which the classifier's accuracy on blended training images falls to `wanted`.
+def fitting_share(classifier: Classifier, train: LabeledImages, *, wanted: float, seed: int) -> float:
+    """The share at which the classifier's accuracy on mixed_inputs training images falls to `wanted`.
 
     0.0 when it is there without blending (a classifier that is no better on its training images).
     """
@@ -106,7 +106,7 @@ def fitting_share(classifier: Classifier, train: LabelledImages, *, wanted: floa
     labels = torch.from_numpy(np.asarray(train.labels)[order]).to(device)
 
     def accuracy(share: float) -> float:
-        shown = blended(pixels, share, generator_for(seed, 2))
+        shown = mixed_inputs(pixels, share, generator_for(seed, 2))
         predictions = torch.cat([classifier(part).argmax(1) for part in torch.split(shown, 128)])
         return float((predictions == labels).float().mean())
 

@@ -1,4 +1,4 @@
-"""Training batches as G and f get them: augmented, blended, encoded where the encoder is frozen."""
+"""Training batches as G and f get them: augmented, mixed_inputs, encoded where the encoder is frozen."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pgn_studio.core.config import TrainingSettings, augmentation
 from pgn_studio.core.device import Machine, autocast, to_pixels
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.prefetch import prefetched
-from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.protocols import LabeledImages
 from pgn_studio.core.training.batches import generator_for
-from pgn_studio.core.training.feature_cache import Remembered
-from pgn_studio.core.training.input_mixup import blended
-from pgn_studio.core.training.schedule import Pace
+from pgn_studio.core.training.feature_cache import FeatureCache
+from pgn_studio.core.training.input_mixup import mixed_inputs
+from pgn_studio.core.training.schedule import BatchSchedule
 
 AUGMENTATION, NOISE = 1, 2  # a step's random streams are kept apart by numbers
 
@@ -27,7 +27,7 @@ class Batch(NamedTuple):
 
     pixels: Tensor  # (B, 3, S, S) in [0, 1], what G sees
     labels: Tensor  # (B,)
-    shown: Tensor  # (B, 3, S, S) in [0, 1], what p is added to: `pixels` where nothing is blended
+    shown: Tensor  # (B, 3, S, S) in [0, 1], what p is added to: `pixels` where nothing is mixed_inputs
     encoded: Tensor | None = None  # (B, C, h, w), the frozen encoder's features of `pixels` where kept
     answers: Tensor | None = None  # (B,), f's labels for `shown` where kept
 
@@ -44,30 +44,30 @@ def lasting_features(generator: Generator, machine: Machine) -> Callable[[Tensor
     return encode
 
 
-def memory_for(
-    split: LabelledImages, compute: Callable[[Tensor], Tensor] | None, settings: TrainingSettings
-) -> Remembered | None:
+def feature_cache_for(
+    split: LabeledImages, compute: Callable[[Tensor], Tensor] | None, settings: TrainingSettings
+) -> FeatureCache | None:
     """Of what `compute` says of the images of a split; None where each comes in ever other forms."""
     few = augmentation(settings.augment, settings.dataset) in ("none", "flip")
     if compute is None or not few:
         return None
-    return Remembered(compute, images=len(split), most_bytes=settings.cache_mb * 2**20)
+    return FeatureCache(compute, images=len(split), most_bytes=settings.cache_mb * 2**20)
 
 
-class Feed:
+class Loader:
     """A function of (seed, step) alone: PGN and "direct" learn from the same batches."""
 
     def __init__(
         self,
-        split: LabelledImages,
+        split: LabeledImages,
         settings: TrainingSettings,
         *,
-        encoded: Remembered | None,
+        encoded: FeatureCache | None,
         answer: Callable[[Tensor], Tensor] | None,
         seed: int,
         blend: float,
         device: torch.device,
-        pace: Pace | None = None,
+        pace: BatchSchedule | None = None,
     ) -> None:
         """`encoded`, `answer`: a frozen encoder's features and f's labels of pixels, where worth keeping.
 
@@ -75,11 +75,11 @@ class Feed:
         """
         self.split, self.settings, self.device = split, settings, device
         self.seed, self.blend = seed, blend
-        self._pace = pace or Pace(len(split), settings.batch_size)
+        self._pace = pace or BatchSchedule(len(split), settings.batch_size)
         self.steps_per_epoch = self._pace.per_epoch
         self._changes = augmentation(settings.augment, settings.dataset)
         self._encoded = encoded
-        self._answers = None if blend else memory_for(split, answer, settings)
+        self._answers = None if blend else feature_cache_for(split, answer, settings)
 
     def epoch(self, epoch: int, *, done: int = 0) -> Iterator[Batch]:
         """The batches of a 0-based epoch after its first `done` ones."""
@@ -98,5 +98,5 @@ class Feed:
                 None if memory is None else memory(pixels, indices, mirrored)
                 for memory in (self._encoded, self._answers)
             )
-            shown = blended(pixels, self.blend, draws)
+            shown = mixed_inputs(pixels, self.blend, draws)
             yield Batch(pixels, labels.to(self.device, non_blocking=True), shown, encoded, answers)

@@ -50,7 +50,7 @@ def pgn_info(
         told=told_to_g(settings),
         learned_from=packed(dataset.split("train").pixel_hashes),
         settings=settings.model_dump(mode="json"),
-        foreign_classifier=portable_facts(foreign),
+        external_classifier=portable_facts(foreign),
         metrics={} if metrics is None else figures_kept(metrics),
         versions=versions(),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -14,12 +14,12 @@ from pgn_studio.core.files import replacing
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import PgnInfo, save_pgn
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.checkpoint import Position
+from pgn_studio.core.training.checkpoint import TrainingState
 from pgn_studio.core.training.choosing import as_good, higher
 from pgn_studio.core.training.events import Kept
 
 
-def is_best(metrics: Metrics, position: Position, settings: TrainingSettings) -> bool:
+def is_best(metrics: Metrics, position: TrainingState, settings: TrainingSettings) -> bool:
     """Whether by accuracy after 8 bits no epoch at this γ can be told to be better.
 
     γ trades accuracy for size: epochs compete only while it stays. Once it has changed, the next epoch's end
@@ -29,7 +29,7 @@ def is_best(metrics: Metrics, position: Position, settings: TrainingSettings) ->
     return top is None or as_good(settings.problem, metrics.perturbed_accuracy_8bit, top, images=metrics.n)
 
 
-def _top(position: Position) -> float | None:
+def _top(position: TrainingState) -> float | None:
     """The highest (attacks: lowest) 8-bit accuracy at this γ; older checkpoints know the best's alone."""
     if position.best is not None and position.best.gamma != position.gamma:
         return None
@@ -45,9 +45,9 @@ def keep_epoch(
     metrics: Metrics,
     *,
     epoch: int,
-    position: Position,
+    position: TrainingState,
     settings: TrainingSettings,
-) -> Position:
+) -> TrainingState:
     """Save an epoch's PGN: as the last, as the best if it is that, and as the result if `keep` names it."""
     run.check_there()
     best = is_best(metrics, position, settings)
@@ -85,7 +85,7 @@ def kept_of(metrics: Metrics, *, epoch: int, gamma: float) -> Kept:
     )
 
 
-def recalled(position: Position, told: Iterable[Mapping[str, Any]]) -> Position:
+def recalled(position: TrainingState, told: Iterable[Mapping[str, Any]]) -> TrainingState:
     """A position of an earlier version, with what its run's metrics say of its best and its newest epoch."""
     if position.best is not None or not position.best_epoch:
         return position
@@ -106,7 +106,7 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def result_of(position: Position, settings: TrainingSettings) -> Kept:
+def result_of(position: TrainingState, settings: TrainingSettings) -> Kept:
     """The run's result at an epoch's end."""
     kept = position.last if settings.select == "last" else position.best
     return kept or Kept(0, position.gamma, position.clean_accuracy, position.clean_accuracy)
@@ -119,7 +119,7 @@ def keep_stopped(
     metrics: Metrics,
     *,
     epoch: int,
-    position: Position,
+    position: TrainingState,
     settings: TrainingSettings,
 ) -> Kept:
     """Save the PGN of a run that stops inside `epoch`; returns the run's result.
@@ -137,7 +137,7 @@ def keep_stopped(
     return result_of(position, settings)
 
 
-def restore_result(run: RunFolder, position: Position, settings: TrainingSettings) -> None:
+def restore_result(run: RunFolder, position: TrainingState, settings: TrainingSettings) -> None:
     """Back to the best epoch's PGN: a run that was stopped inside an epoch may hold a newer one."""
     if settings.select == "best" and position.best_epoch and run.best_pgn_path.is_file():
         _copy(run.best_pgn_path, run.pgn_path)

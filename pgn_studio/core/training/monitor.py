@@ -23,18 +23,18 @@ RECENT = 10  # steps over which the size of the perturbation is averaged, from t
 
 # Each pair: where a condition starts, and where it has passed.
 D_LOSS = (0.9, 0.8)  # L_D as a share of the loss of the best constant; a learning D is below 0.5 by step 60
-D_SPREAD = (0.1, 0.15)  # standard deviation of D's judgements in 0…1; a D that tells apart is above 0.25
+D_SPREAD = (0.1, 0.15)  # standard deviation of D's judgments in 0…1; a D that tells apart is above 0.25
 ACCURACY_LOSS = (0.05, 0.01)  # success below what it is without a PGN; healthy runs lose 2 points at most
 SURE = (0.3, 0.1)  # D's belief in success above the share of successes
 SIGNIFICANT = 3.0  # McNemar's z: flips that lose accuracy against flips that gain it
 ONE_CLASS = (0.99, 0.97)  # share of targets that are equal
 RIGHT_ALREADY = 0.98  # the classifier's own success, from which on equal targets are not the PGN's merit
-LARGE_RMS = (0.3, 0.2)  # in pixel units, of 0…1: the image is hardly recognisable
+LARGE_RMS = (0.3, 0.2)  # in pixel units, of 0…1: the image is hardly recognizable
 GROWTH = (2.0, 1.25)  # times as large as WINDOW steps before…
 GROWTH_FROM = 0.2  # …and above this, which good runs do not reach
-SMALL_RMS = (0.5 / 255, 1 / 255)  # half a grey level is rounded away in 8 bits
+SMALL_RMS = (0.5 / 255, 1 / 255)  # half a gray level is rounded away in 8 bits
 VANISHING_AFTER = 2  # epochs: G starts near zero
-VARIED = 0.05 * 0.95  # variance of D's targets from which on its judgements are expected to vary: 5 % differ
+VARIED = 0.05 * 0.95  # variance of D's targets from which on its judgments are expected to vary: 5 % differ
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Reading:
     d_loss: float  # L_D / the loss of the best constant
     d_spread: float
     d_target_var: float
-    belief: float  # D's mean judgement of x̃ is at least this
+    belief: float  # D's mean judgment of x̃ is at least this
     success: float  # share of x̃ that are successes
     baseline: float  # the same for the images without p
     z: float  # McNemar's z, positive where success is lost
@@ -155,14 +155,14 @@ CHECKS = (
         lambda now: now.d_loss >= D_LOSS[0] and now.d_spread <= D_SPREAD[0] and now.d_target_var >= VARIED,
         lambda now: now.d_loss <= D_LOSS[1] or now.d_spread >= D_SPREAD[1],
         lambda now: (
-            f"D answers nearly the same to everything: its judgements vary by {now.d_spread:.3f}, and its "
+            f"D answers nearly the same to everything: its judgments vary by {now.d_spread:.3f}, and its "
             f"loss is {now.d_loss:.0%} of what the best constant gives, though both outcomes occur."
         ),
         lambda now: (
             "Raise learning_rate_d (with --set); or let D see more: --set image_conditioning=yes, "
             "--set head=mlp, another --discriminator."
         ),
-        lambda now: f"D tells successes from failures: its judgements vary by {now.d_spread:.2f}.",
+        lambda now: f"D tells successes from failures: its judgments vary by {now.d_spread:.2f}.",
     ),
     Check(
         "targets-constant",
@@ -179,14 +179,14 @@ CHECKS = (
         lambda now: now.epoch > VANISHING_AFTER and now.rms < SMALL_RMS[0],
         lambda now: now.rms > SMALL_RMS[1],
         lambda now: (
-            f"The perturbation vanishes: its RMS is {255 * now.rms:.2f} grey levels, which 8 bits round away."
+            f"The perturbation vanishes: its RMS is {255 * now.rms:.2f} gray levels, which 8 bits round away."
         ),
         lambda now: (
             f"Lower --gamma (now {now.gamma:g})."
             if now.gamma
             else "Raise learning_rate_g (with --set), or see whether D learns."
         ),
-        lambda now: f"The perturbation has grown: its RMS is {255 * now.rms:.1f} grey levels.",
+        lambda now: f"The perturbation has grown: its RMS is {255 * now.rms:.1f} gray levels.",
     ),
 )
 
@@ -312,7 +312,7 @@ def _best_constant(mean: float, variance: float, loss: LossName) -> float:
 
 
 def _least_belief(doubt: float, loss: LossName) -> float:
-    """A lower bound of D's mean judgement of x̃, from L_G at temperature 1 by Jensen's inequality."""
+    """A lower bound of D's mean judgment of x̃, from L_G at temperature 1 by Jensen's inequality."""
     # Targets are in 0…1: so is √L_G.
     return 1 - math.sqrt(doubt) if loss == "least-squares" else math.exp(-doubt)
 

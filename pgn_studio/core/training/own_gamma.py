@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics
 from pgn_studio.core.evaluation.metrics import figures_kept
-from pgn_studio.core.perturbation.pgn import LEAVES_ALL_ALONE, Pgn
+from pgn_studio.core.perturbation.pgn import ABSTAINS_ALWAYS, Pgn
 from pgn_studio.core.training.events import Kept, Notice
 from pgn_studio.core.training.model_selection import kept_of
 
@@ -31,7 +31,7 @@ class OwnGamma:
 
     @property
     def leaves_alone(self) -> bool:
-        return self.pgn.leaves_all_alone
+        return self.pgn.abstains_always
 
     def applied(self, kept: Kept) -> Kept:
         """What `kept` says of the same epoch, as it is now."""
@@ -59,7 +59,7 @@ def choose_gamma(pgn: Pgn, measure: Callable[[Pgn], Evaluation]) -> OwnGamma:
     metrics = chosen[1].metrics
     info = replace(pgn.info, gamma=chosen[0].gamma, metrics=figures_kept(metrics))
     if metrics.perturbed_accuracy_8bit < clean:
-        info = replace(info, least_rms=LEAVES_ALL_ALONE)
+        info = replace(info, abstain_below_rms=ABSTAINS_ALWAYS)
     return OwnGamma(Pgn(pgn.generator, info, path=pgn.path), metrics)
 
 
@@ -74,14 +74,14 @@ def _is_better(right: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> bo
     return gained - lost > math.sqrt(gained + lost)
 
 
-def left_alone(own: OwnGamma, *, step: int) -> Notice | None:
+def abstention_notice(own: OwnGamma, *, step: int) -> Notice | None:
     """When the PGN that is kept perturbs nothing."""
     if not own.leaves_alone:
         return None
     best, clean = own.metrics.perturbed_accuracy_8bit, own.metrics.clean_accuracy
     return Notice(
         step,
-        "left-alone",
+        "abstains-always",
         f"On validation the PGN is worse than none at every γ: at best {best:.1%} (γ {own.pgn.gamma:g}), "
         f"without it {clean:.1%}. The PGN that is kept leaves every image as it is.",
         "Train on more images that the classifier has not seen, or with an encoder that knows more than it.",

@@ -11,7 +11,7 @@ import torch
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.core.protocols import LabelledImages, UInt8Images
+from pgn_studio.core.protocols import LabeledImages, UInt8Images
 from pgn_studio.core.training.events import PreviewReady
 from pgn_studio.core.training.samples import SampleChoice
 
@@ -33,7 +33,7 @@ class Preview:
     """Makes a PreviewReady whenever asked."""
 
     def __init__(
-        self, split: LabelledImages, right: npt.NDArray[np.bool_], pgn: Pgn, classifier: Classifier
+        self, split: LabeledImages, right: npt.NDArray[np.bool_], pgn: Pgn, classifier: Classifier
     ) -> None:
         """`right`: which images of the split the classifier gets right."""
         self._split, self._right = split, right

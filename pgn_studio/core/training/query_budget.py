@@ -12,7 +12,7 @@ from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.perturbation.pgn import PgnInfo, save_pgn
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.batches import steps_per_epoch
-from pgn_studio.core.training.checkpoint import Position, save_checkpoint
+from pgn_studio.core.training.checkpoint import TrainingState, save_checkpoint
 from pgn_studio.core.training.events import Notice
 from pgn_studio.core.training.input_mixup import most_queries
 from pgn_studio.core.training.step import TrainStep
@@ -20,7 +20,7 @@ from pgn_studio.core.training.step import TrainStep
 _ASKED_PER_IMAGE = 2  # in a step: x̃ and the clean image
 
 
-class QueryWatch:
+class QueryBudget:
     """For a classifier that is no black box there is nothing to count: all is allowed."""
 
     def __init__(self, classifier: Classifier, settings: TrainingSettings, dataset: ImageDataset) -> None:
@@ -76,7 +76,7 @@ class QueryWatch:
             "Go on with --resume and a larger --query-budget.",
         )
 
-    def keep(self, step: TrainStep, position: Position, run: RunFolder, info: PgnInfo) -> None:
+    def keep(self, step: TrainStep, position: TrainingState, run: RunFolder, info: PgnInfo) -> None:
         """After a black box has failed: save the steps since the last checkpoint, and the last PGN.
 
         f fails before a step changes anything. At the end of an epoch, where the measurement failed,

@@ -8,7 +8,7 @@ from pgn_studio.core.training.batches import SMALLEST_BATCH, Order, epoch_batche
 
 
 @dataclass(frozen=True)
-class Pace:
+class BatchSchedule:
     """From `step` on, `batch_size` images a step.
 
     The 0-based `epoch` of that step had had `done` steps by then, which took `taken` of its images.
@@ -62,11 +62,11 @@ class Pace:
         rest = epoch_batches(self.images, self.batch_size, seed=seed, epoch=epoch, taken=self.taken)
         return rest[done - self.done :]
 
-    def changed(self, batch_size: int, *, step: int) -> Pace:
+    def changed(self, batch_size: int, *, step: int) -> BatchSchedule:
         """The same run, but `batch_size` images a step after its first `step` steps."""
         if batch_size == self.batch_size:
             return self
         epoch, done = self.place(step)
         at_once = done if epoch > self.epoch else done - self.done  # steps of this epoch at this pace
         taken = at_once * self.batch_size + (0 if epoch > self.epoch else self.taken)
-        return Pace(self.images, batch_size, step, epoch, done, taken)
+        return BatchSchedule(self.images, batch_size, step, epoch, done, taken)

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings, min_scale, soft_targets
 from pgn_studio.core.device import Machine, autocast
-from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
+from pgn_studio.core.perturbation.condition import ConditionEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import (
     Discriminator,
-    NamingDiscriminator,
-    OwnBackbone,
+    DiscriminatorBackbone,
+    SurrogateDiscriminator,
 )
 from pgn_studio.core.perturbation.feature_noise import FeatureNoise
 from pgn_studio.core.perturbation.generator import Generator
@@ -29,24 +29,24 @@ from pgn_studio.core.perturbation.losses import (
     discriminator_loss,
     generator_losses,
     l2_terms,
-    naming_loss,
     success_targets,
+    surrogate_loss,
 )
 from pgn_studio.core.perturbation.modulation import drawn_gammas, one_hot
-from pgn_studio.core.training.ema import Averaged
+from pgn_studio.core.training.ema import EMA
 from pgn_studio.core.training.loader import Batch, lasting_features
 
 
 @dataclass(frozen=True)
-class Players:
+class Networks:
     """Everything that takes part in a step. `backbone` is None where D looks through f itself."""
 
     classifier: Classifier
     space: InputSpace
     generator: Generator
-    discriminator: Discriminator | NamingDiscriminator
-    backbone: OwnBackbone | None
-    condition: PrincipalComponents | OwnEncoder | None
+    discriminator: Discriminator | SurrogateDiscriminator
+    backbone: DiscriminatorBackbone | None
+    condition: PrincipalComponents | ConditionEncoder | None
     feature_noise: FeatureNoise | None = None
 
     @property
@@ -56,11 +56,11 @@ class Players:
 
     def names(self, features: Tensor) -> Tensor:
         """Which label f gives, by the features of D's own backbone that learns: logits (N, K)."""
-        if isinstance(self.discriminator, NamingDiscriminator):
+        if isinstance(self.discriminator, SurrogateDiscriminator):
             return self.discriminator.names(features)
         assert self.backbone is not None
-        assert self.backbone.namer is not None
-        named: Tensor = self.backbone.namer(features)
+        assert self.backbone.surrogate is not None
+        named: Tensor = self.backbone.surrogate(features)
         return named.float()
 
     def learning_in_d(self) -> list[nn.Parameter]:
@@ -77,7 +77,7 @@ class Players:
                 module.train(mode)
 
 
-class Seen(NamedTuple):
+class Observation(NamedTuple):
     """What f answers and D's backbone sees of a batch."""
 
     features: Tensor  # (N, F)
@@ -108,7 +108,7 @@ class StepResult(NamedTuple):
     broken: Tensor
     clean_right: Tensor
     perturbed_right: Tensor
-    d_spread: Tensor  # standard deviation of D's judgements (0…1) over all of its examples
+    d_spread: Tensor  # standard deviation of D's judgments (0…1) over all of its examples
     d_target_mean: Tensor  # mean target of D's examples
     d_target_var: Tensor  # its variance: the least-squares loss of the best constant
     d_doubt: Tensor  # L_G at temperature 1: how far D is from calling every x̃ a success
@@ -117,41 +117,41 @@ class StepResult(NamedTuple):
 class TrainStep:
     """Callable: (batch, gamma, noise) → StepResult; updates D, then G."""
 
-    def __init__(self, players: Players, settings: TrainingSettings, *, precision: str) -> None:
-        self.players = players
+    def __init__(self, networks: Networks, settings: TrainingSettings, *, precision: str) -> None:
+        self.networks = networks
         self.settings = settings
         self.precision = precision
-        device = players.space.mean.device
+        device = networks.space.mean.device
         self.device = device
         fused = device.type in ("cpu", "cuda")
-        self.adam_d = torch.optim.Adam(players.learning_in_d(), lr=settings.learning_rate_d, fused=fused)
-        self.adam_g = torch.optim.Adam(players.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
+        self.adam_d = torch.optim.Adam(networks.learning_in_d(), lr=settings.learning_rate_d, fused=fused)
+        self.adam_g = torch.optim.Adam(networks.learning_in_g(), lr=settings.learning_rate_g, fused=fused)
         self.soft = soft_targets(settings)
         self.weakest = min_scale(settings)
-        self.averaged = Averaged(players.generator, decay=settings.ema_decay) if settings.ema_decay else None
+        self.averaged = EMA(networks.generator, decay=settings.ema_decay) if settings.ema_decay else None
         # fp16 gradients underflow without scaling; bf16 and fp32 do not
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
     @property
     def result(self) -> Generator:
         """The generator that is judged, shown and kept."""
-        return self.players.generator if self.averaged is None else self.averaged.generator
+        return self.networks.generator if self.averaged is None else self.averaged.generator
 
     def __call__(self, batch: Batch, *, gamma: float, noise: torch.Generator) -> StepResult:
         """`gamma` is that of all images, unless G serves a range: then each draws its own.
 
         `noise` draws these, the noise on G's features and the perturbations' strengths.
         """
-        settings, players = self.settings, self.players
+        settings, networks = self.settings, self.networks
         pixels, labels, shown, encoded, before = batch
         gammas = self._gammas(len(labels), gamma, noise)
         with autocast(self.precision, self.device):
-            encoded = players.generator.encode(pixels) if encoded is None else encoded
-            read = encoded if players.feature_noise is None else players.feature_noise(encoded, noise)
-            clean = players.space.enter(shown)
+            encoded = networks.generator.encode(pixels) if encoded is None else encoded
+            read = encoded if networks.feature_noise is None else networks.feature_noise(encoded, noise)
+            clean = networks.space.enter(shown)
             before = self._answers(clean) if before is None else before  # of f about the clean images
             told_g = self._told_g(before)
-            perturbation = players.generator.decode(read, gammas, told_g)  # p = G(x)
+            perturbation = networks.generator.decode(read, gammas, told_g)  # p = G(x)
             perturbed = clean + self._held(pixels, self._applied(perturbation, noise))  # x̃, equation 1
             condition = self._condition(pixels, encoded, labels)
             seen = self._look(perturbed)  # one forward: t and D's features
@@ -161,15 +161,17 @@ class TrainStep:
         self._update(self.adam_d, loss_d + judged.naming)
 
         with autocast(self.precision, self.device):
-            features = self._features(perturbed, steady=True) if self._backbone_learns else seen.features
+            features = (
+                self._features(perturbed, forward_eval=True) if self._backbone_learns else seen.features
+            )
             told_d = None if condition is None else condition.detach()
-            logits = players.discriminator(features, told_d)  # the updated D on x̃
+            logits = networks.discriminator(features, told_d)  # the updated D on x̃
             losses_g = generator_losses(logits / settings.logit_temperature, settings.loss)
             l2 = l2_terms(perturbation, settings.l2)
             objective = (losses_g + gammas * l2).mean()  # equation 9
         self._update(self.adam_g, objective)
         if self.averaged is not None:
-            self.averaged.update(players.generator)
+            self.averaged.update(networks.generator)
 
         right, was_right = seen.predictions == labels, _labels(before) == labels
         return StepResult(
@@ -189,14 +191,14 @@ class TrainStep:
 
     def _gammas(self, count: int, gamma: float, noise: torch.Generator) -> Tensor:
         """γ of each image: (count,)."""
-        served = self.players.generator.gammas
+        served = self.networks.generator.gammas
         if served is None:
             return torch.full((count,), gamma, device=self.device)
         return drawn_gammas(served, count, noise).to(self.device, non_blocking=True)
 
     def _told_g(self, answers: Tensor) -> Tensor | None:
         """f's answers about the clean images as G is told them: probabilities, or labels one-hot, (N, K)."""
-        classes = self.players.generator.classes
+        classes = self.networks.generator.classes
         if not classes:
             return None
         return answers if answers.dim() == 2 else one_hot(answers, classes)
@@ -204,25 +206,25 @@ class TrainStep:
     @torch.no_grad()
     def _answers(self, values: Tensor) -> Tensor:
         """What f says of images in the space of the perturbation: labels, or where soft its probabilities."""
-        return self._said(self.players.classifier.logits_normalized(self.players.space.normalized(values)))
+        return self._said(self.networks.classifier.logits_normalized(self.networks.space.normalized(values)))
 
     @property
     def encode(self) -> Callable[[Tensor], Tensor] | None:
         """A frozen encoder's features of pixels, to be kept; None where they are not worth it."""
-        return lasting_features(self.players.generator, Machine(self.device, self.precision))
+        return lasting_features(self.networks.generator, Machine(self.device, self.precision))
 
     @property
     def answer(self) -> Callable[[Tensor], Tensor] | None:
         """f's answers about pixels, to be kept; None of a black box, which remembers them itself."""
-        return None if self.players.classifier.queries is not None else self._kept_answers
+        return None if self.networks.classifier.queries is not None else self._kept_answers
 
     def _kept_answers(self, pixels: Tensor) -> Tensor:
         with autocast(self.precision, self.device):
-            return self._answers(self.players.space.enter(pixels))
+            return self._answers(self.networks.space.enter(pixels))
 
     @property
     def _backbone_learns(self) -> bool:
-        return self.players.backbone is not None and self.players.backbone.trained
+        return self.networks.backbone is not None and self.networks.backbone.trained
 
     def _applied(self, perturbation: Tensor, noise: torch.Generator) -> Tensor:
         """At strengths from the weakest to 1, one for each image."""
@@ -233,9 +235,9 @@ class TrainStep:
 
     def _condition(self, pixels: Tensor, encoded: Tensor, labels: Tensor) -> Tensor | None:
         """What D is told: features of the clean image and its label, as the settings say."""
-        condition, classes = self.players.condition, self.players.discriminator.classes
+        condition, classes = self.networks.condition, self.networks.discriminator.classes
         told: list[Tensor] = []
-        if isinstance(condition, OwnEncoder):
+        if isinstance(condition, ConditionEncoder):
             told.append(condition(pixels))
         elif condition is not None:
             told.append(condition(encoded.detach()))
@@ -243,34 +245,34 @@ class TrainStep:
             told.append(one_hot(labels, classes))
         return torch.cat([part.float() for part in told], dim=1) if told else None
 
-    def _look(self, values: Tensor) -> Seen:
+    def _look(self, values: Tensor) -> Observation:
         """f's labels and D's features of images in the space of the perturbation."""
-        players = self.players
-        if players.backbone is None:
-            logits, features = players.classifier.logits_and_features(players.space.normalized(values))
-            return Seen(features, self._said(logits))
+        networks = self.networks
+        if networks.backbone is None:
+            logits, features = networks.classifier.logits_and_features(networks.space.normalized(values))
+            return Observation(features, self._said(logits))
         # Known, black box: f is only called, for labels unless targets are soft.
         answers = self._answers(values)
         if self._backbone_learns:
-            return Seen(values.new_empty(0), answers)
-        return Seen(self._features(values), answers)
+            return Observation(values.new_empty(0), answers)
+        return Observation(self._features(values), answers)
 
     def _said(self, logits: Tensor) -> Tensor:
         return logits.detach().float().softmax(1) if self.soft else logits.argmax(1)
 
-    def _features(self, values: Tensor, *, steady: bool = False) -> Tensor:
-        backbone = self.players.backbone
+    def _features(self, values: Tensor, *, forward_eval: bool = False) -> Tensor:
+        backbone = self.networks.backbone
         assert backbone is not None
-        pixels = self.players.space.to_pixels(values)
-        features: Tensor = backbone.steady(pixels) if steady else backbone(pixels)
+        pixels = self.networks.space.to_pixels(values)
+        features: Tensor = backbone.forward_eval(pixels) if forward_eval else backbone(pixels)
         return features
 
     def _held(self, pixels: Tensor, perturbation: Tensor) -> Tensor:
-        return self.players.space.held(pixels, perturbation) if self.settings.clip else perturbation
+        return self.networks.space.held(pixels, perturbation) if self.settings.clip else perturbation
 
     def _judge(
         self,
-        seen: Seen,
+        seen: Observation,
         targets: Tensor,
         perturbed: Tensor,
         clean: Tensor,
@@ -284,13 +286,13 @@ class TrainStep:
         learns f's labels from.
         """
         if not self._backbone_learns:
-            judged = self.players.discriminator(seen.features.detach(), condition)
+            judged = self.networks.discriminator(seen.features.detach(), condition)
             return Judged(judged, targets, targets.new_zeros(()))
         features = self._features(torch.cat([perturbed.detach(), clean]))
-        naming = naming_loss(self.players.names(features), torch.cat([seen.answers, before]))
+        naming = surrogate_loss(self.networks.names(features), torch.cat([seen.answers, before]))
         told = None if condition is None else condition.repeat(2, 1)
         both = torch.cat([targets, success_targets(before, labels, self.settings.problem)])
-        return Judged(self.players.discriminator(features, told), both, naming)
+        return Judged(self.networks.discriminator(features, told), both, naming)
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)

@@ -16,14 +16,14 @@ from pgn_studio.core.errors import ClassifierError, ConfigError, PgnStudioError,
 from pgn_studio.core.evaluation.evaluate import Metrics
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, load_pgn, save_pgn
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.async_metrics import StepReader, StepTaken
+from pgn_studio.core.training.async_metrics import AsyncMetrics, StepTaken
 from pgn_studio.core.training.batches import SMALLEST_BATCH, generator_for, training_epochs
-from pgn_studio.core.training.builders import build_players, fit_statistics
-from pgn_studio.core.training.callbacks import LiveView
-from pgn_studio.core.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from pgn_studio.core.training.builders import build_networks, fit_statistics
+from pgn_studio.core.training.callbacks import LiveCallbacks
+from pgn_studio.core.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.error_messages import explained
-from pgn_studio.core.training.event_log import Teller, epoch_completed, run_finished, step_completed
+from pgn_studio.core.training.event_log import EventLog, epoch_completed, run_finished, step_completed
 from pgn_studio.core.training.events import (
     CheckpointSaved,
     EventSink,
@@ -44,7 +44,7 @@ from pgn_studio.core.training.health import (
     not_finite,
 )
 from pgn_studio.core.training.input_mixup import chosen_share, unseen_accuracy
-from pgn_studio.core.training.loader import NOISE, Feed, memory_for
+from pgn_studio.core.training.loader import NOISE, Loader, feature_cache_for
 from pgn_studio.core.training.model_card import pgn_info
 from pgn_studio.core.training.model_selection import (
     keep_epoch,
@@ -63,10 +63,10 @@ from pgn_studio.core.training.oom import (
     passed,
     shrinking,
 )
-from pgn_studio.core.training.own_gamma import TRIED_GAMMAS, choose_gamma, left_alone
+from pgn_studio.core.training.own_gamma import TRIED_GAMMAS, abstention_notice, choose_gamma
 from pgn_studio.core.training.preview import Preview
-from pgn_studio.core.training.query_budget import QueryWatch, record
-from pgn_studio.core.training.schedule import Pace
+from pgn_studio.core.training.query_budget import QueryBudget, record
+from pgn_studio.core.training.schedule import BatchSchedule
 from pgn_studio.core.training.step import TrainStep
 from pgn_studio.core.training.validation import BATCH, Validation
 
@@ -92,9 +92,9 @@ class Trainer:
         self.control = control
         self.resume = resume
         self._dial = settings.gammas
-        self._teller = Teller(run, sink)
+        self._teller = EventLog(run, sink)
         self._emit = self._teller.tell
-        self._position = Position.start(gamma=settings.first_gamma)
+        self._position = TrainingState.start(gamma=settings.first_gamma)
         self._paused = 0.0  # seconds so far
         self._began = self._clock()
         self._since = 0.0  # when the last step was told
@@ -163,11 +163,11 @@ class Trainer:
     def _train_epoch(self, epoch: int, done_in_epoch: int) -> None:
         """The epoch's remaining steps; returns early, at a step boundary, when asked to stop."""
         step = self._position.step
-        self._step.players.train(True)
+        self._step.networks.train(True)
         self._since = self._clock()
         # A black box's answers come to the host anyway, and its failure must find the last step told.
         late = self._machine.device.type == "cuda" and not self._queries.is_needed
-        with StepReader(self._report, late=late) as reader:
+        with AsyncMetrics(self._report, late=late) as reader:
             for batch in self._feed.epoch(epoch, done=done_in_epoch):
                 self._paused += self._view.pause(step)
                 if self.control.stopping:
@@ -189,7 +189,7 @@ class Trainer:
         for name in ("_step", "_encoded", "_pgn", "_feed", "_validation", "_view"):
             self.__dict__.pop(name, None)
         self.settings, self.resume = go_back(self.run_folder, self.settings, shrunk)
-        self._position = Position.start(gamma=self.settings.first_gamma)
+        self._position = TrainingState.start(gamma=self.settings.first_gamma)
         self._saved_step = 0
         self._shrinking = shrunk
 
@@ -202,12 +202,14 @@ class Trainer:
         device, precision = self._machine = training_machine(settings.device, settings.precision)
         check_suits(self.classifier, self.dataset.classes, self.dataset.image_size)
         self._monitor = Monitor.of(settings, std=self.classifier.info.std)
-        self._queries = QueryWatch(self.classifier, settings, self.dataset)
+        self._queries = QueryBudget(self.classifier, settings, self.dataset)
         self._queries.check_start()
         seed_everything(settings.seed)
-        players = build_players(settings, self.classifier, image_size=self.dataset.image_size, device=device)
-        self._step = TrainStep(players, settings, precision=precision)
-        self._encoded = memory_for(train, self._step.encode, settings)
+        networks = build_networks(
+            settings, self.classifier, image_size=self.dataset.image_size, device=device
+        )
+        self._step = TrainStep(networks, settings, precision=precision)
+        self._encoded = feature_cache_for(train, self._step.encode, settings)
         self._pgn = Pgn(self._step.result, self._info(None)).to(device)
         if self.resume:
             self._position = load_checkpoint(self.run_folder.checkpoint_path, self._step)
@@ -222,7 +224,7 @@ class Trainer:
                 self.control.set(gamma=self._position.gamma)
         else:
             fit_statistics(
-                players,
+                networks,
                 train,
                 seed=settings.seed,
                 precision=precision,
@@ -231,7 +233,7 @@ class Trainer:
                 progress=lambda done, total: self._emit(Preparing(done, total)),
                 stopping=lambda: self.control.stopping,
             )
-        pace = self._position.pace or Pace(len(train), settings.batch_size)
+        pace = self._position.pace or BatchSchedule(len(train), settings.batch_size)
         pace = replace(pace, images=len(train)).changed(settings.batch_size, step=self._position.step)
         self._pace, self._position = pace, replace(self._position, pace=pace)
         self.run_folder.begin(settings, machine=self._machine.facts())
@@ -262,7 +264,7 @@ class Trainer:
         if known and self._position.blend:
             self._validation.mix(self._position.blend, seed=self.settings.seed)
         self._position = replace(self._position, clean_accuracy=self._validation.clean_accuracy)
-        self._feed = Feed(
+        self._feed = Loader(
             train,
             self.settings,
             encoded=self._encoded,
@@ -273,7 +275,7 @@ class Trainer:
             pace=self._pace,
         )
         val = self._validation.split
-        self._view = LiveView(
+        self._view = LiveCallbacks(
             Preview(val, self._validation.right, self._pgn, self.classifier),
             self.control,
             self._emit,
@@ -421,7 +423,7 @@ class Trainer:
             pgn = pgn.at(gammas.high)
         own = choose_gamma(pgn.asking(self.classifier), self._validation.evaluate)
         save_pgn(self.run_folder.pgn_path, own.pgn.generator, own.pgn.info)
-        return own.applied(kept), left_alone(own, step=self._position.step)
+        return own.applied(kept), abstention_notice(own, step=self._position.step)
 
     # ------------------------------------------------------------------ helpers
 
@@ -437,5 +439,5 @@ class Trainer:
             name=self.run_folder.path.name,
             gamma=self._position.gamma,
             metrics=metrics,
-            foreign=self.run_folder.run_json.get("foreign_classifier"),
+            foreign=self.run_folder.run_json.get("external_classifier"),
         )

@@ -18,9 +18,9 @@ from pgn_studio.core.device import to_pixels
 from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics, clean_scores, evaluate
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.protocols import LabeledImages
 from pgn_studio.core.training.events import AtGamma
-from pgn_studio.core.training.feature_cache import Remembered
+from pgn_studio.core.training.feature_cache import FeatureCache
 from pgn_studio.core.training.input_mixup import MixedImages
 
 BATCH = 128
@@ -43,7 +43,7 @@ class Validation:
         self._dataset = dataset
         self._classifier = classifier
         self.split = dataset.split("val")
-        self._shown: LabelledImages = self.split
+        self._shown: LabeledImages = self.split
         self._clean = clean_scores(classifier, self.split, batch_size=batch_size)
         check_finite(torch.from_numpy(self._clean), lambda row: f"the image {self.split.names[row]!r} of val")
         self.right: npt.NDArray[np.bool_] = self._clean.argmax(1) == np.asarray(self.split.labels)
@@ -51,7 +51,7 @@ class Validation:
         self._memory = (
             None
             if generator.encoder_trained
-            else Remembered(generator.encode, images=images, most_bytes=most_bytes)
+            else FeatureCache(generator.encode, images=images, most_bytes=most_bytes)
         )
 
     @property

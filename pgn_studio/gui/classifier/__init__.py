@@ -1,1 +1,1 @@
-"""The Classifier page: what it is, how it does on clean images, and whether it is normalised rightly."""
+"""The Classifier page: what it is, how it does on clean images, and whether it is normalized rightly."""

@@ -12,17 +12,17 @@ from pgn_studio.core.evaluation.selection import Selection
 from pgn_studio.gui.classifier.page import ClassifierPage
 
 if TYPE_CHECKING:
-    from pgn_studio.core.classifiers import Normalisation
+    from pgn_studio.core.classifiers import Normalization
     from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit
     from pgn_studio.gui.classifier_source import ClassifierSource
     from pgn_studio.gui.studio import Studio
 
 
-class NormalisationStep(QUndoCommand):
-    """The classifier loaded with another normalisation; undo loads it with the one that it had."""
+class NormalizationStep(QUndoCommand):
+    """The classifier loaded with another normalization; undo loads it with the one that it had."""
 
     def __init__(self, studio: Studio, before: ClassifierSource, after: ClassifierSource) -> None:
-        super().__init__("Use this normalisation")
+        super().__init__("Use this normalization")
         self._studio, self._before, self._after = studio, before, after
 
     def redo(self) -> None:
@@ -36,10 +36,10 @@ class NormalisationStep(QUndoCommand):
         if workspace.source == old:
             workspace.load_classifier(new)
         else:
-            self._studio.message.emit("Another classifier was loaded since: its normalisation stays.")
+            self._studio.message.emit("Another classifier was loaded since: its normalization stays.")
 
 
-class ClassifierDesk(QObject):
+class ClassifierController(QObject):
     def __init__(self, studio: Studio, parent: QWidget) -> None:
         super().__init__(parent)
         self._studio = studio
@@ -58,7 +58,7 @@ class ClassifierDesk(QObject):
     def _follow(self) -> None:
         """Another classifier or other images: nothing that was measured holds any longer."""
         workspace = self._studio.workspace
-        told = workspace.source.normalisation_given
+        told = workspace.source.normalization_given
         problem = workspace.problem() if workspace.dataset and workspace.classifier else ""
         self.page.show_subject(
             workspace.classifier, workspace.dataset, workspace.chosen_device, told=told, problem=problem
@@ -71,12 +71,12 @@ class ClassifierDesk(QObject):
             self._studio.workspace.accuracy_measured.emit(found.accuracy.value, found.title)
 
     @Slot(object)
-    def _use(self, normalisation: Normalisation) -> None:
+    def _use(self, normalization: Normalization) -> None:
         if self._studio.session.active:
             self._studio.refused.emit("A run is under way: stop it before the classifier is loaded anew.")
             return
         source = self._studio.workspace.source
-        step = NormalisationStep(self._studio, source, source.normalised(normalisation))
+        step = NormalizationStep(self._studio, source, source.normalized(normalization))
         self._studio.setup.undo.push(step)  # which does it
 
     @Slot(object)

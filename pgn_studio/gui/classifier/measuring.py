@@ -24,7 +24,7 @@ UNASKED_IMAGES = 2000  # and as many where the pace is not known yet
 
 
 class Measuring(QObject):
-    """One thing at a time: a split, or trying normalisations. `changed` comes at each begin and end."""
+    """One thing at a time: a split, or trying normalizations. `changed` comes at each begin and end."""
 
     changed = Signal()
     progressed = Signal(int, int)
@@ -94,11 +94,11 @@ class Measuring(QObject):
         work = partial(_classify, self.classifier, self.dataset, split_name, self._device())
         self._run(f"Measuring {split_name}", work, self._keep)
 
-    def try_normalisations(self) -> None:
+    def try_normalizations(self) -> None:
         if self.classifier is None or self.dataset is None or self.doing:
             return
         work = partial(_diagnose, self.classifier, self.dataset, self._device())
-        self._run("Trying normalisations", work, self.diagnosed.emit)
+        self._run("Trying normalizations", work, self.diagnosed.emit)
 
     @Slot()
     def cancel(self) -> None:
@@ -159,9 +159,9 @@ def _classify(
 
 def _diagnose(classifier: Classifier, dataset: ImageDataset, device: str, progress: Progress) -> Diagnosis:
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.evaluation.normalization_check import DECIDING_SPLIT, try_normalisations
+    from pgn_studio.core.evaluation.normalization_check import DECIDING_SPLIT, try_normalizations
 
-    return try_normalisations(
+    return try_normalizations(
         classifier,
         dataset.split(DECIDING_SPLIT),
         split_name=DECIDING_SPLIT,

@@ -10,12 +10,12 @@ from PySide6.QtWidgets import QWidget
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.classifier_source import ask_whose_weights
 from pgn_studio.gui.opening import Kind
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.workspace import Workspace
 
 
 class ClassifierOpening(QObject):
-    def __init__(self, workspace: Workspace, state: SessionState, window: QWidget) -> None:
+    def __init__(self, workspace: Workspace, state: Preferences, window: QWidget) -> None:
         super().__init__(workspace)
         self._workspace, self._state, self._window = workspace, state, window
         workspace.known = state.sources

@@ -54,7 +54,7 @@ TRY_TIP = "Try the usual means, stds, value ranges and channel orders on a sampl
 
 
 class ClassifierPage(QWidget):
-    """`wanted` carries a Selection of the chosen split's images, `use_wanted` a Normalisation."""
+    """`wanted` carries a Selection of the chosen split's images, `use_wanted` a Normalization."""
 
     wanted = Signal(object)
     use_wanted = Signal(object)
@@ -62,7 +62,7 @@ class ClassifierPage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("classifier_page")
-        self._told = False  # that the normalisation was given by hand
+        self._told = False  # that the normalization was given by hand
         self._problem = ""
         self._suspected = False  # the banner has been shown for this classifier
         self.measuring = Measuring(self)
@@ -70,7 +70,7 @@ class ClassifierPage(QWidget):
         self.facts = QFormLayout()
         self.splits = RowTable(SPLIT_COLUMNS, self)
         self.measure_button = QPushButton(self)
-        self.try_button = QPushButton("Try other &normalisations", self)
+        self.try_button = QPushButton("Try other &normalizations", self)
         self.state = QLabel(self)
         self.bar = QProgressBar(self)
         self.cancel_button = QPushButton("Cancel", self)
@@ -101,7 +101,7 @@ class ClassifierPage(QWidget):
     ) -> None:
         """Its facts; what was measured and found of another is forgotten.
 
-        `told`: somebody said how images are normalised. `problem`: why it cannot be measured.
+        `told`: somebody said how images are normalized. `problem`: why it cannot be measured.
         """
         self._told, self._problem, self._suspected = told, problem, False
         self.banner.hide()
@@ -139,7 +139,7 @@ class ClassifierPage(QWidget):
         self.splits.horizontalHeader().setStretchLastSection(True)
         self.splits.show_whole(len(SPLITS))
         self.measure_button.setObjectName("measure_button")
-        self.try_button.setObjectName("try_normalisations_button")
+        self.try_button.setObjectName("try_normalizations_button")
         self.state.setObjectName("measuring_state")
         self.state.setWordWrap(True)
         self.state.setProperty("role", "muted")
@@ -217,9 +217,9 @@ class ClassifierPage(QWidget):
         self.measuring.progressed.connect(self._advance)
         self.measuring.diagnosed.connect(self._show_diagnosis)
         self.measure_button.clicked.connect(self._measure)
-        self.try_button.clicked.connect(self.measuring.try_normalisations)
+        self.try_button.clicked.connect(self.measuring.try_normalizations)
         self.cancel_button.clicked.connect(self.measuring.cancel)
-        self.banner.action_clicked.connect(self.measuring.try_normalisations)
+        self.banner.action_clicked.connect(self.measuring.try_normalizations)
         self.splits.selectionModel().selectionChanged.connect(self._show_chosen)
         self.classes.clicked.connect(self._class_clicked)
         self.classes.activated.connect(self._class_clicked)
@@ -293,9 +293,9 @@ class ClassifierPage(QWidget):
 
     def _why_no_trial(self) -> str:
         classifier = self.measuring.classifier
-        if classifier is None or classifier.normalisation is not None:
+        if classifier is None or classifier.normalization is not None:
             return ""
-        return "This black box is given 8-bit images: how it normalises them is its own affair."
+        return "This black box is given 8-bit images: how it normalizes them is its own affair."
 
     def _trial_cost(self) -> str:
         classifier = self.measuring.classifier
@@ -324,7 +324,7 @@ class ClassifierPage(QWidget):
         text = poor_split(classifier, self.measuring.found.values(), told=self._told)
         if text is not None:
             self._suspected = True
-            self.banner.show_message(text, kind="warning", action="Try other normalisations")
+            self.banner.show_message(text, kind="warning", action="Try other normalizations")
 
     @Slot(object)
     def _show_diagnosis(self, diagnosis: Diagnosis) -> None:

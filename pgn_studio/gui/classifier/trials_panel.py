@@ -1,4 +1,4 @@
-"""The normalisation doctor's findings: a row for each way to normalise, and the one to use."""
+"""The normalization doctor's findings: a row for each way to normalize, and the one to use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.evaluation.normalization_check import Diagnosis
 
 COLUMNS = (
-    Column("Normalisation", "title"),
+    Column("Normalization", "title"),
     Column("Right", "accuracy", percent),
     Column("95 % interval", "interval"),
     Column("Mean", "mean"),
@@ -23,7 +23,7 @@ COLUMNS = (
 
 
 class TrialsPanel(QWidget):
-    """Hidden until there is a diagnosis. `use_wanted` carries the chosen row's Normalisation."""
+    """Hidden until there is a diagnosis. `use_wanted` carries the chosen row's Normalization."""
 
     use_wanted = Signal(object)
 
@@ -36,13 +36,13 @@ class TrialsPanel(QWidget):
         self.verdict.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.table = RowTable(COLUMNS, self)
         self.table.setObjectName("doctor_table")
-        self.table.setAccessibleName("Accuracy under each normalisation")
+        self.table.setAccessibleName("Accuracy under each normalization")
         self.table.setToolTip("The same images, given to the classifier in each of these ways")
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
         self.use_button = QPushButton("Us&e this", self)
-        self.use_button.setObjectName("use_normalisation_button")
+        self.use_button.setObjectName("use_normalization_button")
         self.use_button.setProperty("role", "primary")
         self.use_button.setToolTip("Load the classifier again, given images in the way of the chosen row")
         close = QPushButton("Close", self)
@@ -67,7 +67,7 @@ class TrialsPanel(QWidget):
         self.verdict.setText(diagnosis.verdict)
         rows = []
         for trial in diagnosis.trials:
-            how, found = trial.normalisation, trial.accuracy
+            how, found = trial.normalization, trial.accuracy
             rows.append(
                 {
                     "title": trial.title,
@@ -92,4 +92,4 @@ class TrialsPanel(QWidget):
     def _use(self) -> None:
         row = self.table.chosen
         if row is not None:
-            self.use_wanted.emit(row["trial"].normalisation)
+            self.use_wanted.emit(row["trial"].normalization)

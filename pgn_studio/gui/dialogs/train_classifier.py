@@ -190,7 +190,7 @@ class TrainClassifierDialog(QDialog):
         )
 
     def _report(self, progress: Progress, event: ClassifierProgress) -> None:
-        """In the worker's thread; raises Cancelled after a cancel."""
+        """In the worker's thread; raises Canceled after a cancel."""
         progress(event.step, event.total_steps)
         now = time.monotonic()
         if now - self._last_report > REPORT_S or event.val_accuracy is not None:

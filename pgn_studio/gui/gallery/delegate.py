@@ -1,7 +1,7 @@
 """Paints one gallery cell: thumbnail, outcome badge, file name, what was said before and after.
 
-Colours are Okabe and Ito's blue and vermilion, told apart by colour-blind people too; the
-symbols (tick, cross) say the same again without colour.
+Colors are Okabe and Ito's blue and vermilion, told apart by color-blind people too; the
+symbols (tick, cross) say the same again without color.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pgn_studio.core.evaluation.selection import Outcome
 from pgn_studio.gui.gallery.model import THUMBNAIL_PX, Role
 from pgn_studio.gui.widgets.elided_label import elided_change
 
-RIGHT_COLOUR = QColor(0x00, 0x72, 0xB2)
-WRONG_COLOUR = QColor(0xD5, 0x5E, 0x00)
+RIGHT_COLOR = QColor(0x00, 0x72, 0xB2)
+WRONG_COLOR = QColor(0xD5, 0x5E, 0x00)
 PADDING_PX = 6
 BADGE_PX = 18  # a side of each of the badge's two halves
 
@@ -74,19 +74,19 @@ class GalleryDelegate(QStyledItemDelegate):
         painter: QPainter,
         area: QRect,
         metrics: QFontMetrics,
-        colour: QColor,
+        color: QColor,
         index: QModelIndex | QPersistentModelIndex,
     ) -> None:
-        centre = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
-        painter.setPen(colour)
+        center = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
+        painter.setPen(color)
         caption = elided_change(QFontMetricsF(metrics), "", index.data(Role.CAPTION), area.width())
-        painter.drawText(area, centre, caption)
+        painter.drawText(area, center, caption)
         area.setTop(area.top() + metrics.lineSpacing())
-        faint = QColor(colour)
+        faint = QColor(color)
         faint.setAlphaF(0.65)
         painter.setPen(faint)
         name = index.data(Qt.ItemDataRole.DisplayRole)
-        painter.drawText(area, centre, metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, area.width()))
+        painter.drawText(area, center, metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, area.width()))
 
 
 def paint_badge(painter: QPainter, corner: QPointF, outcome: Outcome) -> None:
@@ -97,22 +97,22 @@ def paint_badge(painter: QPainter, corner: QPointF, outcome: Outcome) -> None:
     painter.setPen(QPen(QColor("white"), 3))
     painter.drawRect(before.united(after))  # a white rim, so that it stands out on any picture
     for half, right in ((before, outcome.right_before), (after, outcome.right_after)):
-        painter.fillRect(half, RIGHT_COLOUR if right else WRONG_COLOUR)
+        painter.fillRect(half, RIGHT_COLOR if right else WRONG_COLOR)
         _paint_symbol(painter, half.center(), right=right)
 
 
-def _paint_symbol(painter: QPainter, centre: QPointF, *, right: bool) -> None:
+def _paint_symbol(painter: QPainter, center: QPointF, *, right: bool) -> None:
     pen = QPen(QColor("white"), 2.2)
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
     painter.setPen(pen)
     if right:
         tick = [QPointF(-4.5, 0.5), QPointF(-1.5, 3.8), QPointF(4.5, -4)]
-        painter.drawPolyline(QPolygonF([centre + point for point in tick]))
+        painter.drawPolyline(QPolygonF([center + point for point in tick]))
         return
     arm = QPointF(3.8, 3.8)
     other = QPointF(3.8, -3.8)
-    painter.drawLine(centre - arm, centre + arm)
-    painter.drawLine(centre - other, centre + other)
+    painter.drawLine(center - arm, center + arm)
+    painter.drawLine(center - other, center + other)
 
 
 def _paint_picture(painter: QPainter, area: QRect, image: QImage | None, palette: QPalette) -> None:

@@ -1,4 +1,4 @@
-"""The key of the perturbation's view: which colour is which change, in levels of 255."""
+"""The key of the perturbation's view: which color is which change, in levels of 255."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ HEIGHT_PX = 10
 SAMPLES = 256
 
 
-class ColourBar(QWidget):
+class ColorBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._look = Look.SIGNED
         self._gain = 1.0
-        self.setObjectName("colour-bar")
-        self.setAccessibleName("Colours of the perturbation view")
+        self.setObjectName("color-bar")
+        self.setAccessibleName("Colors of the perturbation view")
         self.setToolTip("Change of a pixel value, in levels of 0 to 255; beyond the ends it is clipped")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.show_scale(1.0, Look.SIGNED)

@@ -29,8 +29,8 @@ class ExportChoice:
 
 def export_command(subject: Subject, choice: ExportChoice, out: str) -> str:
     """`pgn-studio export …`, or what writes it, as one line for a shell, with the PGN that is open."""
-    if choice.what == "held back":
-        return shlex.join(_start("hold-back", subject, out, "--share", f"{choice.share:g}"))
+    if choice.what == "abstaining":
+        return shlex.join(_start("abstain", subject, out, "--share", f"{choice.share:g}"))
     if choice.what == "report":  # as the window writes it, which trains nothing
         return shlex.join([*_start("report", subject, out), "--baselines", "none"])
     words = _start("export", subject, out, "--what", choice.what)

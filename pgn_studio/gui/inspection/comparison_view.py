@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from pgn_studio.gui.gallery.delegate import RIGHT_COLOUR, WRONG_COLOUR
+from pgn_studio.gui.gallery.delegate import RIGHT_COLOR, WRONG_COLOR
 from pgn_studio.gui.gallery.pictures import to_qimage
 from pgn_studio.gui.inspection.perturbation_picture import MAX_GAIN, perturbation_picture
 from pgn_studio.gui.widgets.row_table import percent
@@ -140,12 +140,12 @@ class StripView(QWidget):
         self._write(painter, place, y, column.size, muted)
         y += line + 2
         if column.perturbed is not None:
-            edge = RIGHT_COLOUR if column.right else WRONG_COLOUR
+            edge = RIGHT_COLOR if column.right else WRONG_COLOR
             _draw(painter, QRectF(place.x(), y, cell, cell), column.perturbed, edge)
             self._write(painter, place, y + cell, column.said, text)
 
-    def _write(self, painter: QPainter, place: QRect, y: int, text: str, colour: QColor) -> None:
-        painter.setPen(colour)
+    def _write(self, painter: QPainter, place: QRect, y: int, text: str, color: QColor) -> None:
+        painter.setPen(color)
         short = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, place.width())
         area = QRect(place.x(), y, place.width(), self._line_px())
         painter.drawText(area, Qt.AlignmentFlag.AlignCenter, short)

@@ -67,7 +67,7 @@ class ConfusionView(QWidget):
         none = QColor(current_theme().colors.background)
         zero = np.array((none.red(), none.green(), none.blue()), dtype=np.float32)
         empty = self._counts.size == 0
-        self._picture = QImage() if empty else to_qimage(_colours(self._counts, self._side, zero))
+        self._picture = QImage() if empty else to_qimage(_colors(self._counts, self._side, zero))
         self.update()
 
     def clear(self) -> None:
@@ -156,8 +156,8 @@ class ConfusionView(QWidget):
         if area.width() / len(self._classes) >= TEXT_CELL_PX:
             self._paint_numbers(painter)
         if self._cell is not None:
-            for colour, width in ((Qt.GlobalColor.black, 3), (Qt.GlobalColor.white, 1)):
-                painter.setPen(QPen(colour, width))
+            for color, width in ((Qt.GlobalColor.black, 3), (Qt.GlobalColor.white, 1)):
+                painter.setPen(QPen(color, width))
                 painter.drawRect(self.cell_rect(self._cell))
 
     def _paint_axes(self, painter: QPainter, area: QRect) -> None:
@@ -194,7 +194,7 @@ class ConfusionView(QWidget):
             painter.drawText(self.cell_rect((row, column)), Qt.AlignmentFlag.AlignCenter, text)
 
 
-def _colours(counts: Counts, side: Side, zero: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def _colors(counts: Counts, side: Side, zero: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     """(K, K, 3): shares of each true class's images, blue where right and vermilion where wrong.
 
     A change is good, and blue, where there is more on the diagonal or less beside it.

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWi
 from pgn_studio.core.evaluation.selection import Outcome
 from pgn_studio.gui.gallery.delegate import BADGE_PX, paint_badge
 from pgn_studio.gui.gallery.pictures import to_qimage
-from pgn_studio.gui.inspection.color_bar import ColourBar
+from pgn_studio.gui.inspection.color_bar import ColorBar
 from pgn_studio.gui.inspection.gain_control import GainControl
 from pgn_studio.gui.inspection.linked_views import TiedViews
 from pgn_studio.gui.inspection.perturbation_picture import auto_gain
@@ -44,7 +44,7 @@ class DetailPanel(QWidget):
         super().__init__(parent)
         self.views = TiedViews(self)
         self.gain = GainControl(self)
-        self.colours = ColourBar(self)
+        self.colors = ColorBar(self)
         self.strength = StrengthControl(self)
         self.bars = ProbabilityBars(self)
         self._content: DetailContent | None = None
@@ -90,7 +90,7 @@ class DetailPanel(QWidget):
         column.addLayout(head)
         column.addWidget(self.views, 1)
         column.addWidget(self.gain)
-        column.addWidget(self.colours)
+        column.addWidget(self.colors)
         column.addWidget(self.strength)
         column.addLayout(below)
 
@@ -189,7 +189,7 @@ class DetailPanel(QWidget):
     def _draw_perturbation(self) -> None:
         gain = self.gain.gain
         self.views.show_perturbation(self.alpha, gain, self.gain.look)
-        self.colours.show_scale(gain, self.gain.look)
+        self.colors.show_scale(gain, self.gain.look)
         strength = "" if self.alpha == 1.0 else f"α {self.alpha:.2f} · "
         self.views.set_caption("perturbation", f"{strength}Perturbation × {gain:,.{1 if gain < 100 else 0}f}")
 

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.config import DEFAULT_SHARE_HELD
+from pgn_studio.core.config import DEFAULT_ABSTAIN_SHARE
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.evaluation.selection import Selection
 from pgn_studio.gui.inspection.command import DEFAULT_DPI, ExportChoice, export_command
@@ -32,8 +32,8 @@ WHATS = {
     "table": ("Table of the evaluation's figures", "table.csv"),
     "list": ("List of the images", "list.csv"),
     "images": ("Perturbed images as PNG, with a manifest", "images"),
-    "model": ("PGN with its normalisation, for other programs", "model.pt2"),
-    "held back": ("PGN that leaves alone what it perturbs least", "held-back.safetensors"),
+    "model": ("PGN with its normalization, for other programs", "model.pt2"),
+    "abstaining": ("PGN that leaves alone what it perturbs least", "abstaining.safetensors"),
     "report": ("Report: every metric with its interval, survival, examples", "report"),
 }
 SELECTED, SHOWN, PER_CLASS = "selected", "shown", "per class"
@@ -64,7 +64,7 @@ class ExportDialog(QDialog):
         self._what = self._combo("export-what", "What to export")
         self._what.setToolTip("What is written; the command below follows")
         for name, (title, _file) in WHATS.items():
-            if name != "held back" or offered.subject.can_hold_back:
+            if name != "abstaining" or offered.subject.can_abstain:
                 self._what.addItem(title, name)
         self._which = self._combo("export-which", "Which images")
         self._which.setToolTip("The images selected in the gallery, all that it shows, or some of each class")
@@ -85,7 +85,7 @@ class ExportDialog(QDialog):
         self._width.setToolTip("Texts and lines are scaled with it; 20 mm at least")
         self._dpi = self._spin("export-dpi", "Resolution of a PNG", (30, 1200), DEFAULT_DPI, " dpi")
         self._dpi.setToolTip("Dots per inch of a PNG; drawings (SVG, PDF) have none")
-        usual = round(100 * DEFAULT_SHARE_HELD)
+        usual = round(100 * DEFAULT_ABSTAIN_SHARE)
         self._share = self._spin("export-share", "Share of images to leave alone", (0, 95), usual, " %")
         self._share.setToolTip("Of the images of this split, those with the smallest perturbation")
         self._command = QLineEdit(self)
@@ -104,7 +104,7 @@ class ExportDialog(QDialog):
     @property
     def choice(self) -> ExportChoice:
         what, which = str(self._what.currentData()), self._which.currentData()
-        whole = what in ("table", "model", "report", "held back")
+        whole = what in ("table", "model", "report", "abstaining")
         width = self._width.value()
         return ExportChoice(
             what,
@@ -114,7 +114,7 @@ class ExportDialog(QDialog):
             dpi=self._dpi.value(),
             width_mm=width if width >= 20 else None,
             against=self._offered.against,
-            share=self._share.value() / 100 if what == "held back" else 0.0,
+            share=self._share.value() / 100 if what == "abstaining" else 0.0,
         )
 
     @property
@@ -175,7 +175,7 @@ class ExportDialog(QDialog):
         self._count.setEnabled(images and choice.selection is not None and choice.per_class is not None)
         self._width.setEnabled(choice.what == "figure")
         self._dpi.setEnabled(choice.what == "figure")
-        self._share.setEnabled(choice.what == "held back")
+        self._share.setEnabled(choice.what == "abstaining")
         self._command.setText(export_command(self._offered.subject, choice, self.file_name))
         self._command.setCursorPosition(0)
         rows = self._rows(choice)
@@ -184,7 +184,7 @@ class ExportDialog(QDialog):
             refusal = f"A figure takes {LARGEST_FIGURE} images at most, and these are {rows:,}."
         elif not rows and images:
             refusal = "The gallery shows no image."
-        elif choice.what == "held back":
+        elif choice.what == "abstaining":
             refusal, effect = self._held(choice.share)
         self._hint.setText(refusal or effect)
         self._export.setEnabled(not refusal)
@@ -196,18 +196,18 @@ class ExportDialog(QDialog):
 
     def _held(self, share: float) -> tuple[str, str]:
         """Why it cannot hold back, or else what that does to the images of this split."""
-        from pgn_studio.core.evaluation.abstention import hold_back
+        from pgn_studio.core.evaluation.abstention import abstain
 
         evaluation = self._offered.subject.evaluation
         try:
-            held = hold_back(evaluation, share=share)
+            held = abstain(evaluation, share=share)
         except DataError as error:
             return str(error), ""
         was = evaluation.metrics
         chosen = " Chosen on these images; measure it on others." if evaluation.split_name == "test" else ""
         before = f"{percent(was.perturbed_accuracy_8bit)}, {was.fixed_8bit} fixed, {was.broken_8bit} broken"
         after = f"{percent(held.perturbed_accuracy_8bit)}, {held.fixed_8bit}, {held.broken_8bit}"
-        alone = f"Leaves alone {held.left_alone:,} of {was.n:,} images."
+        alone = f"Leaves alone {held.abstained:,} of {was.n:,} images."
         return "", f"{alone} As saved: {before} become {after}.{chosen}"
 
     def _accept(self) -> None:

@@ -19,7 +19,7 @@ FILTERS = {
     "table": "CSV (*.csv);;Markdown (*.md);;LaTeX (*.tex);;JSON (*.json)",
     "list": "CSV (*.csv)",
     "model": "Exported program (*.pt2);;ONNX (*.onnx)",
-    "held back": "PGN (*.safetensors)",
+    "abstaining": "PGN (*.safetensors)",
 }
 
 
@@ -68,8 +68,8 @@ class ExportFlow(QObject):
             self._exporter.model(path, subject)
         elif choice.what == "report":
             self._exporter.report(path, subject)
-        elif choice.what == "held back":
-            self._exporter.held_back(path, subject, choice.share)
+        elif choice.what == "abstaining":
+            self._exporter.abstaining(path, subject, choice.share)
         elif choice.what == "list":
             self._exporter.list_of(path, subject, self._indices(choice, subject))
         elif choice.what == "images":

@@ -114,16 +114,16 @@ class Exporter(QObject):
 
         self._run(f"Writing {path.name} …", write, lambda said: self._tell(f"Written and checked: {said}"))
 
-    def held_back(self, path: Path, subject: Subject, share: float) -> None:
+    def abstaining(self, path: Path, subject: Subject, share: float) -> None:
         """Write a PGN that leaves alone this share of the split's images."""
 
         def write(_progress: Progress) -> None:
-            from pgn_studio.core.evaluation.abstention import hold_back
+            from pgn_studio.core.evaluation.abstention import abstain
             from pgn_studio.core.perturbation.pgn import save_pgn
 
             if subject.pgn.path is not None and path.absolute() == subject.pgn.path.absolute():
                 raise PgnStudioError("That is the file of the PGN that is open.", hint="Choose another name.")
-            pgn = hold_back(subject.evaluation, share=share).applied(subject.pgn, name=path.stem)
+            pgn = abstain(subject.evaluation, share=share).applied(subject.pgn, name=path.stem)
             save_pgn(path, pgn.generator, pgn.info)
 
         self._run(f"Writing {path.name} …", write, lambda _result: self._tell(f"PGN written to {path}"))
@@ -179,8 +179,8 @@ class Exporter(QObject):
         self.done.emit("Figure copied to the clipboard")
 
     def _end(self) -> None:
-        if self._operation is not None and self._operation.cancelled:
-            self.done.emit("The export was cancelled.")
+        if self._operation is not None and self._operation.canceled:
+            self.done.emit("The export was canceled.")
         self._operation = None
         self.ended.emit()
 

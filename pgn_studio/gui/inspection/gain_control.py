@@ -1,4 +1,4 @@
-"""How strongly the perturbation is shown: a logarithmic slider, automatic, and which colours."""
+"""How strongly the perturbation is shown: a logarithmic slider, automatic, and which colors."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class GainControl(QWidget):
         self._mode.setObjectName("gain-mode")
         self._mode.setAccessibleName("How the perturbation is drawn")
         self._mode.setToolTip(
-            "Signed: each channel, grey is no change. Diverging: mean of the channels, blue down, red up. "
+            "Signed: each channel, gray is no change. Diverging: mean of the channels, blue down, red up. "
             "Magnitude: black is no change."
         )
         for look in Look:

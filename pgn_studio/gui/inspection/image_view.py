@@ -81,9 +81,9 @@ class ImageView(QWidget):
             self.width() / self._image.width(), self.height() / self._image.height()
         )
         width, height = self._image.width() * scale, self._image.height() * scale
-        centre = self._viewport.centre
+        center = self._viewport.center
         return QRectF(
-            self.width() / 2 - centre.x() * width, self.height() / 2 - centre.y() * height, width, height
+            self.width() / 2 - center.x() * width, self.height() / 2 - center.y() * height, width, height
         )
 
     def to_image(self, position: QPointF) -> QPointF:
@@ -116,8 +116,8 @@ class ImageView(QWidget):
         painter.setClipRect(QRectF(x, target.y(), target.right() - x, target.height()))
         painter.drawImage(target, self._over, QRectF(self._over.rect()))
         painter.restore()
-        for colour, width in ((Qt.GlobalColor.black, 3), (Qt.GlobalColor.white, 1)):
-            painter.setPen(QPen(colour, width))
+        for color, width in ((Qt.GlobalColor.black, 3), (Qt.GlobalColor.white, 1)):
+            painter.setPen(QPen(color, width))
             painter.drawLine(QPointF(x, target.y()), QPointF(x, target.bottom()))
 
     def _move_line(self, line: float) -> None:
@@ -138,8 +138,8 @@ class ImageView(QWidget):
         column, row = int(pointer.x() * columns), int(pointer.y() * rows)
         pixel = QRectF(target.x() + column * side, target.y() + row * side, side, side)
         if side < 5:  # too small to outline: a ring around it
-            centre = pixel.center()
-            pixel = QRectF(centre.x() - 4, centre.y() - 4, 8, 8)
+            center = pixel.center()
+            pixel = QRectF(center.x() - 4, center.y() - 4, 8, 8)
         painter.setPen(QPen(Qt.GlobalColor.black, 3))
         painter.drawRect(pixel)
         painter.setPen(QPen(Qt.GlobalColor.white, 1))
@@ -186,9 +186,9 @@ class ImageView(QWidget):
         if event.key() == Qt.Key.Key_0:
             self._viewport.fit()
         elif event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
-            self._viewport.zoom_about(KEY_STEP, self._viewport.centre)
+            self._viewport.zoom_about(KEY_STEP, self._viewport.center)
         elif event.key() == Qt.Key.Key_Minus:
-            self._viewport.zoom_about(1 / KEY_STEP, self._viewport.centre)
+            self._viewport.zoom_about(1 / KEY_STEP, self._viewport.center)
         elif event.key() in LINE_KEYS and self._over is not None:
             self._move_line(self._line + LINE_KEYS[Qt.Key(event.key())])
         elif event.key() == Qt.Key.Key_Space:

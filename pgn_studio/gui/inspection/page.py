@@ -434,8 +434,8 @@ def title_of(subject: Subject) -> str:
     title = f"{subject.pgn.info.name or 'PGN'}{gamma and f' at {gamma}'} on {where}"
     if not subject.is_measured:
         return f"{title}: not measured yet"
-    figures, left_alone = evaluation.metrics, evaluation.per_image.left_alone
-    held = f", {left_alone:,} images left as they are" if left_alone else ""
+    figures, abstained = evaluation.metrics, evaluation.per_image.abstained
+    held = f", {abstained:,} images left as they are" if abstained else ""
     return (
         f"{title}: {percent(figures.clean_accuracy)} → {percent(figures.perturbed_accuracy)} "
         f"({percent(figures.perturbed_accuracy_8bit)} as saved){held}"

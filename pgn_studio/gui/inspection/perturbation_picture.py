@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_GAIN = 1000.0
-# From −1 through 0 to 1: Okabe and Ito's blue and vermilion, told apart with every kind of colour vision.
+# From −1 through 0 to 1: Okabe and Ito's blue and vermilion, told apart with every kind of color vision.
 _LOW = np.array((0, 114, 178), dtype=np.float32)
 _ZERO = np.array((245, 245, 245), dtype=np.float32)
 _HIGH = np.array((213, 94, 0), dtype=np.float32)
 
 
 class Look(Enum):
-    """How values become colours."""
+    """How values become colors."""
 
-    SIGNED = "Signed"  # each channel around mid grey
+    SIGNED = "Signed"  # each channel around mid gray
     DIVERGING = "Diverging"  # mean of the channels, blue below 0 and vermilion above
     MAGNITUDE = "Magnitude"  # each channel's |p|, black is no change
 
@@ -29,7 +29,7 @@ def auto_gain(perturbation: npt.NDArray[np.float32]) -> float:
 
 
 def full_scale(gain: float) -> float:
-    """The |p| that has the strongest colour, in levels of 255."""
+    """The |p| that has the strongest color, in levels of 255."""
     return 127.5 / gain
 
 
@@ -38,9 +38,9 @@ def perturbation_picture(
 ) -> npt.NDArray[np.uint8]:
     """(H, W, 3) in pixel space to bytes.
 
-    Signed: 128 + 254 · gain · p, so zero is mid grey, as in exported figures. Magnitude:
+    Signed: 128 + 254 · gain · p, so zero is mid gray, as in exported figures. Magnitude:
     510 · gain · |p|, so zero is black and the automatic gain again reaches the full range.
-    Diverging: 2 · gain · mean p in −1…1 on its colours.
+    Diverging: 2 · gain · mean p in −1…1 on its colors.
     """
     if look is Look.DIVERGING:
         return diverging(perturbation.mean(axis=2) * np.float32(2 * gain))

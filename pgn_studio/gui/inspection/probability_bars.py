@@ -16,7 +16,7 @@ TOP = 5
 LONG, SHORT = "100.0 % → 100.0 %", "100 % → 100 %"  # figures with room and without
 LEAST_BAR_PX, LEAST_NAME_PX = 60, 40
 GAP_PX = 8
-AFTER_COLOUR = QColor(0x00, 0x9E, 0x73)  # Okabe and Ito's green: blue and vermilion mean right and wrong
+AFTER_COLOR = QColor(0x00, 0x9E, 0x73)  # Okabe and Ito's green: blue and vermilion mean right and wrong
 
 
 @dataclass(frozen=True)
@@ -95,16 +95,16 @@ class ProbabilityBars(QWidget):
         # The true class is bold, and a little wider than measured here.
         return max(int(self.fontMetrics().horizontalAdvance(row.name) * 1.15) for row in self._rows)
 
-    def _before_colour(self) -> QColor:
-        colour = QColor(self.palette().color(QPalette.ColorRole.WindowText))
-        colour.setAlphaF(0.45)
-        return colour
+    def _before_color(self) -> QColor:
+        color = QColor(self.palette().color(QPalette.ColorRole.WindowText))
+        color.setAlphaF(0.45)
+        return color
 
     def _paint_legend(self, painter: QPainter, bars: QRectF) -> None:
         metrics = self.fontMetrics()
         x = bars.x()
-        for text, colour in (("before", self._before_colour()), (self._after, AFTER_COLOUR)):
-            painter.fillRect(QRectF(x, bars.center().y() - 4, 10, 8), colour)
+        for text, color in (("before", self._before_color()), (self._after, AFTER_COLOR)):
+            painter.fillRect(QRectF(x, bars.center().y() - 4, 10, 8), color)
             x += 14
             painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
             width = metrics.horizontalAdvance(text)
@@ -126,13 +126,11 @@ class ProbabilityBars(QWidget):
         track = QColor(self.palette().color(QPalette.ColorRole.WindowText))
         track.setAlphaF(0.07)
         height = (bars.height() - 6) / 2
-        for line, (value, colour) in enumerate(
-            ((row.before, self._before_colour()), (row.after, AFTER_COLOUR))
-        ):
+        for line, (value, color) in enumerate(((row.before, self._before_color()), (row.after, AFTER_COLOR))):
             bar = QRectF(bars.x(), bars.y() + 3 + line * height, bars.width(), height - 1)
             painter.fillRect(bar, track)
             bar.setWidth(bars.width() * min(max(value, 0.0), 1.0))
-            painter.fillRect(bar, colour)
+            painter.fillRect(bar, color)
         figures = QRectF(bars.right() + GAP_PX, bars.y(), self.width() - bars.right() - GAP_PX, bars.height())
         digits = 1 if self.exact else 0
         painter.drawText(figures, right, f"{percent(row.before, digits)} → {percent(row.after, digits)}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.evaluation.batch import ClassifiedBatch
     from pgn_studio.core.evaluation.evaluate import PerImage
     from pgn_studio.core.perturbation.pgn import Pgn
-    from pgn_studio.core.protocols import LabelledImages, UInt8Images
+    from pgn_studio.core.protocols import LabeledImages, UInt8Images
 
 FloatImage = npt.NDArray[np.float32]
 FROM_FILE = -1  # the index of an image that is not one of the split
@@ -78,7 +78,7 @@ class Facts:
 def make_sample(
     pgn: Pgn,
     classifier: Classifier,
-    split: LabelledImages,
+    split: LabeledImages,
     index: int,
     memory: ImageMemory | None = None,
 ) -> Sample:
@@ -124,7 +124,7 @@ def facts_from(sample: Sample, label: int, name: str, classes: tuple[str, ...]) 
 
 
 def perturbed_images(
-    pgn: Pgn, classifier: Classifier, split: LabelledImages, indices: Sequence[int]
+    pgn: Pgn, classifier: Classifier, split: LabeledImages, indices: Sequence[int]
 ) -> UInt8Images:
     """The perturbed images (B, H, W, 3), clamped and rounded as saved pictures."""
     return _bytes(_classified(pgn, classifier, split.images(indices))[1])

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.gui.gallery.delegate import RIGHT_COLOUR, WRONG_COLOUR
+from pgn_studio.gui.gallery.delegate import RIGHT_COLOR, WRONG_COLOR
 
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.strength import StrengthCurve
@@ -155,7 +155,7 @@ class ClassStrip(QWidget):
         """The mark and the color of a class."""
         if self._truth < 0:
             return "", UNKNOWN_COLOR
-        return ("✓", RIGHT_COLOUR) if label == self._truth else ("✗", WRONG_COLOUR)
+        return ("✓", RIGHT_COLOR) if label == self._truth else ("✗", WRONG_COLOR)
 
     def sizeHint(self) -> QSize:
         return QSize(100, max(HEIGHT_PX, self.fontMetrics().height()))

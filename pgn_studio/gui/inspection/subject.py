@@ -59,9 +59,9 @@ class Subject:
         return f"{self.pgn.info.name or 'pgn'}{gamma}-{self.split_name}".replace("/", "-")
 
     @property
-    def can_hold_back(self) -> bool:
+    def can_abstain(self) -> bool:
         """Whether the evaluation can say where to: the PGN enhances, and does not hold back already."""
-        return self.pgn.info.problem == "enhance" and self.pgn.info.least_rms == 0
+        return self.pgn.info.problem == "enhance" and self.pgn.info.abstain_below_rms == 0
 
 
 def same_gamma(one: float, other: float) -> bool:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLa
 
 from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.locks import Holder
-from pgn_studio.core.training.eta import LeftInWords
+from pgn_studio.core.training.eta import ETAWords
 from pgn_studio.core.training.events import (
     EpochCompleted,
     Notice,
@@ -83,7 +83,7 @@ class TrainingPage(QWidget):
         self._rates: deque[float] = deque(maxlen=RATE_STEPS)
         self.left = QLabel(self)
         self.left.setObjectName("run_left")
-        self._left = LeftInWords()
+        self._left = ETAWords()
         self._lay_out()
         self._show_beside_bar("", "")
         self.compared_bar.removed.connect(self.stop_comparing)

@@ -1,4 +1,4 @@
-"""Runs that are drawn beside the one that is shown: same colours, dashed lines."""
+"""Runs that are drawn beside the one that is shown: same colors, dashed lines."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class NoticeMarks(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no 
     def show_notices(
         self, notices: Sequence[Notice], positions: Sequence[float], colors: PlotColors | None
     ) -> None:
-        """`positions`: the x of each, ascending. Without colours there is nothing to draw yet."""
+        """`positions`: the x of each, ascending. Without colors there is nothing to draw yet."""
         self.marks = []
         for notice, position in zip(notices, positions, strict=True):
             if notice.level != "info" and colors is not None:

@@ -11,7 +11,7 @@ from pgn_studio.gui.theme import PlotColors
 
 
 class QuietPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
-    """Without menu, buttons and frame; fixed margins, so that the axes of neighbours are in line."""
+    """Without menu, buttons and frame; fixed margins, so that the axes of neighbors are in line."""
 
     left = Signal()  # by the pointer
     reset_wanted = Signal()

@@ -22,7 +22,7 @@ from pgn_studio.gui.theme import PlotColors
 from pgn_studio.gui.training.history import RunHistory
 
 SMALLEST = 1e-9  # what a zero is drawn as on a logarithmic axis
-RAW_STRENGTH = 0.28  # of a raw curve's colour over the ground
+RAW_STRENGTH = 0.28  # of a raw curve's color over the ground
 COMPARED_STRENGTH = 0.75
 GAMMA_TICK = 0.1  # of the plot's height
 

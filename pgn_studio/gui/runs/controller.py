@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Loaded = list[tuple[RunRecord, list[dict[str, Any]]]]
 
 
-class RunsDesk(QObject):
+class RunsController(QObject):
     def __init__(self, studio: Studio, parent: QWidget) -> None:
         super().__init__(parent)
         self._studio = studio

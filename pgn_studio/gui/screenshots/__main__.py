@@ -19,7 +19,7 @@ from PySide6.QtCore import QSettings
 
 from pgn_studio.gui.app import Launcher, make_application
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.screenshots.camera import Camera, wait_until
 from pgn_studio.gui.screenshots.scenes import SCENES, START, Stage
 from pgn_studio.gui.theme import current_theme
@@ -46,7 +46,7 @@ def _take_all(options: argparse.Namespace, home: Path) -> None:
     make_application(["pgn-studio"])
     current_theme().apply("light")
     current_theme().set_text_size(options.text)
-    state = SessionState(QSettings(str(home / "window.ini"), QSettings.Format.IniFormat))
+    state = Preferences(QSettings(str(home / "window.ini"), QSettings.Format.IniFormat))
     state.tour_seen = True  # it has a picture of its own
     window = MainWindow(state)
     window.resize(*options.size)

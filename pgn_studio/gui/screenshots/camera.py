@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pgn_studio.gui.theme import THEMES, ThemeName, current_theme
 
 LIGHT_AND_DARK: tuple[ThemeName, ...] = THEMES[1:]
-COLOURS = 256  # of a picture: half of its size, and nobody sees it
+COLORS = 256  # of a picture: half of its size, and nobody sees it
 REDRAW_S = 0.6  # plots are redrawn in turns, thumbnails come in the background
 
 
@@ -49,7 +49,7 @@ def save_small(picture: QPixmap, path: Path) -> None:
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     picture.save(buffer, "PNG")
     whole = Image.open(io.BytesIO(buffer.data().data())).convert("RGB")
-    small = whole.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    small = whole.quantize(COLORS, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
 
 

@@ -142,7 +142,7 @@ class TourCard(QFrame):
         if layout is not None:
             layout.activate()
         height = max(self.heightForWidth(self.width()), self.minimumSizeHint().height())
-        self.setGeometry(self._beside(area, height) if seen else self._centred(height))
+        self.setGeometry(self._beside(area, height) if seen else self._centerd(height))
         self.raise_()
 
     def _beside(self, area: QRect, height: int) -> QRect:
@@ -167,7 +167,7 @@ class TourCard(QFrame):
         card.moveBottomRight(area.bottomRight() - QPoint(GAP_PX, GAP_PX))
         return card
 
-    def _centred(self, height: int) -> QRect:
+    def _centerd(self, height: int) -> QRect:
         card = QRect(0, 0, self.width(), height)
         card.moveCenter(self.window().rect().center())
         return card

@@ -14,7 +14,7 @@ from pgn_studio.gui.tour.mark import TourCard
 if TYPE_CHECKING:
     from pgn_studio.gui.main_window import MainWindow
     from pgn_studio.gui.pages.setup_panel import SetupPanel
-    from pgn_studio.gui.preferences import SessionState
+    from pgn_studio.gui.preferences import Preferences
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,12 @@ STEPS = (
 
 
 class Tour(QObject):
-    """Six marks, not modal. Seen once it was ended, in whatever way."""
+    """Six marks, not modal. Observation once it was ended, in whatever way."""
 
     shown = Signal(int)  # a step's number, from 0
     ended = Signal()
 
-    def __init__(self, window: MainWindow, state: SessionState) -> None:
+    def __init__(self, window: MainWindow, state: Preferences) -> None:
         super().__init__(window)
         self._window, self._state = window, state
         self._number = -1

@@ -16,7 +16,7 @@ from pgn_studio.core.run_list import RunSummary, list_runs
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.gui.dialogs.more_epochs import MoreEpochsDialog
 from pgn_studio.gui.operations import run_in_background
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.training.reopening import ReopenedRun
 from pgn_studio.gui.training.worker import TrainingJob
 from pgn_studio.gui.widgets.interrupted_offer import InterruptedOffer
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class Continuation(QObject):
     """Of the run that is shown; offers an interrupted one at the start."""
 
-    def __init__(self, studio: Studio, state: SessionState, window: QWidget) -> None:
+    def __init__(self, studio: Studio, state: Preferences, window: QWidget) -> None:
         super().__init__(studio)
         self._studio = studio
         self._state = state

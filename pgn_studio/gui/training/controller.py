@@ -20,7 +20,7 @@ class RunState(Enum):
     STOPPING = "stopping"
 
 
-class TrainingSession(QObject):
+class TrainingController(QObject):
     """Steers the training thread. Everything here runs on the GUI thread and never waits."""
 
     state_changed = Signal(object)  # RunState

@@ -24,7 +24,7 @@ from pgn_studio.gui.theme import colored_icon, current_theme
 from pgn_studio.gui.training.history import holding
 from pgn_studio.gui.widgets.words import in_the_window
 
-# Never colour alone: each level has its word and its shape.
+# Never color alone: each level has its word and its shape.
 WORDS: dict[NoticeLevel, str] = {
     "info": "Note",
     "warning": "Warning",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 
 if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import ImageDataset
@@ -23,7 +23,7 @@ _TOLD = (
 class MirrorQuestion(QWidget):
     """Hidden where the data set says it itself; the answer is kept for its folder."""
 
-    def __init__(self, state: SessionState, parent: QWidget | None = None) -> None:
+    def __init__(self, state: Preferences, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = state
         self._folder = ""

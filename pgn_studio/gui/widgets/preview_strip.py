@@ -60,7 +60,7 @@ class PreviewStrip(QWidget):
         self._preview = preview
         gamma = f", γ {preview.gamma:g}" if math.isfinite(preview.gamma) else ""
         self.setToolTip(
-            f"Step {preview.step}{gamma}. Grey in the middle row is no change; "
+            f"Step {preview.step}{gamma}. Gray in the middle row is no change; "
             f"black and white are ±{preview.perturbation_scale:.3g}. "
             "A click keeps an image, or lets go of it."
         )

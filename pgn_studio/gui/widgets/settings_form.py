@@ -73,7 +73,7 @@ class Editor:
 
 
 class SettingsForm(QWidget):
-    """Labelled editors for some fields of a settings class; tooltips are the fields' descriptions."""
+    """Labeled editors for some fields of a settings class; tooltips are the fields' descriptions."""
 
     edited = Signal(str)  # the field the user changed
     refused = Signal(str)  # which field put a text back, and what it had expected

@@ -14,7 +14,7 @@ from pgn_studio.core.baselines.deepfool import deepfool
 from pgn_studio.core.baselines.steps import SignStep
 from pgn_studio.core.baselines.universal import universal_perturbation
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.protocols import LabeledImages
 from tests.core.baselines.conftest import MakeContext
 from tests.core.evaluation.samples import ArraySplit
 
@@ -26,7 +26,7 @@ from art.estimators.classification import PyTorchClassifier
 Floats = npt.NDArray[np.float32]
 
 
-def pixels_of(split: LabelledImages, count: int) -> Floats:
+def pixels_of(split: LabeledImages, count: int) -> Floats:
     images = split.images(range(count)).transpose(0, 3, 1, 2)
     return np.ascontiguousarray(images, dtype=np.float32) / 255
 

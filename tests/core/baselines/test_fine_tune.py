@@ -9,7 +9,7 @@ from pgn_studio.core.baselines import fine_tune as fine_tuning
 from pgn_studio.core.baselines import make_baseline
 from pgn_studio.core.baselines.fine_tune import fine_tune
 from pgn_studio.core.classifiers import Classifier, measure_accuracy
-from pgn_studio.core.errors import Cancelled, ClassifierError
+from pgn_studio.core.errors import Canceled, ClassifierError
 from pgn_studio.core.evaluation.evaluate import evaluate_perturber
 from tests.core.baselines.conftest import MakeContext
 from tests.core.baselines.linear import answering_classifier
@@ -87,15 +87,15 @@ def test_the_seed_decides(make_context: MakeContext) -> None:
     assert not all(torch.equal(value, other[name]) for name, value in first.items())
 
 
-def test_cancelling_leaves_f_alone(make_context: MakeContext, classifier: Classifier) -> None:
+def test_canceling_leaves_f_alone(make_context: MakeContext, classifier: Classifier) -> None:
     before = copy.deepcopy(classifier.state_dict())
 
     def cancel(done: int, total: int) -> None:
         assert total == 6
         if done == 3:
-            raise Cancelled
+            raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         fine_tune(make_context(), cancel)
     assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
 

@@ -50,7 +50,7 @@ def test_only_oracles_look_at_labels() -> None:
 
 
 @pytest.mark.parametrize(("problem", "sign"), [("enhance", -1), ("adversarial", 1)])
-def test_one_iterated_step_is_the_normalised_gradient(problem: str, sign: int) -> None:
+def test_one_iterated_step_is_the_normalized_gradient(problem: str, sign: int) -> None:
     classifier, space, x, labels = linear_classifier(), space_of("pixel"), pixels(6), torch.arange(6) % 5
     steps = IteratedSteps(classifier, space, problem, rms=0.02, steps=1)  # type: ignore[arg-type]
     p = steps.perturb(x, labels).perturbation

@@ -7,7 +7,7 @@ import torch
 
 from pgn_studio.core.baselines.universal import Universal, universal_perturbation
 from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.errors import Cancelled
+from pgn_studio.core.errors import Canceled
 from pgn_studio.core.protocols import Progress
 from tests.core.baselines.conftest import MakeContext
 from tests.core.evaluation.samples import ArraySplit
@@ -47,16 +47,16 @@ def test_the_seed_decides(make_context: MakeContext) -> None:
     assert not torch.equal(v(0), v(1))
 
 
-def test_progress_and_cancelling(make_context: MakeContext) -> None:
+def test_progress_and_canceling(make_context: MakeContext) -> None:
     seen: list[tuple[int, int]] = []
     fit(make_context, lambda done, total: seen.append((done, total)))
     assert seen[0] == (4, 160)
     assert seen[-1] == (160, 160)
 
     def cancel(done: int, total: int) -> None:
-        raise Cancelled
+        raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         fit(make_context, cancel)
 
 

@@ -9,9 +9,9 @@ import torch
 from pgn_studio.core.baselines import BaselineContext, make_baseline, settings_in_force
 from pgn_studio.core.baselines.matching import mean_rms
 from pgn_studio.core.baselines.white_box import direct_loss, train_direct
-from pgn_studio.core.errors import Cancelled, ClassifierError, ConfigError
+from pgn_studio.core.errors import Canceled, ClassifierError, ConfigError
 from pgn_studio.core.evaluation.evaluate import evaluate_perturber
-from pgn_studio.core.protocols import LabelledImages
+from pgn_studio.core.protocols import LabeledImages
 from tests.core.baselines.conftest import MakeContext
 from tests.core.baselines.linear import answering_classifier
 from tests.core.evaluation.samples import ArraySplit, make_dial
@@ -107,15 +107,15 @@ def test_the_l2_term_is_that_of_the_settings(
     assert not torch.allclose(p("norm", 10.0 / values), less, rtol=1e-3, atol=1e-5)
 
 
-def test_progress_and_cancelling(make_context: MakeContext) -> None:
+def test_progress_and_canceling(make_context: MakeContext) -> None:
     seen: list[tuple[int, int]] = []
 
     def cancel(done: int, total: int) -> None:
         seen.append((done, total))
         if done == 5:
-            raise Cancelled
+            raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         train_direct(make_context(), cancel)
     assert seen == [(step, 6) for step in range(1, 6)]  # 160 images, 64 a step, 2 epochs
 
@@ -178,10 +178,10 @@ def test_a_context_of_a_range_has_its_middle(make_context: MakeContext) -> None:
 
 
 class FewDigits(NamedTuple):
-    train: LabelledImages
-    val: LabelledImages
+    train: LabeledImages
+    val: LabeledImages
     image_size: int = 16
 
-    def split(self, name: str) -> LabelledImages:
-        found: LabelledImages = getattr(self, name)
+    def split(self, name: str) -> LabeledImages:
+        found: LabeledImages = getattr(self, name)
         return found

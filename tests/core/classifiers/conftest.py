@@ -1,4 +1,4 @@
-"""Tiny stand-ins: coloured squares that a small network learns in seconds."""
+"""Tiny stand-ins: colored squares that a small network learns in seconds."""
 
 from __future__ import annotations
 

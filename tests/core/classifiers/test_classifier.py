@@ -43,7 +43,7 @@ def test_it_stays_frozen_through_train_forward_and_backward(net: nn.Module) -> N
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
-def test_logits_are_of_normalised_pixels() -> None:
+def test_logits_are_of_normalized_pixels() -> None:
     classifier = make()
     pixels = torch.rand(2, 3, 8, 8)
     by_hand = torch.stack([(pixels[:, c] - MEAN[c]) / STD[c] for c in range(3)], dim=1)

@@ -151,7 +151,7 @@ def test_wrappers_and_prefixes_are_taken_off(
     assert torch.equal(load_weights_only(tmp_path / "net.pth").net.fc.weight, state["fc.weight"])
 
 
-def test_given_normalisation_and_size_are_used(tmp_path: Path, state: dict[str, Tensor]) -> None:
+def test_given_normalization_and_size_are_used(tmp_path: Path, state: dict[str, Tensor]) -> None:
     torch.save(state, tmp_path / "net.pth")
     half = (0.5, 0.5, 0.5)
     classifier = load_classifier(

@@ -17,7 +17,7 @@ from pgn_studio.core.classifiers import (
 )
 from pgn_studio.core.classifiers.training import one_cycle_rate
 from pgn_studio.core.config import ClassifierSettings
-from pgn_studio.core.errors import Cancelled, ClassifierError
+from pgn_studio.core.errors import Canceled, ClassifierError
 
 CLASSES = ("red", "green", "blue")
 
@@ -91,9 +91,9 @@ def test_stop_keeps_what_there_is(make_squares: Any, tmp_path: Path) -> None:
 
 def test_a_listener_can_cancel(make_squares: Any, tmp_path: Path) -> None:
     def cancel(_progress: ClassifierProgress) -> None:
-        raise Cancelled
+        raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         train_classifier(
             make_squares(20),
             make_squares(3),
@@ -185,7 +185,7 @@ def test_it_goes_on_from_a_file_with_another_head(make_squares: Any, tmp_path: P
     second = train_classifier(
         make_squares(20),
         make_squares(3),
-        ("red", "green", "blue", "grey"),
+        ("red", "green", "blue", "gray"),
         settings(weights=first.info.path, epochs=1, learning_rate=1e-12, weight_decay=0),
         out=tmp_path / "b.safetensors",
         fingerprint="",
@@ -217,14 +217,14 @@ def test_fine_tuning_imagenet_weights(make_squares: Any, tmp_path: Path) -> None
     assert "efficientnet-lite0" in classifier.info.training["start_weights"]
 
 
-def test_measuring_reports_and_can_be_cancelled(make_squares: Any) -> None:
+def test_measuring_reports_and_can_be_canceled(make_squares: Any) -> None:
     classifier = load_classifier("arch:small", classes=CLASSES)
     told: list[tuple[int, int]] = []
     measure_accuracy(classifier, make_squares(7), batch_size=3, progress=lambda *done: told.append(done))
     assert told == [(3, 7), (6, 7), (7, 7)]
 
     def cancel(_done: int, _total: int) -> None:
-        raise Cancelled
+        raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         measure_accuracy(classifier, make_squares(7), batch_size=3, progress=cancel)

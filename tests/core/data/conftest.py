@@ -27,10 +27,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_image(path: Path, number: int = 0, size: tuple[int, int] = (12, 10)) -> Path:
-    """A PNG of one colour that tells its number."""
+    """A PNG of one color that tells its number."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    colour = (number % 256, number // 256 % 256, 7)
-    Image.new("RGB", size, colour).save(path)
+    color = (number % 256, number // 256 % 256, 7)
+    Image.new("RGB", size, color).save(path)
     return path
 
 

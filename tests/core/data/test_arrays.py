@@ -10,7 +10,7 @@ from pgn_studio.core.config import DataSettings
 from pgn_studio.core.data.arrays import ArrayPart, ArraySource, load_arrays
 from pgn_studio.core.data.dataset import ImageDataset
 
-COLOURS = ["red", "green", "blue"]
+COLORS = ["red", "green", "blue"]
 
 
 @pytest.fixture
@@ -22,9 +22,7 @@ def parts() -> list[ArrayPart]:
 
 
 def load(parts: list[ArrayPart], image_size: int = 8, **settings: int) -> ImageDataset:
-    return load_arrays(
-        "colours", parts, COLOURS, DataSettings.make(**settings), root="", image_size=image_size
-    )
+    return load_arrays("colors", parts, COLORS, DataSettings.make(**settings), root="", image_size=image_size)
 
 
 @pytest.mark.parametrize("size", [8, 13])
@@ -48,15 +46,15 @@ def test_arrays_at_their_own_size_are_not_copied_into_the_cache(parts: list[Arra
     assert parts[1].pixels[0].max() == 12
 
 
-def test_grey_becomes_rgb() -> None:
-    grey = np.arange(64, dtype=np.uint8).reshape(1, 8, 8)
-    source = ArraySource([ArrayPart("train", grey, np.zeros(1, dtype=np.int64))], 8, Image.Resampling.BICUBIC)
-    assert np.array_equal(source.read(0), np.stack([grey[0]] * 3, axis=2))
+def test_gray_becomes_rgb() -> None:
+    gray = np.arange(64, dtype=np.uint8).reshape(1, 8, 8)
+    source = ArraySource([ArrayPart("train", gray, np.zeros(1, dtype=np.int64))], 8, Image.Resampling.BICUBIC)
+    assert np.array_equal(source.read(0), np.stack([gray[0]] * 3, axis=2))
 
 
 def test_a_subset_of_classes_gets_new_labels(parts: list[ArrayPart]) -> None:
     dataset = load(parts, num_classes=2, class_seed=0)
-    first, second = (COLOURS.index(title) for title in dataset.classes)
+    first, second = (COLORS.index(title) for title in dataset.classes)
     test = dataset.split("test")
     numbers = test.images(np.arange(4))[:, 0, 0, 0]
     assert (numbers % 3).tolist() == [first if label == 0 else second for label in test.labels]

@@ -1,4 +1,4 @@
-"""Downloads: put in place when complete, one clear error otherwise, stopped when cancelled."""
+"""Downloads: put in place when complete, one clear error otherwise, stopped when canceled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from pgn_studio.core.data import download as download_module
 from pgn_studio.core.data.download import download
-from pgn_studio.core.errors import Cancelled, DataError
+from pgn_studio.core.errors import Canceled, DataError
 
 FetchedBy = Callable[[str], None]
 
@@ -68,17 +68,17 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         download("STL10", tmp_path / "file" / "inside", ignore, offline="by hand")
 
 
-def test_cancelling_stops_the_process_and_leaves_nothing(tmp_path: Path, fetched_by: FetchedBy) -> None:
+def test_canceling_stops_the_process_and_leaves_nothing(tmp_path: Path, fetched_by: FetchedBy) -> None:
     fetched_by("(folder / 'half.bin').write_bytes(bytes(3 << 20)); time.sleep(60)")
     seen: list[int] = []
 
     def cancel(done: int, total: int) -> None:
         seen.append(done)
         if done == 3:
-            raise Cancelled
+            raise Canceled
 
     begin = time.monotonic()
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         download("STL10", tmp_path, cancel, offline="by hand")
     assert time.monotonic() - begin < 20
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Loading image folders: layouts, broken files, the second start, cancelling, errors."""
+"""Loading image folders: layouts, broken files, the second start, canceling, errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pgn_studio.core.config import DataSettings
 from pgn_studio.core.data import folder as folder_module
 from pgn_studio.core.data.dataset import ImageDataset, settings_as_loaded
 from pgn_studio.core.data.images import examine_image, read_image
-from pgn_studio.core.errors import Cancelled, DataError
+from pgn_studio.core.errors import Canceled, DataError
 from tests.core.data.test_images import png_bytes
 
 Load = Callable[..., ImageDataset]
@@ -270,7 +270,7 @@ def test_integers_beside_floats_of_another_scale(make_folder: MakeFolder, load: 
 def deep_color(path: Path, value: int) -> Path:
     """A PNG of 16-bit color, which Pillow decodes to 8 bits by itself."""
     row = b"\0" + struct.pack(">3H", value, value, value) * 10
-    path.write_bytes(png_bytes(10, 12, row * 12, depth=16, colour=2))
+    path.write_bytes(png_bytes(10, 12, row * 12, depth=16, color=2))
     return path
 
 
@@ -349,7 +349,7 @@ def test_only_changed_files_are_looked_at_again(
     assert sorted(decoded) == ["3.png", "new.png"]
 
 
-# Progress and cancelling
+# Progress and canceling
 
 
 def test_progress_runs_from_nothing_to_all(make_folder: MakeFolder, load: Load) -> None:
@@ -362,15 +362,15 @@ def test_progress_runs_from_nothing_to_all(make_folder: MakeFolder, load: Load) 
 
 
 @pytest.mark.parametrize("at", [(0, 0), (0, 24), (24, 24)])
-def test_cancelling_stops_and_leaves_nothing(
+def test_canceling_stops_and_leaves_nothing(
     make_folder: MakeFolder, load: Load, home: Path, decoded: list[str], at: tuple[int, int]
 ) -> None:
     def cancel(done: int, total: int) -> None:
         if (done, total) == at:
-            raise Cancelled
+            raise Canceled
 
     root = make_folder()
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         load(root, image_size=8, progress=cancel)
     assert not list(home.rglob("*.*"))
     assert len(decoded) == at[0]

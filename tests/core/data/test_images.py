@@ -39,26 +39,26 @@ def test_the_content_decides_not_the_suffix(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "LA"])
-def test_grey_and_palette_become_rgb(tmp_path: Path, mode: str) -> None:
-    grey = np.array([[0, 255], [255, 0]], dtype=np.uint8)
-    Image.fromarray(grey).convert(mode).save(tmp_path / "a.png")
-    assert np.array_equal(read_image(tmp_path / "a.png", size=None), np.repeat(grey[:, :, None], 3, axis=2))
+def test_gray_and_palette_become_rgb(tmp_path: Path, mode: str) -> None:
+    gray = np.array([[0, 255], [255, 0]], dtype=np.uint8)
+    Image.fromarray(gray).convert(mode).save(tmp_path / "a.png")
+    assert np.array_equal(read_image(tmp_path / "a.png", size=None), np.repeat(gray[:, :, None], 3, axis=2))
 
 
-def test_palette_colours_are_kept(tmp_path: Path) -> None:
+def test_palette_colors_are_kept(tmp_path: Path) -> None:
     Image.fromarray(CORNERS).convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "a.gif")
     assert np.array_equal(read_image(tmp_path / "a.gif", size=None), CORNERS)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bit_grey_is_scaled_not_clipped(tmp_path: Path, suffix: str) -> None:
+def test_16_bit_gray_is_scaled_not_clipped(tmp_path: Path, suffix: str) -> None:
     deep = np.array([[0, 257, 32896], [65535, 128 * 257, 129]], dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / f"a.{suffix}")
     expected = np.array([[0, 1, 128], [255, 128, 1]], dtype=np.uint8)  # round(value / 257)
     assert np.array_equal(read_image(tmp_path / f"a.{suffix}", size=None)[:, :, 0], expected)
 
 
-def test_16_bit_grey_from_pgm(tmp_path: Path) -> None:
+def test_16_bit_gray_from_pgm(tmp_path: Path) -> None:
     (tmp_path / "a.pgm").write_bytes(b"P5 2 1 65535\n" + struct.pack(">HH", 65535, 128 * 257))
     assert read_image(tmp_path / "a.pgm", size=None)[0, :, 0].tolist() == [255, 128]
 
@@ -68,9 +68,9 @@ def test_dark_16_bit_pictures_stay_dark(tmp_path: Path) -> None:
     assert (read_image(tmp_path / "a.png", size=None) == 10).all()
 
 
-def test_16_bit_colour_png(tmp_path: Path) -> None:
+def test_16_bit_color_png(tmp_path: Path) -> None:
     samples = struct.pack(">6H", 65535, 128 * 257, 0, 257, 514, 771)
-    (tmp_path / "a.png").write_bytes(png_bytes(2, 1, b"\0" + samples, depth=16, colour=2))
+    (tmp_path / "a.png").write_bytes(png_bytes(2, 1, b"\0" + samples, depth=16, color=2))
     assert read_image(tmp_path / "a.png", size=None).tolist() == [[[255, 128, 0], [1, 2, 3]]]
 
 
@@ -110,7 +110,7 @@ def test_transparent_palette_entry_is_white(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.png", size=None).tolist() == [[[255] * 3, [10, 20, 30]]]
 
 
-def test_transparent_colour_of_rgb_is_white(tmp_path: Path) -> None:
+def test_transparent_color_of_rgb_is_white(tmp_path: Path) -> None:
     Image.fromarray(CORNERS).save(tmp_path / "a.png", transparency=(10, 20, 30))
     assert read_image(tmp_path / "a.png", size=None)[1, 0].tolist() == [255] * 3
 
@@ -156,7 +156,7 @@ def test_meaningless_orientations_are_ignored(tmp_path: Path, orientation: int) 
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif"])
 def test_of_an_animation_the_first_frame_is_read(tmp_path: Path, suffix: str) -> None:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "green")]
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue", "green")]
     options = {"lossless": True} if suffix == "webp" else {}
     frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:], **options)
     assert read_image(tmp_path / f"a.{suffix}", size=None)[4, 4].tolist() == [255, 0, 0]
@@ -165,7 +165,7 @@ def test_of_an_animation_the_first_frame_is_read(tmp_path: Path, suffix: str) ->
 # Size
 
 
-def test_the_shorter_side_is_scaled_and_the_centre_kept(tmp_path: Path) -> None:
+def test_the_shorter_side_is_scaled_and_the_center_kept(tmp_path: Path) -> None:
     picture = np.zeros((16, 48, 3), dtype=np.uint8)
     picture[:, :16] = (255, 0, 0)
     picture[:, 16:32] = (0, 255, 0)
@@ -237,18 +237,18 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(png_bytes(60000, 60000, b"", depth=8, colour=2))
+    (tmp_path / "a.png").write_bytes(png_bytes(60000, 60000, b"", depth=8, color=2))
     with pytest.raises(UnreadableImage, match="more pixels than is safe"):
         read_image(tmp_path / "a.png", size=8)
 
 
-def png_bytes(width: int, height: int, lines: bytes, *, depth: int, colour: int) -> bytes:
+def png_bytes(width: int, height: int, lines: bytes, *, depth: int, color: int) -> bytes:
     """A PNG file put together by hand; `lines` are the unpacked scan lines with filter bytes."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         body = kind + content
         return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
 
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     packed = chunk(b"IDAT", zlib.compress(lines))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + packed + chunk(b"IEND", b"")

@@ -17,7 +17,7 @@ from torchvision import datasets
 
 from pgn_studio.core.data import named as named_module
 from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.errors import Cancelled, DataError
+from pgn_studio.core.errors import Canceled, DataError
 from pgn_studio.core.protocols import Progress
 
 Load = Callable[..., ImageDataset]
@@ -208,9 +208,9 @@ def test_a_file_for_the_data_root(tmp_path: Path, load: Load) -> None:
         load("imagenette", data_root=tmp_path / "archive.tgz")
 
 
-def test_named_sets_can_be_cancelled(load: Load) -> None:
+def test_named_sets_can_be_canceled(load: Load) -> None:
     def cancel(done: int, total: int) -> None:
-        raise Cancelled
+        raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         load("digits", progress=cancel)

@@ -58,7 +58,7 @@ def test_own_words_count_in_pairs() -> None:
     assert splits_by_name(["freight_train", "freight_training"]) == {}
 
 
-@pytest.mark.parametrize("name", ["unlabeled", "Unlabelled Images", "seg_pred", "docs", "extra_2", "unsup"])
+@pytest.mark.parametrize("name", ["unlabeled", "Unlabeled Images", "seg_pred", "docs", "extra_2", "unsup"])
 def test_what_lies_aside(name: str) -> None:
     assert lies_aside(name)
 

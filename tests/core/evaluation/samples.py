@@ -128,7 +128,7 @@ def make_dial(
 
 
 def make_split(count: int = 30, *, seed: int = 0, labels: Sequence[int] | None = None) -> ArraySplit:
-    """Noise, a little brighter in the labelled channel: the classifier is right on most, not on all."""
+    """Noise, a little brighter in the labeled channel: the classifier is right on most, not on all."""
     rng = np.random.default_rng(seed)
     chosen = np.arange(count) % 3 if labels is None else np.asarray(labels)
     images = rng.integers(60, 180, size=(len(chosen), SIZE, SIZE, 3))

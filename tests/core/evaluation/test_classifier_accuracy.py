@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pgn_studio.core.errors import Cancelled, ClassifierError, DataError, QueryBudgetError
+from pgn_studio.core.errors import Canceled, ClassifierError, DataError, QueryBudgetError
 from pgn_studio.core.evaluation.classifier_accuracy import (
     ClassifiedSplit,
     classifier_facts,
@@ -108,7 +108,7 @@ def test_poor_is_below_the_middle_between_chance_and_perfect(
     assert measured(right, wrong, classes).is_poor == poor
 
 
-def test_a_file_of_ours_is_not_suspected_unless_another_normalisation_was_given(study: Study) -> None:
+def test_a_file_of_ours_is_not_suspected_unless_another_normalization_was_given(study: Study) -> None:
     bad = measured(10, 190, 10)
     text = poor_split(study.classifier, [measured(200, 0), bad], told=False)
     assert text is not None
@@ -130,9 +130,9 @@ def test_bad_input(study: Study) -> None:
         classify_split(study.classifier, strange, split_name="val", device=CPU)
 
     def cancel(_done: int, _total: int) -> None:
-        raise Cancelled
+        raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         classify_split(study.classifier, study.dataset.test, split_name="t", device=CPU, progress=cancel)
 
 

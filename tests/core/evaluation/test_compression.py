@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.errors import Cancelled, DataError
+from pgn_studio.core.errors import Canceled, DataError
 from pgn_studio.core.evaluation.batch import to_8bit, to_uint8
 from pgn_studio.core.evaluation.compression import ALPHAS, JPEG_QUALITIES, jpeg, measure_variants
 from pgn_studio.core.evaluation.evaluate import evaluate
@@ -89,9 +89,9 @@ def test_a_batch_is_perturbed_once_and_read_once() -> None:
 
 def test_cancel_passes_through_and_an_empty_split_is_refused() -> None:
     def cancel(_done: int, _total: int) -> None:
-        raise Cancelled
+        raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         measure_variants(make_pgn(Shift()), make_classifier(), make_split(), progress=cancel)
     empty = ArraySplit(np.zeros((0, 8, 8, 3), np.uint8), [])
     with pytest.raises(DataError, match="no images"):

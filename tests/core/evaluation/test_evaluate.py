@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score
 from torch import nn
 
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.errors import Cancelled, ClassifierError, DataError, PgnFileError
+from pgn_studio.core.errors import Canceled, ClassifierError, DataError, PgnFileError
 from pgn_studio.core.evaluation.batch import to_8bit, to_uint8
 from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, PerImage, clean_scores, evaluate
 from pgn_studio.core.perturbation.pgn import Pgn
@@ -174,12 +174,12 @@ def test_each_batch_is_read_once_and_reported_once() -> None:
     assert split.calls == 3
 
 
-def test_cancelled_passes_through_at_the_first_batch() -> None:
+def test_canceled_passes_through_at_the_first_batch() -> None:
     def cancel(done: int, total: int) -> None:
-        raise Cancelled
+        raise Canceled
 
     split = make_split(100)
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         measure(make_pgn(Shift()), split, batch_size=4, progress=cancel)
     assert 1 <= split.calls <= 5  # of 25: those that were being made ready
 

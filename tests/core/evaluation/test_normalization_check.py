@@ -1,4 +1,4 @@
-"""Wrong normalisations are healed, right ones left alone, and what cannot be chosen is refused."""
+"""Wrong normalizations are healed, right ones left alone, and what cannot be chosen is refused."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pgn_studio.core.classifiers import Access, Classifier, ClassifierInfo, Normalisation, load_classifier
-from pgn_studio.core.errors import Cancelled, ClassifierError, DataError, QueryBudgetError
+from pgn_studio.core.classifiers import Access, Classifier, ClassifierInfo, Normalization, load_classifier
+from pgn_studio.core.errors import Canceled, ClassifierError, DataError, QueryBudgetError
 from pgn_studio.core.evaluation.classifier_accuracy import classify_split
-from pgn_studio.core.evaluation.normalization_check import Diagnosis, largest_cost, try_normalisations
+from pgn_studio.core.evaluation.normalization_check import Diagnosis, largest_cost, try_normalizations
 from pgn_studio.core.pretrained import IMAGENET_MEAN, IMAGENET_STD, Triple
 from tests.gui.inspection.studies import CLASSES, SIZE, ArraySplit
 
@@ -29,7 +29,7 @@ class Bands(nn.Module):
 
 
 def split_of(count: int = COUNT) -> ArraySplit:
-    """Images whose class `Bands` tells when they come normalised as on ImageNet."""
+    """Images whose class `Bands` tells when they come normalized as on ImageNet."""
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 3, count)
     blue = rng.uniform(0.1, 0.6, count)
@@ -47,7 +47,7 @@ def bands(mean: Triple, std: Triple, channels: str = "rgb") -> Classifier:
 
 
 def diagnosed(classifier: Classifier, **options: object) -> Diagnosis:
-    return try_normalisations(classifier, split_of(), split_name="val", device=CPU, **options)  # type: ignore[arg-type]
+    return try_normalizations(classifier, split_of(), split_name="val", device=CPU, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_a_wrong_one_is_healed(mean: Triple, std: Triple, channels: str) -> None
     better = found.better
     assert better is not None
     assert better.title == "ImageNet"
-    assert better.normalisation.alike(Normalisation(IMAGENET_MEAN, IMAGENET_STD))
+    assert better.normalization.alike(Normalization(IMAGENET_MEAN, IMAGENET_STD))
     assert found.trials[0] is better
     assert (better.accuracy.value or 0) > 0.95 > 0.7 > (found.own.accuracy.value or 0)
     assert "ImageNet is better" in found.verdict
-    how = better.normalisation
+    how = better.normalization
     healed = classify_split(bands(how.mean, how.std, how.channels), split_of(), split_name="val", device=CPU)
     assert (healed.accuracy.value or 0) > 0.95
 
@@ -78,7 +78,7 @@ def test_a_good_one_is_left_alone_and_named() -> None:
     assert found.better is None
     assert found.trials[0].own
     assert found.own.title == "As it is now: ImageNet"
-    assert "own normalisation is the right one" in found.verdict
+    assert "own normalization is the right one" in found.verdict
     titles = [trial.title for trial in found.trials]
     assert len(titles) == len(set(titles)) == 16  # eight in two orders, its own among them
     assert len(found.trials) * 100 <= largest_cost(100)
@@ -98,14 +98,14 @@ def test_chance_alone_does_not_make_another_one_better() -> None:
         noise = rng.integers(0, 256, (20, SIZE, SIZE, 3), dtype=np.uint8)
         split = ArraySplit(noise, rng.integers(0, 3, 20))
         own = bands((0.0,) * 3, (1.0,) * 3)
-        assert try_normalisations(own, split, split_name="val", device=CPU).better is None
+        assert try_normalizations(own, split, split_name="val", device=CPU).better is None
 
 
-def test_grey_images_know_no_order() -> None:
+def test_gray_images_know_no_order() -> None:
     split = split_of(40)
-    grey = ArraySplit(np.repeat(split.pixels[..., :1], 3, axis=3), split.labels)
-    found = try_normalisations(bands(IMAGENET_MEAN, IMAGENET_STD), grey, split_name="val", device=CPU)
-    assert {trial.normalisation.channels for trial in found.trials} == {"rgb"}
+    gray = ArraySplit(np.repeat(split.pixels[..., :1], 3, axis=3), split.labels)
+    found = try_normalizations(bands(IMAGENET_MEAN, IMAGENET_STD), gray, split_name="val", device=CPU)
+    assert {trial.normalization.channels for trial in found.trials} == {"rgb"}
 
 
 def test_the_sample_is_drawn_by_seed_and_the_classifier_left_as_it_is() -> None:
@@ -118,9 +118,9 @@ def test_the_sample_is_drawn_by_seed_and_the_classifier_left_as_it_is() -> None:
     assert classifier.info.mean == (0.0, 0.0, 0.0)
 
     def cancel(_done: int, _total: int) -> None:
-        raise Cancelled
+        raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         diagnosed(classifier, progress=cancel)
 
 
@@ -135,11 +135,11 @@ def test_what_cannot_be_chosen_is_refused() -> None:
         image_size=SIZE,
         access=Access(trust_code=True),
     )
-    with pytest.raises(ClassifierError, match="normalises them itself"):
+    with pytest.raises(ClassifierError, match="normalizes them itself"):
         diagnosed(box)
     empty = ArraySplit(np.zeros((0, 8, 8, 3), np.uint8), np.zeros(0, np.int64))
     with pytest.raises(DataError, match="no images"):
-        try_normalisations(bands((0.0,) * 3, (1.0,) * 3), empty, split_name="val", device=CPU)
+        try_normalizations(bands((0.0,) * 3, (1.0,) * 3), empty, split_name="val", device=CPU)
 
 
 def test_an_onnx_file_is_healed_within_its_budget(tmp_path: Path) -> None:
@@ -154,12 +154,12 @@ def test_an_onnx_file_is_healed_within_its_budget(tmp_path: Path) -> None:
     split = ArraySplit(images.astype(np.uint8), labels.astype(np.int64))
     options = {"classes": CLASSES, "image_size": SIZE, "channels": "bgr"}
     box = load_classifier(path, access=Access(budget=2000), **options)
-    found = try_normalisations(box, split, split_name="val", device=CPU)
+    found = try_normalizations(box, split, split_name="val", device=CPU)
     assert found.better is not None
-    assert found.better.normalisation.channels == "rgb"
+    assert found.better.normalization.channels == "rgb"
     assert found.better.accuracy.value == 1.0
     assert box.queries is not None
     assert 60 * 16 <= box.queries.used <= 60 * 17 + 3
     small = load_classifier(path, access=Access(budget=100), **options)
-    with pytest.raises(QueryBudgetError, match="normalisations"):
-        try_normalisations(small, split, split_name="val", device=CPU)
+    with pytest.raises(QueryBudgetError, match="normalizations"):
+        try_normalizations(small, split, split_name="val", device=CPU)

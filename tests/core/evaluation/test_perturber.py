@@ -61,7 +61,7 @@ def test_strength_one_is_the_perturber_and_zero_the_image(input_space: str) -> N
 
 
 class TowardsLabel:
-    """An oracle: brightens the labelled channel."""
+    """An oracle: brightens the labeled channel."""
 
     def __init__(self, space: Any) -> None:
         self.space = space
@@ -112,7 +112,7 @@ class MeanOfNormalized(nn.Module):
 
 
 @pytest.mark.parametrize("input_space", ["pixel", "normalized"])
-def test_a_classifier_that_normalises_otherwise_sees_the_same_picture(input_space: str) -> None:
+def test_a_classifier_that_normalizes_otherwise_sees_the_same_picture(input_space: str) -> None:
     pgn = make_pgn(SHIFT, input_space=input_space)
     other = Classifier(
         MeanOfNormalized(), ClassifierInfo("other", CLASSES, (0.1, 0.2, 0.3), (1.0, 0.5, 0.7), SIZE)

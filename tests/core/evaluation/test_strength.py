@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.errors import Cancelled
+from pgn_studio.core.errors import Canceled
 from pgn_studio.core.evaluation.batch import classify_batch
 from pgn_studio.core.evaluation.strength import perturbed_at, strength_curve
 from tests.gui.inspection.studies import Study, make_study
@@ -55,14 +55,14 @@ def test_ends_are_the_evaluation_s_own(study: Study) -> None:
     assert (np.diff(curve.probabilities[:, GREEN]) > -1e-6).all()  # more green, surer of green
 
 
-def test_it_can_be_cancelled_between_strengths(study: Study) -> None:
+def test_it_can_be_canceled_between_strengths(study: Study) -> None:
     reports: Iterator[int] = iter(range(100))
 
     def cancel(_done: int, _total: int) -> None:
         if next(reports) == 2:
-            raise Cancelled
+            raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         strength_curve(study.pgn, study.classifier, image(1, 2), alphas=GRID, progress=cancel)
     assert next(reports) == 3
 

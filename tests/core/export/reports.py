@@ -32,10 +32,10 @@ class Dataset:
 
 def small_report(
     *, generator: nn.Module | None = None, split: ArraySplit | None = None, classes: Sequence[str] = MARKUP,
-    split_name: str = "test", least_rms: float = 0.0, **options: Any,
+    split_name: str = "test", abstain_below_rms: float = 0.0, **options: Any,
 ) -> Report:  # fmt: skip
     classifier, pgn = make_classifier(classes), make_pgn(generator or Shift(red=0.03, noise=0.2))
-    pgn.info = replace(pgn.info, classes=tuple(classes), least_rms=least_rms)
+    pgn.info = replace(pgn.info, classes=tuple(classes), abstain_below_rms=abstain_below_rms)
     dataset: Any = Dataset(make_split(60) if split is None else split, classes=tuple(classes))
     return make_report(pgn, classifier, dataset, split_name, **{"resamples": RESAMPLES, **options})
 

@@ -11,7 +11,7 @@ import torch
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.errors import Cancelled, ConfigError, PgnStudioError
+from pgn_studio.core.errors import Canceled, ConfigError, PgnStudioError
 from pgn_studio.core.export import deployable
 from pgn_studio.core.export.deployable import GAMMA, INPUT, OUTPUT, OUTPUTS, Restraint, export_deployable
 from pgn_studio.core.perturbation.pgn import Pgn, Told, build_generator, load_pgn
@@ -165,12 +165,12 @@ def test_a_file_that_fails_its_check_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_cancelling_leaves_nothing(pgn: Pgn, tmp_path: Path) -> None:
+def test_canceling_leaves_nothing(pgn: Pgn, tmp_path: Path) -> None:
     def cancel(done: int, _total: int) -> None:
         if done == 2:
-            raise Cancelled
+            raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         export_deployable(tmp_path / "model.pt2", pgn, IMAGES, progress=cancel)
     assert list(tmp_path.iterdir()) == []
 

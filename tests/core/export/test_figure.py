@@ -74,7 +74,7 @@ def test_rows_keep_their_size_and_go_into_blocks(count: int, blocks: int) -> Non
     assert len({round(axes.get_position().x0, 4) for axes in figure.axes}) == 3 * blocks
 
 
-def test_right_and_wrong_differ_by_mark_and_colour() -> None:
+def test_right_and_wrong_differ_by_mark_and_color() -> None:
     texts = {text.get_text(): text.get_color() for text in draw_figure(make_rows(1)).texts}
     assert texts["✗ dog 51 %"] == ORANGE
     assert texts["✓ cat 87 %"] == BLUE
@@ -106,7 +106,7 @@ def test_long_and_odd_names_stay_within_their_pictures() -> None:
 
 
 def test_pixels_are_drawn_as_they_are(tmp_path: Path) -> None:
-    """The middle of the first picture has the colour of the original's middle."""
+    """The middle of the first picture has the color of the original's middle."""
     original = np.full((8, 8, 3), (10, 200, 90), dtype=np.uint8)
     export_figure(tmp_path / "a.png", make_rows(1, original=original), dpi=100)
     pixels = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.errors import Cancelled, PgnStudioError
+from pgn_studio.core.errors import Canceled, PgnStudioError
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.export import export_images
 from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
@@ -57,10 +57,10 @@ def test_the_model_runs_batch_by_batch(tmp_path: Path) -> None:
 def test_cancel_leaves_whole_files_that_the_manifest_lists(tmp_path: Path) -> None:
     def cancel(done: int, total: int) -> None:
         if done == 16:
-            raise Cancelled
+            raise Canceled
 
     pgn, classifier, split = make_pgn(Shift()), make_classifier(), make_split(20)
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         export_images(tmp_path, pgn, classifier, split, batch_size=8, progress=cancel)
     listed = {row["file"] for row in manifest(tmp_path)}
     assert len(listed) == 16

@@ -17,7 +17,7 @@ import torch
 
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.errors import Cancelled, DataError, PgnStudioError
+from pgn_studio.core.errors import Canceled, DataError, PgnStudioError
 from pgn_studio.core.evaluation.batch import to_8bit
 from pgn_studio.core.evaluation.bootstrap import Interval
 from pgn_studio.core.evaluation.metrics import fixed_and_broken, mcnemar_p
@@ -139,7 +139,7 @@ def test_images_of_small_perturbations_are_left_alone() -> None:
         made == image.labels for made in (image.clean_prediction, image.perturbed_prediction_8bit)
     )
     for row in others:
-        used = image.rms >= row.least_rms
+        used = image.rms >= row.abstain_below_rms
         assert row.coverage == used.mean()
         right = np.where(used, saved, clean)
         assert row.accuracy.value == pytest.approx(right.mean())
@@ -152,9 +152,9 @@ def test_a_pgn_that_holds_back_is_told_as_one() -> None:
     assert not any("holds back" in text for text in warnings(report))
     image = report.evaluation.per_image
     least = float(np.median(image.rms))
-    held = small_report(least_rms=least)
+    held = small_report(abstain_below_rms=least)
     alone = int((image.rms < least).sum())
-    assert held.evaluation.per_image.left_alone == alone > 0
+    assert held.evaluation.per_image.abstained == alone > 0
     assert held.coverage[0].coverage == pytest.approx(1 - alone / len(image))
     assert any(f"leaves {alone} of {len(image)} images as they are" in text for text in warnings(held))
 
@@ -338,12 +338,12 @@ def test_a_folder_with_other_things_and_a_file_are_refused(tmp_path: Path, repor
         write_report(tmp_path / "file" / "below", report)
 
 
-def test_a_cancelled_report_leaves_nothing(tmp_path: Path, report: Report) -> None:
+def test_a_canceled_report_leaves_nothing(tmp_path: Path, report: Report) -> None:
     def cancel(done: int, _total: int) -> None:
         if done == 2:
-            raise Cancelled
+            raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         write_report(tmp_path / "out", report, cancel)
     assert list(tmp_path.iterdir()) == []
 
@@ -375,9 +375,9 @@ def test_cancel_while_measuring_and_progress_never_falls_back() -> None:
 
     def cancel(done: int, total: int) -> None:
         if done > total / 2:
-            raise Cancelled
+            raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         small_report(progress=cancel)
 
 

@@ -19,7 +19,7 @@ from pgn_studio.core.export.sweep_figures import (
 from pgn_studio.core.export.triptych import TriptychRow
 from pgn_studio.core.sweeps.jobs import Outcome
 from pgn_studio.core.sweeps.plan import Axis, make_points
-from pgn_studio.core.sweeps.summary import SweepSummary, summarise
+from pgn_studio.core.sweeps.summary import SweepSummary, summarize
 
 AXES = (Axis("gamma", (10.0, 0.1)), Axis("seed", (0, 1)))
 
@@ -36,7 +36,7 @@ def figures(gamma: float, seed: int) -> dict[str, float]:
 def summary() -> SweepSummary:
     points = make_points({}, AXES)
     done = [Outcome(p.name, "done", figures(p.settings.gamma, p.settings.seed)) for p in points]
-    return summarise("$Sweep", AXES, points, done)
+    return summarize("$Sweep", AXES, points, done)
 
 
 def records(gamma: float, epochs: int = 2) -> list[dict[str, Any]]:
@@ -74,7 +74,7 @@ def test_a_range_of_gamma_stands_at_its_middle() -> None:
     points = make_points({}, swept)
     assert [point.name for point in points] == ["gamma-1", "gamma-0.3..30", "gamma-10"]
     done = [Outcome(p.name, "done", figures(p.settings.first_gamma, 0)) for p in points]
-    axes = draw_frontier(summarise("", swept, points, done)).axes[0]
+    axes = draw_frontier(summarize("", swept, points, done)).axes[0]
     assert [text.get_text() for text in axes.texts] == ["γ 1", "γ 0.3..30", "γ 10"]
 
 
@@ -82,7 +82,7 @@ def test_there_is_a_line_for_each_other_setting() -> None:
     swept = (Axis("gamma", (1.0, 10.0)), Axis("loss", ("least-squares", "logistic")))
     points = make_points({}, swept)
     done = [Outcome(p.name, "done", figures(p.settings.gamma, 0)) for p in points]
-    labels = draw_frontier(summarise("", swept, points, done)).axes[0].get_legend_handles_labels()[1]
+    labels = draw_frontier(summarize("", swept, points, done)).axes[0].get_legend_handles_labels()[1]
     assert labels == ["clean images", "loss least-squares", "loss logistic"]
 
 
@@ -105,7 +105,7 @@ def test_a_stopped_seed_is_averaged_as_far_as_it_went(summary: SweepSummary) -> 
 def test_nothing_to_draw_is_said(summary: SweepSummary) -> None:
     with pytest.raises(PgnStudioError, match="no run has finished an epoch"):
         draw_sweep_curves(summary, {})
-    waiting = summarise(
+    waiting = summarize(
         "", AXES, make_points({}, AXES), [Outcome(row.name, "waiting") for row in summary.rows]
     )
     with pytest.raises(PgnStudioError, match="no run is done"):

@@ -32,7 +32,7 @@ def test_rows_follow_the_indices(split: ArraySplit, input_space: str) -> None:
     x = torch.from_numpy(image).permute(0, 3, 1, 2) / 255
     p = generator(x)
     if input_space == "normalized":
-        p = p * classifier.std  # what a step of 1 after the normalisation is in pixel values
+        p = p * classifier.std  # what a step of 1 after the normalization is in pixel values
     np.testing.assert_array_equal(row.original, image[0])
     np.testing.assert_allclose(row.perturbation, p[0].permute(1, 2, 0).numpy(), atol=1e-6)
     expected = np.clip(np.rint((x + p)[0].permute(1, 2, 0).numpy() * 255), 0, 255)
@@ -75,7 +75,7 @@ def test_no_image_of_an_outcome_gives_no_index(split: ArraySplit) -> None:
     assert pick_indices(same, "fixed").tolist() == []
 
 
-def test_perturbation_picture_is_signed_about_mid_grey() -> None:
+def test_perturbation_picture_is_signed_about_mid_gray() -> None:
     p = np.array([[[0.0, 0.02, -0.02], [0.01, -0.01, 0.0]]], dtype=np.float32)
     assert perturbation_picture(p).tolist() == [[[128, 255, 1], [192, 64, 128]]]
     assert perturbation_picture(p, gain=2).tolist() == [[[128, 255, 1], [255, 1, 128]]]

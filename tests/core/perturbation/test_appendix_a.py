@@ -31,7 +31,7 @@ TOY = Toy.of()
 SHARES = (0.1, 0.5, 0.9)
 both_losses = pytest.mark.parametrize("loss", LOSSES)
 
-# What D* is not; each must be told apart from what minimising finds.
+# What D* is not; each must be told apart from what minimizing finds.
 WRONG: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "bad for good": lambda good, bad: bad / (good + bad),
     "without the shares": lambda good, bad: (good / good.sum()) / (good / good.sum() + bad / bad.sum()),
@@ -42,7 +42,7 @@ WRONG: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 @both_losses
 @pytest.mark.parametrize("share", SHARES)
-def test_minimising_the_expected_loss_of_d_finds_d_star(loss: LossName, share: float) -> None:
+def test_minimizing_the_expected_loss_of_d_finds_d_star(loss: LossName, share: float) -> None:
     """Propositions 1 and 3."""
     good, bad = TOY.masses(share)
     found = best_response(good, bad, loss)

@@ -5,15 +5,15 @@ import torch
 from torch.nn import functional as F
 
 from pgn_studio.core.config import Problem
-from pgn_studio.core.perturbation.condition import OwnEncoder, PrincipalComponents
+from pgn_studio.core.perturbation.condition import ConditionEncoder, PrincipalComponents
 from pgn_studio.core.perturbation.discriminator import (
     Discriminator,
+    DiscriminatorBackbone,
     FeatureScale,
-    NamingDiscriminator,
-    OwnBackbone,
+    SurrogateDiscriminator,
 )
 from pgn_studio.core.perturbation.generator import SmallEncoder
-from pgn_studio.core.perturbation.losses import naming_loss
+from pgn_studio.core.perturbation.losses import surrogate_loss
 
 
 def test_the_literal_head_is_one_linear_layer_on_scaled_features() -> None:
@@ -61,15 +61,15 @@ def test_fewer_images_than_components_leave_no_noise() -> None:
 
 
 def test_an_own_backbone_learns_and_a_frozen_one_does_not() -> None:
-    learning = OwnBackbone(SmallEncoder.fitting(8), size=8, trained=True, classes=3).train()
-    frozen = OwnBackbone(SmallEncoder.fitting(8), size=8, trained=False).train()
+    learning = DiscriminatorBackbone(SmallEncoder.fitting(8), size=8, trained=True, classes=3).train()
+    frozen = DiscriminatorBackbone(SmallEncoder.fitting(8), size=8, trained=False).train()
     pixels = torch.rand(2, 3, 8, 8, requires_grad=True)
     for backbone in (learning, frozen):
         features = backbone(pixels)
         assert features.shape == (2, backbone.feature_dim)
         loss = features.sum()
-        if backbone.namer is not None:
-            loss = loss + naming_loss(backbone.namer(features), torch.tensor([0, 2]))
+        if backbone.surrogate is not None:
+            loss = loss + surrogate_loss(backbone.surrogate(features), torch.tensor([0, 2]))
         loss.backward()
     assert all(parameter.grad is not None for parameter in learning.parameters())
     assert all(parameter.grad is None for parameter in frozen.parameters())
@@ -79,11 +79,11 @@ def test_an_own_backbone_learns_and_a_frozen_one_does_not() -> None:
 
 def test_a_steady_look_judges_an_image_whatever_stands_beside_it_and_learns_nothing() -> None:
     torch.manual_seed(0)
-    backbone = OwnBackbone(SmallEncoder.fitting(8), size=8, trained=True).train()
+    backbone = DiscriminatorBackbone(SmallEncoder.fitting(8), size=8, trained=True).train()
     backbone(torch.rand(64, 3, 8, 8))  # batch norm has statistics to go by
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
     pixels = torch.rand(4, 3, 8, 8, requires_grad=True)
-    alone, among = backbone.steady(pixels[:1]), backbone.steady(pixels)[:1]
+    alone, among = backbone.forward_eval(pixels[:1]), backbone.forward_eval(pixels)[:1]
     torch.testing.assert_close(alone, among)
     assert not torch.allclose(backbone(pixels)[:1], among, atol=1e-3)
     among.sum().backward()
@@ -93,16 +93,16 @@ def test_a_steady_look_judges_an_image_whatever_stands_beside_it_and_learns_noth
     assert backbone.training
     assert backbone.network.training
     backbone.load_state_dict(before)
-    backbone.steady(pixels)
+    backbone.forward_eval(pixels)
     assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
 
 
 def test_an_own_encoder_of_the_clean_image() -> None:
-    assert OwnEncoder(image_size=16, dim=6)(torch.rand(3, 3, 16, 16)).shape == (3, 6)
+    assert ConditionEncoder(image_size=16, dim=6)(torch.rand(3, 3, 16, 16)).shape == (3, 6)
 
 
 def test_a_label_picks_a_direction_in_the_features() -> None:
-    """Miyato and Koyama 2018, equation 3: the judgement of the head, plus v_y · φ(x̃)."""
+    """Miyato and Koyama 2018, equation 3: the judgment of the head, plus v_y · φ(x̃)."""
     torch.manual_seed(0)
     discriminator = Discriminator(feature_dim=5, condition_dim=2 + 3, classes=3)
     features, seen = torch.randn(4, 5), torch.randn(4, 2)
@@ -118,7 +118,7 @@ def test_a_label_picks_a_direction_in_the_features() -> None:
 @pytest.mark.parametrize("problem", ["enhance", "adversarial"])
 def test_a_naming_head_judges_by_what_it_says_of_the_label(problem: Problem) -> None:
     torch.manual_seed(0)
-    head = NamingDiscriminator(feature_dim=5, classes=3, problem=problem)
+    head = SurrogateDiscriminator(feature_dim=5, classes=3, problem=problem)
     features, labels = torch.randn(4, 5), torch.tensor([0, 2, 1, 1])
     right = head.names(features).softmax(1)[torch.arange(4), labels]
     judged = torch.sigmoid(head(features, F.one_hot(labels, 3).float()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pgn_studio.core.errors import Cancelled, DataError, RunError
+from pgn_studio.core.errors import Canceled, DataError, RunError
 from pgn_studio.core.sweeps.jobs import Figures, NotRun, Outcome, run_jobs
 
 
@@ -67,7 +67,7 @@ def test_what_is_recorded_is_not_done_again() -> None:
         (RunError("It broke.", hint="Mend it."), "failed", "It broke. Mend it.", False),
         (OSError(28, "No space left"), "failed", "No space left", False),
         (NotRun("needs a GPU"), "not run", "needs a GPU", False),
-        (Cancelled(), "stopped", "", False),
+        (Canceled(), "stopped", "", False),
         (KeyError("oops"), "failed", "KeyError", True),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from pgn_studio.core.export.sweep_tables import group_rows, markdown, write_sweep_tables
 from pgn_studio.core.sweeps.jobs import Outcome
 from pgn_studio.core.sweeps.plan import Axis, make_points
-from pgn_studio.core.sweeps.summary import SweepSummary, summarise
+from pgn_studio.core.sweeps.summary import SweepSummary, summarize
 
 AXES = (Axis("gamma", (1.0, 10.0)), Axis("seed", (0, 1, 2)))
 
@@ -27,7 +27,7 @@ def summary() -> SweepSummary:
     outcomes = [Outcome(p.name, "done", figures(a)) for p, a in zip(points, accuracies, strict=False)]
     outcomes.append(Outcome(points[4].name, "failed", error="The losses are | not finite."))
     outcomes.append(Outcome(points[5].name, "waiting"))
-    return summarise("Sweep over γ", AXES, points, outcomes)
+    return summarize("Sweep over γ", AXES, points, outcomes)
 
 
 def test_mean_and_spread_are_over_the_seeds_that_are_done(summary: SweepSummary) -> None:
@@ -44,7 +44,7 @@ def test_mean_and_spread_are_over_the_seeds_that_are_done(summary: SweepSummary)
 def test_without_seeds_there_are_no_groups() -> None:
     axes = (Axis("gamma", (1.0,)),)
     points = make_points({}, axes)
-    assert summarise("", axes, points, [Outcome(points[0].name, "done", figures(0.8))]).groups == ()
+    assert summarize("", axes, points, [Outcome(points[0].name, "done", figures(0.8))]).groups == ()
 
 
 def test_csv_has_every_run_in_full_precision(summary: SweepSummary, tmp_path: Path) -> None:

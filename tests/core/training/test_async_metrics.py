@@ -19,8 +19,8 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import resolve_precision
 from pgn_studio.core.training import trainer as trainer_module
-from pgn_studio.core.training.async_metrics import StepReader, StepTaken
-from pgn_studio.core.training.builders import build_players, fit_statistics
+from pgn_studio.core.training.async_metrics import AsyncMetrics, StepTaken
+from pgn_studio.core.training.builders import build_networks, fit_statistics
 from pgn_studio.core.training.events import (
     EpochCompleted,
     Event,
@@ -31,7 +31,7 @@ from pgn_studio.core.training.events import (
     StepCompleted,
     Vitals,
 )
-from pgn_studio.core.training.loader import Batch, Feed, memory_for
+from pgn_studio.core.training.loader import Batch, Loader, feature_cache_for
 from pgn_studio.core.training.step import StepResult, TrainStep
 from tests.core.training.conftest import Train
 
@@ -40,10 +40,10 @@ from tests.core.training.conftest import Train
 def late(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trainer reads one step late, as on a GPU."""
 
-    def reader(tell: Callable[[list[float], StepTaken], None], *, late: bool) -> StepReader:
-        return StepReader(tell, late=True)
+    def reader(tell: Callable[[list[float], StepTaken], None], *, late: bool) -> AsyncMetrics:
+        return AsyncMetrics(tell, late=True)
 
-    monkeypatch.setattr(trainer_module, "StepReader", reader)
+    monkeypatch.setattr(trainer_module, "AsyncMetrics", reader)
 
 
 def result(value: float) -> StepResult:
@@ -52,7 +52,7 @@ def result(value: float) -> StepResult:
 
 def test_figures_come_in_order_one_step_late_and_all_of_them() -> None:
     told: list[tuple[int, float]] = []
-    with StepReader(lambda values, taken: told.append((taken.step, values[0])), late=True) as reader:
+    with AsyncMetrics(lambda values, taken: told.append((taken.step, values[0])), late=True) as reader:
         for step in (1, 2, 3):
             reader.add(result(step / 4), StepTaken(step, 1, 8, 1.0))
             assert [number for number, _ in told] == list(range(1, step))
@@ -63,7 +63,7 @@ def test_after_a_failure_nothing_more_is_told() -> None:
     told: list[int] = []
 
     def lost_after_two_steps() -> None:
-        with StepReader(lambda _values, taken: told.append(taken.step), late=True) as reader:
+        with AsyncMetrics(lambda _values, taken: told.append(taken.step), late=True) as reader:
             reader.add(result(0.5), StepTaken(1, 1, 8, 1.0))
             reader.add(result(0.5), StepTaken(2, 1, 8, 1.0))
             raise RuntimeError("lost")
@@ -97,7 +97,7 @@ def test_read_late_a_run_tells_the_same(
     train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompt, events = train(settings, name="run")
-    monkeypatch.setattr(trainer_module, "StepReader", lambda tell, late: StepReader(tell, late=not late))
+    monkeypatch.setattr(trainer_module, "AsyncMetrics", lambda tell, late: AsyncMetrics(tell, late=not late))
     (prompt.path).rename(prompt.path.with_name("prompt"))
     later, same = train(settings, name="run")
     assert story(events) == story(same)
@@ -210,13 +210,13 @@ def test_no_step_waits_for_the_gpu(
     noise = torch.Generator()
     step(batches[0], gamma=1.0, noise=noise.manual_seed(0))
     train = digits.split("train")
-    encoded = memory_for(train, step.encode, settings)
-    feed = Feed(train, settings, encoded=encoded, answer=None, seed=0, blend=0.3, device=device)
+    encoded = feature_cache_for(train, step.encode, settings)
+    feed = Loader(train, settings, encoded=encoded, answer=None, seed=0, blend=0.3, device=device)
     stream = iter(feed.epoch(0))
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        with StepReader(lambda _values, taken: told.append(taken.step), late=True) as reader:
+        with AsyncMetrics(lambda _values, taken: told.append(taken.step), late=True) as reader:
             for number in range(1, 5):
                 outcome = step(next(stream), gamma=1.0, noise=noise.manual_seed(number))
                 reader.add(outcome, StepTaken(number, 1, 128, 1.0))
@@ -230,12 +230,12 @@ def prepared(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, device: torch.device
 ) -> tuple[TrainStep, list[Batch]]:
     precision = resolve_precision("fp32" if device.type == "cpu" else "auto", device)
-    players = build_players(settings, classifier, image_size=8, device=device)
+    networks = build_networks(settings, classifier, image_size=8, device=device)
     train = digits.split("train")
-    fit_statistics(players, train, seed=0, precision=precision)
-    step = TrainStep(players, settings, precision=precision)
-    players.train(True)
-    feed = partial(Feed, train, settings, encoded=None, answer=None, seed=0, blend=0.0, device=device)
+    fit_statistics(networks, train, seed=0, precision=precision)
+    step = TrainStep(networks, settings, precision=precision)
+    networks.train(True)
+    feed = partial(Loader, train, settings, encoded=None, answer=None, seed=0, blend=0.0, device=device)
     first = feed().epoch(0)
     batches = [next(first) for _ in range(2)]
     first.close()  # type: ignore[attr-defined]

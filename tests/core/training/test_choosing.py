@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pgn_studio.core.config import Problem, TrainingSettings
-from pgn_studio.core.training.checkpoint import Position
+from pgn_studio.core.training.checkpoint import TrainingState
 from pgn_studio.core.training.choosing import as_good, higher, standard_error
 from pgn_studio.core.training.events import Kept
 from pgn_studio.core.training.model_selection import is_best, recalled
@@ -62,7 +62,7 @@ def test_slow_decline_does_not_creep_below_the_top() -> None:
 
 def test_a_checkpoint_without_the_top_goes_by_the_best_that_it_knows() -> None:
     settings = TrainingSettings()
-    old = replace(Position.start(gamma=1.0), best_epoch=3, best_accuracy_8bit=0.9)
+    old = replace(TrainingState.start(gamma=1.0), best_epoch=3, best_accuracy_8bit=0.9)
     new = replace(old, top_accuracy_8bit=0.95)
     metrics: Any = SimpleNamespace(perturbed_accuracy_8bit=0.895, n=500)
     assert is_best(metrics, old, settings)
@@ -73,7 +73,7 @@ def test_epochs_compete_only_at_the_gamma_in_force() -> None:
     """Of a run that was made milder on the way, the milder PGN is kept."""
     settings = TrainingSettings()
     before = replace(
-        Position.start(gamma=1.0), best_epoch=2, best_accuracy_8bit=0.9, best=Kept(2, 1.0, 0.9, 0.9),
+        TrainingState.start(gamma=1.0), best_epoch=2, best_accuracy_8bit=0.9, best=Kept(2, 1.0, 0.9, 0.9),
         top_accuracy_8bit=0.9,
     )  # fmt: skip
     worse: Any = SimpleNamespace(perturbed_accuracy_8bit=0.7, n=500)
@@ -82,7 +82,9 @@ def test_epochs_compete_only_at_the_gamma_in_force() -> None:
 
 
 def test_a_position_of_an_earlier_version_learns_its_gamma_from_the_metrics() -> None:
-    old = replace(Position.start(gamma=30.0), best_epoch=2, best_accuracy_8bit=0.9, last_accuracy_8bit=0.8)
+    old = replace(
+        TrainingState.start(gamma=30.0), best_epoch=2, best_accuracy_8bit=0.9, last_accuracy_8bit=0.8
+    )
     told = [
         {"event": "EpochCompleted", "epoch": number, "gamma": gamma, "rms_mean": 0.1 * number}
         for number, gamma in ((1, 1.0), (2, 1.0), (3, 30.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgn_studio.core.training.eta import FEWEST, WINDOW, LeftInWords, TimeLeft
+from pgn_studio.core.training.eta import ETA, FEWEST, WINDOW, ETAWords
 
 
 class Clock:
@@ -21,26 +21,26 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def left(clock: Clock) -> TimeLeft:
-    made = TimeLeft(clock)
+def left(clock: Clock) -> ETA:
+    made = ETA(clock)
     made.begin([], batch_size=10, val_images=0)
     return made
 
 
-def steps(left: TimeLeft, clock: Clock, count: int, seconds: float) -> None:
+def steps(left: ETA, clock: Clock, count: int, seconds: float) -> None:
     for _ in range(count):
         clock.now += seconds
         left.step()
 
 
-def test_nothing_is_said_before_anything_is_known(left: TimeLeft, clock: Clock) -> None:
+def test_nothing_is_said_before_anything_is_known(left: ETA, clock: Clock) -> None:
     steps(left, clock, FEWEST - 1, 0.1)
     assert left.left(steps=100, epochs=1) is None
     steps(left, clock, 1, 0.1)
     assert left.left(steps=100, epochs=1) == pytest.approx(10.0)
 
 
-def test_slow_validation_counts_for_every_epoch_to_come(left: TimeLeft, clock: Clock) -> None:
+def test_slow_validation_counts_for_every_epoch_to_come(left: ETA, clock: Clock) -> None:
     steps(left, clock, 50, 0.1)
     clock.now += 30.0
     left.epoch_end()
@@ -49,13 +49,13 @@ def test_slow_validation_counts_for_every_epoch_to_come(left: TimeLeft, clock: C
 
 
 def test_before_the_first_validation_its_cost_is_guessed(clock: Clock) -> None:
-    left = TimeLeft(clock)
+    left = ETA(clock)
     left.begin([], batch_size=10, val_images=200)
     steps(left, clock, 20, 0.1)
     assert left.left(steps=0, epochs=3) == pytest.approx(3 * 0.5 * 0.1 * 20)
 
 
-def test_a_pause_spoils_nothing(left: TimeLeft, clock: Clock) -> None:
+def test_a_pause_spoils_nothing(left: ETA, clock: Clock) -> None:
     steps(left, clock, 30, 0.1)
     clock.now += 3600.0
     left.paused(3600.0)
@@ -63,7 +63,7 @@ def test_a_pause_spoils_nothing(left: TimeLeft, clock: Clock) -> None:
     assert left.left(steps=100, epochs=0) == pytest.approx(10.0)
 
 
-def test_a_stall_hardly_moves_it(left: TimeLeft, clock: Clock) -> None:
+def test_a_stall_hardly_moves_it(left: ETA, clock: Clock) -> None:
     steps(left, clock, 100, 0.1)
     before = left.left(steps=1000, epochs=0)
     steps(left, clock, 1, 60.0)
@@ -73,7 +73,7 @@ def test_a_stall_hardly_moves_it(left: TimeLeft, clock: Clock) -> None:
     assert after < 1.1 * before  # counted in full it would be 792 s
 
 
-def test_a_lasting_change_is_followed_without_a_jump(left: TimeLeft, clock: Clock) -> None:
+def test_a_lasting_change_is_followed_without_a_jump(left: ETA, clock: Clock) -> None:
     steps(left, clock, WINDOW, 0.1)
     told = []
     for _ in range(WINDOW):
@@ -83,7 +83,7 @@ def test_a_lasting_change_is_followed_without_a_jump(left: TimeLeft, clock: Cloc
     assert max(abs(later - sooner) for sooner, later in zip(told, told[1:], strict=False)) < 1.0
 
 
-def test_costs_that_come_now_and_then_are_not_lost(left: TimeLeft, clock: Clock) -> None:
+def test_costs_that_come_now_and_then_are_not_lost(left: ETA, clock: Clock) -> None:
     for _ in range(40):  # a preview after every tenth step
         steps(left, clock, 9, 0.1)
         steps(left, clock, 1, 0.4)
@@ -93,7 +93,7 @@ def test_costs_that_come_now_and_then_are_not_lost(left: TimeLeft, clock: Clock)
 def test_a_resumed_run_starts_right_and_forgets_the_other_machine(clock: Clock) -> None:
     told = [{"event": "StepCompleted", "images_per_second": 100.0}] * 50
     told += [{"event": "EpochCompleted", "validation_seconds": 7.0}, {"event": "EpochCompleted"}]
-    left = TimeLeft(clock)
+    left = ETA(clock)
     left.begin(told, batch_size=10, val_images=1000)
     assert left.left(steps=100, epochs=2) == pytest.approx(100 * 0.1 + 2 * 7.0)
     steps(left, clock, 20, 0.01)
@@ -101,7 +101,7 @@ def test_a_resumed_run_starts_right_and_forgets_the_other_machine(clock: Clock) 
 
 
 def test_damaged_records_say_nothing(clock: Clock) -> None:
-    left = TimeLeft(clock)
+    left = ETA(clock)
     left.begin(
         [{"event": "StepCompleted", "images_per_second": value} for value in (None, 0, "x", -1)],
         batch_size=10,
@@ -123,11 +123,11 @@ def test_damaged_records_say_nothing(clock: Clock) -> None:
     ],
 )
 def test_in_words(seconds: float, words: str) -> None:
-    assert LeftInWords().say(seconds) == words
+    assert ETAWords().say(seconds) == words
 
 
 def test_the_words_stay_while_the_estimate_wavers() -> None:
-    words = LeftInWords()
+    words = ETAWords()
     said = {words.say(seconds) for seconds in (725, 735, 752, 740, 705, 745, 690)}
     assert said == {"about 12 min left"}
     assert words.say(670) == "about 11 min left"

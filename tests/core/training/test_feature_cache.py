@@ -15,8 +15,8 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.training import feature_cache
-from pgn_studio.core.training.feature_cache import Remembered
-from pgn_studio.core.training.loader import Feed, memory_for
+from pgn_studio.core.training.feature_cache import FeatureCache
+from pgn_studio.core.training.loader import Loader, feature_cache_for
 
 CPU = torch.device("cpu")
 
@@ -32,12 +32,12 @@ class Counting:
         return 2 * pixels
 
 
-def feed(dataset: ImageDataset, compute: Callable[[Tensor], Tensor], **changes: Any) -> Feed:
+def feed(dataset: ImageDataset, compute: Callable[[Tensor], Tensor], **changes: Any) -> Loader:
     blend = changes.pop("blend", 0.0)
     settings = TrainingSettings.make(**{"classifier": "c", "batch_size": 16, "augment": "flip", **changes})
     split = dataset.split("train")
-    encoded = memory_for(split, compute, settings)
-    return Feed(split, settings, encoded=encoded, answer=compute, seed=3, blend=blend, device=CPU)
+    encoded = feature_cache_for(split, compute, settings)
+    return Loader(split, settings, encoded=encoded, answer=compute, seed=3, blend=blend, device=CPU)
 
 
 def test_what_is_kept_is_what_the_pixels_give(digits: ImageDataset) -> None:
@@ -67,7 +67,7 @@ def test_nothing_is_kept_of_images_that_always_differ(digits: ImageDataset, chan
 
 def test_each_image_and_its_mirror_image_is_asked_about_once() -> None:
     counting = Counting()
-    memory = Remembered(counting, images=40, most_bytes=10**8)
+    memory = FeatureCache(counting, images=40, most_bytes=10**8)
     pixels, rows = torch.rand(40, 3, 16, 16), np.arange(40)
     straight, mirrored = torch.zeros(40, dtype=torch.bool), torch.ones(40, dtype=torch.bool)
     first = memory(pixels, rows, straight)
@@ -92,7 +92,7 @@ def test_the_company_an_image_came_in_changes_no_bit_of_it() -> None:
     pixels, rows = torch.rand(40, 3, 16, 16), np.arange(40)
 
     def of_image_5(*groups: slice) -> Tensor:
-        memory = Remembered(generator.encode, images=40, most_bytes=10**8)
+        memory = FeatureCache(generator.encode, images=40, most_bytes=10**8)
         for group in groups:
             memory(pixels[group], rows[group], None)
         found = memory(pixels[5:6], rows[5:6], None)
@@ -105,7 +105,7 @@ def test_the_company_an_image_came_in_changes_no_bit_of_it() -> None:
 
 
 def test_nothing_is_kept_where_it_would_not_fit() -> None:
-    memory = Remembered(Counting(), images=10**6, most_bytes=10**8)
+    memory = FeatureCache(Counting(), images=10**6, most_bytes=10**8)
     assert memory(torch.rand(4, 3, 16, 16), np.arange(4), None) is None
 
 
@@ -114,5 +114,5 @@ def test_of_a_gpu_s_memory_no_more_than_a_quarter_of_what_is_free(monkeypatch: p
     assert feature_cache._spare(torch.device("cuda")) == 1000
     assert feature_cache._spare(torch.device("cpu")) == math.inf
     monkeypatch.setattr(feature_cache, "_spare", lambda device: 1000)
-    memory = Remembered(Counting(), images=100, most_bytes=10**8)
+    memory = FeatureCache(Counting(), images=100, most_bytes=10**8)
     assert memory(torch.rand(4, 3, 16, 16), np.arange(4), None) is None

@@ -16,10 +16,10 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.perturbation.discriminator import OwnBackbone
-from pgn_studio.core.training.builders import build_players, fit_statistics
+from pgn_studio.core.perturbation.discriminator import DiscriminatorBackbone
+from pgn_studio.core.training.builders import build_networks, fit_statistics
 from pgn_studio.core.training.loader import Batch
-from pgn_studio.core.training.step import Players, TrainStep
+from pgn_studio.core.training.step import Networks, TrainStep
 
 CPU = torch.device("cpu")
 GAMMA = 2.5
@@ -42,21 +42,21 @@ NAMING = {"label_conditioning": True, "head": "surrogate", "logit_temperature": 
 
 
 class Literal:
-    """Algorithm 1 line by line, each quantity computed where it is named, with its own copies of the players.
+    """Algorithm 1 line by line, each quantity computed where it is named, with copies of the networks.
 
     A backbone that learns also names f's labels, of the clean images too (equation 7 alone would teach it
     too slowly), and judges for G in evaluation mode; where D's head names them, D is what that says of the
     true label, and its odds are brought nearer to one for G; all else is the paper's.
     """
 
-    def __init__(self, players: Players, settings: TrainingSettings, *, gamma: float) -> None:
+    def __init__(self, networks: Networks, settings: TrainingSettings, *, gamma: float) -> None:
         self.settings = settings
         self.gamma = gamma
-        self.classifier = players.classifier
-        self.space = players.space
-        self.generator = copy.deepcopy(players.generator)
-        self.head = copy.deepcopy(players.discriminator)
-        self.backbone = copy.deepcopy(players.backbone)
+        self.classifier = networks.classifier
+        self.space = networks.space
+        self.generator = copy.deepcopy(networks.generator)
+        self.head = copy.deepcopy(networks.discriminator)
+        self.backbone = copy.deepcopy(networks.backbone)
         d: list[nn.Parameter] = [*self.head.parameters()]
         if self.backbone is not None and self.backbone.trained:
             d += self.backbone.parameters()
@@ -88,7 +88,7 @@ class Literal:
     def named(self, features: Tensor) -> Tensor:
         names = self.head if self.settings.head == "surrogate" else self.backbone
         assert names is not None
-        logits: Tensor = names.namer(features)  # type: ignore[operator,union-attr]
+        logits: Tensor = names.surrogate(features)  # type: ignore[operator,union-attr]
         return logits
 
     def losses(self, d: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -138,17 +138,17 @@ class Literal:
         }
 
 
-def frozen(players: Players) -> Players:
+def frozen(networks: Networks) -> Networks:
     """With D's own backbone as pretrained ones are: only its head learns."""
-    assert players.backbone is not None
-    return replace(players, backbone=OwnBackbone(players.backbone.network, size=8, trained=False))
+    assert networks.backbone is not None
+    return replace(networks, backbone=DiscriminatorBackbone(networks.backbone.network, size=8, trained=False))
 
 
-def in_double(players: Players) -> None:
-    for module in (players.classifier, players.space, players.generator, players.discriminator):
+def in_double(networks: Networks) -> None:
+    for module in (networks.classifier, networks.space, networks.generator, networks.discriminator):
         module.double()
-    if players.backbone is not None:
-        players.backbone.double()
+    if networks.backbone is not None:
+        networks.backbone.double()
 
 
 @pytest.mark.parametrize(
@@ -171,11 +171,11 @@ def test_steps_are_algorithm_1_to_ten_digits(
     changes = {"discriminator": discriminator, "problem": problem, "loss": loss, "input_space": space}
     settings = settings.updated(**changes, **{**LITERAL, **(NAMING if learns == "names" else {})})
     torch.manual_seed(0)
-    players = build_players(settings, classifier, image_size=8, device=CPU)
-    if players.backbone is not None and not learns:
-        players = frozen(players)
-    fit_statistics(players, digits.split("train"), seed=0, precision="fp32")
-    check_steps(players, settings, digits, monkeypatch, gamma=GAMMA)
+    networks = build_networks(settings, classifier, image_size=8, device=CPU)
+    if networks.backbone is not None and not learns:
+        networks = frozen(networks)
+    fit_statistics(networks, digits.split("train"), seed=0, precision="fp32")
+    check_steps(networks, settings, digits, monkeypatch, gamma=GAMMA)
 
 
 @pytest.mark.parametrize(
@@ -199,33 +199,33 @@ def test_the_paper_s_recipe_is_algorithm_1(
     settings = TrainingSettings.make(**given, **small, **(own if problem == "adversarial" else {}))
     assert (settings.discriminator, settings.gamma) == (discriminator, gamma)
     torch.manual_seed(0)
-    players = build_players(settings, classifier, image_size=8, device=CPU)
-    if players.backbone is not None:
-        players = frozen(players)
+    networks = build_networks(settings, classifier, image_size=8, device=CPU)
+    if networks.backbone is not None:
+        networks = frozen(networks)
     fit_statistics(
-        players, digits.split("train"), seed=0, precision="fp32", standardized=settings.standardize_features
+        networks, digits.split("train"), seed=0, precision="fp32", standardized=settings.standardize_features
     )
-    assert all(parameter.requires_grad for parameter in players.generator.parameters())
-    features = torch.randn(4, players.discriminator.feature_dim)
-    weight, bias = players.discriminator.parameters()
-    torch.testing.assert_close(players.discriminator(features), (features @ weight.T + bias).squeeze(1))
-    check_steps(players, settings, digits, monkeypatch, gamma=settings.first_gamma)
+    assert all(parameter.requires_grad for parameter in networks.generator.parameters())
+    features = torch.randn(4, networks.discriminator.feature_dim)
+    weight, bias = networks.discriminator.parameters()
+    torch.testing.assert_close(networks.discriminator(features), (features @ weight.T + bias).squeeze(1))
+    check_steps(networks, settings, digits, monkeypatch, gamma=settings.first_gamma)
 
 
 def check_steps(
-    players: Players,
+    networks: Networks,
     settings: TrainingSettings,
     digits: ImageDataset,
     monkeypatch: pytest.MonkeyPatch,
     *,
     gamma: float,
 ) -> None:
-    in_double(players)
+    in_double(networks)
     # `.float()` takes half precision up to float32; here everything is to stay in float64.
     monkeypatch.setattr(Tensor, "float", Tensor.double)
-    literal = Literal(players, settings, gamma=gamma)
-    step = TrainStep(players, settings, precision="fp32")
-    players.train(True)
+    literal = Literal(networks, settings, gamma=gamma)
+    step = TrainStep(networks, settings, precision="fp32")
+    networks.train(True)
     train = digits.split("train")
     for number in range(STEPS):
         rows = np.arange(16) + 16 * number
@@ -238,9 +238,9 @@ def check_steps(
             assert float(getattr(result, name)) == pytest.approx(value, rel=1e-10, abs=1e-15), name
         assert result.loss_g.dtype == torch.float64
     pairs: list[tuple[nn.Module | None, nn.Module | None]] = [
-        (players.generator, literal.generator),
-        (players.discriminator, literal.head),
-        (players.backbone, literal.backbone),
+        (networks.generator, literal.generator),
+        (networks.discriminator, literal.head),
+        (networks.backbone, literal.backbone),
     ]
     for ours, written in pairs:
         if ours is None or written is None:

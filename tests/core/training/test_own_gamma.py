@@ -13,11 +13,11 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate
-from pgn_studio.core.perturbation.pgn import LEAVES_ALL_ALONE, Pgn, load_pgn
+from pgn_studio.core.perturbation.pgn import ABSTAINS_ALWAYS, Pgn, load_pgn
 from pgn_studio.core.training import trainer as module
 from pgn_studio.core.training.events import EpochCompleted, Notice, RunFinished, RunStarted
 from pgn_studio.core.training.input_mixup import MixedImages
-from pgn_studio.core.training.own_gamma import choose_gamma, left_alone
+from pgn_studio.core.training.own_gamma import abstained, choose_gamma
 from tests.core.training.conftest import Train
 
 IMAGES = 100
@@ -69,7 +69,7 @@ def test_validation_chooses_the_gamma(
     assert chosen.pgn.info.gamma == chosen.pgn.gamma == pytest.approx(own, rel=0.7)
     assert (chosen.pgn.gamma == 3.0) == (own == 3.0)
     assert not chosen.leaves_alone
-    assert left_alone(chosen, step=1) is None
+    assert abstained(chosen, step=1) is None
 
 
 def test_a_pgn_that_helps_at_no_gamma_leaves_every_image_alone(
@@ -86,9 +86,9 @@ def test_a_pgn_that_helps_at_no_gamma_leaves_every_image_alone(
     )
     assert found.metrics.perturbed_accuracy_8bit == found.metrics.clean_accuracy
     assert found.metrics.rms_mean == 0
-    notice = left_alone(chosen, step=7)
+    notice = abstained(chosen, step=7)
     assert notice is not None
-    assert notice.code == "left-alone"
+    assert notice.code == "abstains-always"
 
 
 def test_a_run_keeps_what_was_chosen(
@@ -99,7 +99,7 @@ def test_a_run_keeps_what_was_chosen(
 
     def never(pgn: Pgn, measure: Any) -> Any:
         own = chosen(pgn, measure)
-        info = replace(own.pgn.info, least_rms=LEAVES_ALL_ALONE)
+        info = replace(own.pgn.info, abstain_below_rms=ABSTAINS_ALWAYS)
         return replace(own, pgn=Pgn(own.pgn.generator, info))
 
     monkeypatch.setattr(module, "choose_gamma", never)
@@ -108,9 +108,9 @@ def test_a_run_keeps_what_was_chosen(
     assert ending.perturbed_accuracy_8bit == ending.clean_accuracy
     assert ending.kept is not None
     assert ending.kept.rms_mean == 0
-    assert load_pgn(folder.pgn_path).info.least_rms == LEAVES_ALL_ALONE
-    assert load_pgn(folder.best_pgn_path).info.least_rms == 0  # the epoch's own is kept as it was
-    assert "left-alone" in [event.code for event in events if isinstance(event, Notice)]
+    assert load_pgn(folder.pgn_path).info.abstain_below_rms == ABSTAINS_ALWAYS
+    assert load_pgn(folder.best_pgn_path).info.abstain_below_rms == 0  # the epoch's own is kept as it was
+    assert "abstains-always" in [event.code for event in events if isinstance(event, Notice)]
     folder, events = train(settings.updated(gamma=(0.3, 30.0), epochs=2), resume=True)
     assert isinstance(events[-1], RunFinished)
 

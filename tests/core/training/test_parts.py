@@ -17,10 +17,10 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ClassifierError, ConfigError, WeightsError
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch, training_epochs
-from pgn_studio.core.training.builders import build_players
+from pgn_studio.core.training.builders import build_networks
 from pgn_studio.core.training.control import TrainingControl
-from pgn_studio.core.training.ema import Averaged
-from pgn_studio.core.training.input_mixup import blended, fitting_share
+from pgn_studio.core.training.ema import EMA
+from pgn_studio.core.training.input_mixup import fitting_share, mixed_inputs
 from pgn_studio.core.training.preview import perturbation_picture
 from pgn_studio.core.training.samples import SampleChoice
 
@@ -101,10 +101,10 @@ class TestBatches:
 class TestBlend:
     def test_blending_is_a_mixture_with_another_image(self) -> None:
         pixels = torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4)])
-        mixed = blended(pixels, 0.5, generator_for(3))
+        mixed = mixed_inputs(pixels, 0.5, generator_for(3))
         assert mixed[0].max() <= 0.5
         assert mixed[1].min() >= 0.5
-        assert blended(pixels, 0.0, generator_for(3)) is pixels
+        assert mixed_inputs(pixels, 0.0, generator_for(3)) is pixels
 
     def test_the_share_brings_accuracy_down_to_what_is_wanted(
         self, classifier: Classifier, digits: ImageDataset
@@ -113,7 +113,7 @@ class TestBlend:
         share = fitting_share(classifier, train, wanted=0.6, seed=0)
         assert 0.0 < share < 0.8
         pixels = torch.from_numpy(train.images(np.arange(1000))).permute(0, 3, 1, 2).float() / 255
-        shown = blended(pixels, share, generator_for(7))
+        shown = mixed_inputs(pixels, share, generator_for(7))
         right = classifier(shown).argmax(1) == torch.tensor(train.labels[:1000])
         assert float(right.float().mean()) == pytest.approx(0.6, abs=0.05)
 
@@ -125,7 +125,7 @@ class TestBlend:
 
 def test_the_average_follows_g_and_shares_a_frozen_encoder() -> None:
     generator = Generator(encoder="small", image_size=8, decoder_widths=(4,), encoder_trained=False)
-    averaged = Averaged(generator, decay=0.5)
+    averaged = EMA(generator, decay=0.5)
     assert averaged.generator.encoder is generator.encoder
     start = generator.decoder.output.bias.detach().clone()
     with torch.no_grad():
@@ -139,7 +139,7 @@ def test_the_average_follows_g_and_shares_a_frozen_encoder() -> None:
 
 def test_the_average_has_a_last_stage_of_its_own() -> None:
     generator = Generator(encoder="efficientnet-lite0", image_size=8, decoder_widths=(4,), last_stage=True)
-    averaged = Averaged(generator, decay=0.5)
+    averaged = EMA(generator, decay=0.5)
     assert averaged.generator.encoder is generator.encoder
     its, mine = (next(each.decoder.stage.parameters()) for each in (generator, averaged.generator))
     start = mine.clone()
@@ -173,7 +173,7 @@ class TestSamples:
         assert SampleChoice(pinned=tuple(range(12))).pick(self.RIGHT) == list(range(8))
 
 
-def test_a_perturbation_picture_is_signed_around_grey() -> None:
+def test_a_perturbation_picture_is_signed_around_gray() -> None:
     perturbation = torch.tensor([-0.2, 0.0, 0.1]).view(1, 3, 1, 1)
     picture, scale = perturbation_picture(perturbation)
     assert scale == pytest.approx(0.2)
@@ -184,10 +184,10 @@ class TestPlayers:
     def test_the_paper_recipe_is_the_literal_reading(self, classifier: Classifier) -> None:
         settings = TrainingSettings.make(recipe="paper", encoder_weights="none", image_size=8)
         assert settings.model_dump(include=set(PAPER_RECIPE)) == PAPER_RECIPE
-        players = build_players(settings, classifier, image_size=8, device=CPU)
-        assert players.condition is None
-        assert players.backbone is None
-        assert sum(p.numel() for p in players.discriminator.parameters()) == classifier.feature_dim + 1
+        networks = build_networks(settings, classifier, image_size=8, device=CPU)
+        assert networks.condition is None
+        assert networks.backbone is None
+        assert sum(p.numel() for p in networks.discriminator.parameters()) == classifier.feature_dim + 1
 
     @pytest.mark.parametrize(
         ("given", "discriminator"),
@@ -216,7 +216,7 @@ class TestPlayers:
             recipe="paper", problem="adversarial", encoder="small", decoder_widths=(8, 8), image_size=8
         )
         with pytest.raises(ConfigError, match="no weights") as caught:
-            build_players(settings, classifier, image_size=8, device=CPU)
+            build_networks(settings, classifier, image_size=8, device=CPU)
         assert "--discriminator-weights none" in caught.value.hint
 
     def test_a_recipe_can_be_changed_in_one_point(self) -> None:
@@ -229,7 +229,7 @@ class TestPlayers:
     ) -> None:
         monkeypatch.setattr(Classifier, "has_features", False)
         with pytest.raises(ConfigError, match="features"):
-            build_players(settings, classifier, image_size=8, device=CPU)
+            build_networks(settings, classifier, image_size=8, device=CPU)
 
     def test_a_program_serves_a_shared_discriminator_and_no_known_one(
         self, settings: TrainingSettings, classifier: Classifier, tmp_path: Path
@@ -238,11 +238,11 @@ class TestPlayers:
             warnings.simplefilter("ignore")
             torch.jit.trace(classifier.net, torch.rand(2, 3, 8, 8)).save(str(tmp_path / "f.pt"))  # type: ignore[no-untyped-call]
         program = load_classifier(tmp_path / "f.pt", classes=classifier.info.classes, image_size=8)
-        players = build_players(settings, program, image_size=8, device=CPU)
-        assert players.backbone is None
-        assert players.discriminator.feature_dim == classifier.feature_dim
+        networks = build_networks(settings, program, image_size=8, device=CPU)
+        assert networks.backbone is None
+        assert networks.discriminator.feature_dim == classifier.feature_dim
         with pytest.raises(ConfigError, match="architecture"):
-            build_players(settings.updated(discriminator="known"), program, image_size=8, device=CPU)
+            build_networks(settings.updated(discriminator="known"), program, image_size=8, device=CPU)
 
     def test_a_missing_weights_file_is_an_error_and_no_random_encoder(
         self, settings: TrainingSettings, classifier: Classifier
@@ -251,7 +251,7 @@ class TestPlayers:
             encoder="resnet50", encoder_weights="/nowhere/resnet50.pth", image_size=32
         )
         with pytest.raises(ClassifierError, match="no weights file"):
-            build_players(settings, classifier, image_size=32, device=CPU)
+            build_networks(settings, classifier, image_size=32, device=CPU)
 
 
 def test_weights_of_the_discriminator_that_cannot_be_had_name_its_option(
@@ -263,6 +263,6 @@ def test_weights_of_the_discriminator_that_cannot_be_had_name_its_option(
     monkeypatch.setattr("pgn_studio.core.training.builders.imagenet_backbone", offline)
     wanted = settings.updated(discriminator="known", discriminator_backbone="resnet18")
     with pytest.raises(WeightsError, match="cache") as caught:
-        build_players(wanted, classifier, image_size=8, device=torch.device("cpu"))
+        build_networks(wanted, classifier, image_size=8, device=torch.device("cpu"))
     assert "--discriminator-weights" in caught.value.hint
     assert "--encoder-weights" not in caught.value.hint

@@ -16,31 +16,33 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.condition import PrincipalComponents
-from pgn_studio.core.perturbation.discriminator import NamingDiscriminator
+from pgn_studio.core.perturbation.discriminator import SurrogateDiscriminator
 from pgn_studio.core.perturbation.losses import generator_loss, success_targets
-from pgn_studio.core.training.builders import build_players, fit_statistics
-from pgn_studio.core.training.feature_cache import Remembered
+from pgn_studio.core.training.builders import build_networks, fit_statistics
+from pgn_studio.core.training.feature_cache import FeatureCache
 from pgn_studio.core.training.loader import Batch
-from pgn_studio.core.training.step import Players, TrainStep
+from pgn_studio.core.training.step import Networks, TrainStep
 
 CPU = torch.device("cpu")
 
 
-def make(settings: TrainingSettings, classifier: Classifier, digits: ImageDataset) -> Players:
+def make(settings: TrainingSettings, classifier: Classifier, digits: ImageDataset) -> Networks:
     torch.manual_seed(0)
-    players = build_players(settings, classifier, image_size=8, device=CPU)
-    fit_statistics(players, digits.split("train"), seed=0, precision="fp32")
-    return players
+    networks = build_networks(settings, classifier, image_size=8, device=CPU)
+    fit_statistics(networks, digits.split("train"), seed=0, precision="fp32")
+    return networks
 
 
 def test_what_statistics_are_fitted_on_is_kept_for_the_steps(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = digits.split("train")
-    players = build_players(settings.updated(encoder_training="frozen"), classifier, image_size=8, device=CPU)
-    plain, kept = players, copy.deepcopy(players)
+    networks = build_networks(
+        settings.updated(encoder_training="frozen"), classifier, image_size=8, device=CPU
+    )
+    plain, kept = networks, copy.deepcopy(networks)
     fit_statistics(plain, train, seed=0, precision="fp32")
-    memory = Remembered(kept.generator.encode, images=len(train), most_bytes=2**30)
+    memory = FeatureCache(kept.generator.encode, images=len(train), most_bytes=2**30)
     told: list[tuple[int, int]] = []
     fit_statistics(
         kept, train, seed=0, precision="fp32", memory=memory, progress=lambda *args: told.append(args)
@@ -71,14 +73,14 @@ def test_known_answers_change_nothing(
     outcomes = []
     for known in (True, False):
         torch.manual_seed(0)
-        players = make(settings, classifier, digits)
-        step = TrainStep(players, settings, precision="fp32")
+        networks = make(settings, classifier, digits)
+        step = TrainStep(networks, settings, precision="fp32")
         assert step.answer is not None
         answers = step.answer(pixels) if known else None
-        players.train(True)
+        networks.train(True)
         given = Batch(pixels, labels, pixels, answers=answers)
         result = step(given, gamma=1.0, noise=torch.Generator().manual_seed(0))
-        outcomes.append((result, [value.detach().clone() for value in players.learning_in_g()]))
+        outcomes.append((result, [value.detach().clone() for value in networks.learning_in_g()]))
     (first, weights), (second, others) = outcomes
     assert first.clean_right > 0
     torch.testing.assert_close(torch.stack(list(map(torch.Tensor.float, first))),
@@ -110,12 +112,12 @@ def test_both_players_learn_and_the_classifier_does_not(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, variant: dict[str, Any]
 ) -> None:
     settings = settings.updated(**variant)
-    players = make(settings, classifier, digits)
+    networks = make(settings, classifier, digits)
     frozen = {name: value.clone() for name, value in classifier.state_dict().items()}
-    learning = [*players.learning_in_d(), *players.learning_in_g()]
+    learning = [*networks.learning_in_d(), *networks.learning_in_g()]
     before = [value.detach().clone() for value in learning]
-    step = TrainStep(players, settings, precision="fp32")
-    players.train(True)
+    step = TrainStep(networks, settings, precision="fp32")
+    networks.train(True)
     pixels, labels = batch(digits)
     for number in range(2):
         step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(number))
@@ -155,12 +157,12 @@ def test_a_black_box_is_only_asked_for_labels(
     pixels, labels = batch(digits)
     weights = []
     for opponent in (classifier, LabelsOnly(classifier)):
-        players = make(settings, opponent, digits)  # type: ignore[arg-type]
-        step = TrainStep(players, settings, precision="fp32")
-        players.train(True)
+        networks = make(settings, opponent, digits)  # type: ignore[arg-type]
+        step = TrainStep(networks, settings, precision="fp32")
+        networks.train(True)
         for number in range(3):
             step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(number))
-        weights.append([value.clone() for value in players.generator.state_dict().values()])
+        weights.append([value.clone() for value in networks.generator.state_dict().values()])
     assert opponent.asked > 0  # type: ignore[union-attr]
     for real, hidden in zip(*weights, strict=True):
         assert torch.equal(real, hidden)
@@ -202,18 +204,18 @@ def test_perturbations_come_at_random_strengths_where_targets_are_labels(
 def test_d_is_told_the_label_and_g_is_not(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
 ) -> None:
-    players = make(settings.updated(label_conditioning=True, image_conditioning=False), classifier, digits)
-    step = TrainStep(players, settings, precision="fp32")
+    networks = make(settings.updated(label_conditioning=True, image_conditioning=False), classifier, digits)
+    step = TrainStep(networks, settings, precision="fp32")
     pixels, labels = batch(digits, 4)
-    encoded = players.generator.encode(pixels)
+    encoded = networks.generator.encode(pixels)
     told = step._condition(pixels, encoded, labels)
     assert told is not None
     assert torch.equal(told.argmax(1), labels)
     assert told.shape == (4, len(classifier.info.classes))
-    assert players.told_dim == len(classifier.info.classes)
+    assert networks.told_dim == len(classifier.info.classes)
     other = step._condition(pixels, encoded, (labels + 1) % 10)
     features = torch.randn(4, classifier.feature_dim)
-    assert not torch.equal(players.discriminator(features, told), players.discriminator(features, other))
+    assert not torch.equal(networks.discriminator(features, told), networks.discriminator(features, other))
 
 
 @pytest.mark.parametrize("kind", ["known", "blackbox"])
@@ -221,12 +223,12 @@ def test_g_s_update_computes_no_gradients_of_d(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, kind: str
 ) -> None:
     settings = settings.updated(discriminator=kind)
-    players = make(settings, classifier, digits)
-    step = TrainStep(players, settings, precision="fp32")
-    players.train(True)
-    assert players.backbone is not None
+    networks = make(settings, classifier, digits)
+    step = TrainStep(networks, settings, precision="fp32")
+    networks.train(True)
+    assert networks.backbone is not None
     computed: list[int] = []
-    first = next(value for value in players.backbone.parameters() if value.requires_grad)
+    first = next(value for value in networks.backbone.parameters() if value.requires_grad)
     first.register_hook(lambda _gradient: computed.append(1))
     pixels, labels = batch(digits)
     step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(0))
@@ -256,12 +258,12 @@ def test_d_names_labels_where_its_own_backbone_learns_and_is_told_them(
     names: bool,
 ) -> None:
     given = TrainingSettings.make(**{**settings.model_dump(exclude_unset=True), **options})
-    players = make(given, classifier, digits)
-    assert isinstance(players.discriminator, NamingDiscriminator) == names
-    if players.backbone is not None:  # one of the two names f's labels
-        assert (players.backbone.namer is None) == names
-    learning = {id(parameter) for parameter in players.learning_in_d()}
-    assert all(id(parameter) in learning for parameter in players.discriminator.parameters())
+    networks = make(given, classifier, digits)
+    assert isinstance(networks.discriminator, SurrogateDiscriminator) == names
+    if networks.backbone is not None:  # one of the two names f's labels
+        assert (networks.backbone.surrogate is None) == names
+    learning = {id(parameter) for parameter in networks.learning_in_d()}
+    assert all(id(parameter) in learning for parameter in networks.discriminator.parameters())
 
 
 @pytest.mark.parametrize(
@@ -272,7 +274,7 @@ def test_a_naming_head_without_its_needs_is_refused(
 ) -> None:
     given = settings.updated(head="surrogate", **options)
     with pytest.raises(ConfigError, match="names labels") as refused:
-        build_players(given, classifier, image_size=8, device=CPU)
+        build_networks(given, classifier, image_size=8, device=CPU)
     assert "leave head at auto" in refused.value.hint
 
 
@@ -291,19 +293,19 @@ def test_the_classifier_is_shown_what_a_picture_keeps(
 ) -> None:  # fmt: skip
     """x̃; but p itself, whose L2 counts in full, is as G said it."""
     settings = settings.updated(input_space=space, clip=clamp)
-    players = make(settings, classifier, digits)
+    networks = make(settings, classifier, digits)
     shown: list[Tensor] = []
     looked = classifier.logits_and_features
 
     def looking(normalized: Tensor) -> tuple[Tensor, Tensor]:
-        shown.append(normalized * players.space.std + players.space.mean)
+        shown.append(normalized * networks.space.std + networks.space.mean)
         return looked(normalized)
 
     monkeypatch.setattr(classifier, "logits_and_features", looking)
     far = torch.full((16, 3, 8, 8), 3.0)
-    monkeypatch.setattr(players.generator, "decode", lambda read, *_: far + 0 * read.mean())
+    monkeypatch.setattr(networks.generator, "decode", lambda read, *_: far + 0 * read.mean())
     pixels, labels = batch(digits)
-    step = TrainStep(players, settings, precision="fp32")
+    step = TrainStep(networks, settings, precision="fp32")
     result = step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(0))
     seen = torch.cat([images.detach() for images in shown])
     assert len(seen) == 16
@@ -335,11 +337,11 @@ def test_where_g_serves_a_range_the_dial_changes_nothing_that_is_learned(
     pixels, labels = batch(digits)
     weights = []
     for dial in (0.3, 30.0):
-        players = make(settings, classifier, digits)
-        step = TrainStep(players, settings, precision="fp32")
-        players.train(True)
+        networks = make(settings, classifier, digits)
+        step = TrainStep(networks, settings, precision="fp32")
+        networks.train(True)
         step(Batch(pixels, labels, pixels), gamma=dial, noise=torch.Generator().manual_seed(0))
-        weights.append([value.clone() for value in players.generator.state_dict().values()])
+        weights.append([value.clone() for value in networks.generator.state_dict().values()])
     assert all(map(torch.equal, *weights))
 
 
@@ -350,18 +352,18 @@ def test_g_is_told_the_classifier_s_answer_about_the_image_that_it_is_shown(
 ) -> None:  # fmt: skip
     """Its probabilities, or where it is asked for labels only its label."""
     settings = settings.updated(classifier_conditioning=True, discriminator=discriminator)
-    players = make(settings, classifier, digits)
+    networks = make(settings, classifier, digits)
     told: list[Tensor] = []
-    decode = players.generator.decode
+    decode = networks.generator.decode
 
     def listening(features: Tensor, gamma: Tensor | None, outputs: Tensor) -> Tensor:
         told.append(outputs)
         return decode(features, gamma, outputs)
 
-    monkeypatch.setattr(players.generator, "decode", listening)
+    monkeypatch.setattr(networks.generator, "decode", listening)
     pixels, labels = batch(digits)
     shown = pixels.flip(0).contiguous(memory_format=torch.channels_last)
-    step = TrainStep(players, settings, precision="fp32")
+    step = TrainStep(networks, settings, precision="fp32")
     step(Batch(pixels, labels, shown), gamma=1.0, noise=torch.Generator().manual_seed(0))
     expected = classifier(shown).softmax(1)
     if hot:

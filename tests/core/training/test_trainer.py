@@ -19,7 +19,7 @@ from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.perturbation.pgn import build_generator, load_pgn
 from pgn_studio.core.run_records import list_records
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.callbacks import LiveView
+from pgn_studio.core.training.callbacks import LiveCallbacks
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import (
     CheckpointSaved,
@@ -293,7 +293,7 @@ def test_a_pause_counts_for_no_duration(
     train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that says it took an hour and did not: what it took is left out of what passed."""
-    monkeypatch.setattr(LiveView, "pause", lambda _self, step: 3600.0 if step == 2 else 0.0)
+    monkeypatch.setattr(LiveCallbacks, "pause", lambda _self, step: 3600.0 if step == 2 else 0.0)
     _, events = train(settings)
     first, second = of(events, EpochCompleted)
     assert first.seconds < 0 < second.seconds

@@ -24,7 +24,7 @@ HALVES = (0.5, 0.5, 0.5)
 
 
 class ArraySplit:
-    """Implements protocols.LabelledImages on an array."""
+    """Implements protocols.LabeledImages on an array."""
 
     name = "test"
 
@@ -47,7 +47,7 @@ class ArraySplit:
 @dataclass(frozen=True)
 class ArrayDataset:
     test: ArraySplit
-    name: str = "colours"
+    name: str = "colors"
     classes: tuple[str, ...] = CLASSES
     image_size: int = SIZE
     fingerprint: str = "f" * 64
@@ -57,7 +57,7 @@ class ArrayDataset:
         return self.test
 
 
-class MeanColour(nn.Module):
+class MeanColor(nn.Module):
     """Logits are the mean of each channel, scaled: red, green or blue."""
 
     def __init__(self) -> None:
@@ -119,16 +119,16 @@ def make_study(amount: float = 0.15, gammas: GammaRange | None = None) -> Study:
     for index, label in enumerate(labels):
         pixels[index, ..., label] += rng.integers(-20, 40)
     split = ArraySplit(np.clip(pixels, 0, 255).astype(np.uint8), labels.astype(np.int64))
-    classifier = Classifier(MeanColour(), ClassifierInfo("mean-colour", CLASSES, HALVES, HALVES, SIZE))
+    classifier = Classifier(MeanColor(), ClassifierInfo("mean-color", CLASSES, HALVES, HALVES, SIZE))
     settings = TrainingSettings.make(precision="fp32", image_size=SIZE).model_dump(mode="json")
     info = PgnInfo(
         name="brighten", problem="enhance", discriminator="shared", loss="least-squares", encoder="small",
         input_space="pixel", gamma=1.0 if gammas is None else gammas.middle, image_size=SIZE,
         classes=CLASSES, mean=HALVES, std=HALVES,
-        classifier_path="", classifier_sha256="", dataset="colours", fingerprint="", settings=settings,
+        classifier_path="", classifier_sha256="", dataset="colors", fingerprint="", settings=settings,
     )  # fmt: skip
     pgn = Pgn(Brighten(amount, gammas), info).eval()  # type: ignore[arg-type]
     dataset = ArrayDataset(split)
     return Study(
-        pgn, classifier, dataset, evaluate(pgn, classifier, split, split_name="test", dataset_name="colours")
+        pgn, classifier, dataset, evaluate(pgn, classifier, split, split_name="test", dataset_name="colors")
     )

@@ -1,4 +1,4 @@
-"""Original against perturbed in one place: wipe and blink; and the key of the perturbation's colours."""
+"""Original against perturbed in one place: wipe and blink; and the key of the perturbation's colors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QLabel, QSlider
 
-from pgn_studio.gui.inspection.color_bar import ColourBar
+from pgn_studio.gui.inspection.color_bar import ColorBar
 from pgn_studio.gui.inspection.image_view import ImageView
 from pgn_studio.gui.inspection.page import InspectionPage
 from tests.gui.inspection.studies import Study
@@ -23,7 +23,7 @@ def arrange(page: InspectionPage, name: str) -> ImageView:
     return page.detail.views.views["original"]
 
 
-def colour(view: ImageView, column: int, row: int) -> tuple[int, ...]:
+def color(view: ImageView, column: int, row: int) -> tuple[int, ...]:
     """On the screen, in the middle of an image pixel."""
     rect = view.image_rect()
     x, y = (column + 0.5) * rect.width() / 8, (row + 0.5) * rect.height() / 8
@@ -40,8 +40,8 @@ def test_wipe_shows_the_original_left_and_the_perturbed_right(
     original = study.dataset.test.pixels[0]
     perturbed = page.detail._content.sample.perturbed
     assert tuple(original[3, 6]) != tuple(perturbed[3, 6])
-    assert colour(view, 1, 3) == tuple(original[3, 1])
-    assert colour(view, 6, 3) == tuple(perturbed[3, 6])
+    assert color(view, 1, 3) == tuple(original[3, 1])
+    assert color(view, 6, 3) == tuple(perturbed[3, 6])
     rect = view.image_rect()
     start, end = rect.center().toPoint(), QPoint(int(rect.x() + 0.2), int(rect.center().y()))
     qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=start)
@@ -50,11 +50,11 @@ def test_wipe_shows_the_original_left_and_the_perturbed_right(
     assert view.line == pytest.approx(0.0, abs=0.02)
     assert page.detail.views.viewport.zoom == 1.0
     page.detail.views.viewport.point_at(None)
-    assert colour(view, 1, 3) == tuple(perturbed[3, 1])
+    assert color(view, 1, 3) == tuple(perturbed[3, 1])
     for _ in range(30):
         qtbot.keyClick(view, Qt.Key.Key_BracketRight)
     assert view.line == 1.0
-    assert colour(view, 6, 3) == tuple(original[3, 6])
+    assert color(view, 6, 3) == tuple(original[3, 6])
 
 
 def test_blink_shows_them_in_turns_and_stops_when_hidden(qtbot: QtBot, page: InspectionPage) -> None:
@@ -76,8 +76,8 @@ def test_blink_shows_them_in_turns_and_stops_when_hidden(qtbot: QtBot, page: Ins
     assert page.detail.views.views["perturbed"].isVisible()
 
 
-def test_the_bar_names_the_levels_of_the_colours(qtbot: QtBot, page: InspectionPage) -> None:
-    bar = page.findChild(ColourBar)
+def test_the_bar_names_the_levels_of_the_colors(qtbot: QtBot, page: InspectionPage) -> None:
+    bar = page.findChild(ColorBar)
     assert bar.labels == ("−38.3", "0", "+38.3")  # 0.15 of 255, by the automatic gain
     page.findChild(QComboBox, "gain-mode").setCurrentText("Magnitude")
     assert bar.labels == ("0", "19.1", "38.3")

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from pgn_studio.core.classifiers.loading import load_classifier
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.data.sources import load_dataset
-from pgn_studio.core.evaluation.abstention import hold_back
+from pgn_studio.core.evaluation.abstention import abstain
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.evaluation.selection import Outcome, Range, Selection, SortKey, select
 from pgn_studio.core.paths import trained_folder
@@ -132,13 +132,13 @@ def test_the_command_does_what_the_window_does(qapp: object, tmp_path: Path) -> 
     """The whole filter as options, on the bundled demo: the same images in the same order."""
     from pgn_studio.cli.evaluate import measure
     from pgn_studio.cli.main import main
-    from pgn_studio.cli.opening import ForeignClassifier, open_subject
+    from pgn_studio.cli.opening import ExternalClassifier, open_subject
     from pgn_studio.cli.signals import Interruption
     from pgn_studio.core.paths import trained_folder
 
     stop = Interruption()
     target = str(trained_folder() / "digits-enhance.safetensors")
-    opened = open_subject(target, {}, classifier=None, foreign=ForeignClassifier(), stop=stop)
+    opened = open_subject(target, {}, classifier=None, foreign=ExternalClassifier(), stop=stop)
     evaluation = measure(opened, "test", device="cpu", batch_size=64, stop=stop)
     subject = Subject(opened.pgn, opened.classifier, opened.dataset, "test", evaluation)
     chosen = Selection(
@@ -192,12 +192,12 @@ def test_a_pgn_that_holds_back_is_written(
     dialog = open_dialog(page)
     share, hint = dialog.findChild(QSpinBox, "export-share"), dialog.findChild(QLabel, "export-hint")
     assert not share.isEnabled()
-    choose(dialog, "export-what", "held back")
+    choose(dialog, "export-what", "abstaining")
     assert share.isEnabled()
     share.setValue(60)
     said = hint.text()  # the dialog is gone with the export
-    expected = hold_back(demo_subject.evaluation, share=0.6)
-    assert f"{expected.left_alone} of {len(demo_subject.split)} images" in said
+    expected = abstain(demo_subject.evaluation, share=0.6)
+    assert f"{expected.abstained} of {len(demo_subject.split)} images" in said
     whole = demo_subject.evaluation.metrics
     assert f"{whole.fixed_8bit} fixed, {whole.broken_8bit} broken" in said
     assert f"{expected.fixed_8bit}, {expected.broken_8bit}." in said
@@ -208,19 +208,19 @@ def test_a_pgn_that_holds_back_is_written(
         held, demo_subject.classifier, demo_subject.split, split_name="val", dataset_name="digits"
     )
     assert f"become {100 * found.metrics.perturbed_accuracy_8bit:.1f} %" in said
-    assert found.per_image.left_alone == expected.left_alone > 0
+    assert found.per_image.abstained == expected.abstained > 0
 
     page.show_evaluation(held, demo_subject.classifier, demo_subject.dataset, "val", found)
     title = page.findChild(QLabel, "inspection-title").text()
-    assert f"{expected.left_alone} images left as they are" in title
+    assert f"{expected.abstained} images left as they are" in title
     dialog = open_dialog(page)
-    assert dialog.findChild(QComboBox, "export-what").findData("held back") == -1  # it does already
+    assert dialog.findChild(QComboBox, "export-what").findData("abstaining") == -1  # it does already
     dialog.reject()
 
 
 def test_holding_back_where_all_perturbations_are_alike_says_why_not(page: InspectionPage) -> None:
     dialog = open_dialog(page)
-    choose(dialog, "export-what", "held back")
+    choose(dialog, "export-what", "abstaining")
     assert "of one size" in dialog.findChild(QLabel, "export-hint").text()
     assert not dialog.findChild(QPushButton, "export-now").isEnabled()
     dialog.findChild(QSpinBox, "export-share").setValue(0)

@@ -72,7 +72,7 @@ def test_turning_changes_image_figures_gallery_and_frontier(
         qtbot.keyClick(dial(page), Qt.Key.Key_Home)
     qtbot.waitUntil(lambda: added(page) > 2 * weak, timeout=PATIENCE_MS)
     expected = evaluate(
-        study.pgn.at(1.0), study.classifier, study.dataset.test, split_name="test", dataset_name="colours"
+        study.pgn.at(1.0), study.classifier, study.dataset.test, split_name="test", dataset_name="colors"
     )
     shown = page.gallery.model._content.per_image
     assert np.array_equal(shown.perturbed_prediction, expected.per_image.perturbed_prediction)

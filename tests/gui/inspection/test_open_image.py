@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from PySide6.QtWidgets import QLabel, QPushButton
 
-from pgn_studio.gui.gallery.delegate import RIGHT_COLOUR, WRONG_COLOUR
+from pgn_studio.gui.gallery.delegate import RIGHT_COLOR, WRONG_COLOR
 from pgn_studio.gui.inspection.page import InspectionPage
 from pgn_studio.gui.inspection.strength import UNKNOWN_COLOR
 from tests.gui.inspection.studies import CLASSES, Study
@@ -58,7 +58,7 @@ def test_an_image_whose_class_nobody_knows_is_neither_right_nor_wrong(
     assert "not known" in page.findChild(QLabel, "image-title").text()
     shown = strip.grab().toImage()
     seen = {shown.pixelColor(x, 2).name() for x in range(shown.width())}
-    assert not seen & {RIGHT_COLOUR.name(), WRONG_COLOUR.name()}
+    assert not seen & {RIGHT_COLOR.name(), WRONG_COLOR.name()}
     assert UNKNOWN_COLOR.name() in seen
     assert not {"✓", "✗"} & set("".join(caption.text() for caption in page.detail.views._captions.values()))
 

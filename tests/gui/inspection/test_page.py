@@ -141,7 +141,7 @@ def test_zoom_and_pan_are_tied(qtbot: QtBot, page: InspectionPage) -> None:
     assert first.to_image(cursor).x() == pytest.approx(under_cursor.x())
     for view in views.values():
         middle = QPointF(view.width() / 2, view.height() / 2)
-        assert view.to_image(middle) == page.detail.views.viewport.centre
+        assert view.to_image(middle) == page.detail.views.viewport.center
     start, end = QPoint(100, 100), QPoint(80, 90)
     dragged = views["perturbed"]
     before = dragged.to_image(start.toPointF())
@@ -163,7 +163,7 @@ def test_enlarged_pixels_have_hard_edges(qtbot: QtBot, page: InspectionPage, stu
     picture = view.grab().toImage()
     rect = view.image_rect()
     expected = study.dataset.test.pixels[0, 3, 5]
-    for offset in (0.2, 0.5, 0.8):  # anywhere within the pixel: its exact colour
+    for offset in (0.2, 0.5, 0.8):  # anywhere within the pixel: its exact color
         x = rect.x() + (5 + offset) * rect.width() / 8
         y = rect.y() + (3 + offset) * rect.height() / 8
         assert picture.pixelColor(int(x), int(y)).getRgb()[:3] == tuple(expected)
@@ -275,7 +275,7 @@ def test_report_is_written_and_offered(
     box.close()
 
 
-def test_a_cancelled_report_leaves_nothing(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
+def test_a_canceled_report_leaves_nothing(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
     with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
         page._exporter.report(tmp_path / "report", page._subject)
         page._exporter.cancel()
@@ -311,10 +311,10 @@ def test_controls_have_names(qtbot: QtBot, page: InspectionPage) -> None:
                 assert control.accessibleName(), control.objectName()
 
 
-def test_a_cancelled_export_says_so(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
+def test_a_canceled_export_says_so(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
     told: list[str] = []
     page.status.connect(told.append)
     with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
         page._exporter.images(tmp_path / "images", page._subject, None)
         page._exporter.cancel()
-    assert told == ["Writing perturbed images …", "The export was cancelled."]
+    assert told == ["Writing perturbed images …", "The export was canceled."]

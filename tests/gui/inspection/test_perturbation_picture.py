@@ -17,7 +17,7 @@ def test_automatic_gain_fills_the_range_and_equals_the_exported_picture() -> Non
     assert np.abs(picture.astype(int) - exported_picture(p)).max() <= 1
 
 
-def test_signed_is_grey_at_zero_and_clips() -> None:
+def test_signed_is_gray_at_zero_and_clips() -> None:
     p = np.array([[[0.0, 0.1, -0.1], [1.0, -1.0, 0.0]]], dtype=np.float32)
     assert perturbation_picture(p, 2).tolist() == [[[128, 179, 77], [255, 0, 128]]]
 
@@ -29,8 +29,8 @@ def test_magnitude_is_black_at_zero() -> None:
 
 def test_diverging_tells_the_sign_of_the_mean_and_clips() -> None:
     p = np.array([[[0.0, 0.0, 0.0], [0.3, 0.3, -0.6], [0.5, 0.5, 0.5], [-9.0, -9.0, -9.0]]], dtype=np.float32)
-    zero, cancelled, up, down = perturbation_picture(p, 1, Look.DIVERGING)[0].tolist()
-    assert zero == cancelled == [245, 245, 245]
+    zero, canceled, up, down = perturbation_picture(p, 1, Look.DIVERGING)[0].tolist()
+    assert zero == canceled == [245, 245, 245]
     assert up == [213, 94, 0]
     assert down == [0, 114, 178]
     half = perturbation_picture(np.full((1, 1, 3), 0.25, dtype=np.float32), 1, Look.DIVERGING)[0, 0]

@@ -10,7 +10,7 @@ from pgn_studio.gui.inspection.viewport import MAX_ZOOM, Viewport
 
 def screen(viewport: Viewport, point: QPointF) -> QPointF:
     """Where an image point appears, relative to the view's middle, in widths of the fitted image."""
-    return (point - viewport.centre) * viewport.zoom
+    return (point - viewport.center) * viewport.zoom
 
 
 def test_zoom_keeps_the_anchor_on_the_screen(qapp: object) -> None:
@@ -29,10 +29,10 @@ def test_limits(qapp: object) -> None:
     viewport.zoom_about(1e6, QPointF(0.5, 0.5))
     assert viewport.zoom == MAX_ZOOM
     viewport.pan(QPointF(5, -5))
-    assert viewport.centre.x() == pytest.approx(0.5 / MAX_ZOOM)
-    assert viewport.centre.y() == pytest.approx(1 - 0.5 / MAX_ZOOM)
+    assert viewport.center.x() == pytest.approx(0.5 / MAX_ZOOM)
+    assert viewport.center.y() == pytest.approx(1 - 0.5 / MAX_ZOOM)
     viewport.zoom_about(1e-9, QPointF(0.1, 0.1))
-    assert (viewport.zoom, viewport.centre) == (1.0, QPointF(0.5, 0.5))
+    assert (viewport.zoom, viewport.center) == (1.0, QPointF(0.5, 0.5))
 
 
 def test_fit_undoes_everything(qapp: object) -> None:
@@ -40,4 +40,4 @@ def test_fit_undoes_everything(qapp: object) -> None:
     viewport.zoom_about(4, QPointF(0.2, 0.2))
     viewport.pan(QPointF(0.1, 0.1))
     viewport.fit()
-    assert (viewport.zoom, viewport.centre) == (1.0, QPointF(0.5, 0.5))
+    assert (viewport.zoom, viewport.center) == (1.0, QPointF(0.5, 0.5))

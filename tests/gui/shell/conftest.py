@@ -29,7 +29,7 @@ from pgn_studio.core.training.events import (
 )
 from pgn_studio.gui.lazy_imports import FIRST, LATER, without_source_scan
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.worker import TrainingJob, make_trainer
 from tests.gui.shell.driving import PATIENCE_MS, SMALL, TINY, studio_of
@@ -136,13 +136,13 @@ def classifier(digits: ImageDataset, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> SessionState:
-    return SessionState(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat))
+def state(tmp_path: Path) -> Preferences:
+    return Preferences(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat))
 
 
 @pytest.fixture
 def make_window(
-    qtbot: QtBot, state: SessionState, trainer: type[FakeTrainer]
+    qtbot: QtBot, state: Preferences, trainer: type[FakeTrainer]
 ) -> Iterator[Callable[..., MainWindow]]:
     """Windows with their working pages; closed, with all they run, at the test's end."""
     windows: list[MainWindow] = []

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.gui import app, lazy_imports
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.operations import run_in_background
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 
 SLOW = ("torch", "pyqtgraph", "matplotlib", "sklearn")
 
@@ -24,7 +24,7 @@ def test_the_first_window_needs_nothing_slow() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_the_working_pages_follow_the_imports(qtbot: QtBot, state: SessionState) -> None:
+def test_the_working_pages_follow_the_imports(qtbot: QtBot, state: Preferences) -> None:
     window = MainWindow(state)
     qtbot.addWidget(window)
     window.show()
@@ -42,9 +42,9 @@ from PySide6.QtCore import QSettings
 from pgn_studio.gui.app import make_application
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.operations import run_in_background
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 application = make_application([])
-window = MainWindow(SessionState(QSettings(sys.argv[1], QSettings.Format.IniFormat)))
+window = MainWindow(Preferences(QSettings(sys.argv[1], QSettings.Format.IniFormat)))
 window.show()
 window.build()
 application.processEvents()
@@ -60,7 +60,7 @@ def test_the_working_pages_need_nothing_slow_but_torch(tmp_path: Path) -> None:
 
 
 def test_work_waits_for_the_later_imports(
-    qtbot: QtBot, state: SessionState, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, state: Preferences, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = MainWindow(state)
     qtbot.addWidget(window)
@@ -75,7 +75,7 @@ def test_work_waits_for_the_later_imports(
 
 
 def test_a_broken_part_is_said_once_the_pages_are_there(
-    qtbot: QtBot, state: SessionState, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, state: Preferences, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lazy_imports, "LATER", ("no_such_torchvision",))
     window = MainWindow(state)
@@ -93,7 +93,7 @@ def test_a_broken_part_is_said_once_the_pages_are_there(
 
 
 def test_a_broken_torch_is_said_with_the_way_out(
-    qtbot: QtBot, state: SessionState, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, state: Preferences, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lazy_imports, "FIRST", ("no_such_torch",))
     window = MainWindow(state)

@@ -97,7 +97,7 @@ def test_what_takes_long_waits_for_the_button_which_says_how_long(window: MainWi
     measured(page, qtbot)  # at the pace that it has now, val is cheap
 
 
-def test_it_can_be_cancelled(window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_can_be_canceled(window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(*_args: Any, progress: Progress, **_options: Any) -> None:
         while True:
             progress(1, 100)
@@ -133,14 +133,14 @@ def test_a_failure_is_told_and_can_be_tried_again(
     qtbot.waitUntil(lambda: "val" in page.measuring.found, timeout=LONG_MS)
 
 
-def test_a_wrong_normalisation_is_offered_to_be_mended_and_is(window: MainWindow, qtbot: QtBot) -> None:
+def test_a_wrong_normalization_is_offered_to_be_mended_and_is(window: MainWindow, qtbot: QtBot) -> None:
     load(window, WRONG, qtbot)
     page = opened(window)
     measured(page, qtbot)
     assert page.banner.isVisible()
     text = page.banner.findChild(QLabel, "banner_text")
     assert isinstance(text, QLabel)
-    assert "A wrong normalisation is the usual cause" in text.text()
+    assert "A wrong normalization is the usual cause" in text.text()
     with qtbot.waitSignal(page.measuring.diagnosed, timeout=LONG_MS):
         page.banner.action_clicked.emit()
     assert not page.banner.isVisible()
@@ -155,7 +155,7 @@ def test_a_wrong_normalisation_is_offered_to_be_mended_and_is(window: MainWindow
     assert before < 0.4 < 0.85 < after
     assert not page.trials.isVisible()
     assert not page.banner.isVisible()
-    facts = studio.workspace.source.facts()["foreign_classifier"]  # what run.json will say
+    facts = studio.workspace.source.facts()["external_classifier"]  # what run.json will say
     classifier = studio.workspace.classifier
     assert classifier is not None
     assert facts["mean"] == pytest.approx(classifier.info.mean)
@@ -171,7 +171,7 @@ def test_a_good_one_is_left_alone(window: MainWindow, qtbot: QtBot) -> None:
     assert not page.banner.isVisible()
     with qtbot.waitSignal(page.measuring.diagnosed, timeout=LONG_MS):
         page.try_button.click()
-    assert "own normalisation is the right one" in page.trials.verdict.text()
+    assert "own normalization is the right one" in page.trials.verdict.text()
     chosen = page.trials.table.chosen
     assert chosen is not None
     assert chosen["trial"].own
@@ -181,14 +181,14 @@ def test_a_good_one_is_left_alone(window: MainWindow, qtbot: QtBot) -> None:
 
 
 def test_it_is_not_loaded_anew_under_a_run(window: MainWindow, qtbot: QtBot) -> None:
-    from pgn_studio.core.classifiers import Normalisation
+    from pgn_studio.core.classifiers import Normalization
 
     studio = studio_of(window)
     studio.start()
     qtbot.waitUntil(lambda: studio.session.active)
     page = opened(window)
     with qtbot.waitSignal(studio.refused) as said:
-        page.use_wanted.emit(Normalisation())
+        page.use_wanted.emit(Normalization())
     assert "A run is under way" in said.args[0]
     assert not studio.workspace.busy
     studio.session.stop()
@@ -307,7 +307,7 @@ def test_a_lone_pgn_brings_back_how_its_classifier_was_given_images(
     classifier = studio.workspace.classifier
     assert classifier is not None
     assert (classifier.info.mean, classifier.info.channels) == ((0.25,) * 3, "bgr")
-    assert studio.workspace.source.normalisation_given
+    assert studio.workspace.source.normalization_given
     studio.open_demo()
     qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=LONG_MS)
-    assert not studio.workspace.source.normalisation_given
+    assert not studio.workspace.source.normalization_given

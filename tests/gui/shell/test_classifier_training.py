@@ -1,4 +1,4 @@
-"""A classifier is trained beside everything else: nothing is blocked, put aside is not cancelled."""
+"""A classifier is trained beside everything else: nothing is blocked, put aside is not canceled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.training.controller import RunState
 from tests.gui.shell.driving import PATIENCE_MS, press, studio_of
 
@@ -77,7 +77,7 @@ def test_escape_puts_it_aside_and_the_command_shows_it_again(
 
 def test_a_run_that_is_under_way_keeps_its_classifier(
     qtbot: QtBot, window: MainWindow, dialog: TrainClassifierDialog, trainer: type[FakeTrainer],
-    tmp_path: Path, state: SessionState,
+    tmp_path: Path, state: Preferences,
 ) -> None:  # fmt: skip
     trainer.steps = 1_000_000
     studio = studio_of(window)

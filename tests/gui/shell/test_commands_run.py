@@ -29,7 +29,7 @@ WRITTEN = {
     "list": "digits-enhance-gamma-3-test-list.csv",
     "images": "digits-enhance-gamma-3-test-images/manifest.csv",
     "model": "digits-enhance-gamma-3-test-model.pt2",
-    "held back": "digits-enhance-gamma-3-test-held-back.safetensors",
+    "abstaining": "digits-enhance-gamma-3-test-abstaining.safetensors",
     "report": "digits-enhance-gamma-3-test-report/report.html",
 }
 

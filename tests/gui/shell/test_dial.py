@@ -16,7 +16,7 @@ from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.training.events import AtGamma, EpochCompleted
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.pages.setup_panel import SetupPanel
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.widgets.gamma_control import GammaControl
@@ -101,7 +101,7 @@ def test_every_position_is_a_gamma_that_is_served(control: GammaControl, ends: t
 
 @pytest.mark.parametrize("gamma", [[30.0, 0.3], [1.0], [1.0, 2.0, 3.0], "wide", None, [0, 3], -1.0])
 def test_a_gamma_of_the_last_session_that_is_none_is_left_out(
-    make_window: Any, state: SessionState, gamma: Any
+    make_window: Any, state: Preferences, gamma: Any
 ) -> None:
     settings = {**TrainingSettings.make().model_dump(mode="json"), "gamma": gamma}
     state.session = json.dumps({"settings": settings})
@@ -113,7 +113,7 @@ def test_a_gamma_of_the_last_session_that_is_none_is_left_out(
 
 @pytest.mark.parametrize(("gamma", "shown"), [(2.5, 2.5), ([0.5, 50.0], (0.5, 50.0))])
 def test_a_gamma_of_the_last_session_comes_back(
-    make_window: Any, state: SessionState, gamma: Any, shown: Any
+    make_window: Any, state: Preferences, gamma: Any, shown: Any
 ) -> None:
     settings = {**TrainingSettings.make().model_dump(mode="json"), "gamma": gamma}
     state.session = json.dumps({"settings": settings})

@@ -17,7 +17,7 @@ from pgn_studio.gui.app import Launcher
 from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.opening import CLASSIFIER_FORMAT, PGN_FORMAT
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from tests.gui.shell.driving import studio_of
 from tests.gui.shell.walking import controls, fill, place
 
@@ -139,12 +139,14 @@ def test_an_image_is_perturbed_from_every_page_once_a_pgn_is_open(
 
 
 def test_what_is_dropped_on_the_start_page_is_opened_once_there_is_who_can(
-    qtbot: QtBot, state: SessionState, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    qtbot: QtBot, state: Preferences, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     opened: list[Path] = []
     restored: list[bool] = []
     monkeypatch.setattr("pgn_studio.gui.studio.Studio.open_path", lambda _, path: opened.append(path))
-    monkeypatch.setattr("pgn_studio.gui.session_restore.LastSession.restore", lambda _: restored.append(True))
+    monkeypatch.setattr(
+        "pgn_studio.gui.session_restore.SessionRestore.restore", lambda _: restored.append(True)
+    )
     state.tour_seen = True
     window = MainWindow(state)
     qtbot.addWidget(window)
@@ -167,7 +169,7 @@ def test_what_is_dropped_on_the_start_page_is_opened_once_there_is_who_can(
 
 
 def test_nothing_can_be_dropped_where_nothing_can_ever_be_opened(
-    qtbot: QtBot, state: SessionState, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    qtbot: QtBot, state: Preferences, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(lazy_imports, "FIRST", ("no_such_torch",))
     window = MainWindow(state)

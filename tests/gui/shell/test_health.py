@@ -108,7 +108,7 @@ def test_all_notices_are_in_the_list_newest_first_with_step_and_word(strip: Heal
     ]
 
 
-def test_levels_have_different_shapes_not_only_colours(strip: HealthStrip) -> None:
+def test_levels_have_different_shapes_not_only_colors(strip: HealthStrip) -> None:
     strip.show_notices([INFO, SEVERE, WARNING, PASSED])
     pictures = []
     for row in range(4):
@@ -118,7 +118,7 @@ def test_levels_have_different_shapes_not_only_colours(strip: HealthStrip) -> No
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_level_colours_stand_out_from_the_ground(strip: HealthStrip, theme: str) -> None:
+def test_level_colors_stand_out_from_the_ground(strip: HealthStrip, theme: str) -> None:
     current_theme().apply("dark" if theme == "dark" else "light")
     colors = current_theme().colors
     for color in (colors.warning, colors.severe, colors.good, colors.muted):

@@ -66,7 +66,7 @@ def test_what_somebody_has_set_stays(
     qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=20_000)
 
 
-def test_why_start_is_grey_is_said_beside_it(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+def test_why_start_is_gray_is_said_beside_it(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     from pgn_studio.core.data.sources import load_dataset
 
     reason = child(window, QLabel, "start_reason")

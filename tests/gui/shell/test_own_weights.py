@@ -20,7 +20,7 @@ from pgn_studio.core.config import DataSettings
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.training.worker import make_trainer
 from tests.gui.shell.driving import PATIENCE_MS, child, studio_of, train
 
@@ -107,7 +107,7 @@ def test_they_come_back_with_the_last_session(
 
 
 def test_they_come_back_where_their_images_are_gone(
-    qtbot: QtBot, make_window: Callable[..., MainWindow], state: SessionState, weights: Path, tmp_path: Path
+    qtbot: QtBot, make_window: Callable[..., MainWindow], state: Preferences, weights: Path, tmp_path: Path
 ) -> None:
     names = tuple("abcdefghij")
     source = ClassifierSource(str(weights), foreign=True, arch="small", image_size=16, classes=names)
@@ -190,7 +190,7 @@ def test_a_file_that_is_none_is_told_when_it_is_opened(
     error.close()
 
 
-def test_a_secret_is_never_written_down(state: SessionState, weights: Path) -> None:
+def test_a_secret_is_never_written_down(state: Preferences, weights: Path) -> None:
     access = Access(headers=(("Authorization", "Bearer hush-hush"),))
     state.remember_source(ClassifierSource(str(weights), foreign=True, arch="small", access=access))
     state._settings.sync()
@@ -199,7 +199,7 @@ def test_a_secret_is_never_written_down(state: SessionState, weights: Path) -> N
 
 
 @pytest.mark.parametrize("stored", ["{", "[]", "5", '{"a": 3, "b": {}, "c": {"path": 4}}'])
-def test_what_is_damaged_is_as_if_it_were_not_there(state: SessionState, stored: str) -> None:
+def test_what_is_damaged_is_as_if_it_were_not_there(state: Preferences, stored: str) -> None:
     state._settings.setValue("sources", stored)
     assert state.sources() == {}
 

@@ -19,7 +19,7 @@ from pgn_studio.gui.plots.growing import BLOCKS
 from pgn_studio.gui.plots.plot_bar import PlotBar
 from pgn_studio.gui.plots.series_plot import SeriesPlot, mixed
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.training.controller import TrainingSession
+from pgn_studio.gui.training.controller import TrainingController
 from pgn_studio.gui.training.history import RunHistory, means_per_epoch, smoothed
 
 PER_EPOCH = 10
@@ -52,7 +52,7 @@ def page(qtbot: QtBot) -> Iterator[TrainingPage]:
     current_theme().apply("light")
     owner = QWidget()
     qtbot.addWidget(owner)
-    page = TrainingPage(TrainingSession(owner).bridge, owner)
+    page = TrainingPage(TrainingController(owner).bridge, owner)
     page.resize(1000, 700)
     owner.resize(1000, 700)
     owner.show()

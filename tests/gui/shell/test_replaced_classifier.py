@@ -32,7 +32,7 @@ def stopped(qtbot: QtBot, real: MainWindow) -> RunFolder:
 
 def test_continue_refuses_another_classifier(qtbot: QtBot, real: MainWindow, stopped: RunFolder) -> None:
     studio = studio_of(real)
-    studio.quiet_problems = told = []
+    studio.deferred_errors = told = []
     before = (stopped.path / RUN_JSON).read_bytes()
     press(qtbot, real, "continue_button")
     assert studio.session.state is RunState.IDLE
@@ -44,7 +44,7 @@ def test_a_run_whose_classifier_was_replaced_is_not_opened_to_go_on(
     qtbot: QtBot, real: MainWindow, stopped: RunFolder
 ) -> None:
     studio = studio_of(real)
-    studio.quiet_problems = told = []
+    studio.deferred_errors = told = []
     with qtbot.waitSignal(studio.workspace.failed, timeout=PATIENCE_MS):
         studio.workspace.reopen_run(stopped.path)
     qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)

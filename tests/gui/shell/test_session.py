@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import RunFailed, RunFinished, StepCompleted
-from pgn_studio.gui.training.controller import RunState, TrainingSession
+from pgn_studio.gui.training.controller import RunState, TrainingController
 from pgn_studio.gui.training.worker import TrainingJob
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Listener(QObject):
     """Notes every signal of the bridge, in order, and that it came on the GUI thread."""
 
-    def __init__(self, session: TrainingSession) -> None:
+    def __init__(self, session: TrainingController) -> None:
         super().__init__(session)
         self.told: list[tuple[str, Any]] = []
         self.states: list[RunState] = []
@@ -64,9 +64,9 @@ class Listener(QObject):
 
 
 @pytest.fixture
-def session(qtbot: QtBot, trainer: type[FakeTrainer]) -> Iterator[TrainingSession]:
+def session(qtbot: QtBot, trainer: type[FakeTrainer]) -> Iterator[TrainingController]:
     parent = QObject()
-    made = TrainingSession(parent, make_runner=trainer)
+    made = TrainingController(parent, make_runner=trainer)
     yield made
     made.stop()
     qtbot.waitUntil(lambda: not made.active, timeout=5000)
@@ -76,7 +76,7 @@ def job(gamma: float = 1.0) -> TrainingJob:
     return TrainingJob(TrainingSettings(), None, None, TrainingControl(gamma=gamma))  # type: ignore[arg-type]
 
 
-def test_events_come_in_order_in_batches_with_one_end(qtbot: QtBot, session: TrainingSession) -> None:
+def test_events_come_in_order_in_batches_with_one_end(qtbot: QtBot, session: TrainingController) -> None:
     listener = Listener(session)
     with qtbot.waitSignal(session.bridge.finished, timeout=5000):
         session.start(job())
@@ -89,7 +89,7 @@ def test_events_come_in_order_in_batches_with_one_end(qtbot: QtBot, session: Tra
     assert listener.states == [RunState.STARTING, RunState.RUNNING, RunState.IDLE]
 
 
-def test_an_epoch_follows_the_steps_that_belong_to_it(qtbot: QtBot, session: TrainingSession) -> None:
+def test_an_epoch_follows_the_steps_that_belong_to_it(qtbot: QtBot, session: TrainingController) -> None:
     listener = Listener(session)
     with qtbot.waitSignal(session.bridge.finished, timeout=5000):
         session.start(job())
@@ -101,7 +101,7 @@ def test_an_epoch_follows_the_steps_that_belong_to_it(qtbot: QtBot, session: Tra
             assert value.step == seen
 
 
-def test_previews_arrive_as_images(qtbot: QtBot, session: TrainingSession) -> None:
+def test_previews_arrive_as_images(qtbot: QtBot, session: TrainingController) -> None:
     with qtbot.waitSignal(session.bridge.preview, timeout=5000) as signal:
         session.start(job())
     preview = signal.args[0]
@@ -110,7 +110,7 @@ def test_previews_arrive_as_images(qtbot: QtBot, session: TrainingSession) -> No
 
 
 def test_a_moved_gamma_is_used_and_told(
-    qtbot: QtBot, session: TrainingSession, trainer: type[FakeTrainer]
+    qtbot: QtBot, session: TrainingController, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = 100_000
     listener = Listener(session)
@@ -124,7 +124,7 @@ def test_a_moved_gamma_is_used_and_told(
 
 
 def test_nothing_is_held_back_while_it_pauses(
-    qtbot: QtBot, session: TrainingSession, trainer: type[FakeTrainer]
+    qtbot: QtBot, session: TrainingController, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = 100_000
     listener = Listener(session)
@@ -141,7 +141,7 @@ def test_nothing_is_held_back_while_it_pauses(
 
 
 def test_a_paused_run_can_be_stopped(
-    qtbot: QtBot, session: TrainingSession, trainer: type[FakeTrainer]
+    qtbot: QtBot, session: TrainingController, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = 100_000
     with qtbot.waitSignal(session.bridge.started, timeout=5000):
@@ -161,7 +161,7 @@ def test_a_paused_run_can_be_stopped(
     ],
 )
 def test_whatever_goes_wrong_is_one_failure(
-    qtbot: QtBot, session: TrainingSession, trainer: type[FakeTrainer], fault: str, words: str
+    qtbot: QtBot, session: TrainingController, trainer: type[FakeTrainer], fault: str, words: str
 ) -> None:
     setattr(trainer, fault, 5 if fault == "fails_at" else True)
     listener = Listener(session)
@@ -172,7 +172,7 @@ def test_whatever_goes_wrong_is_one_failure(
     assert not session.active
 
 
-def test_runs_follow_one_another(qtbot: QtBot, session: TrainingSession) -> None:
+def test_runs_follow_one_another(qtbot: QtBot, session: TrainingController) -> None:
     listener = Listener(session)
     for _ in range(3):
         with qtbot.waitSignal(session.bridge.finished, timeout=5000):

@@ -17,7 +17,7 @@ from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.evaluation.selection import Outcome, Range, Selection, SortKey
 from pgn_studio.gui.app import Launcher
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.preferences import SessionState, holds_objects
+from pgn_studio.gui.preferences import Preferences, holds_objects
 from tests.gui.shell.driving import studio_of
 from tests.gui.shell.opened import opens_quickly
 from tests.legacy_files import of_then
@@ -47,7 +47,7 @@ def splitter(window: MainWindow) -> QSplitter:
 
 
 def test_pgn_image_filter_zoom_and_sizes_come_back(
-    make_window: Callable[..., MainWindow], qtbot: QtBot, state: SessionState, tmp_path: Path,
+    make_window: Callable[..., MainWindow], qtbot: QtBot, state: Preferences, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, digits: ImageDataset, classifier: Classifier,
 ) -> None:  # fmt: skip
     opens_quickly(monkeypatch, digits, classifier)
@@ -109,12 +109,12 @@ def test_data_and_classifier_come_back_without_a_pgn(
     assert second.tabs.currentWidget() is second.data
 
 
-def stored(state: SessionState, **session: Any) -> None:
+def stored(state: Preferences, **session: Any) -> None:
     state.session = json.dumps(session)
 
 
 def test_what_is_gone_is_told_and_the_rest_is_opened(
-    make_window: Callable[..., MainWindow], qtbot: QtBot, state: SessionState, tmp_path: Path
+    make_window: Callable[..., MainWindow], qtbot: QtBot, state: Preferences, tmp_path: Path
 ) -> None:
     gone = tmp_path / "gone"
     stored(
@@ -136,7 +136,7 @@ def test_what_is_gone_is_told_and_the_rest_is_opened(
 
 
 def test_settings_of_the_version_before_come_back(
-    make_window: Callable[..., MainWindow], qtbot: QtBot, state: SessionState
+    make_window: Callable[..., MainWindow], qtbot: QtBot, state: Preferences
 ) -> None:
     chosen = TrainingSettings.make(loss="logistic", select="last", encoder_training="frozen")
     stored(state, settings=of_then(chosen.model_dump(mode="json")))
@@ -146,7 +146,7 @@ def test_settings_of_the_version_before_come_back(
 
 
 def test_what_fails_to_open_is_told_without_a_dialog(
-    make_window: Callable[..., MainWindow], qtbot: QtBot, state: SessionState, tmp_path: Path
+    make_window: Callable[..., MainWindow], qtbot: QtBot, state: Preferences, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"no PGN")
     stored(state, opened=str(tmp_path / "broken.safetensors"), page="runs_page")
@@ -170,18 +170,18 @@ def test_what_fails_to_open_is_told_without_a_dialog(
     ],
 )  # fmt: skip
 def test_a_damaged_session_stops_nothing(
-    make_window: Callable[..., MainWindow], state: SessionState, text: str
+    make_window: Callable[..., MainWindow], state: Preferences, text: str
 ) -> None:
     state.session = text
     window = make_window()
     window.last_session.restore()
     assert studio_of(window).error_dialog is None
-    assert studio_of(window).quiet_problems is None
+    assert studio_of(window).deferred_errors is None
     assert not studio_of(window).workspace.busy
 
 
 def test_it_can_be_switched_off(
-    make_window: Callable[..., MainWindow], state: SessionState, tmp_path: Path
+    make_window: Callable[..., MainWindow], state: Preferences, tmp_path: Path
 ) -> None:
     stored(state, data=DataSettings().model_dump(mode="json"))
     window = make_window()
@@ -190,7 +190,7 @@ def test_it_can_be_switched_off(
     assert action.isChecked()
     action.trigger()
     state._settings.sync()
-    again = SessionState(QSettings(state._settings.fileName(), QSettings.Format.IniFormat))
+    again = Preferences(QSettings(state._settings.fileName(), QSettings.Format.IniFormat))
     assert not again.restores_session
     window.last_session.restore()
     assert not studio_of(window).workspace.busy
@@ -198,12 +198,12 @@ def test_it_can_be_switched_off(
 
 @pytest.mark.parametrize("demo", [False, True])
 def test_the_start_restores_unless_the_demo_is_asked_for(
-    make_window: Callable[..., MainWindow], state: SessionState, monkeypatch: pytest.MonkeyPatch, demo: bool
+    make_window: Callable[..., MainWindow], state: Preferences, monkeypatch: pytest.MonkeyPatch, demo: bool
 ) -> None:
     state.tour_seen = True  # the tour of a first start opens the demo, too
     done: list[str] = []
     monkeypatch.setattr(
-        "pgn_studio.gui.session_restore.LastSession.restore", lambda _: done.append("restored")
+        "pgn_studio.gui.session_restore.SessionRestore.restore", lambda _: done.append("restored")
     )
     monkeypatch.setattr("pgn_studio.gui.studio.Studio.open_demo", lambda _: done.append("demo"))
     window = make_window()
@@ -215,7 +215,7 @@ def test_the_start_restores_unless_the_demo_is_asked_for(
 
 def test_a_black_box_is_not_asked_by_itself_and_its_header_not_kept(
     window: MainWindow, make_window: Callable[..., MainWindow], classifier: Classifier, qtbot: QtBot,
-    state: SessionState,
+    state: Preferences,
 ) -> None:  # fmt: skip
     from pgn_studio.core.classifiers import Access
     from pgn_studio.gui.classifier_source import ClassifierSource

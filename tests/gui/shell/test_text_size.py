@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import TEXT_SIZES, current_theme, system_font
 from pgn_studio.gui.widgets.preview_strip import PreviewStrip
 from tests.gui.shell.driving import child
@@ -39,7 +39,7 @@ def _usual_size_again(qapp: QApplication) -> Iterator[None]:
 
 
 def test_keys_step_through_the_sizes_and_texts_follow(
-    qtbot: QtBot, make_window: Callable[..., MainWindow], state: SessionState
+    qtbot: QtBot, make_window: Callable[..., MainWindow], state: Preferences
 ) -> None:
     window = make_window()
     window.activateWindow()
@@ -72,10 +72,10 @@ def test_headings_grow_with_the_rest(make_window: Callable[..., MainWindow]) -> 
     assert heading.fontMetrics().height() == pytest.approx(2 * before, abs=2)
 
 
-def test_the_size_is_remembered_and_a_damaged_one_is_not(state: SessionState) -> None:
+def test_the_size_is_remembered_and_a_damaged_one_is_not(state: Preferences) -> None:
     state.text_size = 150
     state._settings.sync()
-    again = SessionState(QSettings(state._settings.fileName(), QSettings.Format.IniFormat))
+    again = Preferences(QSettings(state._settings.fileName(), QSettings.Format.IniFormat))
     assert again.text_size == 150
     for wrong in ("large", "", "-5", "9" * 50):
         state._settings.setValue("text_size", wrong)

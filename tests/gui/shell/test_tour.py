@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.gui.app import Launcher
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.tour.mark import RIM_PX, TourCard
 from pgn_studio.gui.tour.tour import STEPS
@@ -129,7 +129,7 @@ def test_it_shows_a_set_up_that_was_hidden(qtbot: QtBot, toured: MainWindow) -> 
 
 @pytest.mark.parametrize("seen", [False, True])
 def test_the_first_start_offers_it_and_later_ones_do_not(
-    make_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch, state: SessionState, seen: bool
+    make_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch, state: Preferences, seen: bool
 ) -> None:
     opened: list[bool] = []
     monkeypatch.setattr("pgn_studio.gui.studio.Studio.open_demo", lambda _: opened.append(True))
@@ -141,6 +141,6 @@ def test_the_first_start_offers_it_and_later_ones_do_not(
     assert window.tour.active is not seen
     assert opened == ([] if seen else [True])
     window.tour.end()
-    again = SessionState(QSettings(state._settings.fileName(), QSettings.Format.IniFormat))
+    again = Preferences(QSettings(state._settings.fileName(), QSettings.Format.IniFormat))
     state._settings.sync()
     assert again.tour_seen

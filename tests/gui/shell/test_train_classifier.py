@@ -1,4 +1,4 @@
-"""Training a classifier from the window: kept when it ends or is stopped, gone when cancelled."""
+"""Training a classifier from the window: kept when it ends or is stopped, gone when canceled."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_trained_classifier_is_saved_and_announced(
     assert dialog.result() == QDialog.DialogCode.Accepted
 
 
-def test_a_cancelled_one_leaves_nothing(qtbot: QtBot, dialog: TrainClassifierDialog, tmp_path: Path) -> None:
+def test_a_canceled_one_leaves_nothing(qtbot: QtBot, dialog: TrainClassifierDialog, tmp_path: Path) -> None:
     dialog.form.fill({"epochs": 1000})
     with qtbot.waitSignal(dialog._progressed, timeout=60_000):
         dialog.train_button.click()

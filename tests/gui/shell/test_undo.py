@@ -284,8 +284,8 @@ def test_the_device_goes_back_too(shown: MainWindow) -> None:
     assert studio.workspace.device == "auto"
 
 
-def test_the_chosen_normalisation_can_be_taken_back(qtbot: QtBot, window: MainWindow) -> None:
-    from pgn_studio.core.classifiers import Normalisation
+def test_the_chosen_normalization_can_be_taken_back(qtbot: QtBot, window: MainWindow) -> None:
+    from pgn_studio.core.classifiers import Normalization
 
     studio = window.studio
     assert studio is not None
@@ -299,10 +299,10 @@ def test_the_chosen_normalisation_can_be_taken_back(qtbot: QtBot, window: MainWi
 
     workspace.load_classifier(ClassifierSource(str(file)))
     own = loaded()
-    window.classifier.page.use_wanted.emit(Normalisation((0.25,) * 3, (0.5,) * 3))
+    window.classifier.page.use_wanted.emit(Normalization((0.25,) * 3, (0.5,) * 3))
     assert not action(window, "undo").isEnabled()  # while it loads
     assert loaded() == (0.25,) * 3
-    assert action(window, "undo").text() == "&Undo: Use this normalisation"
+    assert action(window, "undo").text() == "&Undo: Use this normalization"
     action(window, "undo").trigger()
     assert loaded() == own
     action(window, "redo").trigger()

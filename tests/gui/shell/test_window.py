@@ -30,7 +30,7 @@ from pgn_studio.gui.dialogs.closing import ClosingDialog
 from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.plots.series_plot import SeriesPlot
-from pgn_studio.gui.preferences import SessionState
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.widgets.collapsible import Collapsible
@@ -377,7 +377,7 @@ def test_photographs_are_not_reduced_to_the_classifier_s_size_without_a_word(
 
 
 def test_a_dropped_classifier_is_loaded_and_remembered(
-    qtbot: QtBot, window: MainWindow, classifier: Classifier, state: SessionState
+    qtbot: QtBot, window: MainWindow, classifier: Classifier, state: Preferences
 ) -> None:
     studio = studio_of(window)
     with qtbot.waitSignal(studio.workspace.accuracy_measured, timeout=20_000):
@@ -476,7 +476,7 @@ def test_a_warning_goes_with_what_it_is_about(qtbot: QtBot, window: MainWindow) 
     loaded(qtbot, window)
 
 
-def test_themes_recolour_everything(window: MainWindow, state: SessionState) -> None:
+def test_themes_recolor_everything(window: MainWindow, state: Preferences) -> None:
     studio = studio_of(window)
     for name in ("dark", "light"):
         child(window, QAction, f"theme_{name}").trigger()
@@ -499,7 +499,7 @@ def test_the_layout_comes_back(make_window: Callable[..., MainWindow]) -> None:
 
 
 def test_recent_lists_are_short_newest_first_and_without_what_is_gone(
-    state: SessionState, tmp_path: Path
+    state: Preferences, tmp_path: Path
 ) -> None:
     for number in range(15):
         (tmp_path / f"{number}").mkdir()

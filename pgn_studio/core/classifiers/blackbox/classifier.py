@@ -13,7 +13,7 @@ from pgn_studio.core.classifiers.blackbox.cache import Answer, AnswerCache, key_
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.blackbox.outputs import AnswerReader, logits_of, moved, scores_of
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
-from pgn_studio.core.classifiers.normalization import Normalisation
+from pgn_studio.core.classifiers.normalization import Normalization
 from pgn_studio.core.classifiers.outputs import (
     SUM_SLACK,
     are_alike,
@@ -38,12 +38,12 @@ class Oracle(Protocol):
 
 
 @runtime_checkable
-class NormalisingOracle(Protocol):
+class NormalizingOracle(Protocol):
     """An oracle that is not handed the 8-bit images themselves."""
 
-    normalisation: Normalisation | None  # None: it is, after all
+    normalization: Normalization | None  # None: it is, after all
 
-    def normalised(self, normalisation: Normalisation) -> Oracle: ...
+    def normalized(self, normalization: Normalization) -> Oracle: ...
 
 
 class BlackBoxClassifier(Classifier):
@@ -75,20 +75,20 @@ class BlackBoxClassifier(Classifier):
         return bool(self._scores)
 
     @property
-    def normalisation(self) -> Normalisation | None:
-        return self._oracle.normalisation if isinstance(self._oracle, NormalisingOracle) else None
+    def normalization(self) -> Normalization | None:
+        return self._oracle.normalization if isinstance(self._oracle, NormalizingOracle) else None
 
-    def normalised(self, normalisation: Normalisation) -> BlackBoxClassifier:
+    def normalized(self, normalization: Normalization) -> BlackBoxClassifier:
         """The same black box given images in another way; what it is asked counts here too.
 
         Raises ClassifierError where it is handed 8-bit images.
         """
-        if not isinstance(self._oracle, NormalisingOracle) or self.normalisation is None:
+        if not isinstance(self._oracle, NormalizingOracle) or self.normalization is None:
             raise ClassifierError(
-                f"{self._oracle.name} is given 8-bit images and normalises them itself, if at all.",
+                f"{self._oracle.name} is given 8-bit images and normalizes them itself, if at all.",
                 hint="There is nothing to choose here.",
             )
-        oracle = self._oracle.normalised(normalisation)
+        oracle = self._oracle.normalized(normalization)
         other = BlackBoxClassifier(oracle, self.info, reader=self._reader, meter=self.queries)
         other._probabilities = self._probabilities
         return other

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
-from pgn_studio.core.classifiers.normalization import Normalisation
+from pgn_studio.core.classifiers.normalization import Normalization
 from pgn_studio.core.classifiers.outputs import scores_among
 from pgn_studio.core.classifiers.programs.network import GRAY, LUMINANCE
 from pgn_studio.core.config import ChannelOrder
@@ -71,7 +71,7 @@ class OnnxOracle:
         self.image_size = _image_size(path, shape[1:3] if self._channels_last else shape[2:4], metadata)
         self._fixed_batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
         self.largest_batch = self._fixed_batch or _BATCH
-        given = Normalisation(
+        given = Normalization(
             mean or _three(metadata, "mean") or (0.0, 0.0, 0.0),
             std or _three(metadata, "std") or (1.0, 1.0, 1.0),
             channels or "rgb",
@@ -81,12 +81,12 @@ class OnnxOracle:
         takes_bytes = self._type is np.uint8
         if takes_bytes and (mean or std or channels):
             raise ClassifierError(f"{path.name} takes bytes: no mean, std or channel order fits there.")
-        self.normalisation = None if takes_bytes else given
+        self.normalization = None if takes_bytes else given
 
-    def normalised(self, normalisation: Normalisation) -> OnnxOracle:
+    def normalized(self, normalization: Normalization) -> OnnxOracle:
         """The same file given images in another way; not for one that takes bytes."""
         made = copy.copy(self)
-        made.normalisation = normalisation
+        made.normalization = normalization
         return made
 
     def ask(self, images: UInt8Images, meter: QueryMeter) -> Any:
@@ -128,11 +128,11 @@ class OnnxOracle:
 
     def _prepared(self, images: UInt8Images) -> npt.NDArray[Any]:
         values: npt.NDArray[Any] = images
-        if self.normalisation is not None:
+        if self.normalization is not None:
             values = images.astype(np.float32) / 255.0
-            values -= np.array(self.normalisation.mean, dtype=np.float32)
-            values /= np.array(self.normalisation.std, dtype=np.float32)
-            values = values if self.normalisation.channels == "rgb" else values[..., ::-1]
+            values -= np.array(self.normalization.mean, dtype=np.float32)
+            values /= np.array(self.normalization.std, dtype=np.float32)
+            values = values if self.normalization.channels == "rgb" else values[..., ::-1]
         if self._gray:
             values = (values @ np.array(LUMINANCE, dtype=np.float32))[..., None]
             values = values.round() if self._type is np.uint8 else values

@@ -122,7 +122,7 @@ def _leaves(
 def _tail(
     value: _Value, kind_of: Callable[[_Value], str], sources_of: Callable[[_Value], list[_Value]]
 ) -> _Tail[_Value]:
-    """Walk from an output towards the image, through what is cheap, to the last linear layer."""
+    """Walk from an output toward the image, through what is cheap, to the last linear layer."""
     ending, before = "", None
     while True:
         kind, sources = kind_of(value), sources_of(value)

@@ -259,4 +259,4 @@ def test_classes_in_another_order(endpoint: Endpoint) -> None:
     endpoint.answer = lambda images: [[0.3, 0.7]] * len(images)
     assert opened(endpoint, classes=("bright", "dark"))(pixels()).argmax(1).tolist() == [0] * 5
     with pytest.raises(PgnStudioError, match="are not the data set's"):
-        opened(endpoint, classes=("bright", "grey"))
+        opened(endpoint, classes=("bright", "gray"))

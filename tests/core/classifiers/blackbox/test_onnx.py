@@ -112,7 +112,7 @@ def test_a_malformed_file(tmp_path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("shape", [("n", 2, 8, 8), ("n", 3), ("n", 3, 8, 16)])
-def test_inputs_that_are_no_square_colour_images(tmp_path: Path, shape: tuple[Any, ...]) -> None:
+def test_inputs_that_are_no_square_color_images(tmp_path: Path, shape: tuple[Any, ...]) -> None:
     path = tmp_path / "m.onnx"
     given = onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, list(shape))
     output = onnx.helper.make_tensor_value_info("same", onnx.TensorProto.FLOAT, list(shape))

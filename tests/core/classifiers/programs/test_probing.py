@@ -264,7 +264,7 @@ def test_bytes_give_no_gradient_and_are_normalized_by_nobody(tmp_path: Path) -> 
     rounded = images().mul(255).round() / 255
     torch.testing.assert_close(classifier(images()), Net().eval()(rounded))
     assert not classifier.has_features
-    assert classifier.normalisation is None
+    assert classifier.normalization is None
     with pytest.raises(ClassifierError, match="takes bytes"):
         opened(path, mean=(0.5, 0.5, 0.5))
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from pgn_studio.core.classifiers import load_classifier
 from pgn_studio.core.config import ClassifierSettings, TrainingSettings
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.core.legacy_settings import NAMES, VALUES, modern
+from pgn_studio.core.legacy import NAMES, VALUES, modern
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import build_generator, load_pgn
 from tests.legacy_files import PAIR, of_then

@@ -1,4 +1,4 @@
-"""Colours that mean something are told apart by colour-blind people, and stand out from their ground."""
+"""Colors that mean something are told apart by color-blind people, and stand out from their ground."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pgn_studio.gui.gallery.delegate import RIGHT_COLOUR, WRONG_COLOUR
+from pgn_studio.gui.gallery.delegate import RIGHT_COLOR, WRONG_COLOR
 from pgn_studio.gui.theme import DARK, LIGHT, PlotColors
 
-Colour = npt.NDArray[np.float64]
+Color = npt.NDArray[np.float64]
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 SIGHT = {
@@ -37,12 +37,12 @@ LEAST_CONTRAST = 3.0  # WCAG, for what is no text
 TOGETHER = (("first", "second"), ("good", "bad"), ("first", "good", "second"))
 
 
-def linear(text: str) -> Colour:
+def linear(text: str) -> Color:
     values = np.array([int(text[place : place + 2], 16) for place in (1, 3, 5)]) / 255
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
-def lab(rgb: Colour) -> Colour:
+def lab(rgb: Color) -> Color:
     ratio = TO_XYZ @ np.clip(rgb, 0, 1) / WHITE
     f = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
@@ -67,7 +67,7 @@ def test_the_measures_are_right() -> None:
 
 @pytest.mark.parametrize("sight", SIGHT)
 @pytest.mark.parametrize("colors", [LIGHT, DARK], ids=["light", "dark"])
-def test_colours_drawn_together_are_told_apart(colors: PlotColors, sight: str) -> None:
+def test_colors_drawn_together_are_told_apart(colors: PlotColors, sight: str) -> None:
     near = {
         f"{one}, {other}": round(distance(getattr(colors, one), getattr(colors, other), sight), 1)
         for group in TOGETHER
@@ -79,13 +79,13 @@ def test_colours_drawn_together_are_told_apart(colors: PlotColors, sight: str) -
 
 @pytest.mark.parametrize("sight", SIGHT)
 def test_right_and_wrong_are_told_apart(sight: str) -> None:
-    assert distance(RIGHT_COLOUR.name(), WRONG_COLOUR.name(), sight) > LEAST_DISTANCE
-    for colour in (RIGHT_COLOUR, WRONG_COLOUR):  # their signs are white, and their rim too
-        assert contrast(colour.name(), "#ffffff") >= LEAST_CONTRAST
+    assert distance(RIGHT_COLOR.name(), WRONG_COLOR.name(), sight) > LEAST_DISTANCE
+    for color in (RIGHT_COLOR, WRONG_COLOR):  # their signs are white, and their rim too
+        assert contrast(color.name(), "#ffffff") >= LEAST_CONTRAST
 
 
 @pytest.mark.parametrize("colors", [LIGHT, DARK], ids=["light", "dark"])
-def test_colours_stand_out_from_their_ground(colors: PlotColors) -> None:
+def test_colors_stand_out_from_their_ground(colors: PlotColors) -> None:
     names = ("muted", "first", "second", "good", "bad", "marker", "warning", "severe")
     faint = {name: contrast(getattr(colors, name), colors.background) for name in names}
     assert {name: round(value, 2) for name, value in faint.items() if value < LEAST_CONTRAST} == {}

@@ -37,7 +37,7 @@ BASELINES: Mapping[str, BaselineKind] = MappingProxyType(
             needs_training=False,
             problems=_BOTH,
             description="one sign step through f by its own answer: away from it (the paper's EHA), "
-            "or towards it to enhance",
+            "or toward it to enhance",
         ),
         "uap": BaselineKind(
             title="UAP",
@@ -88,7 +88,7 @@ def make_baseline(name: str, context: BaselineContext, *, progress: Progress | N
 
     "Matched": one factor for all images brings the validation mean of the RMS per value to
     `context.rms`; see each baseline for what it does beside. `progress` is told of each phase from
-    its start; its Cancelled passes through, and leaves nothing behind. Same context, same result on
+    its start; its Canceled passes through, and leaves nothing behind. Same context, same result on
     a CPU. Raises ConfigError for an unknown name or a baseline that the problem does not have, and
     ClassifierError where f gives no gradients or cannot be trained.
     """

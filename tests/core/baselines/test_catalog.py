@@ -10,7 +10,7 @@ import torch
 from pgn_studio.core.baselines import BASELINES, Baseline, BaselineContext, make_baseline, names_for
 from pgn_studio.core.baselines.matching import mean_rms
 from pgn_studio.core.config import BaselineName
-from pgn_studio.core.errors import Cancelled, ClassifierError, ConfigError
+from pgn_studio.core.errors import Canceled, ClassifierError, ConfigError
 from pgn_studio.core.evaluation.evaluate import Metrics, evaluate_perturber
 from tests.core.baselines.conftest import MakeContext
 from tests.core.baselines.linear import answering_classifier
@@ -111,15 +111,15 @@ def test_f_is_untouched(make_context: MakeContext, splits: dict[str, ArraySplit]
 
 
 @pytest.mark.parametrize("name", sorted(BASELINES))
-def test_cancelled_passes_through_at_once(make_context: MakeContext, name: str) -> None:
+def test_canceled_passes_through_at_once(make_context: MakeContext, name: str) -> None:
     problem = BASELINES[name].problems[-1]
     calls: list[tuple[int, int]] = []
 
     def cancel(done: int, total: int) -> None:
         calls.append((done, total))
-        raise Cancelled
+        raise Canceled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         make_baseline(name, make_context(problem=problem), progress=cancel)
     assert len(calls) == 1
     assert 0 < calls[0][0] <= calls[0][1]

@@ -1,4 +1,4 @@
-"""The names that settings had in files of earlier versions, read under those of today."""
+"""The names that files of earlier versions use, read under those of today: the one table of old names."""
 
 from __future__ import annotations
 
@@ -30,6 +30,24 @@ VALUES = {
     "loss": {"ls": "least-squares", "lr": "logistic"},
     "recipe": {"default": "recommended"},
 }
+
+# What the records of runs and PGNs, and the networks in a checkpoint, were called beside their settings.
+RECORD_NAMES = {"foreign_classifier": "external_classifier", "least_rms": "abstain_below_rms"}
+TENSOR_NAMES = {"namer.": "surrogate."}
+
+
+def modern_record(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What run.json or a PGN's metadata says, under today's names; the settings in it stay as they are."""
+    return {RECORD_NAMES.get(name, name): value for name, value in values.items()}
+
+
+def modern_tensor(name: str) -> str:
+    """The name of a checkpoint's tensor today."""
+    network, slash, key = name.partition("/")
+    for old, new in TENSOR_NAMES.items():
+        if key.startswith(old):
+            key = new + key.removeprefix(old)
+    return f"{network}{slash}{key}"
 
 
 def recorded(values: Mapping[str, Any]) -> dict[str, Any]:
