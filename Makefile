@@ -31,8 +31,9 @@ test-other: $(READY) ## the tests that compute, as on a processor of the other k
 	  then export ONEDNN_MAX_CPU_ISA=AVX2; else export PGN_STUDIO_TEST_BF16=1; fi; \
 	  $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(COMPUTING) $(ARGS)
 
-check: $(READY) ## lint, types, import contracts, dead code
+check: $(READY) ## lint, format, types, import contracts, dead code
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy --strict -p pgn_studio
 	$(BIN)/lint-imports
 	$(BIN)/vulture
