@@ -65,5 +65,5 @@ $(READY): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip' 2> /dev/null || \
 	  { echo "Python's venv module is incomplete. On Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[test,oracle]'
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[test,oracle,docs]'
 	@touch $@
