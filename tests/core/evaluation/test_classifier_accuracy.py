@@ -18,7 +18,7 @@ from pgn_studio.core.evaluation.classifier_accuracy import (
     share,
 )
 from tests.core.evaluation.samples import make_classifier, make_split
-from tests.gui.inspection.studies import CLASSES, COUNT, ArraySplit, Study, make_study
+from tests.studies import CLASSES, COUNT, ArraySplit, Study, make_study
 
 CPU = torch.device("cpu")
 

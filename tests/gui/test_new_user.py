@@ -1,0 +1,123 @@
+"""What somebody stumbled on who used the window for the first time, on photographs of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtWidgets import QLabel
+from pytestqt.qtbot import QtBot
+
+from pgn_studio.core.config import DataSettings, TrainingSettings
+from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.core.training.events import Notice
+from pgn_studio.gui.dialogs.error import show_error
+from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.widgets.words import in_the_window
+from tests.gui.driving import child, studio_of
+from tests.gui.opened import measured
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.data.dataset import ImageDataset
+
+
+@pytest.fixture
+def demo(window: MainWindow, digits: ImageDataset, classifier: Classifier) -> MainWindow:
+    """With a PGN open, whose settings are not the usual ones: three epochs, a small encoder, γ 1."""
+    studio_of(window).workspace._set_opened(measured(digits, classifier, "demo.safetensors"))
+    assert studio_of(window).setup.main.values()["epochs"] == 3
+    return window
+
+
+def open_own(window: MainWindow, digits: ImageDataset, folder: Path) -> None:
+    studio_of(window).workspace._set_dataset(DataSettings(dataset=str(folder)), digits)
+
+
+def test_settings_of_the_demo_do_not_stay_for_own_images(
+    demo: MainWindow, digits: ImageDataset, tmp_path: Path, qtbot: QtBot
+) -> None:
+    studio = studio_of(demo)
+    lent = studio.setup.shown()
+    studio.workspace._set_dataset(DataSettings(image_size=16), digits)  # the same images once more
+    assert studio.setup.shown() == lent
+    open_own(demo, digits, tmp_path)
+    usual = TrainingSettings.make()
+    assert studio.setup.main.values()["encoder"] == usual.encoder
+    assert studio.setup.main.values()["epochs"] == usual.epochs
+    assert studio.setup.gamma.value == usual.gamma
+    assert "usual ones again" in demo.statusBar().currentMessage()
+    studio.setup.undo.undo()
+    assert studio.setup.shown() == lent
+    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=20_000)
+
+
+def test_what_somebody_has_set_stays(
+    demo: MainWindow, digits: ImageDataset, tmp_path: Path, qtbot: QtBot
+) -> None:
+    studio = studio_of(demo)
+    studio.setup.gamma.user_set(7.0)
+    open_own(demo, digits, tmp_path)
+    assert studio.setup.gamma.value == 7.0
+    assert studio.setup.main.values()["epochs"] == 3
+    assert "usual" not in demo.statusBar().currentMessage()
+    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=20_000)
+
+
+def test_why_start_is_gray_is_said_beside_it(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    from pgn_studio.core.data.sources import load_dataset
+
+    reason = child(window, QLabel, "start_reason")
+    accuracy = child(window, QLabel, "clean_accuracy")
+    assert not reason.isVisible()
+    assert accuracy.isVisible()
+    two = load_dataset(DataSettings(num_classes=2))
+    studio = studio_of(window)
+    studio.workspace._set_dataset(DataSettings(num_classes=2), two)
+    assert not studio.setup.start_button.isEnabled()
+    assert reason.isVisible()
+    assert "train a classifier for" in reason.text() or "classes" in reason.text()
+    assert not accuracy.isVisible()  # it was of other images
+    assert "Loaded digits: 2 classes" in window.statusBar().currentMessage()
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("Raise --gamma (now 1) or lower --batch-size.", "Raise γ (now 1) or lower “Batch size”."),
+        ("Raise learning_rate_d (with --set).", "Raise learning_rate_d (with “Further settings”)."),
+        ("Use --set head=mlp.", "Use “Further settings: head=mlp”."),
+        ("test-fraction: Input should be less than 0.9", "Test fraction: Input should be less than 0.9"),
+        ("images: none found", "images: none found"),
+        ("Use --discriminator blackbox.", "Use “Discriminator: Black box (labels only)”."),
+        ("Use --image-size 32.", "Use “Image size” 32."),
+        ("Give a larger --query-budget.", "Give a larger --query-budget."),  # no field of the window
+        ("Continue it with `--resume --epochs 3`.", "Continue it with `--resume --epochs 3`."),
+        ("pgn-studio train --gamma 3 goes on.", "pgn-studio train --gamma 3 goes on."),
+    ],
+)
+def test_hints_have_the_window_s_words(told: str, shown: str) -> None:
+    assert in_the_window(told) == shown
+
+
+def test_health_and_errors_name_no_options(window: MainWindow) -> None:
+    health = studio_of(window).training.health
+    hint = "Raise --gamma or learning_rate_d (with --set)."
+    health.show_notices([Notice(60, "g-ahead", "G outran D.", hint, "severe")])
+    text = child(window, QLabel, "health_text").text()
+    assert "Raise γ or learning_rate_d (with “Further settings”)." in text
+    assert "--" not in str(health.model.item(0).text())
+    dialog = show_error(window, "Title", PgnStudioError("Too small.", hint="Use --image-size 32."))
+    assert dialog.hint.text() == "Use “Image size” 32."
+    dialog.close()
+
+
+def test_too_little_memory_is_no_fault_of_the_program(window: MainWindow) -> None:
+    error = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+    dialog = show_error(window, "Measuring clean accuracy", error)
+    assert "not enough memory" in dialog.message.text()
+    assert "smaller image size" in dialog.hint.text()
+    assert "DefaultCPUAllocator" in dialog.details.toPlainText()
+    dialog.close()
