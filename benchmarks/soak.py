@@ -46,8 +46,7 @@ from pgn_studio.core.training.events import (
 )
 from pgn_studio.gui.app import make_application
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.plots.growing import CHUNK
-from pgn_studio.gui.plots.series import Look
+from pgn_studio.gui.plots.series import CHUNK, Look
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.screenshots.camera import settle, wait_until
 from pgn_studio.gui.theme import current_theme

@@ -30,13 +30,13 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.paths import log_file
-from pgn_studio.gui.commands import commands_of
-from pgn_studio.gui.dialogs.closing import ClosingDialog
-from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
-from pgn_studio.gui.dialogs.palette import CommandPalette
+from pgn_studio.gui.dialogs.help import AboutDialog, CommandPalette, ShortcutsDialog, commands_of
+from pgn_studio.gui.dialogs.questions import ClosingDialog
 from pgn_studio.gui.drops import FileDrops
 from pgn_studio.gui.edit_menu import EditMenu
 from pgn_studio.gui.operations import wait_for_all
+from pgn_studio.gui.pages.data import MirrorQuestion
+from pgn_studio.gui.pages.start import StartPage
 from pgn_studio.gui.preferences import LAYOUT_VERSION, Preferences, RecentKind
 from pgn_studio.gui.session_restore import SessionRestore
 from pgn_studio.gui.text_size import TextSizeMenu
@@ -44,11 +44,8 @@ from pgn_studio.gui.theme import THEMES, current_theme
 from pgn_studio.gui.tour.tour import Tour
 from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.training.worker import RunnerFactory, make_trainer
-from pgn_studio.gui.widgets.banner import Banner
-from pgn_studio.gui.widgets.mirror_question import MirrorQuestion
-from pgn_studio.gui.widgets.start_page import StartPage
-from pgn_studio.gui.widgets.task_indicator import TaskIndicator
-from pgn_studio.gui.widgets.wheel import WheelGuard
+from pgn_studio.gui.widgets.inputs import WheelGuard
+from pgn_studio.gui.widgets.notices import Banner, TaskIndicator
 from pgn_studio.gui.workspace import OTHER_DATA
 
 if TYPE_CHECKING:

@@ -16,15 +16,15 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
-from pgn_studio.gui.dialogs.black_box import ask_for_black_box
 from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
-from pgn_studio.gui.dialogs.skipped import list_skipped
+from pgn_studio.gui.dialogs.open_classifier import ask_for_black_box
+from pgn_studio.gui.dialogs.questions import list_skipped
 from pgn_studio.gui.opening import Kind, kind_of
-from pgn_studio.gui.pages.classifier.opening import ClassifierOpening
+from pgn_studio.gui.pages.classifier.controller import ClassifierOpening
 from pgn_studio.gui.pages.classifier.training import ClassifierTraining
 from pgn_studio.gui.pages.inspect.page import InspectionPage
-from pgn_studio.gui.pages.setup.borrowed import BorrowedSettings
 from pgn_studio.gui.pages.setup.panel import SetupPanel
+from pgn_studio.gui.pages.setup.undo import BorrowedSettings
 from pgn_studio.gui.pages.train.page import TrainingPage
 from pgn_studio.gui.pages.train.run_header import RunHeader
 from pgn_studio.gui.preferences import Preferences

@@ -10,9 +10,7 @@ from PySide6.QtWidgets import QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from pgn_studio import __version__
-from pgn_studio.gui.commands import commands_of
-from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
-from pgn_studio.gui.dialogs.palette import CommandPalette
+from pgn_studio.gui.dialogs.help import AboutDialog, CommandPalette, ShortcutsDialog, commands_of
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.theme import current_theme
 

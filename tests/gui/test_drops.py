@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.gui import lazy_imports
 from pgn_studio.gui.app import Launcher
-from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
+from pgn_studio.gui.dialogs.open_classifier import ClassifierSourceDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.opening import CLASSIFIER_FORMAT, PGN_FORMAT
 from pgn_studio.gui.preferences import Preferences

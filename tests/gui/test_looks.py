@@ -28,7 +28,7 @@ from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.pages.inspect.comparison_view import CELL_PX, LARGEST_CELL_PX, StripColumn, StripView
-from pgn_studio.gui.pages.inspect.probability_bars import (
+from pgn_studio.gui.pages.inspect.detail import (
     LEAST_BAR_PX,
     LONG,
     SHORT,
@@ -36,7 +36,7 @@ from pgn_studio.gui.pages.inspect.probability_bars import (
     ProbabilityRow,
 )
 from pgn_studio.gui.theme import ThemeName, current_theme
-from pgn_studio.gui.widgets.elided_label import ElidedLabel
+from pgn_studio.gui.widgets.compact import ElidedLabel
 from tests.gui.driving import studio_of
 from tests.gui.walking import fill
 

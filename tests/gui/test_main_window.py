@@ -26,14 +26,14 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.errors import DataError
-from pgn_studio.gui.dialogs.closing import ClosingDialog
 from pgn_studio.gui.dialogs.error import show_error
+from pgn_studio.gui.dialogs.questions import ClosingDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.plots.series_plot import SeriesPlot
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.controller import RunState
-from pgn_studio.gui.widgets.collapsible import Collapsible
+from pgn_studio.gui.widgets.compact import Collapsible
 from pgn_studio.gui.workspace import OTHER_DATA
 from tests.gui.driving import child, studio_of
 

@@ -23,7 +23,7 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import SkippedFile
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.gui.dialogs.error import ErrorDialog
-from pgn_studio.gui.dialogs.skipped import list_skipped
+from pgn_studio.gui.dialogs.questions import list_skipped
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.training.controller import RunState

@@ -24,14 +24,10 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.evaluation.selection import Selection
-from pgn_studio.gui.commands import commands_of
-from pgn_studio.gui.dialogs.black_box import BlackBoxDialog
-from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
-from pgn_studio.gui.dialogs.closing import ClosingDialog
 from pgn_studio.gui.dialogs.error import ErrorDialog
-from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
-from pgn_studio.gui.dialogs.more_epochs import MoreEpochsDialog
-from pgn_studio.gui.dialogs.palette import CommandPalette
+from pgn_studio.gui.dialogs.help import AboutDialog, CommandPalette, ShortcutsDialog, commands_of
+from pgn_studio.gui.dialogs.open_classifier import BlackBoxDialog, ClassifierSourceDialog
+from pgn_studio.gui.dialogs.questions import ClosingDialog, MoreEpochsDialog
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.pages.inspect.export_dialog import ExportDialog, Offered

@@ -1,4 +1,4 @@
-"""The Data tab: how many images of which class, what they look like, and which files were left out."""
+"""The Data page: counts, samples and skipped files of what is loaded; asks whether images may be mirrored."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ from PySide6.QtWidgets import (
 from pgn_studio.gui.operations import Operation, run_in_background
 from pgn_studio.gui.pages.setup.cards import shortened
 from pgn_studio.gui.plots.plot_widget import QuietPlot
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.widgets.row_table import Column, RowTable, count
 
 if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import ImageDataset, Split
+
 
 SAMPLES = 60
 TILE_PX = 72
@@ -233,3 +235,44 @@ def _tile(image: Any) -> QImage:
     how = Qt.TransformationMode.SmoothTransformation
     how = how if width > TILE_PX else Qt.TransformationMode.FastTransformation
     return whole.scaled(TILE_PX, TILE_PX, Qt.AspectRatioMode.KeepAspectRatio, how)
+
+
+ANSWERS = (("not sure", None), ("yes", True), ("no", False))
+_TOLD = (
+    "Training mirrors half of the images, unless this turns them into images of another class, as it does "
+    "with digits, letters, or left and right. Not sure: they are mirrored, as photographs are. "
+    "It holds for the next training, and is remembered for this folder."
+)
+
+
+class MirrorQuestion(QWidget):
+    """Hidden where the data set says it itself; the answer is kept for its folder."""
+
+    def __init__(self, state: Preferences, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._folder = ""
+        self.answer = QComboBox(self)
+        self.answer.setObjectName("mirrored_answer")
+        self.answer.setAccessibleName("A mirrored image keeps its class")
+        self.answer.setToolTip(_TOLD)
+        for text, keeps in ANSWERS:
+            self.answer.addItem(text, keeps)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(QLabel("A mirrored image keeps its class", self))
+        row.addWidget(self.answer)
+        row.addStretch(1)
+        self.answer.activated.connect(self._keep)
+        self.hide()
+
+    @Slot(object)
+    def show_dataset(self, dataset: ImageDataset) -> None:
+        self._folder = dataset.root
+        known = self._state.mirrored(self._folder)
+        self.answer.setCurrentIndex([keeps for _, keeps in ANSWERS].index(known))
+        self.setVisible(dataset.mirrorable is None)
+
+    @Slot(int)
+    def _keep(self, index: int) -> None:
+        self._state.remember_mirrored(self._folder, ANSWERS[index][1])

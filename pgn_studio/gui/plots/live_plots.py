@@ -11,10 +11,9 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QWidget
 
 from pgn_studio.core.gamma import GammaRange
-from pgn_studio.gui.plots.compared import ComparedRun
-from pgn_studio.gui.plots.gamma_axis import GammaOverlay
-from pgn_studio.gui.plots.legend import LegendSwitch
-from pgn_studio.gui.plots.series import Look, Series
+from pgn_studio.gui.plots.bars import LegendSwitch
+from pgn_studio.gui.plots.overlays import GammaOverlay
+from pgn_studio.gui.plots.series import ComparedRun, Look, Series
 from pgn_studio.gui.plots.series_plot import SeriesPlot
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.history import RunHistory

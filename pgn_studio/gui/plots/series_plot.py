@@ -12,12 +12,10 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from pgn_studio.core.training.events import Notice
-from pgn_studio.gui.plots.compared import MOST, ComparedRun, dashed
-from pgn_studio.gui.plots.growing import GrowingLine
-from pgn_studio.gui.plots.legend import LegendSwitch
-from pgn_studio.gui.plots.notice_marks import NoticeMarks
+from pgn_studio.gui.plots.bars import LegendSwitch
+from pgn_studio.gui.plots.overlays import NoticeMarks
 from pgn_studio.gui.plots.plot_widget import QuietPlot
-from pgn_studio.gui.plots.series import Line, Look, Series
+from pgn_studio.gui.plots.series import MOST, ComparedRun, GrowingLine, Line, Look, Series, dashed
 from pgn_studio.gui.theme import PlotColors
 from pgn_studio.gui.training.history import RunHistory
 

@@ -15,7 +15,7 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import Event, EventSink, PreviewReady, RunFailed
-from pgn_studio.gui.training.preview import PreviewImages, preview_images
+from pgn_studio.gui.pictures import PreviewImages, preview_images
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers.classifier import Classifier

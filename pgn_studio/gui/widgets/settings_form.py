@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from pgn_studio.core.config import Settings
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.gui.widgets.number_edit import IntegerEdit, NumberEdit
+from pgn_studio.gui.widgets.inputs import IntegerEdit, NumberEdit
 
 # What people read instead of the file's words.
 LABELS: dict[str, str] = {

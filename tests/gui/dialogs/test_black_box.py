@@ -10,8 +10,8 @@ import pytest
 from PySide6.QtWidgets import QCheckBox, QDialogButtonBox, QLineEdit
 from pytestqt.qtbot import QtBot
 
-from pgn_studio.gui.dialogs.black_box import BlackBoxDialog
 from pgn_studio.gui.dialogs.error import ErrorDialog
+from pgn_studio.gui.dialogs.open_classifier import BlackBoxDialog
 from pgn_studio.gui.main_window import MainWindow
 
 MODULE = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pytestqt.qtbot import QtBot
 
-from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
+from pgn_studio.gui.dialogs.open_classifier import ClassifierSourceDialog
 
 
 @pytest.mark.parametrize(

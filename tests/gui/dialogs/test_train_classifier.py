@@ -14,8 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import DataSettings
 from pgn_studio.gui.dialogs.error import ErrorDialog
-from pgn_studio.gui.dialogs.saving_place import ReplaceQuestion, UnsavedQuestion
-from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
+from pgn_studio.gui.dialogs.train_classifier import ReplaceQuestion, TrainClassifierDialog, UnsavedQuestion
 from pgn_studio.gui.operations import wait_for_all
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.training.events import EpochCompleted, StepCompleted
 from pgn_studio.gui.pages.train.page import TrainingPage
-from pgn_studio.gui.plots.compared import DASHES, dashed
-from pgn_studio.gui.plots.growing import BLOCKS
-from pgn_studio.gui.plots.plot_bar import PlotBar
+from pgn_studio.gui.plots.bars import PlotBar
+from pgn_studio.gui.plots.series import BLOCKS, DASHES, dashed
 from pgn_studio.gui.plots.series_plot import SeriesPlot, mixed
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.controller import TrainingController

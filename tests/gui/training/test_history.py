@@ -10,8 +10,7 @@ import pytest
 
 from pgn_studio.core.training.events import EpochCompleted, StepCompleted
 from pgn_studio.gui.plots import growing
-from pgn_studio.gui.plots.growing import BLOCKS, GrowingLine, Reduced
-from pgn_studio.gui.plots.series import Look, Series
+from pgn_studio.gui.plots.series import BLOCKS, GrowingLine, Look, Reduced, Series
 from pgn_studio.gui.training.history import RunHistory, Table, smoothed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
@@ -9,13 +10,44 @@ from PySide6.QtGui import QUndoCommand
 from PySide6.QtWidgets import QWidget
 
 from pgn_studio.core.evaluation.selection import Selection
+from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.gui.dialogs.open_classifier import ask_whose_weights
+from pgn_studio.gui.opening import Kind
 from pgn_studio.gui.pages.classifier.page import ClassifierPage
+from pgn_studio.gui.preferences import Preferences
+from pgn_studio.gui.workspace import Workspace
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Normalization
     from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit
     from pgn_studio.gui.classifier_source import ClassifierSource
     from pgn_studio.gui.studio import Studio
+
+
+class ClassifierOpening(QObject):
+    def __init__(self, workspace: Workspace, state: Preferences, window: QWidget) -> None:
+        super().__init__(workspace)
+        self._workspace, self._state, self._window = workspace, state, window
+        workspace.known = state.sources
+
+    def open(self, path: Path, kind: Kind) -> None:
+        if kind is Kind.WEIGHTS:
+            known = self._state.sources().get(str(path.absolute()))
+            ask_whose_weights(path, self._workspace, known, self._window)
+        else:  # a program knows its size
+            self._workspace.load_classifier(ClassifierSource(str(path), foreign=kind is Kind.PROGRAM))
+
+    def open_as_before(self, path: str) -> bool:
+        """Without being asked; False where it was never opened."""
+        known = self._state.sources().get(path)
+        if known is not None:
+            self._workspace.load_classifier(known)
+        return known is not None
+
+    def remember(self, source: ClassifierSource) -> None:
+        """For the list of recent ones, which has no place for addresses and code."""
+        if Path(source.path).is_file():
+            self._state.remember_source(source)
 
 
 class NormalizationStep(QUndoCommand):

@@ -25,9 +25,9 @@ from PySide6.QtWidgets import (
 from pgn_studio.core.evaluation.selection import Selection
 from pgn_studio.gui.pages.classifier.measuring import SPLITS, Measuring
 from pgn_studio.gui.pages.classifier.trials_panel import TrialsPanel
-from pgn_studio.gui.pages.inspect.confusion import ConfusionView, Side
+from pgn_studio.gui.pages.inspect.browser import ConfusionView, Side
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.widgets.banner import Banner
+from pgn_studio.gui.widgets.notices import Banner
 from pgn_studio.gui.widgets.row_table import Column, RowTable, count, interval, percent
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.gui.operations import LatestRequest
 from pgn_studio.gui.pages.inspect.command import strip_command
 from pgn_studio.gui.pages.inspect.comparison_view import StripColumn, StripView, strip_columns
-from pgn_studio.gui.pages.inspect.latest import LatestRequest
 from pgn_studio.gui.pages.inspect.other_pgns import OtherPgns
 from pgn_studio.gui.pages.inspect.subject import Subject
 

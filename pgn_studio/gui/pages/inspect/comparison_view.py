@@ -11,8 +11,8 @@ from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QPa
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from pgn_studio.gui.gallery.delegate import RIGHT_COLOR, WRONG_COLOR
-from pgn_studio.gui.gallery.pictures import to_qimage
-from pgn_studio.gui.pages.inspect.perturbation_picture import MAX_GAIN, perturbation_picture
+from pgn_studio.gui.pages.inspect.perturbation_view import MAX_GAIN, perturbation_picture
+from pgn_studio.gui.pictures import to_qimage
 from pgn_studio.gui.widgets.row_table import percent
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from pgn_studio.core.errors import DataError
 from pgn_studio.core.evaluation.selection import Selection
 from pgn_studio.gui.pages.inspect.command import DEFAULT_DPI, ExportChoice, export_command
 from pgn_studio.gui.pages.inspect.subject import Subject
+from pgn_studio.gui.widgets.inputs import WheelGuard
 from pgn_studio.gui.widgets.row_table import percent
-from pgn_studio.gui.widgets.wheel import WheelGuard
 
 WHATS = {
     "figure": ("Figure: original | perturbation | perturbed", "figure.png"),

@@ -23,24 +23,23 @@ from PySide6.QtWidgets import (
 
 from pgn_studio.core.errors import DataError, PgnStudioError
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
+from pgn_studio.gui.operations import LatestRequest
 from pgn_studio.gui.pages.inspect.browser import Browser
 from pgn_studio.gui.pages.inspect.comparison_panel import BesidePanel
 from pgn_studio.gui.pages.inspect.detail import DetailContent, DetailPanel, make_detail
 from pgn_studio.gui.pages.inspect.export_flow import ExportFlow
 from pgn_studio.gui.pages.inspect.exports import Exporter
-from pgn_studio.gui.pages.inspect.gamma_measuring import GammaMeasuring
-from pgn_studio.gui.pages.inspect.gamma_panel import GammaPanel
-from pgn_studio.gui.pages.inspect.latest import LatestRequest
-from pgn_studio.gui.pages.inspect.sample import (
+from pgn_studio.gui.pages.inspect.gamma import GammaMeasuring, GammaPanel
+from pgn_studio.gui.pages.inspect.strength import StrengthSearch
+from pgn_studio.gui.pages.inspect.subject import (
     ImageMemory,
+    Subject,
     facts_from,
     facts_of,
     make_sample,
     open_sample,
     perturbed_images,
 )
-from pgn_studio.gui.pages.inspect.strength_search import StrengthSearch
-from pgn_studio.gui.pages.inspect.subject import Subject
 from pgn_studio.gui.pages.inspect.toolbar import PERTURBED, InspectionToolbar
 from pgn_studio.gui.widgets.row_table import percent
 
@@ -84,7 +83,7 @@ class InspectionPage(QWidget):
         self._exporter = Exporter(self)
         self.export_flow = ExportFlow(self.gallery, self._exporter, self)
         self._latest = LatestRequest(self, delay_ms=CHOICE_DELAY_MS)
-        self._strength = StrengthSearch(self.detail, self)
+        self._strength = StrengthSearch(self.detail.strength, self)
         self.measuring = GammaMeasuring(self)
         self.gamma = GammaPanel(self.measuring, self)
         self._busy = QTimer(self)
@@ -244,6 +243,8 @@ class InspectionPage(QWidget):
         self.gallery.chosen.connect(self._choose)
         self.gallery.opened.connect(self.detail.views.focus)
         self.gallery.list_wanted.connect(self._ask_list)
+        self.detail.strength_wanted.connect(self._strength.ask)
+        self._strength.found.connect(self.detail.show_curve)
         self.gamma.turned.connect(self.turn)
         self.gamma.dial.refused.connect(self.status)
         self.measuring.measured.connect(self._show_measured)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.config import NAMED_DATASETS, DataSettings
-from pgn_studio.gui.widgets.collapsible import Collapsible
+from pgn_studio.gui.widgets.compact import Collapsible
 from pgn_studio.gui.widgets.settings_form import SettingsForm
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from pgn_studio.gui.pages.setup.cards import ClassifierCard, DataCard, card_layo
 from pgn_studio.gui.pages.setup.undo import SettingsUndo
 from pgn_studio.gui.theme import current_theme, icon
 from pgn_studio.gui.training.controller import RunState
-from pgn_studio.gui.widgets.collapsible import Collapsible
+from pgn_studio.gui.widgets.compact import Collapsible
 from pgn_studio.gui.widgets.gamma_control import Gamma, GammaControl
 from pgn_studio.gui.widgets.settings_form import SettingsForm, label_of
 from pgn_studio.gui.widgets.words import FURTHER

@@ -24,17 +24,14 @@ from pgn_studio.core.training.events import (
 )
 from pgn_studio.core.training.samples import SampleChoice
 from pgn_studio.gui.pages.train.health_strip import HealthStrip
-from pgn_studio.gui.pages.train.preview_strip import PreviewStrip
-from pgn_studio.gui.pages.train.sample_bar import SampleBar
-from pgn_studio.gui.plots.compared import DASHES, ComparedRun
-from pgn_studio.gui.plots.compared_bar import ComparedBar
+from pgn_studio.gui.pages.train.preview_strip import PreviewStrip, SampleBar
+from pgn_studio.gui.pictures import PreviewImages
+from pgn_studio.gui.plots.bars import ComparedBar, PlotBar
 from pgn_studio.gui.plots.live_plots import LivePlots
-from pgn_studio.gui.plots.plot_bar import PlotBar
-from pgn_studio.gui.training.bridge import TrainingBridge
-from pgn_studio.gui.training.controller import RunState
+from pgn_studio.gui.plots.series import DASHES, ComparedRun
+from pgn_studio.gui.training.controller import RunState, TrainingBridge
 from pgn_studio.gui.training.history import EPOCH_COLUMNS, RunHistory
-from pgn_studio.gui.training.preview import PreviewImages
-from pgn_studio.gui.widgets.banner import Banner
+from pgn_studio.gui.widgets.notices import Banner
 
 NO_STEPS = "No steps yet: set things up on the left, then press Start."
 RATE_STEPS = 30  # whose images per second are averaged

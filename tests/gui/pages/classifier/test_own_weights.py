@@ -18,7 +18,7 @@ from pgn_studio.core.classifiers import Access
 from pgn_studio.core.classifiers.networks import build_network
 from pgn_studio.core.config import DataSettings
 from pgn_studio.gui.classifier_source import ClassifierSource
-from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
+from pgn_studio.gui.dialogs.open_classifier import ClassifierSourceDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.training.worker import make_trainer

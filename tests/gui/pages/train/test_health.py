@@ -17,7 +17,7 @@ from pgn_studio.gui.pages.train.health_strip import HealthStrip
 from pgn_studio.gui.pages.train.page import TrainingPage
 from pgn_studio.gui.plots.live_plots import LivePlots
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.training.bridge import TrainingBridge
+from pgn_studio.gui.training.controller import TrainingBridge
 from pgn_studio.gui.training.history import RunHistory, holding
 from tests.gui.driving import studio_of
 

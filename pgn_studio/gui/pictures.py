@@ -1,4 +1,4 @@
-"""Preview triptychs as QImages, built in the worker so that the GUI thread only paints."""
+"""From NumPy to QImage, in any thread: thumbnails and previews, so that the GUI thread only paints."""
 
 from __future__ import annotations
 
@@ -7,9 +7,29 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QImage
 
 from pgn_studio.core.training.events import PreviewReady
+
+
+def to_qimage(pixels: npt.NDArray[np.uint8]) -> QImage:
+    """RGB (H, W, 3) uint8 as a QImage that owns its memory."""
+    height, width, _ = pixels.shape
+    contiguous = np.ascontiguousarray(pixels)
+    # bytesPerLine: QImage otherwise assumes lines padded to 4 bytes. copy(): it does not own `data`.
+    return QImage(contiguous.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+
+
+def to_thumbnail(pixels: npt.NDArray[np.uint8], size_px: int) -> QImage:
+    """A picture of at most `size_px` a side; small images are enlarged with their pixels visible."""
+    image = to_qimage(pixels)
+    enlarging = max(image.width(), image.height()) < size_px
+    mode = (
+        Qt.TransformationMode.FastTransformation if enlarging else Qt.TransformationMode.SmoothTransformation
+    )
+    scaled = image.scaled(QSize(size_px, size_px), Qt.AspectRatioMode.KeepAspectRatio, mode)
+    return scaled.convertToFormat(QImage.Format.Format_RGB32)  # what the raster engine paints fastest
 
 
 @dataclass(frozen=True)
@@ -37,14 +57,6 @@ class PreviewImages:
     perturbation_scale: float
     triptychs: tuple[Triptych, ...]
     gamma: float = math.nan  # at which the PGN perturbed them
-
-
-def to_qimage(pixels: npt.NDArray[np.uint8]) -> QImage:
-    """RGB (H, W, 3) to a QImage that owns its memory."""
-    contiguous = np.ascontiguousarray(pixels)
-    height, width, _ = contiguous.shape
-    # bytesPerLine is given since rows need not be multiples of four bytes.
-    return QImage(contiguous.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
 def preview_images(event: PreviewReady) -> PreviewImages:

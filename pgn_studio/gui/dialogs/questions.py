@@ -1,11 +1,49 @@
-"""How many more epochs a run that has done its own shall train."""
+"""Short questions and answers: closing, more epochs, skipped files."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from pgn_studio.gui.widgets.wheel import WheelGuard
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from pgn_studio.gui.widgets.inputs import WheelGuard
+
+if TYPE_CHECKING:
+    from pgn_studio.core.data.dataset import SkippedFile
+
+
+class ClosingDialog(QMessageBox):
+    """Asks whether to stop the run (and keep it) or to go on; Escape goes on."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("closing_dialog")
+        self.setIcon(QMessageBox.Icon.Question)
+        self.setWindowTitle("A run is under way")
+        self.setText("A PGN is being trained.")
+        self.setInformativeText("Stopping keeps what was learned; the run can be continued later.")
+        self.stop_button: QPushButton = self.addButton("Stop and keep", QMessageBox.ButtonRole.AcceptRole)
+        self.stop_button.setObjectName("stop_and_keep_button")
+        self.stop_button.setAutoDefault(False)  # Return never ends a run
+        self.continue_button: QPushButton = self.addButton(
+            "Continue training", QMessageBox.ButtonRole.RejectRole
+        )
+        self.continue_button.setObjectName("continue_training_button")
+        self.setDefaultButton(self.continue_button)
+        self.setEscapeButton(self.continue_button)
+
 
 MOST_EPOCHS = 10_000
 
@@ -54,3 +92,11 @@ class MoreEpochsDialog(QDialog):
     @Slot()
     def _tell(self) -> None:
         self.chosen.emit(self._done + self.more.value())
+
+
+def list_skipped(window: QWidget, skipped: Sequence[SkippedFile]) -> None:
+    box = QMessageBox(QMessageBox.Icon.Information, "Skipped files", "", parent=window)
+    box.setObjectName("skipped_dialog")
+    box.setText(f"{len(skipped):,} files could not be read and are left out.")
+    box.setDetailedText("\n".join(f"{item.path}: {item.reason}" for item in skipped))
+    box.open()

@@ -1,4 +1,4 @@
-"""What the window shows while PyTorch is being imported."""
+"""The page that is shown until torch is there."""
 
 from __future__ import annotations
 

@@ -1,12 +1,22 @@
-"""Editors for numbers that say what they expected when they put something back."""
+"""Number fields that say what they expect, and a wheel that changes no input in passing."""
 
 from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QPoint, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QValidator
-from PySide6.QtWidgets import QLineEdit, QSpinBox, QToolTip, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QScrollBar,
+    QSpinBox,
+    QTabBar,
+    QToolTip,
+    QWidget,
+)
 
 TOLD_MS = 8000
 
@@ -88,3 +98,28 @@ def expected(kind: str, low: float, high: float, came: str, stays: str) -> str:
 def tell(widget: QWidget, text: str) -> None:
     """Right below the field, for a while."""
     QToolTip.showText(widget.mapToGlobal(QPoint(0, widget.height())), text, widget, widget.rect(), TOLD_MS)
+
+
+_INPUTS = (QComboBox, QAbstractSpinBox, QAbstractSlider)
+
+
+class WheelGuard(QObject):
+    """Of one window or dialog; its filter hears only the inputs, so that nothing else becomes slower."""
+
+    def __init__(self, top: QWidget) -> None:
+        """Guards the inputs that `top` has by now."""
+        super().__init__(top)
+        for widget in top.findChildren(QWidget):
+            if isinstance(widget, _INPUTS) and not isinstance(widget, QScrollBar):
+                widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
+                widget.installEventFilter(self)
+            elif isinstance(widget, QTabBar):
+                widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() is not QEvent.Type.Wheel or not isinstance(watched, QWidget):
+            return super().eventFilter(watched, event)
+        if not watched.hasFocus() or isinstance(watched, QTabBar):  # which a new window gives the keyboard
+            event.ignore()  # the scroll area around it takes it
+            return True
+        return super().eventFilter(watched, event)

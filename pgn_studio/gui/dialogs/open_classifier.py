@@ -1,4 +1,4 @@
-"""Weights that do not say their architecture: it is guessed, and the user has the last word."""
+"""What a classifier's file does not say is asked for: whose weights it has, where a black box answers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QComboBox, QDialog, QFormLayout, QLabel, QSpinBox, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
+from pgn_studio.core.config import PYTHON_SCHEME, is_black_box
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.gui.classifier_source import ClassifierSource
-from pgn_studio.gui.dialogs.form import fill_dialog
+from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.operations import run_in_background
+from pgn_studio.gui.widgets.inputs import WheelGuard
 from pgn_studio.gui.workspace import Workspace
 
 if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress
 
+
+def fill_dialog(dialog: QDialog, note: str, form: QFormLayout) -> QDialogButtonBox:
+    """Lay the dialog out; Cancel rejects it, what Open does is for the caller to connect."""
+    label = QLabel(note, dialog)
+    label.setWordWrap(True)
+    roles = QDialogButtonBox.StandardButton
+    buttons = QDialogButtonBox(roles.Open | roles.Cancel, dialog)
+    layout = QVBoxLayout(dialog)
+    layout.addWidget(label)
+    layout.addLayout(form)
+    layout.addWidget(buttons)
+    buttons.rejected.connect(dialog.reject)
+    WheelGuard(dialog)
+    return buttons
+
+
 log = logging.getLogger(__name__)
 
-NOTE = (
+WEIGHTS_NOTE = (
     "This file holds weights only. Name the torchvision or timm architecture they are for "
     "(timm:NAME where both have one). "
     "The classes, in their order, are taken from the data set that is loaded."
@@ -65,7 +94,7 @@ class ClassifierSourceDialog(QDialog):
         form.addRow("Architecture", self.arch)
         form.addRow("Image size", self.image_size)
         form.addRow("", self.found)
-        fill_dialog(self, NOTE, form).accepted.connect(self._open)
+        fill_dialog(self, WEIGHTS_NOTE, form).accepted.connect(self._open)
         self.arch.activated.connect(self._answer)
         self.arch.editTextChanged.connect(self._answer)
 
@@ -149,3 +178,94 @@ def _suitable(arch: str, size: int) -> int:
     with suppress(PgnStudioError):  # a name that nobody knows: loading says so
         return suitable_image_size("", arch, size)
     return size
+
+
+BLACK_BOX_NOTE = (
+    "An .onnx file, the address of an endpoint (http://host/path), or a Python function "
+    "(module:function). It is only asked for answers, at 8 bits a value, about classes in the order "
+    "of the data set that is loaded. D must be a black box too."
+)
+_LARGEST_BUDGET = 2_000_000_000
+
+
+class BlackBoxDialog(QDialog):
+    """Asks for an .onnx file, an address or module:function; the classes are the data set's."""
+
+    chosen = Signal(object)  # ClassifierSource
+
+    def __init__(self, image_size: int | None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("black_box_dialog")
+        self.setWindowTitle("Open a black box")
+        self._image_size = image_size
+        self.source = _line("black_box_source", "model.onnx, http://host/path or module:function", self)
+        self.source.setToolTip("<p>A file, an address, or a function of a module on Python's path</p>")
+        self.header = _line("black_box_header", "Authorization: Bearer …", self)
+        self.header.setEchoMode(QLineEdit.EchoMode.PasswordEchoOnEdit)
+        self.header.setToolTip("<p>Sent to the address with every question, and written nowhere</p>")
+        self.budget = QSpinBox(self)
+        self.budget.setObjectName("black_box_budget")
+        self.budget.setToolTip("<p>Training ends with a message when it has asked this often</p>")
+        self.budget.setRange(0, _LARGEST_BUDGET)
+        self.budget.setGroupSeparatorShown(True)
+        self.budget.setSpecialValueText("No limit")
+        self.trust = QCheckBox("I trust this code", self)
+        self.trust.setObjectName("black_box_trust")
+        self.trust.setToolTip("<p>A Python function runs with all your rights</p>")
+        form = QFormLayout()
+        form.addRow("Classifier", self.source)
+        form.addRow("Header", self.header)
+        form.addRow("Query budget", self.budget)
+        form.addRow("", self.trust)
+        fill_dialog(self, BLACK_BOX_NOTE, form).accepted.connect(self._open)
+
+    @Slot()
+    def _open(self) -> None:
+        """What cannot be right is told here, and can be corrected; loading it tells the rest."""
+        try:
+            source = self._checked()
+        except PgnStudioError as error:
+            show_error(self, "This cannot be asked", error)
+            return
+        self.chosen.emit(source)
+        self.accept()
+
+    def _checked(self) -> ClassifierSource:
+        from pgn_studio.core.classifiers import Access
+        from pgn_studio.core.classifiers.blackbox.access import parse_headers
+
+        text = self.source.text().strip()
+        if ":" in text and not is_black_box(text):
+            text = PYTHON_SCHEME + text
+        if not is_black_box(text):
+            raise PgnStudioError(
+                f"{text or 'Nothing'} is no black box.",
+                hint="Expected an .onnx file, http://host/path or module:function.",
+            )
+        header = self.header.text().strip()
+        access = Access(
+            budget=self.budget.value() or None,
+            headers=parse_headers([header] if header else []),
+            trust_code=self.trust.isChecked(),
+        )
+        if text.startswith(PYTHON_SCHEME):
+            access.require_trust(text)
+        size = None if text.lower().endswith(".onnx") else self._image_size
+        return ClassifierSource(text, foreign=True, image_size=size, access=access)
+
+
+def ask_for_black_box(parent: QWidget, workspace: Workspace) -> None:
+    """Open the dialog; the workspace loads what is chosen."""
+    size = workspace.dataset.image_size if workspace.dataset else None
+    dialog = BlackBoxDialog(size, parent)
+    dialog.chosen.connect(workspace.load_classifier)
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.open()
+
+
+def _line(name: str, placeholder: str, parent: QWidget) -> QLineEdit:
+    line = QLineEdit(parent)
+    line.setObjectName(name)
+    line.setPlaceholderText(placeholder)
+    line.setMinimumWidth(320)
+    return line

@@ -1,11 +1,11 @@
-"""One message across a page, with what to do about it, until it is closed."""
+"""What the window says in passing: a banner with advice, and the task that runs in the background."""
 
 from __future__ import annotations
 
 import html
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
 
 
 class Banner(QFrame):
@@ -54,4 +54,46 @@ class Banner(QFrame):
 
     @Slot()
     def clear(self) -> None:
+        self.hide()
+
+
+class TaskIndicator(QWidget):
+    cancel_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("task_indicator")
+        self._label = QLabel(self)
+        self._label.setObjectName("task_label")
+        self._bar = QProgressBar(self)
+        self._bar.setAccessibleName("Progress of the task")
+        self._bar.setFixedWidth(140)
+        self._bar.setStyleSheet("QProgressBar { min-height: 8px; max-height: 8px; }")
+        self._bar.setTextVisible(False)
+        cancel = QToolButton(self)
+        cancel.setObjectName("cancel_task_button")
+        cancel.setText("Cancel")
+        cancel.setToolTip("Give up what is being done, and what waits for it")
+        cancel.setAutoRaise(True)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 4, 0)
+        layout.addWidget(self._label)
+        layout.addWidget(self._bar)
+        layout.addWidget(cancel)
+        cancel.clicked.connect(self.cancel_wanted)
+        self.hide()
+
+    @Slot(str)
+    def start(self, title: str) -> None:
+        self._label.setText(f"{title} …")
+        self._bar.setRange(0, 0)
+        self.show()
+
+    @Slot(int, int)
+    def advance(self, done: int, total: int) -> None:
+        self._bar.setRange(0, total)
+        self._bar.setValue(done)
+
+    @Slot()
+    def end(self) -> None:
         self.hide()

@@ -1,0 +1,168 @@
+"""What stands beside the plots: the legend's switches, compared runs, axes and smoothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSpinBox, QToolButton, QWidget
+
+from pgn_studio.gui.plots.live_plots import LivePlots
+from pgn_studio.gui.plots.series import ComparedRun, Dashes
+from pgn_studio.gui.theme import current_theme, icon
+
+_DOT_PX = 10
+_LINE_PX = 26
+
+
+class LegendSwitch(QToolButton):
+    """Shows or hides a curve: `toggled` says which. Filled when shown, hollow when hidden."""
+
+    def __init__(self, label: str, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setText(label)
+        self.setCheckable(True)
+        self.setChecked(True)
+        self.setToolTip(f"Show or hide: {label}")
+        self.setAccessibleName(f"Show {label}")
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.setIconSize(QSize(_DOT_PX, _DOT_PX))
+        self.setProperty("legend", True)
+
+    def set_color(self, color: str) -> None:
+        icon = QIcon()
+        icon.addPixmap(self._dot(color, filled=True), QIcon.Mode.Normal, QIcon.State.On)
+        icon.addPixmap(self._dot(color, filled=False), QIcon.Mode.Normal, QIcon.State.Off)
+        self.setIcon(icon)
+
+    def _dot(self, color: str, *, filled: bool) -> QPixmap:
+        pixmap = _canvas(_DOT_PX, self.devicePixelRatioF())
+        painter = QPainter(pixmap)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(color), 1.5))
+        painter.setBrush(QColor(color) if filled else Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(1, 1, _DOT_PX - 2, _DOT_PX - 2)
+        painter.end()
+        return pixmap
+
+
+def dash_icon(dashes: Dashes, color: str, ratio: float) -> QIcon:
+    """A piece of line with a compared run's dashes."""
+    pixmap = _canvas(_LINE_PX, ratio)
+    painter = QPainter(pixmap)
+    pen = QPen(QColor(color), 2)
+    pen.setDashPattern([float(part) for part in dashes])
+    painter.setPen(pen)
+    painter.drawLine(0, _LINE_PX // 2, _LINE_PX, _LINE_PX // 2)
+    painter.end()
+    return QIcon(pixmap)
+
+
+def _canvas(side_px: int, ratio: float) -> QPixmap:
+    pixmap = QPixmap(round(side_px * ratio), round(side_px * ratio))
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    return pixmap
+
+
+_ICON_PX = 26
+_LONGEST_NAME = 34
+
+
+class ComparedBar(QWidget):
+    """Hidden while nothing is compared."""
+
+    removed = Signal(str)  # folder
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("compared_bar")
+        self._runs: tuple[ComparedRun, ...] = ()
+        self._buttons: list[QToolButton] = []
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.addWidget(QLabel("Beside it:", self))
+        self._row.addStretch(1)
+        current_theme().changed.connect(self._draw)
+        self.hide()
+
+    def show_runs(self, runs: Sequence[ComparedRun]) -> None:
+        self._runs = tuple(runs)
+        self._draw()
+        self.setVisible(bool(runs))
+
+    @Slot()
+    def _draw(self) -> None:
+        for button in self._buttons:
+            self._row.removeWidget(button)
+            button.deleteLater()
+        self._buttons = [self._button(run) for run in self._runs]
+        for index, button in enumerate(self._buttons, start=1):
+            self._row.insertWidget(index, button)
+
+    def _button(self, run: ComparedRun) -> QToolButton:
+        name = run.name if len(run.name) <= _LONGEST_NAME else f"{run.name[: _LONGEST_NAME - 1]}…"
+        button = QToolButton(self)
+        button.setObjectName("compared_run")
+        button.setText(f"{name}  ✕")
+        button.setAccessibleName(f"Stop comparing with {run.name}")
+        button.setToolTip(f"<p>{run.name}<br>{run.folder}<br>Click: stop comparing</p>")
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setIconSize(QSize(_ICON_PX, _ICON_PX))
+        button.setIcon(dash_icon(run.dashes, current_theme().colors.muted, self.devicePixelRatioF()))
+        button.clicked.connect(partial(self.removed.emit, run.folder))
+        return button
+
+
+class PlotBar(QWidget):
+    """Steers the four plots."""
+
+    def __init__(self, plots: LivePlots, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.along = QComboBox(self)
+        self.along.setObjectName("plot_axis")
+        self.along.setAccessibleName("Plot along")
+        self.along.addItems(["Per step", "Per epoch"])
+        self.along.setToolTip("Every step, or the mean of each epoch; dots are the validation split")
+        self.logarithmic = QCheckBox("Log scale", self)
+        self.logarithmic.setObjectName("log_scale")
+        self.logarithmic.setToolTip("Draw losses and L2 on a logarithmic scale")
+        label = QLabel("S&moothing", self)
+        self.smoothing = QSpinBox(self)
+        self.smoothing.setObjectName("smoothing")
+        self.smoothing.setAccessibleName("Smoothing in steps")
+        self.smoothing.setRange(1, 500)
+        self.smoothing.setValue(20)
+        self.smoothing.setSuffix(" steps")
+        self.smoothing.setToolTip("Lines are means over this many steps; the steps lie faintly behind")
+        label.setBuddy(self.smoothing)
+        self.reset = QToolButton(self)
+        self.reset.setObjectName("reset_zoom")
+        self.reset.setAccessibleName("Show all of the plots")
+        self.reset.setToolTip("Show all of the plots (Ctrl+R, or double click a plot)")
+        self.reset.setShortcut("Ctrl+R")
+        self.reset.setEnabled(False)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self.along, self.logarithmic, label, self.smoothing, self.reset):
+            layout.addWidget(part)
+        self._plots = plots
+        self.along.currentIndexChanged.connect(self._choose_axis)
+        self.logarithmic.toggled.connect(plots.set_logarithmic)
+        self.smoothing.valueChanged.connect(plots.set_smoothing)
+        self.reset.clicked.connect(plots.reset_zoom)
+        plots.zoom_changed.connect(self.reset.setEnabled)
+        current_theme().changed.connect(self._set_icon)
+        self._set_icon()
+
+    @Slot(int)
+    def _choose_axis(self, index: int) -> None:
+        self._plots.set_per_epoch(index == 1)
+        self.smoothing.setEnabled(index == 0)  # a mean over the epoch needs no other
+
+    @Slot()
+    def _set_icon(self) -> None:
+        self.reset.setIcon(icon("expand"))
