@@ -23,8 +23,7 @@ from pgn_studio.gui.opening import Kind, kind_of
 from pgn_studio.gui.pages.classifier.controller import ClassifierOpening
 from pgn_studio.gui.pages.classifier.training import ClassifierTraining
 from pgn_studio.gui.pages.inspect.page import InspectionPage
-from pgn_studio.gui.pages.setup.panel import SetupPanel
-from pgn_studio.gui.pages.setup.undo import BorrowedSettings
+from pgn_studio.gui.pages.setup.panel import BorrowedSettings, SetupPanel
 from pgn_studio.gui.pages.train.page import TrainingPage
 from pgn_studio.gui.pages.train.run_header import RunHeader
 from pgn_studio.gui.preferences import Preferences

@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from pgn_studio.core.training.events import Notice
-from pgn_studio.gui.plots.bars import LegendSwitch
+from pgn_studio.gui.plots.legend import LegendSwitch
 from pgn_studio.gui.plots.overlays import NoticeMarks
 from pgn_studio.gui.plots.plot_widget import QuietPlot
 from pgn_studio.gui.plots.series import MOST, ComparedRun, GrowingLine, Line, Look, Series, dashed

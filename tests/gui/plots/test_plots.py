@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.training.events import EpochCompleted, StepCompleted
 from pgn_studio.gui.pages.train.page import TrainingPage
-from pgn_studio.gui.plots.bars import PlotBar
+from pgn_studio.gui.plots.live_plots import PlotBar
 from pgn_studio.gui.plots.series import BLOCKS, DASHES, dashed
 from pgn_studio.gui.plots.series_plot import SeriesPlot, mixed
 from pgn_studio.gui.theme import current_theme

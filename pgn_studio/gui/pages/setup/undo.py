@@ -1,4 +1,4 @@
-"""Undo of what is set, and settings that come with a run, a PGN or a demo: each a step of undo."""
+"""Undo of what is set in the set-up, step by step."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from PySide6.QtCore import QEvent, QObject, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QUndoCommand, QUndoStack
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSpinBox, QWidget
 
-from pgn_studio.core.config import TrainingSettings
-from pgn_studio.gui.pages.setup.panel import SetupPanel
 from pgn_studio.gui.widgets.gamma_control import GammaControl
 from pgn_studio.gui.widgets.inputs import NumberEdit
 from pgn_studio.gui.widgets.settings_form import SettingsForm, label_of
@@ -203,25 +201,3 @@ class SettingsUndo(QObject):
         self._last = self._shown()
         self._new_gesture()
         self.restored.emit()
-
-
-class BorrowedSettings(QObject):
-    def __init__(self, setup: SetupPanel) -> None:
-        super().__init__(setup)
-        self._setup = setup
-        self._lent: tuple[str, dict[str, Any]] | None = None  # the data set, what the set-up then showed
-
-    def bring(self, settings: Mapping[str, Any], *, dataset: str, name: str) -> None:
-        """Show the settings of `name`, which was trained on `dataset`."""
-        self._setup.fill(settings, name=f"Settings of {name}")
-        self._lent = (dataset, self._setup.shown())
-
-    def give_back(self, dataset: str) -> str:
-        """Once other images are loaded, unless somebody changed the settings; what to say about it."""
-        if self._lent is None or self._lent[0] == dataset:
-            return ""
-        (_dataset, values), self._lent = self._lent, None
-        if values != self._setup.shown():
-            return ""
-        self._setup.fill(TrainingSettings.make().model_dump(), name="Usual settings for other images")
-        return "; the settings are the usual ones again (Ctrl+Z: those of the PGN)"

@@ -26,8 +26,8 @@ from pgn_studio.core.training.samples import SampleChoice
 from pgn_studio.gui.pages.train.health_strip import HealthStrip
 from pgn_studio.gui.pages.train.preview_strip import PreviewStrip, SampleBar
 from pgn_studio.gui.pictures import PreviewImages
-from pgn_studio.gui.plots.bars import ComparedBar, PlotBar
-from pgn_studio.gui.plots.live_plots import LivePlots
+from pgn_studio.gui.plots.legend import ComparedBar
+from pgn_studio.gui.plots.live_plots import LivePlots, PlotBar
 from pgn_studio.gui.plots.series import DASHES, ComparedRun
 from pgn_studio.gui.training.controller import RunState, TrainingBridge
 from pgn_studio.gui.training.history import EPOCH_COLUMNS, RunHistory
