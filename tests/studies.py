@@ -15,7 +15,7 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.evaluation.evaluate import Evaluation, PerImage, evaluate
 from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
 
 CLASSES = ("red", "green", "blue")
 SIZE = 8
@@ -108,7 +108,7 @@ class Study:
     def per_image(self) -> PerImage:
         return self.evaluation.per_image
 
-    def show_on(self, page: InspectionPage) -> None:
+    def show_on(self, page: InspectPage) -> None:
         page.show_evaluation(self.pgn, self.classifier, self.dataset, "test", self.evaluation)  # type: ignore[arg-type]
 
 

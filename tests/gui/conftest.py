@@ -32,7 +32,7 @@ from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.worker import TrainingJob, make_trainer
-from tests.gui.driving import PATIENCE_MS, SMALL, TINY, studio_of
+from tests.gui.driving import PATIENCE_MS, SMALL, TINY, controller_of
 from tests.studies import Study, make_study
 
 if TYPE_CHECKING:
@@ -142,20 +142,20 @@ def classifier(digits: ImageDataset, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Preferences:
+def preferences(tmp_path: Path) -> Preferences:
     return Preferences(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat))
 
 
 @pytest.fixture
 def make_window(
-    qtbot: QtBot, state: Preferences, trainer: type[FakeTrainer]
+    qtbot: QtBot, preferences: Preferences, trainer: type[FakeTrainer]
 ) -> Iterator[Callable[..., MainWindow]]:
     """Windows with their working pages; closed, with all they run, at the test's end."""
     windows: list[MainWindow] = []
 
     def make(**options: Any) -> MainWindow:
         current_theme().apply("light")
-        window = MainWindow(state, **{"make_runner": trainer, **options})
+        window = MainWindow(preferences, **{"make_runner": trainer, **options})
         window.build()
         window.show()
         windows.append(window)
@@ -163,11 +163,11 @@ def make_window(
 
     yield make
     for window in windows:
-        studio = window.studio
-        if studio is not None and studio.session.active:
-            studio.closing = True
-            studio.session.stop()
-            qtbot.waitUntil(lambda studio=studio: not studio.session.active, timeout=20_000)
+        controller = window.controller
+        if controller is not None and controller.training.active:
+            controller.closing = True
+            controller.training.stop()
+            qtbot.waitUntil(lambda controller=controller: not controller.training.active, timeout=20_000)
         window.close()
         window.deleteLater()
 
@@ -187,11 +187,11 @@ def window(
 ) -> MainWindow:
     """With data set and classifier loaded, so that Start works."""
     made = make_window()
-    studio = made.studio
-    assert studio is not None
-    studio.workspace._set_dataset(DataSettings(), digits)
-    studio.workspace.use_classifier(studio.workspace.source, classifier)
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=20_000)
+    controller = made.controller
+    assert controller is not None
+    controller.workspace._set_dataset(DataSettings(), digits)
+    controller.workspace.use_classifier(controller.workspace.source, classifier)
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=20_000)
     return made
 
 
@@ -226,9 +226,9 @@ def real(
     monkeypatch.setenv("PGN_STUDIO_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("pgn_studio.gui.workspace.Workspace.measure_run", lambda *_: None)
     made = make_window(make_runner=make_trainer)
-    studio = studio_of(made)
-    studio.workspace._set_dataset(TINY, tiny)
-    studio.workspace.use_classifier(replace(studio.workspace.source, path=guesser.info.path), guesser)
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
-    studio.setup.fill(SMALL)
+    controller = controller_of(made)
+    controller.workspace._set_dataset(TINY, tiny)
+    controller.workspace.use_classifier(replace(controller.workspace.source, path=guesser.info.path), guesser)
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    controller.setup.fill(SMALL)
     return made

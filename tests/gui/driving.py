@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import DataSettings
+from pgn_studio.gui.controller import Controller
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.studio import Studio
 
 PATIENCE_MS = 300_000  # a loaded machine, not a slow program
 BATCH = 64
@@ -18,9 +18,9 @@ SMALL = {"encoder": "small", "decoder_widths": (4, 4), "epochs": 2, "batch_size"
 TINY = DataSettings(image_size=8, num_classes=2)
 
 
-def studio_of(window: MainWindow) -> Studio:
-    assert window.studio is not None
-    return window.studio
+def controller_of(window: MainWindow) -> Controller:
+    assert window.controller is not None
+    return window.controller
 
 
 def child(parent: QWidget, kind: type[Any], name: str) -> Any:
@@ -35,12 +35,12 @@ def press(qtbot: QtBot, window: MainWindow, name: str) -> None:
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
-def until_step(qtbot: QtBot, studio: Studio, step: int) -> None:
-    steps = studio.training.history.steps
+def until_step(qtbot: QtBot, controller: Controller, step: int) -> None:
+    steps = controller.train_page.history.steps
     qtbot.waitUntil(lambda: len(steps) > 0 and steps.column("step")[-1] >= step, timeout=PATIENCE_MS)
 
 
 def train(qtbot: QtBot, window: MainWindow, button: str = "start_button") -> None:
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS):
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=PATIENCE_MS):
         press(qtbot, window, button)

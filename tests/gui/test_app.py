@@ -24,8 +24,8 @@ def test_the_first_window_needs_nothing_slow() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_the_working_pages_follow_the_imports(qtbot: QtBot, state: Preferences) -> None:
-    window = MainWindow(state)
+def test_the_working_pages_follow_the_imports(qtbot: QtBot, preferences: Preferences) -> None:
+    window = MainWindow(preferences)
     qtbot.addWidget(window)
     window.show()
     assert window.findChild(QLabel, "start_message").isVisible()
@@ -60,9 +60,9 @@ def test_the_working_pages_need_nothing_slow_but_torch(tmp_path: Path) -> None:
 
 
 def test_work_waits_for_the_later_imports(
-    qtbot: QtBot, state: Preferences, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, preferences: Preferences, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    window = MainWindow(state)
+    window = MainWindow(preferences)
     qtbot.addWidget(window)
     done: list[object] = []
     thread = lazy_imports.ImportThread((), window, holds_work=True)
@@ -75,28 +75,30 @@ def test_work_waits_for_the_later_imports(
 
 
 def test_a_broken_part_is_said_once_the_pages_are_there(
-    qtbot: QtBot, state: Preferences, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, preferences: Preferences, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lazy_imports, "LATER", ("no_such_torchvision",))
-    window = MainWindow(state)
+    window = MainWindow(preferences)
     qtbot.addWidget(window)
     window.show()
     launcher = app.Launcher(window, demo=False)
     launcher.start()
-    qtbot.waitUntil(lambda: getattr(window.studio, "error_dialog", None) is not None, timeout=60_000)
-    assert window.studio is not None
-    assert window.studio.error_dialog is not None
-    assert "no_such_torchvision" in window.studio.error_dialog.message.text()
-    assert "pip install torch torchvision" in window.studio.error_dialog.hint.text()
-    window.studio.error_dialog.close()
+    qtbot.waitUntil(
+        lambda: window.controller is not None and window.controller.reporter.dialog, timeout=60_000
+    )
+    assert window.controller is not None
+    assert window.controller.reporter.dialog is not None
+    assert "no_such_torchvision" in window.controller.reporter.dialog.message.text()
+    assert "pip install torch torchvision" in window.controller.reporter.dialog.hint.text()
+    window.controller.reporter.dialog.close()
     launcher.wait()
 
 
 def test_a_broken_torch_is_said_with_the_way_out(
-    qtbot: QtBot, state: Preferences, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, preferences: Preferences, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lazy_imports, "FIRST", ("no_such_torch",))
-    window = MainWindow(state)
+    window = MainWindow(preferences)
     qtbot.addWidget(window)
     window.show()
     launcher = app.Launcher(window, demo=False)
@@ -104,7 +106,7 @@ def test_a_broken_torch_is_said_with_the_way_out(
     message = window.findChild(QLabel, "start_message")
     qtbot.waitUntil(lambda: "no_such_torch" in message.text(), timeout=20_000)
     assert "pip install torch torchvision" in message.text()
-    assert window.studio is None
+    assert window.controller is None
     launcher.wait()
 
 

@@ -38,10 +38,10 @@ WRITTEN = {
 def demo(make_window: Callable[..., MainWindow], qtbot: QtBot) -> MainWindow:
     """The demo, of which the fixed images are shown."""
     window = make_window()
-    assert window.studio is not None
-    with qtbot.waitSignal(window.studio.inspection.sample_shown, timeout=LONG_MS):
-        window.studio.open_demo()
-    button = window.studio.inspection.findChild(QToolButton, "outcome-fixed")
+    assert window.controller is not None
+    with qtbot.waitSignal(window.controller.inspect_page.sample_shown, timeout=LONG_MS):
+        window.controller.opener.open_demo()
+    button = window.controller.inspect_page.findChild(QToolButton, "outcome-fixed")
     assert isinstance(button, QToolButton)
     button.click()
     return window
@@ -67,8 +67,8 @@ def choose(parent: object, name: str, data: str) -> None:
 def test_the_copied_command_of_each_kind_runs_as_it_is(
     what: str, demo: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert demo.studio is not None
-    page = demo.studio.inspection
+    assert demo.controller is not None
+    page = demo.controller.inspect_page
     page.findChild(QPushButton, "export-figure").click()
     dialog = page.export_flow.dialog
     assert dialog is not None
@@ -90,9 +90,9 @@ def test_the_copied_strip_runs_as_it_is(
 ) -> None:
     from pgn_studio.core.paths import trained_folder
 
-    assert demo.studio is not None
-    demo.show_inspection()
-    page = demo.studio.inspection
+    assert demo.controller is not None
+    demo.show_inspect_page()
+    page = demo.controller.inspect_page
     page.findChild(QTabWidget, "image-tabs").setCurrentWidget(page.beside)
     page.beside.others.open([trained_folder() / "digits-adversarial.safetensors"])
     qtbot.waitUntil(lambda: page.beside.others.first is not None, timeout=LONG_MS)
@@ -109,16 +109,16 @@ def test_the_copied_curves_run_as_they_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     window = make_window()
-    studio = window.studio
-    assert studio is not None
+    controller = window.controller
+    assert controller is not None
     action = window.findChild(QAction, "action_copy_curves_as_command")
     assert isinstance(action, QAction)
     QGuiApplication.clipboard().setText("nothing")
     action.trigger()  # no run yet: said, not copied
-    assert studio.error_dialog is not None
-    studio.error_dialog.close()
+    assert controller.reporter.dialog is not None
+    controller.reporter.dialog.close()
     assert QGuiApplication.clipboard().text() == "nothing"
-    studio.shown.show_run(str(run.path), "stopped", None)
+    controller.shown.show_run(str(run.path), "stopped", None)
     action.trigger()
     run_copied(tmp_path, monkeypatch)
     assert (tmp_path / "curves.png").is_file()
@@ -128,8 +128,8 @@ def test_the_report_is_among_the_exports(
     demo: MainWindow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Path] = []
-    assert demo.studio is not None
-    page = demo.studio.inspection
+    assert demo.controller is not None
+    page = demo.controller.inspect_page
     monkeypatch.setattr(page._exporter, "report", lambda path, _subject: asked.append(path))
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_args: str(tmp_path))
     page.findChild(QPushButton, "export-figure").click()

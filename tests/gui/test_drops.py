@@ -18,7 +18,7 @@ from pgn_studio.gui.dialogs.open_classifier import ClassifierSourceDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.opening import CLASSIFIER_FORMAT, PGN_FORMAT
 from pgn_studio.gui.preferences import Preferences
-from tests.gui.driving import studio_of
+from tests.gui.driving import controller_of
 from tests.gui.walking import controls, fill, place
 
 
@@ -41,10 +41,10 @@ def test_every_control_of_every_page_lets_files_through(
     window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     fill(window, qtbot)
-    studio = window.studio
-    assert studio is not None
+    controller = window.controller
+    assert controller is not None
     opened: list[Path] = []
-    monkeypatch.setattr(studio, "open_path", opened.append)
+    monkeypatch.setattr(controller.opener, "open_path", opened.append)
     window._messages_dock.show()
     missed = []
     for number in range(window.tabs.count()):
@@ -96,16 +96,18 @@ def make_files(folder: Path) -> dict[str, Path]:
 def test_each_kind_of_file_does_the_sensible_thing_on_each_page(
     window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, page: str
 ) -> None:
-    studio = studio_of(window)
+    controller = controller_of(window)
     files = make_files(tmp_path)
     asked: list[tuple[str, object]] = []
     for name in set(ASKED.values()):
-        monkeypatch.setattr(studio.workspace, name, lambda what, name=name, **_: asked.append((name, what)))
+        monkeypatch.setattr(
+            controller.workspace, name, lambda what, name=name, **_: asked.append((name, what))
+        )
     window.tabs.setCurrentIndex(PAGES.index(page))
     where = window.tabs.mapTo(window, window.tabs.rect().center())
     for kind, path in files.items():
         asked.clear()
-        studio.error_dialog = None
+        controller.reporter.dialog = None
         assert drop_at(window, where, path), kind
         if kind in ASKED:
             ((name, what),) = asked
@@ -119,10 +121,10 @@ def test_each_kind_of_file_does_the_sensible_thing_on_each_page(
             question._open()
             assert [name for name, _ in asked] == ["load_classifier"]
             continue
-        assert studio.error_dialog is not None, kind
-        assert path.name in studio.error_dialog.message.text()
-        assert studio.error_dialog.hint.text()
-        studio.error_dialog.close()
+        assert controller.reporter.dialog is not None, kind
+        assert path.name in controller.reporter.dialog.message.text()
+        assert controller.reporter.dialog.hint.text()
+        controller.reporter.dialog.close()
 
 
 def test_an_image_is_perturbed_from_every_page_once_a_pgn_is_open(
@@ -133,22 +135,22 @@ def test_an_image_is_perturbed_from_every_page_once_a_pgn_is_open(
     where = window.tabs.mapTo(window, window.tabs.rect().center())
     for number in range(window.tabs.count()):
         window.tabs.setCurrentIndex(number)
-        with qtbot.waitSignal(studio_of(window).inspection.sample_shown, timeout=20_000):
+        with qtbot.waitSignal(controller_of(window).inspect_page.sample_shown, timeout=20_000):
             assert drop_at(window, where, image)
         assert window.tabs.tabText(window.tabs.currentIndex()) == "&Inspect"
 
 
 def test_what_is_dropped_on_the_start_page_is_opened_once_there_is_who_can(
-    qtbot: QtBot, state: Preferences, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    qtbot: QtBot, preferences: Preferences, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     opened: list[Path] = []
     restored: list[bool] = []
-    monkeypatch.setattr("pgn_studio.gui.studio.Studio.open_path", lambda _, path: opened.append(path))
+    monkeypatch.setattr("pgn_studio.gui.opener.Opener.open_path", lambda _, path: opened.append(path))
     monkeypatch.setattr(
         "pgn_studio.gui.session_restore.SessionRestore.restore", lambda _: restored.append(True)
     )
-    state.tour_seen = True
-    window = MainWindow(state)
+    preferences.tour_seen = True
+    window = MainWindow(preferences)
     qtbot.addWidget(window)
     window.show()
     qtbot.waitExposed(window)
@@ -169,10 +171,10 @@ def test_what_is_dropped_on_the_start_page_is_opened_once_there_is_who_can(
 
 
 def test_nothing_can_be_dropped_where_nothing_can_ever_be_opened(
-    qtbot: QtBot, state: Preferences, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    qtbot: QtBot, preferences: Preferences, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(lazy_imports, "FIRST", ("no_such_torch",))
-    window = MainWindow(state)
+    window = MainWindow(preferences)
     qtbot.addWidget(window)
     window.show()
     qtbot.waitExposed(window)

@@ -27,7 +27,12 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.pages.inspect.comparison_view import CELL_PX, LARGEST_CELL_PX, StripColumn, StripView
+from pgn_studio.gui.pages.inspect.comparison_view import (
+    CELL_PX,
+    LARGEST_CELL_PX,
+    ComparisonColumn,
+    ComparisonView,
+)
 from pgn_studio.gui.pages.inspect.detail import (
     LEAST_BAR_PX,
     LONG,
@@ -37,7 +42,7 @@ from pgn_studio.gui.pages.inspect.detail import (
 )
 from pgn_studio.gui.theme import ThemeName, current_theme
 from pgn_studio.gui.widgets.compact import ElidedLabel
-from tests.gui.driving import studio_of
+from tests.gui.driving import controller_of
 from tests.gui.walking import fill
 
 
@@ -99,7 +104,7 @@ def test_ctrl_e_exports_what_is_in_front(
     qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(window, qtbot)
-    studio = studio_of(window)
+    controller = controller_of(window)
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
     curves: list[bool] = []
@@ -107,19 +112,21 @@ def test_ctrl_e_exports_what_is_in_front(
     assert isinstance(action, QAction)
     action.triggered.connect(lambda: curves.append(True))
     monkeypatch.setattr("PySide6.QtWidgets.QFileDialog.getSaveFileName", lambda *_: ("", ""))
-    window.show_training()
+    window.show_train_page()
     qtbot.keyClick(window, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
     assert curves == [True]
-    assert studio.inspection.export_flow.dialog is None
-    assert studio.error_dialog is not None  # there is no run yet
-    studio.error_dialog.close()
-    window.show_inspection()
+    assert controller.inspect_page.export_flow.dialog is None
+    assert controller.reporter.dialog is not None  # there is no run yet
+    controller.reporter.dialog.close()
+    window.show_inspect_page()
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
     qtbot.keyClick(window, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: studio.inspection.export_flow.dialog is not None)  # a key presses for 100 ms
+    qtbot.waitUntil(
+        lambda: controller.inspect_page.export_flow.dialog is not None
+    )  # a key presses for 100 ms
     assert curves == [True]
-    dialog = studio.inspection.export_flow.dialog
+    dialog = controller.inspect_page.export_flow.dialog
     assert dialog is not None
     assert dialog.isVisible()
     dialog.close()
@@ -130,7 +137,7 @@ def test_bars_stand_on_the_axis(window: MainWindow) -> None:
     for again in (False, True):
         if again:
             window.data.plot.setYRange(20, 30)
-            window.data.plot.reset_wanted.emit()
+            window.data.plot.reset_requested.emit()
         low, high = window.data.plot.viewRange()[1]
         tallest = max(max(bars.opts["height"]) for bars in window.data.bars)
         assert low == 0
@@ -154,15 +161,15 @@ def test_percentages_are_written_alike(window: MainWindow, qtbot: QtBot) -> None
 
 
 def test_a_new_run_ends_what_was_told_of_another(window: MainWindow, qtbot: QtBot) -> None:
-    studio = studio_of(window)
-    studio.message.emit("test: 93.6 % clean")
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=20_000):
-        studio.start()
+    controller = controller_of(window)
+    controller.reporter.message.emit("test: 93.6 % clean")
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=20_000):
+        controller.start()
         assert window.statusBar().currentMessage() == "New run · Starting"
 
 
 def test_the_classifier_s_dialog_offers_architectures_and_devices(window: MainWindow) -> None:
-    workspace = studio_of(window).workspace
+    workspace = controller_of(window).workspace
     assert workspace.dataset is not None
     dialog = TrainClassifierDialog(workspace.dataset, workspace.data_settings, window)
     arch, device = dialog.form.editor("arch"), dialog.form.editor("device")
@@ -178,8 +185,8 @@ def test_the_classifier_s_dialog_offers_architectures_and_devices(window: MainWi
 
 def test_the_title_stands_beside_the_buttons_where_there_is_room(window: MainWindow, qtbot: QtBot) -> None:
     fill(window, qtbot)
-    window.show_inspection()
-    toolbar = studio_of(window).inspection.toolbar
+    window.show_inspect_page()
+    toolbar = controller_of(window).inspect_page.toolbar
     title = toolbar.findChild(QLabel, "inspection-title")
     button = toolbar.findChild(QPushButton, "export-figure")
     assert isinstance(title, QLabel)
@@ -191,9 +198,9 @@ def test_the_title_stands_beside_the_buttons_where_there_is_room(window: MainWin
 
 
 def test_a_strip_uses_the_room_that_it_has(qtbot: QtBot) -> None:
-    view = StripView()
+    view = ComparisonView()
     qtbot.addWidget(view)
-    view.show_columns([StripColumn(f"{number}", None, "", None) for number in range(6)])
+    view.show_columns([ComparisonColumn(f"{number}", None, "", None) for number in range(6)])
     for width in (300, 500, 900, 1400, 3000):
         view.resize(width, 400)
         places = [view._place(number) for number in range(6)]
@@ -234,7 +241,7 @@ def test_the_set_up_never_scrolls_sideways(window: MainWindow) -> None:
         current_theme().set_text_size(size)
         window.resize(1920, 1000)
         QApplication.processEvents()
-        area = studio_of(window).setup.findChild(QScrollArea)
+        area = controller_of(window).setup.findChild(QScrollArea)
         assert isinstance(area, QScrollArea)
         assert area.horizontalScrollBar().maximum() == 0
 

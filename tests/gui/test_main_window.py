@@ -35,7 +35,7 @@ from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.widgets.compact import Collapsible
 from pgn_studio.gui.workspace import OTHER_DATA
-from tests.gui.driving import child, studio_of
+from tests.gui.driving import child, controller_of
 
 if TYPE_CHECKING:
     from conftest import FakeTrainer
@@ -77,31 +77,31 @@ def test_start_needs_data_and_a_classifier(make_window: Callable[..., MainWindow
 def test_the_cards_say_what_is_loaded(window: MainWindow) -> None:
     assert "10 classes, 16 px" in child(window, QLabel, "dataset_summary").text()
     assert "untrained.safetensors" in child(window, QLabel, "classifier_summary").text()
-    assert "% clean on test" in child(window, QLabel, "clean_accuracy").text()
+    assert "Test accuracy (clean)" in child(window, QLabel, "clean_accuracy").text()
 
 
 def test_a_run_fills_plots_strip_and_progress(qtbot: QtBot, window: MainWindow) -> None:
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=10_000):
         press(qtbot, window, "start_button")
-    plots = studio.training.plots
+    plots = controller.train_page.plots
     qtbot.waitUntil(lambda: [points_of(plot) for plot in plots.plots] == [40] * 4, timeout=5000)
     assert len(plots.accuracies.points[1].getData()[0]) == 4
     assert len(plots.gamma.curve.getData()[0]) == 40
-    assert studio.training.strip.preview is not None
+    assert controller.train_page.strip.preview is not None
     assert "Completed after 40 steps" in child(window, QLabel, "run_position").text()
-    assert "94.0 % after 8 bits" in child(studio.training, QLabel, "banner_text").text()
+    assert "94.0 % after 8 bits" in child(controller.train_page, QLabel, "banner_text").text()
     assert child(window, QPushButton, "start_button").isEnabled()
 
 
 def test_log_scale_and_smoothing_apply_to_the_plots(qtbot: QtBot, window: MainWindow) -> None:
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=10_000):
         press(qtbot, window, "start_button")
-    plots = studio.training.plots
-    studio.training.controls.smoothing.setValue(1)
+    plots = controller.train_page.plots
+    controller.train_page.controls.smoothing.setValue(1)
     qtbot.waitUntil(lambda: last_of(plots.losses) == 1 / 40, timeout=5000)
-    studio.training.controls.logarithmic.setChecked(True)
+    controller.train_page.controls.logarithmic.setChecked(True)
     assert plots.losses.plot.getAxis("left").logMode
     assert plots.l2.plot.getAxis("left").logMode
     assert not plots.accuracies.plot.getAxis("left").logMode
@@ -111,33 +111,33 @@ def test_gamma_moves_while_it_trains_and_the_rest_is_locked(
     qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = FOREVER
-    studio = studio_of(window)
-    studio.setup.fill({"gamma": 3.0})
-    with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
+    controller = controller_of(window)
+    controller.setup.fill({"gamma": 3.0})
+    with qtbot.waitSignal(controller.training.bridge.steps, timeout=10_000):
         press(qtbot, window, "start_button")
-    assert not studio.setup.main.editor("encoder").isEnabled()
+    assert not controller.setup.main.editor("encoder").isEnabled()
     slider = child(window, QSlider, "gamma_slider")
     assert slider.isEnabled()
     slider.setValue(0)
-    history = studio.training.history
+    history = controller.train_page.history
     qtbot.waitUntil(lambda: history.steps.column("gamma")[-1] == 0.0, timeout=5000)
     assert "γ = 0" in child(window, QPlainTextEdit, "messages").toPlainText()
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=10_000):
         press(qtbot, window, "stop_button")
 
 
 def test_space_pauses_and_goes_on(qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]) -> None:
     trainer.steps = FOREVER
-    studio = studio_of(window)
+    controller = controller_of(window)
     child(window, QAction, "action_start").trigger()
-    qtbot.waitUntil(lambda: studio.session.state is RunState.RUNNING, timeout=5000)
+    qtbot.waitUntil(lambda: controller.training.state is RunState.RUNNING, timeout=5000)
     pause = child(window, QAction, "action_pause_or_resume")
     window.setFocus()
     pause.trigger()
-    assert studio.session.state is RunState.PAUSED
+    assert controller.training.state is RunState.PAUSED
     assert child(window, QPushButton, "pause_button").text() == "Resume"
     pause.trigger()
-    assert studio.session.state is RunState.RUNNING
+    assert controller.training.state is RunState.RUNNING
 
 
 def test_the_settings_of_the_forms_reach_the_trainer(
@@ -151,9 +151,9 @@ def test_the_settings_of_the_forms_reach_the_trainer(
         monkey(self, job, sink)
 
     trainer.__init__ = noting  # type: ignore[method-assign]
-    studio = studio_of(window)
-    studio.setup.fill({"encoder": "small", "epochs": 3, "gamma": 0.5, "learning_rate_g": 1e-3})
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
+    controller = controller_of(window)
+    controller.setup.fill({"encoder": "small", "epochs": 3, "gamma": 0.5, "learning_rate_g": 1e-3})
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=10_000):
         press(qtbot, window, "start_button")
     assert jobs[0].settings == TrainingSettings.make(
         image_size=16,
@@ -169,10 +169,10 @@ def test_a_failed_run_opens_a_dialog_that_says_what_to_do(
     qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
 ) -> None:
     trainer.fails_at = 5
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.session.bridge.failed, timeout=10_000):
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.training.bridge.failed, timeout=10_000):
         press(qtbot, window, "start_button")
-    dialog = studio.error_dialog
+    dialog = controller.reporter.dialog
     assert dialog is not None
     assert dialog.isVisible()
     assert dialog.message.text() == "The losses are no longer finite."
@@ -235,7 +235,7 @@ def test_what_a_field_puts_back_is_said(
     for part in shown.findChildren(Collapsible):
         part.toggle.setChecked(True)
     if name == "gamma_number":
-        studio_of(shown).setup.gamma.set_value(3.0)
+        controller_of(shown).setup.gamma.set_value(3.0)
     field = child(shown, QWidget, name)
     field.setFocus()
     qtbot.waitUntil(field.hasFocus)
@@ -243,7 +243,7 @@ def test_what_a_field_puts_back_is_said(
     field.selectAll()
     qtbot.keyClick(field, Qt.Key.Key_Backspace)
     qtbot.keyClicks(field, typed)
-    with qtbot.waitSignal(studio_of(shown).refused) as told:
+    with qtbot.waitSignal(controller_of(shown).reporter.refused) as told:
         qtbot.keyClick(field, Qt.Key.Key_Return)
     assert expected in told.args[0]
     assert field.text() == before
@@ -254,9 +254,9 @@ def test_a_pause_is_said_across_the_page(
     qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = FOREVER
-    studio = studio_of(window)
-    page = studio.training
-    with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
+    controller = controller_of(window)
+    page = controller.train_page
+    with qtbot.waitSignal(controller.training.bridge.steps, timeout=10_000):
         press(qtbot, window, "start_button")
     press(qtbot, window, "pause_button")
     assert page.banner.isVisible()
@@ -266,7 +266,7 @@ def test_a_pause_is_said_across_the_page(
     assert page.banner.isHidden()
     assert page.bar.isEnabled()
     press(qtbot, window, "pause_button")
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=10_000):
         press(qtbot, window, "stop_button")
     assert "Stopped and kept" in child(page, QLabel, "banner_text").text()
     assert "epoch" in child(page, QLabel, "banner_text").text()
@@ -277,39 +277,39 @@ def test_a_dropped_folder_without_images_is_an_error_in_a_dialog(
     qtbot: QtBot, window: MainWindow, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.workspace.failed, timeout=10_000):
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.workspace.failed, timeout=10_000):
         drop(window, tmp_path / "empty")
-    assert studio.error_dialog is not None
-    assert studio.error_dialog.hint.text()
-    studio.error_dialog.close()
-    assert studio.workspace.dataset is not None  # what was loaded stays, and is named
-    combo = studio.setup.data.combo
+    assert controller.reporter.dialog is not None
+    assert controller.reporter.dialog.hint.text()
+    controller.reporter.dialog.close()
+    assert controller.workspace.dataset is not None  # what was loaded stays, and is named
+    combo = controller.setup.data.combo
     qtbot.waitUntil(lambda: combo.currentText() == "Digits (bundled)")
     assert combo.findText("empty") >= 0  # kept for another try
     assert child(window, QLabel, "dataset_summary").text().startswith("<b>Digits (bundled)</b>")
-    qtbot.waitUntil(lambda: not studio.workspace.busy)
+    qtbot.waitUntil(lambda: not controller.workspace.busy)
 
 
 def test_a_size_that_came_with_a_run_is_not_that_of_other_images(
     qtbot: QtBot, window: MainWindow, digits: ImageDataset, tmp_path: Path
 ) -> None:
     make_photos(tmp_path / "photos")
-    studio = studio_of(window)
-    data, size = studio.setup.data, child(window, QSpinBox, "image_size_field")
+    controller = controller_of(window)
+    data, size = controller.setup.data, child(window, QSpinBox, "image_size_field")
     of_the_run = DataSettings(image_size=16, num_classes=9)
-    studio.workspace._set_dataset(of_the_run, digits)  # as opening a run shows it
+    controller.workspace._set_dataset(of_the_run, digits)  # as opening a run shows it
     loaded(qtbot, window)
     assert size.value() == 16
     drop(window, tmp_path / "photos")
     loaded(qtbot, window)
-    assert studio.workspace.data_settings.image_size is None
-    assert studio.workspace.data_settings.num_classes is None
+    assert controller.workspace.data_settings.image_size is None
+    assert controller.workspace.data_settings.num_classes is None
     assert size.text() == "Automatic"
     assert not data.own_size.isHidden()
 
-    by_run = studio.workspace.data_settings.updated(image_size=16)
-    studio.workspace._set_dataset(by_run, studio.workspace.dataset)  # a run on these very images
+    by_run = controller.workspace.data_settings.updated(image_size=16)
+    controller.workspace._set_dataset(by_run, controller.workspace.dataset)  # a run on these very images
     press(qtbot, window, "load_dataset_button")
     loaded(qtbot, window)
     assert not data.own_size.isHidden()
@@ -317,14 +317,14 @@ def test_a_size_that_came_with_a_run_is_not_that_of_other_images(
     for _ in range(2):
         press(qtbot, window, "load_dataset_button")
         loaded(qtbot, window)
-        assert studio.workspace.data_settings.image_size == 20
+        assert controller.workspace.data_settings.image_size == 20
         assert data.own_size.isHidden()
 
 
 def test_another_size_than_the_classifier_s_is_told_beside_the_accuracy(
     qtbot: QtBot, window: MainWindow
 ) -> None:
-    studio, size = studio_of(window), child(window, QSpinBox, "image_size_field")
+    controller, size = controller_of(window), child(window, QSpinBox, "image_size_field")
     note = child(window, QLabel, "sizes_note")
     assert note.isHidden()
     size.setValue(8)
@@ -335,13 +335,13 @@ def test_another_size_than_the_classifier_s_is_told_beside_the_accuracy(
     assert "trained at 16 px" in note.text()
     press(qtbot, window, "read_at_classifier_size_button")
     loaded(qtbot, window)
-    assert studio.workspace.dataset is not None
-    assert studio.workspace.dataset.image_size == 16
+    assert controller.workspace.dataset is not None
+    assert controller.workspace.dataset.image_size == 16
     assert note.isHidden()
 
 
 def loaded(qtbot: QtBot, window: MainWindow) -> None:
-    qtbot.waitUntil(lambda: not studio_of(window).workspace.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not controller_of(window).workspace.busy, timeout=20_000)
 
 
 def make_photos(folder: Path) -> None:
@@ -356,33 +356,33 @@ def test_photographs_are_not_reduced_to_the_classifier_s_size_without_a_word(
     qtbot: QtBot, window: MainWindow, tmp_path: Path
 ) -> None:
     make_photos(tmp_path / "photos")
-    studio = studio_of(window)
-    data = studio.setup.data
+    controller = controller_of(window)
+    data = controller.setup.data
     assert data.reduced.isHidden()
-    with qtbot.waitSignal(studio.workspace.dataset_changed, timeout=20_000):
+    with qtbot.waitSignal(controller.workspace.dataset_changed, timeout=20_000):
         drop(window, tmp_path / "photos")
-    assert studio.workspace.dataset is not None
-    assert studio.workspace.dataset.image_size == 16  # the digits' classifier is still open
+    assert controller.workspace.dataset is not None
+    assert controller.workspace.dataset.image_size == 16  # the digits' classifier is still open
     assert "16 px" in data.reduced.text()
     assert not data.reduced.isHidden()
     assert "48 px" in window.statusBar().currentMessage()
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=20_000)
-    with qtbot.waitSignal(studio.workspace.dataset_changed, timeout=20_000):
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=20_000)
+    with qtbot.waitSignal(controller.workspace.dataset_changed, timeout=20_000):
         press(qtbot, window, "own_size_button")
-    assert studio.workspace.dataset.image_size == 48
+    assert controller.workspace.dataset.image_size == 48
     assert data.reduced.isHidden()
     assert data.own_size.isHidden()
     assert data.combo.currentText() == "photos"
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=20_000)
 
 
 def test_a_dropped_classifier_is_loaded_and_remembered(
-    qtbot: QtBot, window: MainWindow, classifier: Classifier, state: Preferences
+    qtbot: QtBot, window: MainWindow, classifier: Classifier, preferences: Preferences
 ) -> None:
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.workspace.accuracy_measured, timeout=20_000):
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.workspace.accuracy_measured, timeout=20_000):
         drop(window, Path(classifier.info.path))
-    assert state.recent("classifiers") == [classifier.info.path]
+    assert preferences.recent("classifiers") == [classifier.info.path]
     recent = next(menu for menu in window.findChildren(QMenu) if menu.title() == "Recent")
     recent.aboutToShow.emit()
     assert classifier.info.path in [action.text() for action in recent.actions()]
@@ -392,11 +392,11 @@ def test_dropping_something_while_it_trains_is_refused(
     qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer], tmp_path: Path
 ) -> None:
     trainer.steps = FOREVER
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.session.bridge.started, timeout=10_000):
-        studio.start()
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.training.bridge.started, timeout=10_000):
+        controller.start()
     drop(window, tmp_path)
-    assert not studio.workspace.busy
+    assert not controller.workspace.busy
     assert "stop it before" in window.statusBar().currentMessage()
 
 
@@ -413,11 +413,11 @@ def test_closing_while_it_trains_stops_and_keeps_then_closes(
     qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = FOREVER
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
-        studio.start()
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.training.bridge.steps, timeout=10_000):
+        controller.start()
     dialog = closing_dialog(qtbot, window)
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000) as end:
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=10_000) as end:
         dialog.stop_button.click()
     assert end.args[0].reason == "stopped"
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=10_000)
@@ -427,23 +427,23 @@ def test_closing_can_be_thought_better_of(
     qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = FOREVER
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
-        studio.start()
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.training.bridge.steps, timeout=10_000):
+        controller.start()
     closing_dialog(qtbot, window).continue_button.click()
-    count = len(studio.training.history.steps)
-    qtbot.waitUntil(lambda: len(studio.training.history.steps) > count, timeout=5000)
+    count = len(controller.train_page.history.steps)
+    qtbot.waitUntil(lambda: len(controller.train_page.history.steps) > count, timeout=5000)
     assert window.isVisible()
-    assert studio.session.state is RunState.RUNNING
+    assert controller.training.state is RunState.RUNNING
 
 
 def test_a_run_that_ends_by_itself_takes_the_question_with_it(
     qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = 200
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000) as end:
-        studio.start()
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=10_000) as end:
+        controller.start()
         closing_dialog(qtbot, window)
     assert end.args[0].reason == "completed"
     qtbot.waitUntil(lambda: window.findChild(ClosingDialog) is None)
@@ -454,7 +454,7 @@ def test_what_is_refused_stands_in_the_status_bar_for_a_while(
     qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pgn_studio.gui.main_window.REFUSAL_MS", 50)
-    studio_of(window).message.emit("Run 1 · Finished")
+    controller_of(window).reporter.message.emit("Run 1 · Finished")
     child(window, QLineEdit, "gamma_number").setText("-1")
     bar = window.statusBar()
     with qtbot.waitSignal(bar.messageChanged):
@@ -464,7 +464,7 @@ def test_what_is_refused_stands_in_the_status_bar_for_a_while(
 
 
 def test_a_warning_goes_with_what_it_is_about(qtbot: QtBot, window: MainWindow) -> None:
-    workspace = studio_of(window).workspace
+    workspace = controller_of(window).workspace
     for change in (workspace.dataset_changed, workspace.classifier_changed):
         workspace.warned.emit(OTHER_DATA, "Half of them.")
         assert window.notice.isVisible()
@@ -476,14 +476,14 @@ def test_a_warning_goes_with_what_it_is_about(qtbot: QtBot, window: MainWindow) 
     loaded(qtbot, window)
 
 
-def test_themes_recolor_everything(window: MainWindow, state: Preferences) -> None:
-    studio = studio_of(window)
+def test_themes_recolor_everything(window: MainWindow, preferences: Preferences) -> None:
+    controller = controller_of(window)
     for name in ("dark", "light"):
         child(window, QAction, f"theme_{name}").trigger()
         assert current_theme().is_dark == (name == "dark")
-        background = studio.training.plots.losses.plot.backgroundBrush().color().name()
+        background = controller.train_page.plots.losses.plot.backgroundBrush().color().name()
         assert background == current_theme().colors.background
-    assert state.theme == "light"
+    assert preferences.theme == "light"
 
 
 def test_the_layout_comes_back(make_window: Callable[..., MainWindow]) -> None:
@@ -499,14 +499,14 @@ def test_the_layout_comes_back(make_window: Callable[..., MainWindow]) -> None:
 
 
 def test_recent_lists_are_short_newest_first_and_without_what_is_gone(
-    state: Preferences, tmp_path: Path
+    preferences: Preferences, tmp_path: Path
 ) -> None:
     for number in range(15):
         (tmp_path / f"{number}").mkdir()
-        state.add_recent("datasets", tmp_path / f"{number}")
-    state.add_recent("datasets", tmp_path / "7")
+        preferences.add_recent("datasets", tmp_path / f"{number}")
+    preferences.add_recent("datasets", tmp_path / "7")
     (tmp_path / "14").rmdir()
-    recent = state.recent("datasets")
+    recent = preferences.recent("datasets")
     assert recent[:2] == [str(tmp_path / "7"), str(tmp_path / "13")]
     assert len(recent) == 9
 
@@ -520,9 +520,9 @@ def test_a_dropped_image_without_a_pgn_is_told_and_the_page_stays(window: MainWi
     from PIL import Image
 
     Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
-    studio = studio_of(window)
+    controller = controller_of(window)
     drop(window, tmp_path / "a.png")
-    assert window.tabs.currentWidget() is studio.training
-    assert studio.error_dialog is not None
-    assert "a.png" in studio.error_dialog.message.text()
-    studio.error_dialog.close()
+    assert window.tabs.currentWidget() is controller.train_page
+    assert controller.reporter.dialog is not None
+    assert "a.png" in controller.reporter.dialog.message.text()
+    controller.reporter.dialog.close()

@@ -14,7 +14,7 @@ from pgn_studio.core.training.events import Notice
 from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.widgets.words import in_the_window
-from tests.gui.driving import child, studio_of
+from tests.gui.driving import child, controller_of
 from tests.gui.opened import measured
 
 if TYPE_CHECKING:
@@ -27,43 +27,43 @@ if TYPE_CHECKING:
 @pytest.fixture
 def demo(window: MainWindow, digits: ImageDataset, classifier: Classifier) -> MainWindow:
     """With a PGN open, whose settings are not the usual ones: three epochs, a small encoder, γ 1."""
-    studio_of(window).workspace._set_opened(measured(digits, classifier, "demo.safetensors"))
-    assert studio_of(window).setup.main.values()["epochs"] == 3
+    controller_of(window).workspace._set_opened(measured(digits, classifier, "demo.safetensors"))
+    assert controller_of(window).setup.main.values()["epochs"] == 3
     return window
 
 
 def open_own(window: MainWindow, digits: ImageDataset, folder: Path) -> None:
-    studio_of(window).workspace._set_dataset(DataSettings(dataset=str(folder)), digits)
+    controller_of(window).workspace._set_dataset(DataSettings(dataset=str(folder)), digits)
 
 
 def test_settings_of_the_demo_do_not_stay_for_own_images(
     demo: MainWindow, digits: ImageDataset, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    studio = studio_of(demo)
-    lent = studio.setup.shown()
-    studio.workspace._set_dataset(DataSettings(image_size=16), digits)  # the same images once more
-    assert studio.setup.shown() == lent
+    controller = controller_of(demo)
+    lent = controller.setup.shown()
+    controller.workspace._set_dataset(DataSettings(image_size=16), digits)  # the same images once more
+    assert controller.setup.shown() == lent
     open_own(demo, digits, tmp_path)
     usual = TrainingSettings.make()
-    assert studio.setup.main.values()["encoder"] == usual.encoder
-    assert studio.setup.main.values()["epochs"] == usual.epochs
-    assert studio.setup.gamma.value == usual.gamma
-    assert "usual ones again" in demo.statusBar().currentMessage()
-    studio.setup.undo.undo()
-    assert studio.setup.shown() == lent
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=20_000)
+    assert controller.setup.main.values()["encoder"] == usual.encoder
+    assert controller.setup.main.values()["epochs"] == usual.epochs
+    assert controller.setup.gamma.value == usual.gamma
+    assert "defaults" in demo.statusBar().currentMessage()
+    controller.setup.undo.undo()
+    assert controller.setup.shown() == lent
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=20_000)
 
 
 def test_what_somebody_has_set_stays(
     demo: MainWindow, digits: ImageDataset, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    studio = studio_of(demo)
-    studio.setup.gamma.user_set(7.0)
+    controller = controller_of(demo)
+    controller.setup.gamma.user_set(7.0)
     open_own(demo, digits, tmp_path)
-    assert studio.setup.gamma.value == 7.0
-    assert studio.setup.main.values()["epochs"] == 3
-    assert "usual" not in demo.statusBar().currentMessage()
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=20_000)
+    assert controller.setup.gamma.value == 7.0
+    assert controller.setup.main.values()["epochs"] == 3
+    assert "defaults" not in demo.statusBar().currentMessage()
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=20_000)
 
 
 def test_why_start_is_gray_is_said_beside_it(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
@@ -74,9 +74,9 @@ def test_why_start_is_gray_is_said_beside_it(window: MainWindow, qtbot: QtBot, t
     assert not reason.isVisible()
     assert accuracy.isVisible()
     two = load_dataset(DataSettings(num_classes=2))
-    studio = studio_of(window)
-    studio.workspace._set_dataset(DataSettings(num_classes=2), two)
-    assert not studio.setup.start_button.isEnabled()
+    controller = controller_of(window)
+    controller.workspace._set_dataset(DataSettings(num_classes=2), two)
+    assert not controller.setup.start_button.isEnabled()
     assert reason.isVisible()
     assert "train a classifier for" in reason.text() or "classes" in reason.text()
     assert not accuracy.isVisible()  # it was of other images
@@ -103,7 +103,7 @@ def test_hints_have_the_window_s_words(told: str, shown: str) -> None:
 
 
 def test_health_and_errors_name_no_options(window: MainWindow) -> None:
-    health = studio_of(window).training.health
+    health = controller_of(window).train_page.health
     hint = "Raise --gamma or learning_rate_d (with --set)."
     health.show_notices([Notice(60, "g-ahead", "G outran D.", hint, "severe")])
     text = child(window, QLabel, "health_text").text()

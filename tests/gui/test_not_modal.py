@@ -19,10 +19,10 @@ def test_no_page_is_blocked_while_it_trains(
     qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = 1_000_000
-    studio = window.studio
-    assert studio is not None
-    with qtbot.waitSignal(studio.session.bridge.steps, timeout=20_000):
-        studio.start()
+    controller = window.controller
+    assert controller is not None
+    with qtbot.waitSignal(controller.training.bridge.steps, timeout=20_000):
+        controller.start()
     assert QApplication.activeModalWidget() is None
     for number in range(window.tabs.count()):
         qtbot.mouseClick(
@@ -34,7 +34,7 @@ def test_no_page_is_blocked_while_it_trains(
     assert isinstance(search, QLineEdit)
     qtbot.keyClicks(search, "abc")
     assert search.text() == "abc"
-    steps = len(studio.training.history.steps)
-    qtbot.waitUntil(lambda: len(studio.training.history.steps) > steps, timeout=20_000)
-    studio.session.stop()
-    qtbot.waitUntil(lambda: studio.session.state is RunState.IDLE, timeout=20_000)
+    steps = len(controller.train_page.history.steps)
+    qtbot.waitUntil(lambda: len(controller.train_page.history.steps) > steps, timeout=20_000)
+    controller.training.stop()
+    qtbot.waitUntil(lambda: controller.training.state is RunState.IDLE, timeout=20_000)

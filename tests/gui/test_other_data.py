@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.learned_images import packed
-from tests.gui.driving import PATIENCE_MS, child, studio_of
+from tests.gui.driving import PATIENCE_MS, child, controller_of
 
 if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import ImageDataset
@@ -54,13 +54,13 @@ def open_both(
         "settings": data.updated(**settings).model_dump(mode="json"),
     }
     classifier.info = replace(classifier.info, training=training)
-    studio = studio_of(window)
-    studio.setup.data.fill(data)
-    studio.load_dataset()
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
-    with qtbot.waitSignal(studio.workspace.accuracy_measured, timeout=PATIENCE_MS):
-        studio.workspace.use_classifier(studio.workspace.source, classifier)
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
+    controller = controller_of(window)
+    controller.setup.data.fill(data)
+    controller.load_dataset()
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    with qtbot.waitSignal(controller.workspace.accuracy_measured, timeout=PATIENCE_MS):
+        controller.workspace.use_classifier(controller.workspace.source, classifier)
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
     return trained
 
 
@@ -71,7 +71,7 @@ def test_figures_on_images_that_were_learned_from_are_no_test(
     open_both(qtbot, window, photos, lambda data: data.split("test").pixel_hashes, fingerprint="another")
     assert window.notice.isVisible()
     assert "no test" in child(window.notice, QLabel, "banner_text").text()
-    assert "no test: the classifier learned from" in studio_of(window).setup.classifier.accuracy.text()
+    assert "no test: the classifier learned from" in controller_of(window).setup.classifier.accuracy.text()
 
 
 def test_the_images_are_divided_as_for_the_classifiers_training(
@@ -79,8 +79,8 @@ def test_the_images_are_divided_as_for_the_classifiers_training(
 ) -> None:
     window = make_window()
     trained = open_both(qtbot, window, photos, lambda data: data.split("train").pixel_hashes, split_seed=4)
-    dataset = studio_of(window).workspace.dataset
+    dataset = controller_of(window).workspace.dataset
     assert dataset is not None
     assert dataset.fingerprint == trained.fingerprint
     assert not window.notice.isVisible()
-    assert studio_of(window).setup.classifier.accuracy.text().endswith("clean on test")
+    assert controller_of(window).setup.classifier.accuracy.text().endswith(" %")

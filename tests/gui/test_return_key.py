@@ -27,7 +27,7 @@ from pgn_studio.gui.dialogs.questions import list_skipped
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.training.controller import RunState
-from tests.gui.driving import PATIENCE_MS, child, press, studio_of
+from tests.gui.driving import PATIENCE_MS, child, controller_of, press
 from tests.gui.walking import dialogs, fill
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def check(dialog: QDialog) -> None:
 
 def messages(window: MainWindow, tmp_path: Path) -> list[QDialog]:
     """Those that are made on the way, not by a class of their own; they are open."""
-    studio = studio_of(window)
+    controller = controller_of(window)
     list_skipped(window, [SkippedFile("a.png", "damaged")])
-    studio.inspection._offer_report("report.html")
+    controller.inspect_page._offer_report("report.html")
     RunFolder.create(tmp_path / "runs" / "one", TrainingSettings.make())
     return [item for item in QApplication.topLevelWidgets() if isinstance(item, QMessageBox)]
 
@@ -115,15 +115,15 @@ def test_closing_the_window_and_pressing_return_trains_on(
     qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = FOREVER
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.session.bridge.steps, timeout=PATIENCE_MS):
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.training.bridge.steps, timeout=PATIENCE_MS):
         press(qtbot, window, "start_button")
     for key in KEYS:
         window.close()
         box = next(item for item in window.findChildren(QMessageBox) if item.isVisible())
         check(box)
         qtbot.keyClick(box.focusWidget() or box, key)
-        assert studio.session.state is RunState.RUNNING
+        assert controller.training.state is RunState.RUNNING
         assert window.isVisible()
 
 
@@ -133,15 +133,15 @@ def test_after_start_the_keyboard_is_not_on_stop(
     trainer.steps = FOREVER
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
-    studio = studio_of(window)
+    controller = controller_of(window)
     start = child(window, QPushButton, "start_button")
     start.setFocus()
-    with qtbot.waitSignal(studio.session.bridge.steps, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller.training.bridge.steps, timeout=PATIENCE_MS):
         qtbot.keyClick(start, Qt.Key.Key_Space)
     assert QApplication.focusWidget() is not child(window, QPushButton, "stop_button")
     for state in (RunState.PAUSED, RunState.RUNNING):
         qtbot.keyClick(QApplication.focusWidget() or window, Qt.Key.Key_Space)
-        assert studio.session.state is state
+        assert controller.training.state is state
 
 
 # ---------------------------------------------------------------------- a classifier that is being trained
@@ -151,7 +151,7 @@ def test_after_start_the_keyboard_is_not_on_stop(
 def dialog(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> TrainClassifierDialog:
     """Training, begun by the keyboard."""
     press(qtbot, window, "train_classifier_button")
-    made = studio_of(window).classifier_training.dialog
+    made = controller_of(window).classifier_training.dialog
     assert made is not None
     made.out.setText(str(tmp_path / "made.safetensors"))
     made.form.fill(LONG)
@@ -164,10 +164,10 @@ def dialog(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> TrainClassifierD
 
 
 def end(qtbot: QtBot, window: MainWindow, button: str) -> None:
-    training = studio_of(window).classifier_training
+    training = controller_of(window).classifier_training
     with qtbot.waitSignal(training.ended, timeout=PATIENCE_MS):
         press(qtbot, window, button)
-    workspace = studio_of(window).workspace
+    workspace = controller_of(window).workspace
     qtbot.waitUntil(lambda: not workspace.busy, timeout=PATIENCE_MS)
 
 
@@ -183,7 +183,7 @@ def test_keys_put_the_training_aside_and_the_page_shows_it(
     check(dialog)
     qtbot.keyClick(dialog.focusWidget() or dialog, key)
     assert not dialog.isVisible()
-    assert studio_of(window).classifier_training.active
+    assert controller_of(window).classifier_training.active
     assert "Classifier page" in window.statusBar().currentMessage()
     window.tabs.setCurrentWidget(window.classifier.page)
     assert strip(window).isVisible()
@@ -209,7 +209,7 @@ def test_discarding_is_said_and_leaves_nothing_behind(
 ) -> None:
     cancel = child(dialog, QPushButton, "cancel_classifier_button")
     assert cancel.text() == "Discard"
-    with qtbot.waitSignal(studio_of(window).classifier_training.ended, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller_of(window).classifier_training.ended, timeout=PATIENCE_MS):
         qtbot.mouseClick(cancel, Qt.MouseButton.LeftButton)
         assert not cancel.isEnabled()
         assert not child(dialog, QPushButton, "stop_classifier_button").isEnabled()
@@ -227,7 +227,7 @@ def test_one_that_fails_while_it_is_put_aside_comes_back_with_its_settings(
 
     monkeypatch.setattr("pgn_studio.core.classifiers.training.train_classifier", fail)
     press(qtbot, window, "train_classifier_button")
-    training = studio_of(window).classifier_training
+    training = controller_of(window).classifier_training
     made = training.dialog
     assert made is not None
     made.form.fill(LONG)

@@ -39,7 +39,7 @@ def _usual_size_again(qapp: QApplication) -> Iterator[None]:
 
 
 def test_keys_step_through_the_sizes_and_texts_follow(
-    qtbot: QtBot, make_window: Callable[..., MainWindow], state: Preferences
+    qtbot: QtBot, make_window: Callable[..., MainWindow], preferences: Preferences
 ) -> None:
     window = make_window()
     window.activateWindow()
@@ -52,7 +52,7 @@ def test_keys_step_through_the_sizes_and_texts_follow(
     assert current_theme().text_size == 200
     assert child(window, QAction, "text_size_200").isChecked()
     assert label.fontMetrics().height() == pytest.approx(2 * usual, abs=2)
-    assert state.text_size == 200
+    assert preferences.text_size == 200
     qtbot.keyClick(window, Qt.Key.Key_Minus, CONTROL)
     assert current_theme().text_size == 175
     qtbot.keyClick(window, Qt.Key.Key_0, CONTROL)
@@ -72,14 +72,14 @@ def test_headings_grow_with_the_rest(make_window: Callable[..., MainWindow]) -> 
     assert heading.fontMetrics().height() == pytest.approx(2 * before, abs=2)
 
 
-def test_the_size_is_remembered_and_a_damaged_one_is_not(state: Preferences) -> None:
-    state.text_size = 150
-    state._settings.sync()
-    again = Preferences(QSettings(state._settings.fileName(), QSettings.Format.IniFormat))
+def test_the_size_is_remembered_and_a_damaged_one_is_not(preferences: Preferences) -> None:
+    preferences.text_size = 150
+    preferences._settings.sync()
+    again = Preferences(QSettings(preferences._settings.fileName(), QSettings.Format.IniFormat))
     assert again.text_size == 150
     for wrong in ("large", "", "-5", "9" * 50):
-        state._settings.setValue("text_size", wrong)
-        assert state.text_size == 100
+        preferences._settings.setValue("text_size", wrong)
+        assert preferences.text_size == 100
 
 
 def test_the_system_s_font_is_followed(

@@ -14,8 +14,7 @@ from pgn_studio.gui.app import Launcher
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.tour.mark import RIM_PX, TourCard
-from pgn_studio.gui.tour.tour import STEPS
+from pgn_studio.gui.tour import RIM_PX, STEPS, TourCard
 from tests.gui.walking import fill
 
 
@@ -89,11 +88,11 @@ def test_buttons_do_the_same(qtbot: QtBot, toured: MainWindow) -> None:
 
 
 def test_the_window_is_usable_meanwhile(qtbot: QtBot, toured: MainWindow) -> None:
-    assert toured.studio is not None
-    seed = toured.studio.setup.main.editor("seed")
+    assert toured.controller is not None
+    seed = toured.controller.setup.main.editor("seed")
     seed.setFocus()
     qtbot.keyClicks(seed, "5")
-    assert toured.studio.setup.main.values()["seed"] != 0
+    assert toured.controller.setup.main.values()["seed"] != 0
     assert toured.tour.active
 
 
@@ -117,7 +116,7 @@ def test_it_follows_a_page_that_is_left(qtbot: QtBot, toured: MainWindow) -> Non
     toured.tabs.setCurrentWidget(toured.data)
     qtbot.waitUntil(lambda: not toured.tour.card.frame.isVisible())
     assert toured.rect().contains(toured.tour.card.geometry())
-    toured.show_inspection()
+    toured.show_inspect_page()
     qtbot.waitUntil(lambda: framed(toured, STEPS[4].find(toured)))
 
 
@@ -129,18 +128,21 @@ def test_it_shows_a_set_up_that_was_hidden(qtbot: QtBot, toured: MainWindow) -> 
 
 @pytest.mark.parametrize("seen", [False, True])
 def test_the_first_start_offers_it_and_later_ones_do_not(
-    make_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch, state: Preferences, seen: bool
+    make_window: Callable[..., MainWindow],
+    monkeypatch: pytest.MonkeyPatch,
+    preferences: Preferences,
+    seen: bool,
 ) -> None:
     opened: list[bool] = []
-    monkeypatch.setattr("pgn_studio.gui.studio.Studio.open_demo", lambda _: opened.append(True))
-    state.tour_seen = seen
+    monkeypatch.setattr("pgn_studio.gui.opener.Opener.open_demo", lambda _: opened.append(True))
+    preferences.tour_seen = seen
     window = make_window()
     assert not window.tour.active  # not by itself: tests and scripts make windows too
-    monkeypatch.setattr(window, "build", lambda: window.studio)
+    monkeypatch.setattr(window, "build", lambda: window.controller)
     Launcher(window, demo=False)._imported()
     assert window.tour.active is not seen
     assert opened == ([] if seen else [True])
     window.tour.end()
-    again = Preferences(QSettings(state._settings.fileName(), QSettings.Format.IniFormat))
-    state._settings.sync()
+    again = Preferences(QSettings(preferences._settings.fileName(), QSettings.Format.IniFormat))
+    preferences._settings.sync()
     assert again.tour_seen

@@ -49,10 +49,10 @@ PARTS_OF_CONTROLS = (QAbstractSpinBox, QComboBox, QHeaderView, QAbstractItemView
 
 def fill(window: MainWindow, qtbot: QtBot) -> None:
     """Something to inspect, small enough to be there at once."""
-    studio = window.studio
-    assert studio is not None
-    with qtbot.waitSignal(studio.inspection.sample_shown, timeout=20_000):
-        make_study().show_on(studio.inspection)
+    controller = window.controller
+    assert controller is not None
+    with qtbot.waitSignal(controller.inspect_page.sample_shown, timeout=20_000):
+        make_study().show_on(controller.inspect_page)
 
 
 def pages(window: MainWindow) -> Iterator[QWidget]:
@@ -64,11 +64,11 @@ def pages(window: MainWindow) -> Iterator[QWidget]:
 
 def dialogs(window: MainWindow) -> list[QDialog]:
     """One of each of the program's dialogs, not shown; they go with the window."""
-    studio = window.studio
-    assert studio is not None
-    workspace = studio.workspace
+    controller = window.controller
+    assert controller is not None
+    workspace = controller.workspace
     assert workspace.dataset is not None
-    subject = studio.inspection._subject
+    subject = controller.inspect_page._subject
     assert subject is not None
     commands = commands_of(window.menuBar())
     return [

@@ -75,7 +75,7 @@ class CommandPalette(QDialog):
         self.query = QLineEdit(self)
         self.query.setObjectName("palette_query")
         self.query.setAccessibleName("Command")
-        self.query.setToolTip("Words of a command in any order; arrows choose, Return runs")
+        self.query.setToolTip("Words of a command in any order. Arrows choose, Return runs it.")
         self.query.setPlaceholderText("Type a few letters of a command")
         self.query.installEventFilter(self)
         self._model = QStandardItemModel(0, 2, self)

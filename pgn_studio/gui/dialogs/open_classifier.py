@@ -82,7 +82,7 @@ class ClassifierSourceDialog(QDialog):
         self.arch.addItems(list(SUGGESTIONS))
         self.image_size = QSpinBox(self)
         self.image_size.setObjectName("classifier_size")
-        self.image_size.setToolTip("<p>The side of the images that the network was trained on</p>")
+        self.image_size.setToolTip("<p>The side of the training images, in pixels</p>")
         self.image_size.setRange(8, 1024)
         self.image_size.setSuffix(" px")
         self.image_size.setValue(image_size)
@@ -107,12 +107,12 @@ class ClassifierSourceDialog(QDialog):
 
     def look(self) -> None:
         """Guess from the weights, in the background."""
-        self._say("Looking at the weights …")
+        self._say("Reading the weights …")
         run_in_background(self, partial(_guess, Path(self._path)), self.show_guess, self._not_read)
 
     def show_guess(self, guess: Guess | None) -> None:
         if guess is None:
-            self._say("No usual architecture fits these weights.")
+            self._say("No known architecture fits these weights.")
             return
         arch, classes = guess
         if not self._answered:
@@ -134,7 +134,7 @@ class ClassifierSourceDialog(QDialog):
 
     def _not_read(self, error: Exception) -> None:
         """Opening it tells what is wrong."""
-        log.info("The weights could not be looked at: %s", error)
+        log.info("The weights could not be read: %s", error)
         self.found.clear()
 
     @Slot()
@@ -202,16 +202,16 @@ class BlackBoxDialog(QDialog):
         self.source.setToolTip("<p>A file, an address, or a function of a module on Python's path</p>")
         self.header = _line("black_box_header", "Authorization: Bearer …", self)
         self.header.setEchoMode(QLineEdit.EchoMode.PasswordEchoOnEdit)
-        self.header.setToolTip("<p>Sent to the address with every question, and written nowhere</p>")
+        self.header.setToolTip("<p>Sent to the address with every query. It is never saved.</p>")
         self.budget = QSpinBox(self)
         self.budget.setObjectName("black_box_budget")
-        self.budget.setToolTip("<p>Training ends with a message when it has asked this often</p>")
+        self.budget.setToolTip("<p>Training stops with a message after this many queries</p>")
         self.budget.setRange(0, _LARGEST_BUDGET)
         self.budget.setGroupSeparatorShown(True)
         self.budget.setSpecialValueText("No limit")
         self.trust = QCheckBox("I trust this code", self)
         self.trust.setObjectName("black_box_trust")
-        self.trust.setToolTip("<p>A Python function runs with all your rights</p>")
+        self.trust.setToolTip("<p>The Python function runs with your permissions</p>")
         form = QFormLayout()
         form.addRow("Classifier", self.source)
         form.addRow("Header", self.header)
@@ -225,7 +225,7 @@ class BlackBoxDialog(QDialog):
         try:
             source = self._checked()
         except PgnStudioError as error:
-            show_error(self, "This cannot be asked", error)
+            show_error(self, "This cannot be queried", error)
             return
         self.chosen.emit(source)
         self.accept()

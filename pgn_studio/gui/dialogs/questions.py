@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.gui.widgets.inputs import WheelGuard
+from pgn_studio.gui.widgets.row_table import plural
 
 if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import SkippedFile
@@ -33,7 +34,7 @@ class ClosingDialog(QMessageBox):
         self.setIcon(QMessageBox.Icon.Question)
         self.setWindowTitle("A run is under way")
         self.setText("A PGN is being trained.")
-        self.setInformativeText("Stopping keeps what was learned; the run can be continued later.")
+        self.setInformativeText("Stopping keeps the result. The run can be continued later.")
         self.stop_button: QPushButton = self.addButton("Stop and keep", QMessageBox.ButtonRole.AcceptRole)
         self.stop_button.setObjectName("stop_and_keep_button")
         self.stop_button.setAutoDefault(False)  # Return never ends a run
@@ -58,12 +59,12 @@ class MoreEpochsDialog(QDialog):
         self.setObjectName("more_epochs_dialog")
         self.setWindowTitle("Continue with more epochs")
         self._done = done
-        text = QLabel(f"This run has done its {done:,} epochs. It goes on exactly where it ended.", self)
+        text = QLabel(f"This run has done its {done:,} epochs. It continues exactly where it ended.", self)
         text.setWordWrap(True)
         self.more = QSpinBox(self)
         self.more.setObjectName("more_epochs")
         self.more.setAccessibleName("More epochs")
-        self.more.setToolTip("How many the run trains beyond those that it has done")
+        self.more.setToolTip("Epochs to train in addition to the completed ones")
         self.more.setRange(1, max(1, MOST_EPOCHS - done))
         self.more.setValue(min(done, self.more.maximum()) if done else 10)
         self.total = QLabel(self)
@@ -97,6 +98,6 @@ class MoreEpochsDialog(QDialog):
 def list_skipped(window: QWidget, skipped: Sequence[SkippedFile]) -> None:
     box = QMessageBox(QMessageBox.Icon.Information, "Skipped files", "", parent=window)
     box.setObjectName("skipped_dialog")
-    box.setText(f"{len(skipped):,} files could not be read and are left out.")
+    box.setText(f"Skipped {plural(len(skipped), 'unreadable file')}.")
     box.setDetailedText("\n".join(f"{item.path}: {item.reason}" for item in skipped))
     box.open()

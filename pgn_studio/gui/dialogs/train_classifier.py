@@ -174,7 +174,7 @@ class TrainClassifierDialog(QDialog):
         self.stop_button.setObjectName("stop_classifier_button")
         self.aside_button = buttons.addButton("Hide", QDialogButtonBox.ButtonRole.ActionRole)
         self.aside_button.setObjectName("put_aside_button")
-        self.aside_button.setToolTip("Train on; the Classifier page shows how far it is")
+        self.aside_button.setToolTip("Keep training. The Classifier page shows the progress.")
         self.cancel_button = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         self.cancel_button.setObjectName("cancel_classifier_button")
         for button in (self.stop_button, self.cancel_button):
@@ -329,7 +329,7 @@ class TrainClassifierDialog(QDialog):
         discarded = not self._outcome  # it neither succeeded nor failed
         self._operation = None
         self._set_running(False)
-        self.ended.emit(self._outcome or "The training of the classifier was given up; nothing is kept.")
+        self.ended.emit(self._outcome or "The training of the classifier was canceled. Nothing is kept.")
         if discarded:
             super().reject()
 

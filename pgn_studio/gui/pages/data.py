@@ -69,7 +69,7 @@ class DataPage(QWidget):
         self.split.addItems([name for name, _ in _SPLITS])
         self.notices = QLabel(self)
         self.notices.setObjectName("data_notices")
-        self.notices.setAccessibleName("What was decided while loading")
+        self.notices.setAccessibleName("Notices of loading")
         self.notices.setTextFormat(Qt.TextFormat.PlainText)
         self.notices.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.notices.setWordWrap(True)
@@ -81,7 +81,7 @@ class DataPage(QWidget):
         for bars in self.bars:
             self.plot.addItem(bars)
         self.plot.setLimits(yMin=0)  # bars stand on the axis
-        self.plot.reset_wanted.connect(self._show_all)
+        self.plot.reset_requested.connect(self._show_all)
         self.classes = RowTable(COLUMNS, self)
         self.classes.setObjectName("class_counts")
         self.classes.setAccessibleName("Images of each class, by split, as a table")
@@ -239,18 +239,18 @@ def _tile(image: Any) -> QImage:
 
 ANSWERS = (("not sure", None), ("yes", True), ("no", False))
 _TOLD = (
-    "Training mirrors half of the images, unless this turns them into images of another class, as it does "
-    "with digits, letters, or left and right. Not sure: they are mirrored, as photographs are. "
-    "It holds for the next training, and is remembered for this folder."
+    "Training mirrors half of the images. Answer no where a mirrored image shows another class, as with "
+    "digits, letters, or left and right. Not sure: the images are mirrored. "
+    "The answer applies from the next training on and is remembered for this folder."
 )
 
 
 class MirrorQuestion(QWidget):
     """Hidden where the data set says it itself; the answer is kept for its folder."""
 
-    def __init__(self, state: Preferences, parent: QWidget | None = None) -> None:
+    def __init__(self, preferences: Preferences, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._state = state
+        self._preferences = preferences
         self._folder = ""
         self.answer = QComboBox(self)
         self.answer.setObjectName("mirrored_answer")
@@ -269,10 +269,10 @@ class MirrorQuestion(QWidget):
     @Slot(object)
     def show_dataset(self, dataset: ImageDataset) -> None:
         self._folder = dataset.root
-        known = self._state.mirrored(self._folder)
+        known = self._preferences.mirrored(self._folder)
         self.answer.setCurrentIndex([keeps for _, keeps in ANSWERS].index(known))
         self.setVisible(dataset.mirrorable is None)
 
     @Slot(int)
     def _keep(self, index: int) -> None:
-        self._state.remember_mirrored(self._folder, ANSWERS[index][1])
+        self._preferences.remember_mirrored(self._folder, ANSWERS[index][1])

@@ -83,7 +83,7 @@ class ComparedBar(QWidget):
         self._buttons: list[QToolButton] = []
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.addWidget(QLabel("Beside it:", self))
+        self._row.addWidget(QLabel("Compared with:", self))
         self._row.addStretch(1)
         current_theme().changed.connect(self._draw)
         self.hide()

@@ -71,7 +71,7 @@ class LivePlots(QWidget):
             layout.addWidget(plot, index // 2, index % 2)
             plot.pointed.connect(self._point_all)
             plot.zoomed.connect(self._zoomed_by_hand)
-            plot.reset_wanted.connect(self.reset_zoom)
+            plot.reset_requested.connect(self.reset_zoom)
             if plot is not self.losses:
                 plot.plot.setXLink(self.losses.plot)
         self._dirty: list[SeriesPlot] = []
@@ -229,7 +229,7 @@ class PlotBar(QWidget):
         self.along.setObjectName("plot_axis")
         self.along.setAccessibleName("Plot along")
         self.along.addItems(["Per step", "Per epoch"])
-        self.along.setToolTip("Every step, or the mean of each epoch; dots are the validation split")
+        self.along.setToolTip("Every step or the mean of each epoch. Dots: validation split.")
         self.logarithmic = QCheckBox("Log scale", self)
         self.logarithmic.setObjectName("log_scale")
         self.logarithmic.setToolTip("Draw losses and L2 on a logarithmic scale")
@@ -240,7 +240,7 @@ class PlotBar(QWidget):
         self.smoothing.setRange(1, 500)
         self.smoothing.setValue(20)
         self.smoothing.setSuffix(" steps")
-        self.smoothing.setToolTip("Lines are means over this many steps; the steps lie faintly behind")
+        self.smoothing.setToolTip("Lines are means over this many steps. Single steps are drawn faintly.")
         label.setBuddy(self.smoothing)
         self.reset = QToolButton(self)
         self.reset.setObjectName("reset_zoom")

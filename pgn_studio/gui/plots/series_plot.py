@@ -60,7 +60,7 @@ class SeriesPlot(QFrame):
 
     pointed = Signal(float)  # x under the pointer; NaN when it has left
     zoomed = Signal()  # by hand
-    reset_wanted = Signal()
+    reset_requested = Signal()
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class SeriesPlot(QFrame):
         layout.addWidget(self.plot, 1)
         self.plot.scene().sigMouseMoved.connect(self._mouse_moved)
         self.plot.left.connect(self._mouse_left)
-        self.plot.reset_wanted.connect(self.reset_wanted)
+        self.plot.reset_requested.connect(self.reset_requested)
         self.plot.getPlotItem().vb.sigRangeChangedManually.connect(self._zoomed_by_hand)
 
     def _switch(self, lines: _Curves) -> LegendSwitch:

@@ -135,7 +135,7 @@ class TrainingController(QObject):
             return
         self._control = job.control
         self._thread = TrainingThread(job, self._make_runner, self)
-        # Before the bridge, so that listeners to `finished` find an idle session.
+        # Before the bridge, so that listeners to `finished` find it idle.
         self._thread.finished.connect(self._thread_ended)
         self.bridge.watch(self._thread)
         self._set_state(RunState.STARTING)

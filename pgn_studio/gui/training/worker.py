@@ -141,6 +141,6 @@ class TrainingThread(QThread):
             self.events.put(RunFailed(0, "", error.message, error.hint, error.details))
         except Exception as error:  # the thread's last line: nobody above would see it
             log.exception("The training thread failed.")
-            hint = "This is a fault of the program; the details and the log say where."
+            hint = "This is a bug in PGN Studio. See the details and the log."
             message = f"{type(error).__name__}: {error}"
             self.events.put(RunFailed(0, "", message, hint, traceback.format_exc()))

@@ -28,12 +28,12 @@ class GammaDial(QWidget):
         self.gammas = gammas
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setObjectName(name)
-        self.slider.setAccessibleName("Gamma that is shown")
+        self.slider.setAccessibleName("Shown gamma")
         self.slider.setPageStep(STEPS_PER_DECADE // 2)
         self.slider.setMinimumWidth(90)
         self.number = NumberEdit(gammas.middle, low=gammas.low, high=gammas.high, parent=self)
         self.number.setObjectName(f"{name}_number")
-        self.number.setAccessibleName("Gamma that is shown, as a number")
+        self.number.setAccessibleName("Shown gamma, as a number")
         self.number.setAlignment(Qt.AlignmentFlag.AlignRight)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -144,6 +144,7 @@ class GammaControl(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("gamma_control")
         first = GammaRange(*default_gamma("enhance", "shared"))
         self._kind = QComboBox(self)
         self._kind.addItems([RANGE, ONE_VALUE])

@@ -58,7 +58,7 @@ class Banner(QFrame):
 
 
 class TaskIndicator(QWidget):
-    cancel_wanted = Signal()
+    cancel_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -73,14 +73,14 @@ class TaskIndicator(QWidget):
         cancel = QToolButton(self)
         cancel.setObjectName("cancel_task_button")
         cancel.setText("Cancel")
-        cancel.setToolTip("Give up what is being done, and what waits for it")
+        cancel.setToolTip("Cancel this task and those that wait for it")
         cancel.setAutoRaise(True)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 4, 0)
         layout.addWidget(self._label)
         layout.addWidget(self._bar)
         layout.addWidget(cancel)
-        cancel.clicked.connect(self.cancel_wanted)
+        cancel.clicked.connect(self.cancel_requested)
         self.hide()
 
     @Slot(str)

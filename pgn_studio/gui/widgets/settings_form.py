@@ -25,8 +25,8 @@ from pgn_studio.gui.widgets.inputs import IntegerEdit, NumberEdit
 LABELS: dict[str, str] = {
     "recommended": "Recommended",
     "paper": "Paper (literal)",
-    "enhance": "Enhance: more right",
-    "adversarial": "Adversarial: more wrong",
+    "enhance": "Enhance: correct more images",
+    "adversarial": "Adversarial: cause errors",
     "shared": "Shared with the classifier",
     "known": "Known architecture",
     "blackbox": "Black box (labels only)",

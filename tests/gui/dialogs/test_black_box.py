@@ -32,8 +32,8 @@ def _module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def asked(window: MainWindow) -> BlackBoxDialog:
-    assert window.studio is not None
-    window.studio.choose_black_box()
+    assert window.controller is not None
+    window.controller.opener.choose_black_box()
     (dialog,) = [item for item in window.findChildren(BlackBoxDialog) if item.isVisible()]
     return dialog
 
@@ -52,8 +52,8 @@ def type_source(dialog: BlackBoxDialog, text: str) -> None:
 
 @pytest.mark.usefixtures("_module")
 def test_code_is_run_only_with_the_tick(window: MainWindow, qtbot: QtBot) -> None:
-    studio = window.studio
-    assert studio is not None
+    controller = window.controller
+    assert controller is not None
     dialog = asked(window)
     type_source(dialog, "window_box:predict")
     press_open(dialog)
@@ -64,17 +64,17 @@ def test_code_is_run_only_with_the_tick(window: MainWindow, qtbot: QtBot) -> Non
     tick = dialog.findChild(QCheckBox, "black_box_trust")
     assert tick is not None
     tick.setChecked(True)
-    with qtbot.waitSignal(studio.workspace.classifier_changed, timeout=20_000):
+    with qtbot.waitSignal(controller.workspace.classifier_changed, timeout=20_000):
         press_open(dialog)
     assert not [item for item in window.findChildren(BlackBoxDialog) if item.isVisible()]
-    classifier = studio.workspace.classifier
+    classifier = controller.workspace.classifier
     assert classifier is not None
     assert classifier.info.path == "python:window_box:predict"
     assert classifier.queries is not None
     assert classifier.queries.used == 3  # to see how it answers; measuring is for a button
-    facts = studio.workspace.source.facts()["external_classifier"]
+    facts = controller.workspace.source.facts()["external_classifier"]
     assert "trust_code" not in facts["access"]
-    assert studio.workspace.problem() == ""
+    assert controller.workspace.problem() == ""
 
 
 def test_what_is_no_black_box_stays_in_the_dialog(window: MainWindow) -> None:
@@ -91,16 +91,16 @@ def test_what_is_no_black_box_stays_in_the_dialog(window: MainWindow) -> None:
 def test_a_file_that_cannot_be_opened_is_an_error_like_others(
     window: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    studio = window.studio
-    assert studio is not None
-    before = studio.workspace.classifier
+    controller = window.controller
+    assert controller is not None
+    before = controller.workspace.classifier
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"nothing")
     dialog = asked(window)
     type_source(dialog, str(path))
-    with qtbot.waitSignal(studio.workspace.failed, timeout=20_000):
+    with qtbot.waitSignal(controller.workspace.failed, timeout=20_000):
         press_open(dialog)
-    qtbot.waitUntil(lambda: not studio.workspace.busy)
-    assert studio.error_dialog is not None
-    studio.error_dialog.close()
-    assert studio.workspace.classifier is before
+    qtbot.waitUntil(lambda: not controller.workspace.busy)
+    assert controller.reporter.dialog is not None
+    controller.reporter.dialog.close()
+    assert controller.workspace.classifier is before

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.config import DataSettings
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.training.worker import TrainingJob
-from tests.gui.driving import child, studio_of, train
+from tests.gui.driving import child, controller_of, train
 
 if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import ImageDataset
@@ -29,7 +29,7 @@ def unknown(digits: ImageDataset, tmp_path: Path) -> ImageDataset:
 
 def load(qtbot: QtBot, window: MainWindow, dataset: ImageDataset) -> QComboBox:
     """The data set in the window, and the question's box on its page."""
-    workspace = studio_of(window).workspace
+    workspace = controller_of(window).workspace
     workspace._set_dataset(DataSettings(dataset=dataset.root or dataset.name), dataset)
     qtbot.waitUntil(lambda: not workspace.busy, timeout=20_000)
     window.tabs.setCurrentWidget(window.data)
@@ -58,10 +58,10 @@ def test_the_answer_is_heeded_and_remembered_for_its_folder(
     assert box.currentText() == "no"
     train(qtbot, window)
     assert jobs[-1].dataset.mirrorable is False
-    studio = studio_of(window)
-    studio.classifier_training.open()
-    assert studio.classifier_training.dialog is not None
-    assert studio.classifier_training.dialog._dataset.mirrorable is False
+    controller = controller_of(window)
+    controller.classifier_training.open()
+    assert controller.classifier_training.dialog is not None
+    assert controller.classifier_training.dialog._dataset.mirrorable is False
 
     other = load(qtbot, make_window(), replace(unknown, root=unknown.root + "2"))
     assert other.currentText() == "not sure"

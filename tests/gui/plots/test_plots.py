@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.training.events import EpochCompleted, StepCompleted
-from pgn_studio.gui.pages.train.page import TrainingPage
+from pgn_studio.gui.pages.train.page import TrainPage
 from pgn_studio.gui.plots.live_plots import PlotBar
 from pgn_studio.gui.plots.series import BLOCKS, DASHES, dashed
 from pgn_studio.gui.plots.series_plot import SeriesPlot, mixed
@@ -47,11 +47,11 @@ def lines(steps: int = 40, *, gamma_from: int = 25, scale: float = 1.0) -> list[
 
 
 @pytest.fixture
-def page(qtbot: QtBot) -> Iterator[TrainingPage]:
+def page(qtbot: QtBot) -> Iterator[TrainPage]:
     current_theme().apply("light")
     owner = QWidget()
     qtbot.addWidget(owner)
-    page = TrainingPage(TrainingController(owner).bridge, owner)
+    page = TrainPage(TrainingController(owner).bridge, owner)
     page.resize(1000, 700)
     owner.resize(1000, 700)
     owner.show()
@@ -70,11 +70,11 @@ def _count(plot: SeriesPlot) -> int:
     return len(_xy(plot.curves[0])[0])
 
 
-def _redrawn(qtbot: QtBot, page: TrainingPage) -> None:
+def _redrawn(qtbot: QtBot, page: TrainPage) -> None:
     qtbot.waitUntil(lambda: not page.plots._dirty, timeout=5000)
 
 
-def test_raw_steps_lie_faintly_behind_the_smooth_curve(qtbot: QtBot, page: TrainingPage) -> None:
+def test_raw_steps_lie_faintly_behind_the_smooth_curve(qtbot: QtBot, page: TrainPage) -> None:
     losses = page.plots.losses
     raw = np.array([1 / number for number in range(1, 41)])
     np.testing.assert_allclose(_xy(losses.raws[0])[1], raw)
@@ -90,7 +90,7 @@ def test_raw_steps_lie_faintly_behind_the_smooth_curve(qtbot: QtBot, page: Train
     np.testing.assert_allclose(_xy(losses.curves[0])[1], raw)
 
 
-def test_a_flat_line_of_percentages_is_shown_among_percentages(qtbot: QtBot, page: TrainingPage) -> None:
+def test_a_flat_line_of_percentages_is_shown_among_percentages(qtbot: QtBot, page: TrainPage) -> None:
     perfect = {"clean_accuracy": 1.0, "perturbed_accuracy": 1.0, "fixed": 0, "broken": 0}
     steps = ("StepCompleted", "EpochCompleted")
     page.replay([{**line, **(perfect if line["event"] in steps else {})} for line in lines()])
@@ -107,7 +107,7 @@ def test_a_flat_line_of_percentages_is_shown_among_percentages(qtbot: QtBot, pag
         assert -6 < low < level < high < 106
 
 
-def test_smoothing_comes_before_decimation(qtbot: QtBot, page: TrainingPage) -> None:
+def test_smoothing_comes_before_decimation(qtbot: QtBot, page: TrainPage) -> None:
     count = 10 * BLOCKS
     many = lines(count)
     noise = np.random.default_rng(0).normal(size=count)
@@ -122,7 +122,7 @@ def test_smoothing_comes_before_decimation(qtbot: QtBot, page: TrainingPage) -> 
     assert drawn.max() == truth.max()
 
 
-def test_one_point_for_each_epoch(qtbot: QtBot, page: TrainingPage) -> None:
+def test_one_point_for_each_epoch(qtbot: QtBot, page: TrainPage) -> None:
     along = page.findChild(QComboBox, "plot_axis")
     assert along is not None
     along.setCurrentIndex(1)
@@ -148,7 +148,7 @@ def test_an_unfinished_epoch_has_the_mean_of_what_there_is() -> None:
     assert empty.epochs_of(np.array([3.0])).tolist() == [0.0]
 
 
-def test_the_pointer_reads_the_same_step_in_all_plots(qtbot: QtBot, page: TrainingPage) -> None:
+def test_the_pointer_reads_the_same_step_in_all_plots(qtbot: QtBot, page: TrainPage) -> None:
     losses = page.plots.losses
     box = losses.plot.getPlotItem().vb
     place = losses.plot.mapFromScene(box.mapViewToScene(QPointF(30, 0.3)))
@@ -165,7 +165,7 @@ def test_the_pointer_reads_the_same_step_in_all_plots(qtbot: QtBot, page: Traini
     assert losses.readout() == ""
 
 
-def test_the_legend_shows_and_hides(qtbot: QtBot, page: TrainingPage) -> None:
+def test_the_legend_shows_and_hides(qtbot: QtBot, page: TrainPage) -> None:
     accuracy = page.plots.accuracies
     switch = accuracy.findChild(QToolButton, "accuracy_clean_accuracy_switch")
     assert switch is not None
@@ -185,11 +185,11 @@ def test_the_legend_shows_and_hides(qtbot: QtBot, page: TrainingPage) -> None:
     assert not accuracy.gamma_ticks.isVisible()
 
 
-def test_gamma_changes_are_marked_in_every_plot(page: TrainingPage) -> None:
+def test_gamma_changes_are_marked_in_every_plot(page: TrainPage) -> None:
     assert [plot.gamma_ticks.xvals for plot in page.plots.plots] == [[25.0]] * 4
 
 
-def test_zoomed_plots_stay_until_they_are_reset(qtbot: QtBot, page: TrainingPage) -> None:
+def test_zoomed_plots_stay_until_they_are_reset(qtbot: QtBot, page: TrainPage) -> None:
     losses, reset = page.plots.losses.plot, page.findChild(QToolButton, "reset_zoom")
     assert reset is not None
     assert not reset.isEnabled()
@@ -209,7 +209,7 @@ def test_zoomed_plots_stay_until_they_are_reset(qtbot: QtBot, page: TrainingPage
     assert losses.viewRange()[0][1] > 39
 
 
-def test_compared_runs_are_dashed_named_and_can_be_taken_away(qtbot: QtBot, page: TrainingPage) -> None:
+def test_compared_runs_are_dashed_named_and_can_be_taken_away(qtbot: QtBot, page: TrainPage) -> None:
     assert page.compare("first", "/first", lines(60, scale=2.0))
     assert page.compare("second", "/second", lines(20))
     losses = page.plots.losses
@@ -228,7 +228,7 @@ def test_compared_runs_are_dashed_named_and_can_be_taken_away(qtbot: QtBot, page
     assert len(_xy(losses.compared[0][1])[0]) == 0
 
 
-def test_there_are_only_as_many_compared_runs_as_dashes(page: TrainingPage) -> None:
+def test_there_are_only_as_many_compared_runs_as_dashes(page: TrainPage) -> None:
     for number in range(len(DASHES)):
         assert page.compare(f"run {number}", f"/{number}", lines(20))
     assert not page.compare("one too many", "/more", lines(20))
@@ -243,7 +243,7 @@ def test_dashes_leave_gaps_and_one_point_is_no_line() -> None:
     assert len(single[0]) == len(joined) == 1
 
 
-def test_the_controls_say_what_they_are(page: TrainingPage) -> None:
+def test_the_controls_say_what_they_are(page: TrainPage) -> None:
     bar = page.findChild(PlotBar)
     assert bar is not None
     assert all(part.accessibleName() for part in (bar.along, bar.smoothing, bar.reset))

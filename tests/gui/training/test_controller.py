@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 class Listener(QObject):
     """Notes every signal of the bridge, in order, and that it came on the GUI thread."""
 
-    def __init__(self, session: TrainingController) -> None:
-        super().__init__(session)
+    def __init__(self, training: TrainingController) -> None:
+        super().__init__(training)
         self.told: list[tuple[str, Any]] = []
         self.states: list[RunState] = []
-        bridge = session.bridge
+        bridge = training.bridge
         bridge.started.connect(self.on_started)
         bridge.steps.connect(self.on_steps)
         bridge.epoch.connect(self.on_epoch)
         bridge.preview.connect(self.on_preview)
         bridge.finished.connect(self.on_end)
         bridge.failed.connect(self.on_end)
-        session.state_changed.connect(self.states.append)
+        training.state_changed.connect(self.states.append)
 
     def note(self, name: str, value: Any) -> None:
         assert QThread.currentThread() is self.thread()
@@ -64,7 +64,7 @@ class Listener(QObject):
 
 
 @pytest.fixture
-def session(qtbot: QtBot, trainer: type[FakeTrainer]) -> Iterator[TrainingController]:
+def training(qtbot: QtBot, trainer: type[FakeTrainer]) -> Iterator[TrainingController]:
     parent = QObject()
     made = TrainingController(parent, make_runner=trainer)
     yield made
@@ -76,10 +76,10 @@ def job(gamma: float = 1.0) -> TrainingJob:
     return TrainingJob(TrainingSettings(), None, None, TrainingControl(gamma=gamma))  # type: ignore[arg-type]
 
 
-def test_events_come_in_order_in_batches_with_one_end(qtbot: QtBot, session: TrainingController) -> None:
-    listener = Listener(session)
-    with qtbot.waitSignal(session.bridge.finished, timeout=5000):
-        session.start(job())
+def test_events_come_in_order_in_batches_with_one_end(qtbot: QtBot, training: TrainingController) -> None:
+    listener = Listener(training)
+    with qtbot.waitSignal(training.bridge.finished, timeout=5000):
+        training.start(job())
     assert listener.told[0][0] == "started"
     assert listener.told[-1][0] == "end"
     assert len(listener.ends) == 1
@@ -89,10 +89,10 @@ def test_events_come_in_order_in_batches_with_one_end(qtbot: QtBot, session: Tra
     assert listener.states == [RunState.STARTING, RunState.RUNNING, RunState.IDLE]
 
 
-def test_an_epoch_follows_the_steps_that_belong_to_it(qtbot: QtBot, session: TrainingController) -> None:
-    listener = Listener(session)
-    with qtbot.waitSignal(session.bridge.finished, timeout=5000):
-        session.start(job())
+def test_an_epoch_follows_the_steps_that_belong_to_it(qtbot: QtBot, training: TrainingController) -> None:
+    listener = Listener(training)
+    with qtbot.waitSignal(training.bridge.finished, timeout=5000):
+        training.start(job())
     seen = 0
     for name, value in listener.told:
         if name == "steps":
@@ -101,55 +101,55 @@ def test_an_epoch_follows_the_steps_that_belong_to_it(qtbot: QtBot, session: Tra
             assert value.step == seen
 
 
-def test_previews_arrive_as_images(qtbot: QtBot, session: TrainingController) -> None:
-    with qtbot.waitSignal(session.bridge.preview, timeout=5000) as signal:
-        session.start(job())
+def test_previews_arrive_as_images(qtbot: QtBot, training: TrainingController) -> None:
+    with qtbot.waitSignal(training.bridge.preview, timeout=5000) as signal:
+        training.start(job())
     preview = signal.args[0]
     assert [item.outcome for item in preview.triptychs] == ["fixed", "broken", "both right", "both wrong"]
     assert preview.triptychs[0].original.width() == 9
 
 
 def test_a_moved_gamma_is_used_and_told(
-    qtbot: QtBot, session: TrainingController, trainer: type[FakeTrainer]
+    qtbot: QtBot, training: TrainingController, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = 100_000
-    listener = Listener(session)
-    with qtbot.waitSignal(session.bridge.steps, timeout=5000):
-        session.start(job(gamma=1.0))
-    session.set_gamma(7.5)
+    listener = Listener(training)
+    with qtbot.waitSignal(training.bridge.steps, timeout=5000):
+        training.start(job(gamma=1.0))
+    training.set_gamma(7.5)
     qtbot.waitUntil(lambda: listener.steps[-1].gamma == 7.5, timeout=5000)
-    with qtbot.waitSignal(session.bridge.finished, timeout=5000) as end:
-        session.stop()
+    with qtbot.waitSignal(training.bridge.finished, timeout=5000) as end:
+        training.stop()
     assert end.args[0].reason == "stopped"
 
 
 def test_nothing_is_held_back_while_it_pauses(
-    qtbot: QtBot, session: TrainingController, trainer: type[FakeTrainer]
+    qtbot: QtBot, training: TrainingController, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = 100_000
-    listener = Listener(session)
-    with qtbot.waitSignal(session.bridge.steps, timeout=5000):
-        session.start(job())
-    session.pause()
-    assert session.state is RunState.PAUSED
+    listener = Listener(training)
+    with qtbot.waitSignal(training.bridge.steps, timeout=5000):
+        training.start(job())
+    training.pause()
+    assert training.state is RunState.PAUSED
     qtbot.wait(300)
     count = len(listener.steps)
     qtbot.wait(200)
     assert len(listener.steps) == count
-    session.resume()
+    training.resume()
     qtbot.waitUntil(lambda: len(listener.steps) > count, timeout=5000)
 
 
 def test_a_paused_run_can_be_stopped(
-    qtbot: QtBot, session: TrainingController, trainer: type[FakeTrainer]
+    qtbot: QtBot, training: TrainingController, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = 100_000
-    with qtbot.waitSignal(session.bridge.started, timeout=5000):
-        session.start(job())
-    session.pause()
-    with qtbot.waitSignal(session.bridge.finished, timeout=5000):
-        session.stop()
-    assert not session.active
+    with qtbot.waitSignal(training.bridge.started, timeout=5000):
+        training.start(job())
+    training.pause()
+    with qtbot.waitSignal(training.bridge.finished, timeout=5000):
+        training.stop()
+    assert not training.active
 
 
 @pytest.mark.parametrize(
@@ -161,20 +161,20 @@ def test_a_paused_run_can_be_stopped(
     ],
 )
 def test_whatever_goes_wrong_is_one_failure(
-    qtbot: QtBot, session: TrainingController, trainer: type[FakeTrainer], fault: str, words: str
+    qtbot: QtBot, training: TrainingController, trainer: type[FakeTrainer], fault: str, words: str
 ) -> None:
     setattr(trainer, fault, 5 if fault == "fails_at" else True)
-    listener = Listener(session)
-    with qtbot.waitSignal(session.bridge.failed, timeout=5000):
-        session.start(job())
+    listener = Listener(training)
+    with qtbot.waitSignal(training.bridge.failed, timeout=5000):
+        training.start(job())
     assert [type(end) for end in listener.ends] == [RunFailed]
     assert words in listener.ends[0].message
-    assert not session.active
+    assert not training.active
 
 
-def test_runs_follow_one_another(qtbot: QtBot, session: TrainingController) -> None:
-    listener = Listener(session)
+def test_runs_follow_one_another(qtbot: QtBot, training: TrainingController) -> None:
+    listener = Listener(training)
     for _ in range(3):
-        with qtbot.waitSignal(session.bridge.finished, timeout=5000):
-            session.start(job())
+        with qtbot.waitSignal(training.bridge.finished, timeout=5000):
+            training.start(job())
     assert [type(end) for end in listener.ends] == [RunFinished] * 3

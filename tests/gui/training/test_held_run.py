@@ -16,8 +16,8 @@ from pgn_studio.core.locks import Lock
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import read_pgn_info
 from pgn_studio.core.runs import LOCK, RunFolder
+from pgn_studio.gui.controller import Controller
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.workspace import DEMO_PGN
 
 PATIENCE_MS = 60_000
@@ -40,13 +40,13 @@ def held(run: RunFolder) -> Iterator[RunFolder]:
     lock.release()
 
 
-def open_run(qtbot: QtBot, window: MainWindow, run: RunFolder) -> Studio:
-    studio = window.studio
-    assert studio is not None
-    with qtbot.waitSignal(studio.workspace.pgn_opened, timeout=PATIENCE_MS):
-        studio.open_path(run.path)
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
-    return studio
+def open_run(qtbot: QtBot, window: MainWindow, run: RunFolder) -> Controller:
+    controller = window.controller
+    assert controller is not None
+    with qtbot.waitSignal(controller.workspace.pgn_opened, timeout=PATIENCE_MS):
+        controller.opener.open_path(run.path)
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    return controller
 
 
 def test_it_is_opened_to_be_read_only(
@@ -54,14 +54,14 @@ def test_it_is_opened_to_be_read_only(
 ) -> None:
     window = make_window()
     before = sorted(path.name for path in held.path.iterdir())
-    studio = open_run(qtbot, window, held)
-    assert window.tabs.currentWidget() is studio.training
-    assert studio.training.banner.isVisible()
-    banner = studio.training.findChild(QLabel, "banner_text").text()
+    controller = open_run(qtbot, window, held)
+    assert window.tabs.currentWidget() is controller.train_page
+    assert controller.train_page.banner.isVisible()
+    banner = controller.train_page.findChild(QLabel, "banner_text").text()
     assert f"read only: this run is being trained by {held.holder}" in banner
     assert not window.findChild(QAction, "action_continue_the_shown_run").isEnabled()
-    assert studio.inspection.isEnabled()
-    assert studio.shown.folder == str(held.path)  # its curves can be exported
+    assert controller.inspect_page.isEnabled()
+    assert controller.shown.folder == str(held.path)  # its curves can be exported
     assert sorted(path.name for path in held.path.iterdir()) == before
 
 
@@ -69,9 +69,9 @@ def test_a_free_run_can_be_continued(
     qtbot: QtBot, make_window: Callable[..., MainWindow], run: RunFolder
 ) -> None:
     window = make_window()
-    studio = open_run(qtbot, window, run)
-    assert window.tabs.currentWidget() is studio.inspection
-    assert not studio.training.banner.isVisible()
+    controller = open_run(qtbot, window, run)
+    assert window.tabs.currentWidget() is controller.inspect_page
+    assert not controller.train_page.banner.isVisible()
     assert window.findChild(QAction, "action_continue_the_shown_run").isEnabled()
 
 
@@ -79,13 +79,13 @@ def test_what_was_taken_meanwhile_is_not_continued(
     qtbot: QtBot, make_window: Callable[..., MainWindow], run: RunFolder
 ) -> None:
     window = make_window()
-    studio = open_run(qtbot, window, run)
+    controller = open_run(qtbot, window, run)
     lock = Lock(run.path / LOCK)
-    studio.continue_run()
-    assert not studio.session.active
-    assert studio.error_dialog is not None
-    assert "is being trained by process" in studio.error_dialog.message.text()
-    studio.error_dialog.close()
+    controller.continuation.ask()
+    assert not controller.training.active
+    assert controller.reporter.dialog is not None
+    assert "is being trained by process" in controller.reporter.dialog.message.text()
+    controller.reporter.dialog.close()
     lock.release()
 
 
@@ -93,11 +93,11 @@ def test_before_its_first_pgn_the_window_says_who_makes_it(
     qtbot: QtBot, make_window: Callable[..., MainWindow], held: RunFolder
 ) -> None:
     held.pgn_path.unlink()
-    studio = make_window().studio
-    assert studio is not None
-    with qtbot.waitSignal(studio.workspace.failed, timeout=PATIENCE_MS):
-        studio.open_path(held.path)
-    assert studio.error_dialog is not None
-    assert "is being trained by process" in studio.error_dialog.message.text()
-    studio.error_dialog.close()
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
+    controller = make_window().controller
+    assert controller is not None
+    with qtbot.waitSignal(controller.workspace.failed, timeout=PATIENCE_MS):
+        controller.opener.open_path(held.path)
+    assert controller.reporter.dialog is not None
+    assert "is being trained by process" in controller.reporter.dialog.message.text()
+    controller.reporter.dialog.close()
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)

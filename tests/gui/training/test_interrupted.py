@@ -13,9 +13,9 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.locks import Lock
 from pgn_studio.core.runs import LOCK, RunFolder
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.training.continuation import Continuation
+from pgn_studio.gui.pages.train.continuation import Continuation
 from pgn_studio.gui.training.worker import make_trainer
-from tests.gui.driving import PATIENCE_MS, child, press, studio_of, train
+from tests.gui.driving import PATIENCE_MS, child, controller_of, press, train
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -31,14 +31,14 @@ def interrupt(run_folder: str, *, epochs: int = 3) -> RunFolder:
 @pytest.fixture
 def interrupted(qtbot: QtBot, real: MainWindow) -> RunFolder:
     train(qtbot, real)
-    run = interrupt(studio_of(real).shown.folder)
+    run = interrupt(controller_of(real).shown.folder)
     real.close()
     return run
 
 
 def offered(qtbot: QtBot, make_window: Callable[..., MainWindow]) -> MainWindow:
     window = make_window(make_runner=make_trainer)
-    offer = studio_of(window).continuation.offer
+    offer = controller_of(window).continuation.offer
     qtbot.waitUntil(offer.isVisible, timeout=PATIENCE_MS)
     return window
 
@@ -48,26 +48,26 @@ def not_offered(
 ) -> None:
     found: list[object] = []
     really = Continuation._found
-    monkeypatch.setattr(Continuation, "_found", lambda desk, run: (found.append(run), really(desk, run)))
+    monkeypatch.setattr(Continuation, "_found", lambda owner, run: (found.append(run), really(owner, run)))
     window = make_window(make_runner=make_trainer)
     qtbot.waitUntil(lambda: bool(found), timeout=PATIENCE_MS)
     assert found == [None]
-    assert not studio_of(window).continuation.offer.isVisible()
+    assert not controller_of(window).continuation.offer.isVisible()
 
 
 def test_an_interrupted_run_is_offered_and_goes_on(
     qtbot: QtBot, make_window: Callable[..., MainWindow], interrupted: RunFolder
 ) -> None:
     window = offered(qtbot, make_window)
-    studio = studio_of(window)
+    controller = controller_of(window)
     assert interrupted.path.name in child(window, QLabel, "interrupted_text").text()
-    assert studio.workspace.dataset is None
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS) as end:
+    assert controller.workspace.dataset is None
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=PATIENCE_MS) as end:
         press(qtbot, window, "continue_interrupted")
-        assert not studio.continuation.offer.isVisible()
+        assert not controller.continuation.offer.isVisible()
     assert end.args[0].epoch == 3
     assert end.args[0].run_folder == str(interrupted.path)
-    steps = studio.training.history.steps.column("step")
+    steps = controller.train_page.history.steps.column("step")
     assert steps.tolist() == list(range(1, len(steps) + 1))
 
 
@@ -78,12 +78,12 @@ def test_without_a_first_epoch_it_begins_anew(
         (interrupted.path / f"{name}.safetensors").unlink()
     interrupt(str(interrupted.path), epochs=1)
     window = offered(qtbot, make_window)
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.workspace.run_reopened, timeout=PATIENCE_MS):
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.workspace.run_reopened, timeout=PATIENCE_MS):
         press(qtbot, window, "show_interrupted")
-    assert len(studio.training.history.steps) > 0  # its curves
-    assert studio.setup.main.values()["encoder"] == "small"
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS):
+    assert len(controller.train_page.history.steps) > 0  # its curves
+    assert controller.setup.main.values()["encoder"] == "small"
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=PATIENCE_MS):
         press(qtbot, window, "continue_button")
     assert RunFolder.open(interrupted.path).run_json["status"] == "completed"
 
@@ -96,7 +96,7 @@ def test_a_declined_run_is_not_offered_again(
 ) -> None:
     window = offered(qtbot, make_window)
     press(qtbot, window, "decline_interrupted")
-    assert not studio_of(window).continuation.offer.isVisible()
+    assert not controller_of(window).continuation.offer.isVisible()
     assert json.loads((interrupted.path / "run.json").read_text())["status"] == "running"  # left as it was
     window.close()
     not_offered(qtbot, make_window, monkeypatch)
@@ -117,13 +117,13 @@ def test_one_that_was_taken_meanwhile_is_said_so(
     qtbot: QtBot, make_window: Callable[..., MainWindow], interrupted: RunFolder
 ) -> None:
     window = offered(qtbot, make_window)
-    studio = studio_of(window)
+    controller = controller_of(window)
     lock = Lock(interrupted.path / LOCK)
-    with qtbot.waitSignal(studio.workspace.failed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller.workspace.failed, timeout=PATIENCE_MS):
         press(qtbot, window, "continue_interrupted")
-    assert studio.error_dialog is not None
-    assert "is being trained by process" in studio.error_dialog.message.text()
-    studio.error_dialog.close()
+    assert controller.reporter.dialog is not None
+    assert "is being trained by process" in controller.reporter.dialog.message.text()
+    controller.reporter.dialog.close()
     lock.release()
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
-    assert not studio.session.active
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    assert not controller.training.active

@@ -18,11 +18,11 @@ from pgn_studio.core.locks import Lock
 from pgn_studio.core.runs import LOCK, RunFolder
 from pgn_studio.core.training.events import RunFailed
 from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.gui.controller import Controller
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.training.worker import make_trainer
-from tests.gui.driving import PATIENCE_MS, TINY, child, press, studio_of, train, until_step
+from tests.gui.driving import PATIENCE_MS, TINY, child, controller_of, press, train, until_step
 from tests.gui.opened import measured
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(900)
 
 def agree(window: MainWindow, run: Path | None, status: str = "", *, continues: bool = False) -> None:
     """All five speak of `run`, or none speaks of any."""
-    studio = studio_of(window)
+    controller = controller_of(window)
     header, name = child(window, QWidget, "run_header"), child(window, QLabel, "shown_run_name")
     button, action = child(window, QPushButton, "continue_button"), "action_continue_the_shown_run"
     assert button.isEnabled() == continues
@@ -42,7 +42,7 @@ def agree(window: MainWindow, run: Path | None, status: str = "", *, continues: 
     if run is None:
         assert header.isHidden()
         assert window.windowTitle() == "PGN Studio"
-        assert studio.shown.folder == ""
+        assert controller.shown.folder == ""
         return
     called = read_annotations(run).name or run.name
     assert not header.isHidden()
@@ -51,16 +51,16 @@ def agree(window: MainWindow, run: Path | None, status: str = "", *, continues: 
     assert window.windowTitle() == f"{called} · {status} – PGN Studio"
     assert called in window.statusBar().currentMessage()
     assert called in button.toolTip()
-    assert studio.shown.folder == str(run)
+    assert controller.shown.folder == str(run)
     settings = RunFolder.open(run).settings
-    assert studio.setup.main.values()["epochs"] == settings.epochs
-    assert studio.setup.gamma.value == settings.gamma
+    assert controller.setup.main.values()["epochs"] == settings.epochs
+    assert controller.setup.gamma.value == settings.gamma
 
 
 def goes_on_with(qtbot: QtBot, window: MainWindow, run: Path) -> None:
     """Continue trains this run and no other."""
-    studio = studio_of(window)
-    with qtbot.waitSignal(studio.session.bridge.started, timeout=PATIENCE_MS) as start:
+    controller = controller_of(window)
+    with qtbot.waitSignal(controller.training.bridge.started, timeout=PATIENCE_MS) as start:
         press(qtbot, window, "continue_button")
     assert start.args[0].run_folder == str(run)
     agree(window, run, "Running")
@@ -68,30 +68,30 @@ def goes_on_with(qtbot: QtBot, window: MainWindow, run: Path) -> None:
 
 
 def stop(qtbot: QtBot, window: MainWindow) -> None:
-    bridge = studio_of(window).session.bridge
+    bridge = controller_of(window).training.bridge
     with qtbot.waitSignal(bridge.finished, timeout=PATIENCE_MS):
         press(qtbot, window, "stop_button")
 
 
 def settle(qtbot: QtBot, window: MainWindow) -> None:
-    workspace = studio_of(window).workspace
+    workspace = controller_of(window).workspace
     qtbot.waitUntil(lambda: not workspace.busy, timeout=PATIENCE_MS)
 
 
 def stopped_run(qtbot: QtBot, window: MainWindow, **settings: Any) -> Path:
     """A run of these settings that was stopped at one of its first steps."""
-    studio = studio_of(window)
-    studio.setup.fill({"epochs": 200, **settings})
+    controller = controller_of(window)
+    controller.setup.fill({"epochs": 200, **settings})
     press(qtbot, window, "start_button")
-    until_step(qtbot, studio, 2)
+    until_step(qtbot, controller, 2)
     stop(qtbot, window)
-    return Path(studio.shown.folder)
+    return Path(controller.shown.folder)
 
 
 def restored(qtbot: QtBot, make_window: Callable[..., MainWindow]) -> MainWindow:
     window = make_window(make_runner=make_trainer)
-    with qtbot.waitSignal(window.last_session.restored, timeout=PATIENCE_MS):
-        window.last_session.restore()
+    with qtbot.waitSignal(window.session_restore.restored, timeout=PATIENCE_MS):
+        window.session_restore.restore()
     return window
 
 
@@ -100,7 +100,7 @@ def told(window: MainWindow) -> str:
 
 
 def open_run(qtbot: QtBot, window: MainWindow, run: Path) -> None:
-    studio_of(window).open_path(run)
+    controller_of(window).opener.open_path(run)
     settle(qtbot, window)
 
 
@@ -113,13 +113,13 @@ def without_pgn(run: Path) -> None:
 
 
 def test_started_paused_resumed_stopped_and_continued(qtbot: QtBot, real: MainWindow) -> None:
-    studio = studio_of(real)
+    controller = controller_of(real)
     agree(real, None)
-    studio.setup.fill({"epochs": 200, "gamma": 3.0})
+    controller.setup.fill({"epochs": 200, "gamma": 3.0})
     press(qtbot, real, "start_button")
     assert real.windowTitle() == "New run · Starting – PGN Studio"
-    until_step(qtbot, studio, 2)
-    run = Path(studio.shown.folder)
+    until_step(qtbot, controller, 2)
+    run = Path(controller.shown.folder)
     agree(real, run, "Running")
     press(qtbot, real, "pause_button")
     agree(real, run, "Paused")
@@ -127,7 +127,7 @@ def test_started_paused_resumed_stopped_and_continued(qtbot: QtBot, real: MainWi
     agree(real, run, "Running")
     press(qtbot, real, "stop_button")
     agree(real, run, "Stopping")
-    qtbot.waitUntil(lambda: studio.session.state is RunState.IDLE, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: controller.training.state is RunState.IDLE, timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: "Stopped" in real.windowTitle(), timeout=PATIENCE_MS)
     agree(real, run, "Stopped", continues=True)
     goes_on_with(qtbot, real, run)
@@ -135,42 +135,42 @@ def test_started_paused_resumed_stopped_and_continued(qtbot: QtBot, real: MainWi
 
 
 def test_a_run_that_has_ended_goes_on_with_more_epochs(qtbot: QtBot, real: MainWindow) -> None:
-    studio = studio_of(real)
+    controller = controller_of(real)
     train(qtbot, real)
-    run = Path(studio.shown.folder)
+    run = Path(controller.shown.folder)
     agree(real, run, "Finished", continues=True)
-    studio.setup.fill({"gamma": 9.0, "learning_rate_g": 1e-2})  # Continue goes on with those of the run
+    controller.setup.fill({"gamma": 9.0, "learning_rate_g": 1e-2})  # Continue goes on with those of the run
     press(qtbot, real, "continue_button")
-    dialog = studio.continuation.dialog
+    dialog = controller.continuation.dialog
     assert dialog is not None
     dialog.more.setValue(1)
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=PATIENCE_MS):
         dialog.go_on.click()
     assert RunFolder.open(run).settings.epochs == 3
-    shown = studio.setup.settings(DataSettings(), "")
+    shown = controller.setup.settings(DataSettings(), "")
     assert shown.learning_rate_g == RunFolder.open(run).settings.learning_rate_g
     agree(real, run, "Finished", continues=True)
 
 
 def test_the_set_up_shows_the_gamma_with_which_a_run_goes_on(qtbot: QtBot, real: MainWindow) -> None:
-    studio = studio_of(real)
-    studio.setup.fill({"epochs": 200, "gamma": 3.0})
+    controller = controller_of(real)
+    controller.setup.fill({"epochs": 200, "gamma": 3.0})
     press(qtbot, real, "start_button")
-    until_step(qtbot, studio, 1)
-    studio.setup.gamma.user_set(7.0)
-    used = studio.training.history.steps
+    until_step(qtbot, controller, 1)
+    controller.setup.gamma.user_set(7.0)
+    used = controller.train_page.history.steps
     qtbot.waitUntil(lambda: used.column("gamma")[-1] == 7.0, timeout=PATIENCE_MS)
     stop(qtbot, real)
-    studio.setup.gamma.user_set(1.0)
-    with qtbot.waitSignal(studio.session.bridge.steps, timeout=PATIENCE_MS) as steps:
+    controller.setup.gamma.user_set(1.0)
+    with qtbot.waitSignal(controller.training.bridge.steps, timeout=PATIENCE_MS) as steps:
         press(qtbot, real, "continue_button")
-    assert studio.setup.gamma.value == steps.args[0][0].gamma == 7.0
+    assert controller.setup.gamma.value == steps.args[0][0].gamma == 7.0
     stop(qtbot, real)
-    for open_it in (studio.open_path, studio.workspace.reopen_run):
-        studio.setup.gamma.user_set(1.0)
-        open_it(Path(studio.shown.folder))
-        qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=PATIENCE_MS)
-        assert studio.setup.gamma.value == 7.0
+    for open_it in (controller.opener.open_path, controller.workspace.reopen_run):
+        controller.setup.gamma.user_set(1.0)
+        open_it(Path(controller.shown.folder))
+        qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+        assert controller.setup.gamma.value == 7.0
 
 
 def test_a_run_that_fails(qtbot: QtBot, real: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,30 +179,30 @@ def test_a_run_that_fails(qtbot: QtBot, real: MainWindow, monkeypatch: pytest.Mo
     def fail(*_args: Any, **_named: Any) -> None:
         raise RuntimeError("a fault")
 
-    studio = studio_of(real)
+    controller = controller_of(real)
     with monkeypatch.context() as patch:
         patch.setattr(TrainStep, "__call__", fail)
-        with qtbot.waitSignal(studio.session.bridge.failed, timeout=PATIENCE_MS):
+        with qtbot.waitSignal(controller.training.bridge.failed, timeout=PATIENCE_MS):
             press(qtbot, real, "start_button")
-    assert studio.error_dialog is not None
-    studio.error_dialog.close()
-    run = Path(studio.shown.folder)
+    assert controller.reporter.dialog is not None
+    controller.reporter.dialog.close()
+    run = Path(controller.shown.folder)
     agree(real, run, "Failed", continues=True)
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=PATIENCE_MS):
         press(qtbot, real, "continue_button")
     agree(real, run, "Finished", continues=True)
 
 
 def test_one_that_fails_before_it_has_a_folder_is_none_to_go_on_with(qtbot: QtBot, real: MainWindow) -> None:
     run = stopped_run(qtbot, real)
-    studio = studio_of(real)
+    controller = controller_of(real)
     early = RunFailed(0, "", "No room.", "Make room.", "")
-    studio.shown.begin("", studio.workspace.subject)
-    studio.shown.follow_end(early)
+    controller.shown.begin("", controller.workspace.subject)
+    controller.shown.follow_end(early)
     assert real.windowTitle() == "New run · Failed – PGN Studio"
     assert not child(real, QPushButton, "continue_button").isEnabled()
-    studio.shown.begin(str(run), studio.workspace.subject)  # but one that was to go on stays
-    studio.shown.follow_end(early)
+    controller.shown.begin(str(run), controller.workspace.subject)  # but one that was to go on stays
+    controller.shown.follow_end(early)
     agree(real, run, "Failed", continues=True)
 
 
@@ -215,11 +215,11 @@ def test_the_run_that_was_stopped_at_closing_comes_back_not_the_one_opened_befor
     older = stopped_run(qtbot, real, gamma=2.0)
     open_run(qtbot, real, older)
     agree(real, older, "Stopped", continues=True)
-    studio = studio_of(real)
-    studio.setup.fill({"epochs": 150, "gamma": 5.0})
+    controller = controller_of(real)
+    controller.setup.fill({"epochs": 150, "gamma": 5.0})
     press(qtbot, real, "start_button")
-    until_step(qtbot, studio, 2)
-    newer = Path(studio.shown.folder)
+    until_step(qtbot, controller, 2)
+    newer = Path(controller.shown.folder)
     assert newer != older
     real.close()
     child(real, QPushButton, "stop_and_keep_button").click()
@@ -227,8 +227,8 @@ def test_the_run_that_was_stopped_at_closing_comes_back_not_the_one_opened_befor
     again = restored(qtbot, make_window)
     assert told(again) == ""
     agree(again, newer, "Stopped", continues=True)
-    assert len(studio_of(again).training.history.steps) > 0
-    assert studio_of(again).inspection.split_name == "test"
+    assert len(controller_of(again).train_page.history.steps) > 0
+    assert controller_of(again).inspect_page.split_name == "test"
     goes_on_with(qtbot, again, newer)
 
 
@@ -251,7 +251,7 @@ def test_a_run_that_is_gone_leaves_its_images_and_its_classifier(
     real.close()
     run.rename(run.with_name("elsewhere"))
     again = restored(qtbot, make_window)
-    assert f"{run} is gone" in told(again)
+    assert f"{run} no longer exists" in told(again)
     agree(again, None)
     assert child(again, QPushButton, "start_button").isEnabled()
 
@@ -276,9 +276,9 @@ def test_a_run_that_another_process_has_taken_meanwhile(
     lock = Lock(run / LOCK)
     again = restored(qtbot, make_window)
     agree(again, run, "Trained by another process")
-    assert studio_of(again).training.banner.isVisible()
+    assert controller_of(again).train_page.banner.isVisible()
     lock.release()
-    studio_of(again).shown._application_state_changed(Qt.ApplicationState.ApplicationActive)
+    controller_of(again).shown._application_state_changed(Qt.ApplicationState.ApplicationActive)
     agree(again, run, "Stopped", continues=True)
 
 
@@ -300,22 +300,22 @@ def test_a_pgn_s_file_belongs_to_no_run(
     qtbot: QtBot, real: MainWindow, make_window: Callable[..., MainWindow], tmp_path: Path
 ) -> None:
     run = stopped_run(qtbot, real)
-    steps = len(studio_of(real).training.history.steps)
+    steps = len(controller_of(real).train_page.history.steps)
     assert steps > 0
     alone = (run / "pgn.safetensors").rename(tmp_path / "alone.safetensors")
     open_run(qtbot, real, alone)
     shows_alone(real, alone)
-    assert len(studio_of(real).training.history.steps) == 0
+    assert len(controller_of(real).train_page.history.steps) == 0
     assert "run from disk" not in child(real, QLabel, "run_position").text()
     real.close()
     shows_alone(restored(qtbot, make_window), alone)
 
 
 def shows_alone(window: MainWindow, pgn: Path) -> None:
-    shown = studio_of(window).shown
+    shown = controller_of(window).shown
     assert (shown.path, shown.folder) == (str(pgn), "")
     assert child(window, QLabel, "shown_run_name").text() == shown.now.name
-    assert child(window, QLabel, "shown_run_status").text() == "A PGN without its run"
+    assert child(window, QLabel, "shown_run_status").text() == "PGN file without a run"
     assert window.windowTitle() == f"{shown.now.name} – PGN Studio"
     assert shown.now.name in window.statusBar().currentMessage()
     assert not child(window, QPushButton, "continue_button").isEnabled()
@@ -324,10 +324,10 @@ def shows_alone(window: MainWindow, pgn: Path) -> None:
 def test_the_demo_takes_the_place_of_a_run(
     window: MainWindow, digits: ImageDataset, classifier: Classifier
 ) -> None:
-    studio = studio_of(window)
-    studio.shown.show_run("earlier", "stopped", studio.workspace.subject)
+    controller = controller_of(window)
+    controller.shown.show_run("earlier", "stopped", controller.workspace.subject)
     assert child(window, QPushButton, "continue_button").isEnabled()
-    studio.workspace._set_opened(measured(digits, classifier, "greener.safetensors"))
+    controller.workspace._set_opened(measured(digits, classifier, "greener.safetensors"))
     shows_alone(window, Path("greener.safetensors"))
 
 
@@ -335,7 +335,7 @@ def test_other_images_or_another_classifier_are_nothing_to_go_on_with(
     qtbot: QtBot, real: MainWindow, classifier: Classifier, digits: ImageDataset
 ) -> None:
     run = stopped_run(qtbot, real)
-    workspace = studio_of(real).workspace
+    workspace = controller_of(real).workspace
     tiny, guesser, source = workspace.dataset, workspace.classifier, workspace.source
     button, name = child(real, QPushButton, "continue_button"), child(real, QLabel, "shown_run_name")
     assert tiny is not None
@@ -395,7 +395,7 @@ def test_a_run_is_opened_named_and_deleted_from_the_list(
     with qtbot.waitSignal(page.deleted, timeout=PATIENCE_MS):
         child(box, QPushButton, "move_to_trash_button").click()
     agree(real, None)
-    assert len(studio_of(real).training.history.steps) == 0
+    assert len(controller_of(real).train_page.history.steps) == 0
 
 
 # ---------------------------------------------------------------------- interrupted, or trained elsewhere
@@ -407,10 +407,10 @@ def interrupted_run(qtbot: QtBot, window: MainWindow) -> Path:
     return run
 
 
-def offered(qtbot: QtBot, make_window: Callable[..., MainWindow]) -> Studio:
-    studio = studio_of(make_window(make_runner=make_trainer))
-    qtbot.waitUntil(studio.continuation.offer.isVisible, timeout=PATIENCE_MS)
-    return studio
+def offered(qtbot: QtBot, make_window: Callable[..., MainWindow]) -> Controller:
+    controller = controller_of(make_window(make_runner=make_trainer))
+    qtbot.waitUntil(controller.continuation.offer.isVisible, timeout=PATIENCE_MS)
+    return controller
 
 
 def test_an_interrupted_run_is_shown_by_its_offer(
@@ -418,8 +418,8 @@ def test_an_interrupted_run_is_shown_by_its_offer(
 ) -> None:
     run = interrupted_run(qtbot, real)
     real.close()
-    studio = offered(qtbot, make_window)
-    window = studio._window
+    controller = offered(qtbot, make_window)
+    window = controller._window
     assert isinstance(window, MainWindow)
     agree(window, None)
     press(qtbot, window, "show_interrupted")
@@ -433,24 +433,24 @@ def test_the_offer_of_the_run_that_is_shown_is_withdrawn(
 ) -> None:
     run = interrupted_run(qtbot, real)
     real.close()
-    studio = offered(qtbot, make_window)
-    window = studio._window
+    controller = offered(qtbot, make_window)
+    window = controller._window
     assert isinstance(window, MainWindow)
-    with qtbot.waitSignal(window.last_session.restored, timeout=PATIENCE_MS):
-        window.last_session.restore()
+    with qtbot.waitSignal(window.session_restore.restored, timeout=PATIENCE_MS):
+        window.session_restore.restore()
     agree(window, run, "Interrupted", continues=True)
-    assert not studio.continuation.offer.isVisible()
+    assert not controller.continuation.offer.isVisible()
 
 
 def test_continue_tells_that_another_process_has_it(qtbot: QtBot, real: MainWindow) -> None:
     run = stopped_run(qtbot, real)
-    studio = studio_of(real)
+    controller = controller_of(real)
     lock = Lock(run / LOCK)
     press(qtbot, real, "continue_button")
-    assert studio.error_dialog is not None
-    assert "is being trained by process" in studio.error_dialog.message.text()
-    studio.error_dialog.close()
+    assert controller.reporter.dialog is not None
+    assert "is being trained by process" in controller.reporter.dialog.message.text()
+    controller.reporter.dialog.close()
     agree(real, run, "Trained by another process")
     lock.release()
-    studio.shown.reread()
+    controller.shown.reread()
     goes_on_with(qtbot, real, run)

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.gui.main_window import MainWindow
-from tests.gui.driving import studio_of
+from tests.gui.driving import controller_of
 from tests.gui.walking import dialogs, fill, pages, place
 
 DOWN, UP = -120, 120
@@ -90,7 +90,7 @@ def test_no_input_of_any_page_or_dialog_is_changed_without_the_keyboard(
 
 
 def test_the_set_up_scrolls_under_the_wheel_wherever_the_pointer_is(window: MainWindow, qtbot: QtBot) -> None:
-    setup = studio_of(window).setup
+    setup = controller_of(window).setup
     window.resize(window.width(), 500)
     QApplication.processEvents()
     area = setup.findChild(QScrollArea)
@@ -111,7 +111,7 @@ def test_the_set_up_scrolls_under_the_wheel_wherever_the_pointer_is(window: Main
 def test_what_has_the_keyboard_follows_the_wheel(
     shown: MainWindow, qtbot: QtBot, name: str, angle: int
 ) -> None:
-    widget = studio_of(shown).setup.main.editor(name)
+    widget = controller_of(shown).setup.main.editor(name)
     widget.setFocus()
     qtbot.waitUntil(widget.hasFocus)
     before = value(widget)

@@ -100,7 +100,7 @@ class ConfusionView(QWidget):
     def describe(self, cell: tuple[int, int]) -> str:
         true, predicted = cell
         count = f"{self._counts[true, predicted]:{'+' if self._side is Side.CHANGE else ''},d}"
-        return f"true {self._classes[true]}, taken for {self._classes[predicted]}: {count}"
+        return f"true {self._classes[true]}, predicted {self._classes[predicted]}: {count}"
 
     def cell_at(self, position: QPoint) -> tuple[int, int] | None:
         area, number = self._area(), len(self._classes)
@@ -187,7 +187,9 @@ class ConfusionView(QWidget):
     def _paint_axes(self, painter: QPainter, area: QRect) -> None:
         painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
         line = self.fontMetrics().height()
-        painter.drawText(QRect(area.x(), 0, area.width(), line), Qt.AlignmentFlag.AlignHCenter, "taken for →")
+        painter.drawText(
+            QRect(area.x(), 0, area.width(), line), Qt.AlignmentFlag.AlignHCenter, "predicted class →"
+        )
         painter.save()
         painter.translate(0, area.bottom())
         painter.rotate(-90)
@@ -247,9 +249,9 @@ OUTCOMES = {"fixed": Outcome.FIXED, "broken": Outcome.BROKEN}
 
 
 class ClassesPanel(QWidget):
-    """`wanted` carries the Selection of the images behind what was clicked."""
+    """`images_requested` carries the Selection of the images behind what was clicked."""
 
-    wanted = Signal(object)
+    images_requested = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -278,7 +280,7 @@ class ClassesPanel(QWidget):
     def _build(self) -> None:
         self.table.setObjectName("class-table")
         self.table.setAccessibleName("Accuracy of each class")
-        self.table.setToolTip("Click a row to see its images; Fixed and Broken show only those")
+        self.table.setToolTip("Click a row to see its images, or its Fixed or Broken cell to see only those")
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)  # all seven fit, however narrow
         header.setMinimumSectionSize(40)
@@ -326,13 +328,13 @@ class ClassesPanel(QWidget):
         row = self.table.row_of(index)
         assert self._evaluation is not None
         label = self._evaluation.classes.index(row["class"])
-        self.wanted.emit(Selection(label=label, outcome=OUTCOMES.get(FIELDS[index.column()])))
+        self.images_requested.emit(Selection(label=label, outcome=OUTCOMES.get(FIELDS[index.column()])))
 
     def _cell_clicked(self, true: int, predicted: int) -> None:
         if self.side is Side.BEFORE:
-            self.wanted.emit(Selection(label=true, before=predicted))
+            self.images_requested.emit(Selection(label=true, before=predicted))
         else:
-            self.wanted.emit(Selection(label=true, after=predicted))
+            self.images_requested.emit(Selection(label=true, after=predicted))
 
 
 class Browser(QTabWidget):
@@ -345,7 +347,7 @@ class Browser(QTabWidget):
         self.classes = ClassesPanel(self)
         self.addTab(self.gallery, "Images")
         self.addTab(self.classes, "Classes")
-        self.classes.wanted.connect(self.show_images)
+        self.classes.images_requested.connect(self.show_images)
 
     def show_evaluation(self, evaluation: Evaluation, names: Sequence[str], source: ImageSource) -> None:
         self.classes.show_evaluation(evaluation)

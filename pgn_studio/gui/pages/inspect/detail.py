@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVB
 
 from pgn_studio.core.evaluation.selection import Outcome
 from pgn_studio.gui.gallery.delegate import BADGE_PX, paint_badge
-from pgn_studio.gui.pages.inspect.linked_views import TiedViews
+from pgn_studio.gui.pages.inspect.linked_views import LinkedViews
 from pgn_studio.gui.pages.inspect.perturbation_view import ColorBar, GainControl, auto_gain
 from pgn_studio.gui.pages.inspect.strength import StrengthControl
 from pgn_studio.gui.pages.inspect.subject import Facts, Sample
@@ -161,11 +161,11 @@ class DetailContent:
 
 
 class DetailPanel(QWidget):
-    strength_wanted = Signal()  # α was moved, and how the classifier answers there is not known yet
+    strength_requested = Signal()  # α was moved, and how the classifier answers there is not known yet
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.views = TiedViews(self)
+        self.views = LinkedViews(self)
         self.gain = GainControl(self)
         self.colors = ColorBar(self)
         self.strength = StrengthControl(self)
@@ -225,7 +225,9 @@ class DetailPanel(QWidget):
         said = int(content.sample.before.argmax())
         self._caption("original", said, float(content.sample.before.max()))
         self.gain.set_automatic_gain(content.automatic_gain)
-        saved = "" if facts.saved is None else f"Saved as PNG it is taken for {facts.classes[facts.saved]}."
+        saved = (
+            "" if facts.saved is None else f"After 8-bit rounding: predicted {facts.classes[facts.saved]}."
+        )
         self._after_saving.setText(saved)
         self._show_strength()
 
@@ -273,7 +275,7 @@ class DetailPanel(QWidget):
 
     def _move_strength(self) -> None:
         if self._content is not None and self._curve is None:
-            self.strength_wanted.emit()
+            self.strength_requested.emit()
         self._show_strength()
 
     def _show_strength(self) -> None:

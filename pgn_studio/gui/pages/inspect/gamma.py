@@ -174,7 +174,7 @@ class GammaFrontier(QuietPlot):
         self.setAccessibleName("Frontier along gamma: accuracy against RMS; the dial moves the same point")
         self.setToolTip(
             "Accuracy after 8-bit rounding against RMS. Dashed: without perturbation. "
-            "Drag the point along the curve: it turns γ"
+            "Drag the point along the curve to change γ"
         )
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the dial is for the keyboard
         self.getPlotItem().vb.setMouseEnabled(x=False, y=False)

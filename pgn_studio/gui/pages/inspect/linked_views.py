@@ -28,7 +28,7 @@ class Arrangement(Enum):
     BLINK = "Blink"
 
 
-class TiedViews(QWidget):
+class LinkedViews(QWidget):
     """Pictures come ready from the worker; only the perturbation is drawn anew when its gain moves."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

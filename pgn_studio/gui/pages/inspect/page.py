@@ -25,7 +25,7 @@ from pgn_studio.core.errors import DataError, PgnStudioError
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
 from pgn_studio.gui.operations import LatestRequest
 from pgn_studio.gui.pages.inspect.browser import Browser
-from pgn_studio.gui.pages.inspect.comparison_panel import BesidePanel
+from pgn_studio.gui.pages.inspect.comparison_panel import ComparisonPanel
 from pgn_studio.gui.pages.inspect.detail import DetailContent, DetailPanel, make_detail
 from pgn_studio.gui.pages.inspect.export_flow import ExportFlow
 from pgn_studio.gui.pages.inspect.exports import Exporter
@@ -40,8 +40,8 @@ from pgn_studio.gui.pages.inspect.subject import (
     open_sample,
     perturbed_images,
 )
-from pgn_studio.gui.pages.inspect.toolbar import PERTURBED, InspectionToolbar
-from pgn_studio.gui.widgets.row_table import percent
+from pgn_studio.gui.pages.inspect.toolbar import PERTURBED, InspectToolbar
+from pgn_studio.gui.widgets.row_table import percent, plural
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -55,13 +55,13 @@ logger = logging.getLogger(__name__)
 CHOICE_DELAY_MS = 30  # a key held down repeats every 30 ms or so
 ASK_DELAY_MS = 300  # a black box is asked where the dial comes to rest
 BUSY_AFTER_MS = 200  # sooner, blanking the views would only flicker
-NOTHING_YET = "Nothing to look at yet.\nTrain a PGN, or open one, and evaluate it: its images appear here."
+NOTHING_YET = "Nothing to inspect yet.\nTrain or open a PGN: its images appear here."
 STRIP_FILTER = "PNG image (*.png);;SVG drawing (*.svg);;PDF document (*.pdf)"
 LIST_FILTER = "CSV (*.csv)"
 TABLE_FILTER = "CSV (*.csv);;Markdown (*.md);;LaTeX (*.tex);;JSON (*.json)"
 
 
-class InspectionPage(QWidget):
+class InspectPage(QWidget):
     """Browse what a PGN fixed and broke. `status` carries short messages for the status bar."""
 
     status = Signal(str)
@@ -75,11 +75,11 @@ class InspectionPage(QWidget):
         self._chosen = -1
         self._file: Path | None = None  # an image of no data set that is shown instead
         self._memory = ImageMemory()
-        self.toolbar = InspectionToolbar(self)
+        self.toolbar = InspectToolbar(self)
         self.browser = Browser(self)
         self.gallery = self.browser.gallery
         self.detail = DetailPanel(self)
-        self.beside = BesidePanel(self)
+        self.beside = ComparisonPanel(self)
         self._exporter = Exporter(self)
         self.export_flow = ExportFlow(self.gallery, self._exporter, self)
         self._latest = LatestRequest(self, delay_ms=CHOICE_DELAY_MS)
@@ -222,7 +222,7 @@ class InspectionPage(QWidget):
         right.setDocumentMode(True)
         right.tabBar().setDrawBase(False)
         right.addTab(self.detail, "Image")
-        right.addTab(self.beside, "Beside others")
+        right.addTab(self.beside, "Compare")
         splitter.addWidget(right)
         splitter.setStretchFactor(0, 2)
         splitter.setStretchFactor(1, 3)
@@ -242,8 +242,8 @@ class InspectionPage(QWidget):
     def _connect(self) -> None:
         self.gallery.chosen.connect(self._choose)
         self.gallery.opened.connect(self.detail.views.focus)
-        self.gallery.list_wanted.connect(self._ask_list)
-        self.detail.strength_wanted.connect(self._strength.ask)
+        self.gallery.list_requested.connect(self._ask_list)
+        self.detail.strength_requested.connect(self._strength.ask)
         self._strength.found.connect(self.detail.show_curve)
         self.gamma.turned.connect(self.turn)
         self.gamma.dial.refused.connect(self.status)
@@ -255,7 +255,7 @@ class InspectionPage(QWidget):
         self.toolbar.thumbnails_changed.connect(self._change_thumbnails)
         self.toolbar.export_figure.connect(self._ask_export)
         self.toolbar.copy_figure.connect(self._copy_figure)
-        self.beside.strip_wanted.connect(self._ask_strip)
+        self.beside.strip_requested.connect(self._ask_strip)
         self.beside.failed.connect(partial(self._show_problem, "The PGNs cannot be compared"))
         self.beside.status.connect(self.status)
         self.beside.others.changed.connect(self._compare)
@@ -436,10 +436,10 @@ def title_of(subject: Subject) -> str:
     if not subject.is_measured:
         return f"{title}: not measured yet"
     figures, abstained = evaluation.metrics, evaluation.per_image.abstained
-    held = f", {abstained:,} images left as they are" if abstained else ""
+    held = f", abstained on {plural(abstained, 'image')}" if abstained else ""
     return (
         f"{title}: {percent(figures.clean_accuracy)} → {percent(figures.perturbed_accuracy)} "
-        f"({percent(figures.perturbed_accuracy_8bit)} as saved){held}"
+        f"({percent(figures.perturbed_accuracy_8bit)} after 8-bit rounding){held}"
     )
 
 

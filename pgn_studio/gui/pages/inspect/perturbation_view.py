@@ -107,7 +107,7 @@ class GainControl(QWidget):
     def _build(self) -> None:
         self._slider.setObjectName("gain")
         self._slider.setAccessibleName("Gain of the perturbation view")
-        self._slider.setToolTip("How many times the perturbation is enlarged in its view")
+        self._slider.setToolTip("Factor by which the perturbation is amplified in its view")
         self._slider.setRange(0, GAIN_STEPS)
         self._slider.setPageStep(GAIN_STEPS // 10)
         self._slider.setMinimumWidth(90)
@@ -118,7 +118,7 @@ class GainControl(QWidget):
         self._auto.setObjectName("gain-auto")
         self._auto.setText("Auto")
         self._auto.setAccessibleName("Automatic gain")
-        self._auto.setToolTip("Spread each image's largest change over the whole range")
+        self._auto.setToolTip("Scale each image so that its largest change fills the range")
         self._auto.setCheckable(True)
         self._auto.setChecked(True)
         self._auto.toggled.connect(self._toggle_auto)

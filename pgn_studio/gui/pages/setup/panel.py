@@ -44,7 +44,7 @@ ADVANCED_FIELDS = tuple(
     name for name in TrainingSettings.model_fields if name not in {*_SHOWN, *EXPERIMENTAL}
 )
 RECIPE_FIELDS = tuple(name for name in PAPER_RECIPE if name not in EXPERIMENTAL)
-FURTHER_TIP = "What only an ablation needs, as NAME=VALUE with commas between: " + ", ".join(EXPERIMENTAL)
+FURTHER_TIP = "Settings for ablations, as NAME=VALUE separated by commas: " + ", ".join(EXPERIMENTAL)
 SCROLL_BAR_PX = 12
 
 
@@ -62,10 +62,10 @@ class UprightScrollArea(QScrollArea):
 class SetupPanel(QWidget):
     """Says what the user wants; does nothing by itself."""
 
-    start_wanted = Signal()
-    continue_wanted = Signal()
-    pause_wanted = Signal()
-    stop_wanted = Signal()
+    start_requested = Signal()
+    continue_requested = Signal()
+    pause_requested = Signal()
+    stop_requested = Signal()
     gamma_changed = Signal(float)  # that is learned for; of a range the one that is shown
     refused = Signal(str)  # a field put back what was typed
 
@@ -89,8 +89,8 @@ class SetupPanel(QWidget):
         self.start_button = self._button("Start", "start_button", "Train a PGN (Ctrl+Return)")
         self.start_button.setProperty("role", "primary")
         self.continue_button = self._button("Continue", "continue_button", "")
-        self.pause_button = self._button("Pause", "pause_button", "Pause or go on (Space)")
-        self.stop_button = self._button("Stop", "stop_button", "Stop and keep what was learned (Ctrl+.)")
+        self.pause_button = self._button("Pause", "pause_button", "Pause or resume (Space)")
+        self.stop_button = self._button("Stop", "stop_button", "Stop and keep the result (Ctrl+.)")
         self.reason = QLabel(self)
         self.reason.setObjectName("start_reason")
         self.reason.setProperty("role", "muted")
@@ -106,10 +106,10 @@ class SetupPanel(QWidget):
         self.gamma.changed.connect(self.gamma_changed)
         for part in (self.data.form, self.main, self.advanced, self.gamma):
             part.refused.connect(self.refused)
-        self.start_button.clicked.connect(self.start_wanted)
-        self.continue_button.clicked.connect(self.continue_wanted)
-        self.pause_button.clicked.connect(self.pause_wanted)
-        self.stop_button.clicked.connect(self.stop_wanted)
+        self.start_button.clicked.connect(self.start_requested)
+        self.continue_button.clicked.connect(self.continue_requested)
+        self.pause_button.clicked.connect(self.pause_requested)
+        self.stop_button.clicked.connect(self.stop_requested)
         current_theme().changed.connect(self._set_icons)
         self.show_state(RunState.IDLE, startable=False)
 
@@ -283,8 +283,8 @@ class BorrowedSettings(QObject):
         (_dataset, values), self._lent = self._lent, None
         if values != self._setup.shown():
             return ""
-        self._setup.fill(TrainingSettings.make().model_dump(), name="Usual settings for other images")
-        return "; the settings are the usual ones again (Ctrl+Z: those of the PGN)"
+        self._setup.fill(TrainingSettings.make().model_dump(), name="Default settings for other images")
+        return "; the settings are back to their defaults (Ctrl+Z restores those of the PGN)"
 
 
 def _further(text: str) -> dict[str, Any]:
@@ -292,5 +292,5 @@ def _further(text: str) -> dict[str, Any]:
     values = parse_assignments(TrainingSettings, split_assignments(text))
     for name in values:
         if name not in EXPERIMENTAL:
-            raise ConfigError(f"{name} does not belong under {label_of(FURTHER)}: it has a field of its own.")
+            raise ConfigError(f"{name} does not belong under {label_of(FURTHER)}: it has its own field.")
     return values

@@ -113,7 +113,7 @@ class SettingsUndo(QObject):
 
     @Slot()
     def redo(self) -> None:
-        self.told.emit(f"Done again: {self._stack.redoText()}")
+        self.told.emit(f"Redone: {self._stack.redoText()}")
         self._stack.redo()
 
     def push(self, command: QUndoCommand) -> None:

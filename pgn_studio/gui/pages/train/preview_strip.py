@@ -29,14 +29,14 @@ from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.widgets.compact import ARROW, elided_change
 
 RULES: tuple[tuple[SampleRule, str, str], ...] = (
-    ("mixed", "Half wrong", "Half of them images that the classifier gets wrong"),
-    ("wrong", "Only wrong", "Images that the classifier gets wrong: those can be fixed"),
-    ("any", "Any", "Any images of the validation split"),
+    ("mixed", "Half misclassified", "Half of the images are misclassified"),
+    ("wrong", "Only misclassified", "Misclassified images: the ones that can be fixed"),
+    ("any", "Any", "Any image of the validation split"),
 )
 
 
 class SampleBar(QWidget):
-    """Holds the choice for the session; a run follows it at its next step."""
+    """Holds the choice until the window closes; a run follows it at its next step."""
 
     changed = Signal(object)  # SampleChoice
 
@@ -48,13 +48,13 @@ class SampleBar(QWidget):
         self.rule.setAccessibleName("Samples of the preview")
         tips = "".join(f"<br><b>{title}</b>: {tip}" for _, title, tip in RULES)
         self.rule.setToolTip(
-            f"<p>Which validation images are shown beside the pinned ones.{tips}</p>"
-            "<p>A black box is asked about others at the end of the epoch.</p>"
+            f"<p>Which validation images are shown next to the pinned ones.{tips}</p>"
+            "<p>A black box is asked about new images at the end of the epoch.</p>"
         )
         for rule, title, _ in RULES:
             self.rule.addItem(title, rule)
-        self.shuffle = self._button("Shuffle", "shuffle_samples", "Show other images by the same rule")
-        self.unpin = self._button("Unpin all", "unpin_samples", "Let go of the pinned images")
+        self.shuffle = self._button("Shuffle", "shuffle_samples", "Show a different random selection")
+        self.unpin = self._button("Unpin all", "unpin_samples", "Unpin all images")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -109,7 +109,7 @@ MARKS = {"fixed": "✓", "broken": "✗", "both right": "", "both wrong": ""}
 class PreviewStrip(QWidget):
     """Paints what it is given; one widget for all images. A click, or Return, pins a column's image."""
 
-    pin_wanted = Signal(int)  # an index of the validation split: pin it, or let go of it
+    pin_requested = Signal(int)  # an index of the validation split: pin it, or let go of it
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -135,7 +135,7 @@ class PreviewStrip(QWidget):
         self.setToolTip(
             f"Step {preview.step}{gamma}. Gray in the middle row is no change; "
             f"black and white are ±{preview.perturbation_scale:.3g}. "
-            "A click keeps an image, or lets go of it."
+            "Click an image to pin or unpin it."
         )
         self.update()
 
@@ -184,7 +184,7 @@ class PreviewStrip(QWidget):
         painter = QPainter(self)
         if self._preview is None:
             painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-            text = "Samples appear here once training has begun."
+            text = "Samples appear here once training starts."
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
             return
         left, side = self._left(), self._side()
@@ -235,7 +235,7 @@ class PreviewStrip(QWidget):
         if self._preview is not None and column < len(self._preview.triptychs):
             index = self._preview.triptychs[column].index
             if index >= 0:
-                self.pin_wanted.emit(index)
+                self.pin_requested.emit(index)
 
     def _spoken(self, column: int) -> str:
         """What the column shows, for those who hear it."""

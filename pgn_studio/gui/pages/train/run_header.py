@@ -39,15 +39,15 @@ class RunHeader(QWidget):
         now = self._shown.now
         self.name.setText(now.name)
         self.name.setToolTip(f"<p>{html.escape(self._shown.path or now.name)}</p>")
-        self.status.setText(now.status.value if now.status else "A PGN without its run")
+        self.status.setText(now.status.value if now.status else "PGN file without a run")
         self.setVisible(bool(now.name))
 
 
 class InterruptedOffer(QFrame):
     """Hidden until `show_run`."""
 
-    continue_wanted = Signal()
-    show_wanted = Signal()
+    continue_requested = Signal()
+    show_requested = Signal()
     declined = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -61,11 +61,15 @@ class InterruptedOffer(QFrame):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(10, 4, 6, 4)
         layout.addWidget(self.text, 1)
-        go_on = self._button("Continue", "continue_interrupted", "Load what it needs and train on")
-        show = self._button("Show", "show_interrupted", "Load what it needs and show its curves")
-        later = self._button("Not now", "decline_interrupted", "Do not offer this run again; Runs lists it")
+        go_on = self._button(
+            "Continue", "continue_interrupted", "Load its data and classifier, then continue training"
+        )
+        show = self._button("Show", "show_interrupted", "Load its data and classifier, then show its curves")
+        later = self._button(
+            "Not now", "decline_interrupted", "Do not offer this run again. The Runs page lists it."
+        )
         go_on.setProperty("role", "primary")
-        signals = (self.continue_wanted, self.show_wanted, self.declined)
+        signals = (self.continue_requested, self.show_requested, self.declined)
         for button, signal in zip((go_on, show, later), signals, strict=True):
             layout.addWidget(button)
             button.clicked.connect(signal)
@@ -76,8 +80,8 @@ class InterruptedOffer(QFrame):
         when = f"{run.created.astimezone():%Y-%m-%d %H:%M}"
         what = f"{run.problem}, {run.dataset}" if run.dataset else run.problem
         self.text.setText(
-            f"<b>A run was interrupted: {html.escape(run.name)}.</b> Begun {when} ({html.escape(what)}). "
-            "What it learned up to its last epoch is kept."
+            f"<b>A run was interrupted: {html.escape(run.name)}.</b> Started {when} ({html.escape(what)}). "
+            "Its last complete epoch is saved."
         )
         self.text.setToolTip(f"<p>{html.escape(str(run.path))}</p>")
         self.show()

@@ -22,7 +22,7 @@ from pgn_studio.gui.dialogs.open_classifier import ClassifierSourceDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.training.worker import make_trainer
-from tests.gui.driving import PATIENCE_MS, child, studio_of, train
+from tests.gui.driving import PATIENCE_MS, child, controller_of, train
 
 if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import ImageDataset
@@ -45,7 +45,7 @@ def questions(window: MainWindow) -> list[ClassifierSourceDialog]:
 
 
 def asked(window: MainWindow, path: Path) -> ClassifierSourceDialog:
-    studio_of(window).open_path(path)
+    controller_of(window).opener.open_path(path)
     (dialog,) = questions(window)
     return dialog
 
@@ -58,13 +58,13 @@ def looked(qtbot: QtBot, dialog: ClassifierSourceDialog) -> str:
 
 
 def press_open(qtbot: QtBot, window: MainWindow, dialog: ClassifierSourceDialog) -> None:
-    with qtbot.waitSignal(studio_of(window).workspace.classifier_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller_of(window).workspace.classifier_changed, timeout=PATIENCE_MS):
         child(dialog, QDialogButtonBox, "").button(QDialogButtonBox.StandardButton.Open).click()
     settle(qtbot, window)
 
 
 def settle(qtbot: QtBot, window: MainWindow) -> None:
-    workspace = studio_of(window).workspace
+    workspace = controller_of(window).workspace
     qtbot.waitUntil(lambda: not workspace.busy, timeout=PATIENCE_MS)
 
 
@@ -75,8 +75,8 @@ def answered(qtbot: QtBot, window: MainWindow, path: Path, arch: str) -> None:
 
 
 def restored(qtbot: QtBot, window: MainWindow) -> MainWindow:
-    with qtbot.waitSignal(window.last_session.restored, timeout=PATIENCE_MS):
-        window.last_session.restore()
+    with qtbot.waitSignal(window.session_restore.restored, timeout=PATIENCE_MS):
+        window.session_restore.restore()
     return window
 
 
@@ -93,10 +93,10 @@ def test_they_come_back_with_the_last_session(
     digits: ImageDataset,
 ) -> None:  # fmt: skip
     answered(qtbot, window, weights, "small")
-    source = studio_of(window).workspace.source
+    source = controller_of(window).workspace.source
     window.close()
     again = restored(qtbot, make_window())
-    workspace = studio_of(again).workspace
+    workspace = controller_of(again).workspace
     assert not again.notice.isVisible()
     assert questions(again) == []
     assert workspace.classifier is not None
@@ -107,13 +107,17 @@ def test_they_come_back_with_the_last_session(
 
 
 def test_they_come_back_where_their_images_are_gone(
-    qtbot: QtBot, make_window: Callable[..., MainWindow], state: Preferences, weights: Path, tmp_path: Path
+    qtbot: QtBot,
+    make_window: Callable[..., MainWindow],
+    preferences: Preferences,
+    weights: Path,
+    tmp_path: Path,
 ) -> None:
     names = tuple("abcdefghij")
     source = ClassifierSource(str(weights), foreign=True, arch="small", image_size=16, classes=names)
     data = DataSettings(dataset=str(tmp_path / "gone")).model_dump(mode="json")
-    state.session = json.dumps({"data": data, "classifier": source.to_json()})
-    workspace = studio_of(restored(qtbot, make_window())).workspace
+    preferences.session = json.dumps({"data": data, "classifier": source.to_json()})
+    workspace = controller_of(restored(qtbot, make_window())).workspace
     assert workspace.classifier is not None
     assert workspace.classifier.info.classes == names
 
@@ -125,11 +129,11 @@ def test_recent_opens_them_without_asking(
     answered(qtbot, window, weights, "small")
     window.close()
     again = make_window()
-    with qtbot.waitSignal(studio_of(again).workspace.classifier_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller_of(again).workspace.classifier_changed, timeout=PATIENCE_MS):
         choose_recent(again, weights)
     settle(qtbot, again)
     assert questions(again) == []
-    classifier = studio_of(again).workspace.classifier
+    classifier = controller_of(again).workspace.classifier
     assert classifier is not None
     assert (classifier.info.arch, classifier.info.image_size) == ("small", 16)
     assert classifier.info.classes == digits.classes
@@ -152,7 +156,7 @@ def test_architecture_and_classes_are_guessed(qtbot: QtBot, window: MainWindow, 
     assert looked(qtbot, dialog) == "The weights are those of resnet18 with 10 classes."
     assert dialog.source().arch == "resnet18"
     press_open(qtbot, window, dialog)
-    classifier = studio_of(window).workspace.classifier
+    classifier = controller_of(window).workspace.classifier
     assert classifier is not None
     assert classifier.info.arch == "resnet18"
 
@@ -182,44 +186,44 @@ def test_a_file_that_is_none_is_told_when_it_is_opened(
     (tmp_path / "none.pth").write_bytes(content)
     dialog = asked(window, tmp_path / "none.pth")
     assert looked(qtbot, dialog) == ""
-    with qtbot.waitSignal(studio_of(window).workspace.failed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller_of(window).workspace.failed, timeout=PATIENCE_MS):
         child(dialog, QDialogButtonBox, "").button(QDialogButtonBox.StandardButton.Open).click()
-    error = studio_of(window).error_dialog
+    error = controller_of(window).reporter.dialog
     assert error is not None
     assert "none.pth" in error.message.text()
     error.close()
 
 
-def test_a_secret_is_never_written_down(state: Preferences, weights: Path) -> None:
+def test_a_secret_is_never_written_down(preferences: Preferences, weights: Path) -> None:
     access = Access(headers=(("Authorization", "Bearer hush-hush"),))
-    state.remember_source(ClassifierSource(str(weights), foreign=True, arch="small", access=access))
-    state._settings.sync()
-    assert state.sources()[str(weights)].arch == "small"
-    assert "hush" not in Path(state._settings.fileName()).read_text()
+    preferences.remember_source(ClassifierSource(str(weights), foreign=True, arch="small", access=access))
+    preferences._settings.sync()
+    assert preferences.sources()[str(weights)].arch == "small"
+    assert "hush" not in Path(preferences._settings.fileName()).read_text()
 
 
 @pytest.mark.parametrize("stored", ["{", "[]", "5", '{"a": 3, "b": {}, "c": {"path": 4}}'])
-def test_what_is_damaged_is_as_if_it_were_not_there(state: Preferences, stored: str) -> None:
-    state._settings.setValue("sources", stored)
-    assert state.sources() == {}
+def test_what_is_damaged_is_as_if_it_were_not_there(preferences: Preferences, stored: str) -> None:
+    preferences._settings.setValue("sources", stored)
+    assert preferences.sources() == {}
 
 
 def test_a_pgn_alone_finds_the_weights_that_were_opened_before(
     qtbot: QtBot, real: MainWindow, make_window: Callable[..., MainWindow], tmp_path: Path
 ) -> None:
     path = saved(tmp_path / "mine.pth", "small", classes=2, size=8)
-    workspace = studio_of(real).workspace
+    workspace = controller_of(real).workspace
     source = ClassifierSource(str(path), foreign=True, arch="small", image_size=8)
     with qtbot.waitSignal(workspace.classifier_changed, timeout=PATIENCE_MS):
         workspace.load_classifier(source)
     settle(qtbot, real)
     train(qtbot, real)
     alone = tmp_path / "alone.safetensors"
-    shutil.copyfile(Path(studio_of(real).shown.folder) / "pgn.safetensors", alone)
+    shutil.copyfile(Path(controller_of(real).shown.folder) / "pgn.safetensors", alone)
     real.close()
     again = make_window(make_runner=make_trainer)
-    with qtbot.waitSignal(studio_of(again).workspace.pgn_opened, timeout=PATIENCE_MS) as opened:
-        studio_of(again).open_path(alone)
+    with qtbot.waitSignal(controller_of(again).workspace.pgn_opened, timeout=PATIENCE_MS) as opened:
+        controller_of(again).opener.open_path(alone)
     settle(qtbot, again)
     measured: Any = opened.args[0]
     assert measured.classifier.info.path == str(path)

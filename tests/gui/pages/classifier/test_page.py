@@ -20,7 +20,7 @@ from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.protocols import Progress
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.pages.classifier.page import CLASS_COLUMNS, ClassifierPage
-from tests.gui.driving import studio_of
+from tests.gui.driving import controller_of
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -40,9 +40,9 @@ def opened(window: MainWindow) -> ClassifierPage:
 
 
 def load(window: MainWindow, source: ClassifierSource, qtbot: QtBot) -> None:
-    studio = studio_of(window)
-    studio.workspace.load_classifier(source)
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=LONG_MS)
+    controller = controller_of(window)
+    controller.workspace.load_classifier(source)
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
 
 
 def measured(page: ClassifierPage, qtbot: QtBot, *splits: str) -> None:
@@ -123,8 +123,8 @@ def test_a_failure_is_told_and_can_be_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr("pgn_studio.core.evaluation.classifier_accuracy.classify_split", broken)
         page = opened(window)
-        qtbot.waitUntil(lambda: studio_of(window).error_dialog is not None)
-    dialog = studio_of(window).error_dialog
+        qtbot.waitUntil(lambda: controller_of(window).reporter.dialog is not None)
+    dialog = controller_of(window).reporter.dialog
     assert dialog is not None
     assert "An image is gone" in dialog.message.text()
     dialog.close()
@@ -140,7 +140,7 @@ def test_a_wrong_normalization_is_offered_to_be_mended_and_is(window: MainWindow
     assert page.banner.isVisible()
     text = page.banner.findChild(QLabel, "banner_text")
     assert isinstance(text, QLabel)
-    assert "A wrong normalization is the usual cause" in text.text()
+    assert "normalization" in text.text()
     with qtbot.waitSignal(page.measuring.diagnosed, timeout=LONG_MS):
         page.banner.action_clicked.emit()
     assert not page.banner.isVisible()
@@ -148,20 +148,20 @@ def test_a_wrong_normalization_is_offered_to_be_mended_and_is(window: MainWindow
     assert "The data set's own is better" in page.trials.verdict.text()
     before = page.measuring.found["test"].accuracy.value or 1.0
     page.trials.use_button.click()
-    studio = studio_of(window)
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=LONG_MS)
+    controller = controller_of(window)
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
     measured(page, qtbot)
     after = page.measuring.found["test"].accuracy.value or 0.0
     assert before < 0.4 < 0.85 < after
     assert not page.trials.isVisible()
     assert not page.banner.isVisible()
-    facts = studio.workspace.source.facts()["external_classifier"]  # what run.json will say
-    classifier = studio.workspace.classifier
+    facts = controller.workspace.source.facts()["external_classifier"]  # what run.json will say
+    classifier = controller.workspace.classifier
     assert classifier is not None
     assert facts["mean"] == pytest.approx(classifier.info.mean)
     assert classifier.info.mean != WRONG.mean
-    shown = studio.setup.classifier.accuracy.text()
-    assert shown == f"{100 * after:.1f} % clean on test"
+    shown = controller.setup.classifier.accuracy.text()
+    assert shown == f"Test accuracy (clean): {100 * after:.1f} %"
 
 
 def test_a_good_one_is_left_alone(window: MainWindow, qtbot: QtBot) -> None:
@@ -183,16 +183,16 @@ def test_a_good_one_is_left_alone(window: MainWindow, qtbot: QtBot) -> None:
 def test_it_is_not_loaded_anew_under_a_run(window: MainWindow, qtbot: QtBot) -> None:
     from pgn_studio.core.classifiers import Normalization
 
-    studio = studio_of(window)
-    studio.start()
-    qtbot.waitUntil(lambda: studio.session.active)
+    controller = controller_of(window)
+    controller.start()
+    qtbot.waitUntil(lambda: controller.training.active)
     page = opened(window)
-    with qtbot.waitSignal(studio.refused) as said:
-        page.use_wanted.emit(Normalization())
-    assert "A run is under way" in said.args[0]
-    assert not studio.workspace.busy
-    studio.session.stop()
-    qtbot.waitUntil(lambda: not studio.session.active, timeout=20_000)
+    with qtbot.waitSignal(controller.reporter.refused) as said:
+        page.use_requested.emit(Normalization())
+    assert "run" in said.args[0]
+    assert not controller.workspace.busy
+    controller.training.stop()
+    qtbot.waitUntil(lambda: not controller.training.active, timeout=20_000)
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_a_black_box_is_asked_only_by_the_button_which_says_what_it_costs(
 ) -> None:
     load(window, black_box, qtbot)
     page = opened(window)
-    box = studio_of(window).workspace.classifier
+    box = controller_of(window).workspace.classifier
     assert box is not None
     assert box.queries is not None
     assert box.queries.used == 3  # to see how it answers
@@ -225,7 +225,7 @@ def test_a_black_box_is_asked_only_by_the_button_which_says_what_it_costs(
     page.measure_button.click()
     measured(page, qtbot, "test")
     assert 440 < box.queries.used <= 453
-    assert "clean on test" in studio_of(window).setup.classifier.accuracy.text()
+    assert "Test accuracy" in controller_of(window).setup.classifier.accuracy.text()
     assert not page.banner.isVisible()  # though it is poor: nothing can be chosen
 
 
@@ -233,25 +233,25 @@ def test_a_click_leads_to_the_images_where_inspect_has_them(
     make_window: Callable[..., MainWindow], qtbot: QtBot
 ) -> None:
     window = make_window()
-    studio = studio_of(window)
-    studio.open_demo()
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=LONG_MS)
+    controller = controller_of(window)
+    controller.opener.open_demo()
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
     page = opened(window)
     measured(page, qtbot)
     page.choose("test")
     page.confusion.chosen.emit(8, 1)
-    assert window.tabs.currentWidget() is studio.inspection
-    image = studio.inspection._subject.evaluation.per_image  # type: ignore[union-attr]
+    assert window.tabs.currentWidget() is controller.inspect_page
+    image = controller.inspect_page._subject.evaluation.per_image  # type: ignore[union-attr]
     expected = np.flatnonzero((image.labels == 8) & (image.clean_prediction == 1))
-    assert studio.inspection.gallery.model.shown.tolist() == expected.tolist() != []
+    assert controller.inspect_page.gallery.model.shown.tolist() == expected.tolist() != []
     opened(window)
     cell = page.classes.visualRect(page.classes.model().index(3, 0))
     qtbot.mouseClick(page.classes.viewport(), Qt.MouseButton.LeftButton, pos=cell.center())
     expected = np.flatnonzero(image.labels == 3)
-    assert studio.inspection.gallery.model.shown.tolist() == expected.tolist()
+    assert controller.inspect_page.gallery.model.shown.tolist() == expected.tolist()
     opened(window)
     page.choose("train")
-    with qtbot.waitSignal(studio.message) as said:
+    with qtbot.waitSignal(controller.reporter.message) as said:
         page.confusion.chosen.emit(8, 1)
     assert "open or train one" in said.args[0]
     assert window.tabs.currentWidget() is page
@@ -284,7 +284,7 @@ def test_without_anything_it_says_what_to_do(
     assert "Load a data set and a classifier" in page.nothing.text()
     assert not page.measure_button.isEnabled()
     assert not page.try_button.isEnabled()
-    workspace = studio_of(window).workspace
+    workspace = controller_of(window).workspace
     workspace._set_dataset(DataSettings(), replace(digits, classes=tuple("abcdefghij")))
     workspace.use_classifier(workspace.source, classifier)
     assert "number 0 is '0' for the classifier, 'a' in the data set" in page.nothing.text()
@@ -301,13 +301,13 @@ def test_a_lone_pgn_brings_back_how_its_classifier_was_given_images(
     info = replace(pgn.info, mean=(0.25,) * 3, channels="bgr", classifier_path=str(FILE))
     save_pgn(path, pgn.generator, info)
     window = make_window()
-    studio = studio_of(window)
-    studio.open_path(path)
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=LONG_MS)
-    classifier = studio.workspace.classifier
+    controller = controller_of(window)
+    controller.opener.open_path(path)
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
+    classifier = controller.workspace.classifier
     assert classifier is not None
     assert (classifier.info.mean, classifier.info.channels) == ((0.25,) * 3, "bgr")
-    assert studio.workspace.source.normalization_given
-    studio.open_demo()
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=LONG_MS)
-    assert not studio.workspace.source.normalization_given
+    assert controller.workspace.source.normalization_given
+    controller.opener.open_demo()
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
+    assert not controller.workspace.source.normalization_given

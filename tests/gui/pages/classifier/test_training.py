@@ -14,7 +14,7 @@ from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.training.controller import RunState
-from tests.gui.driving import PATIENCE_MS, press, studio_of
+from tests.gui.driving import PATIENCE_MS, controller_of, press
 
 if TYPE_CHECKING:
     from conftest import FakeTrainer
@@ -26,7 +26,7 @@ LONG = {"max_train_images": 20, "epochs": 10_000, "batch_size": 10, "augment": "
 def dialog(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> TrainClassifierDialog:
     """As the set-up's button opens it, training."""
     press(qtbot, window, "train_classifier_button")
-    made = studio_of(window).classifier_training.dialog
+    made = controller_of(window).classifier_training.dialog
     assert made is not None
     made.out.setText(str(tmp_path / "made.safetensors"))
     made.form.fill(LONG)
@@ -36,7 +36,7 @@ def dialog(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> TrainClassifierD
 
 
 def stop(qtbot: QtBot, window: MainWindow) -> None:
-    training = studio_of(window).classifier_training
+    training = controller_of(window).classifier_training
     with qtbot.waitSignal(training.ended, timeout=PATIENCE_MS):
         training.stop_and_keep()
 
@@ -68,29 +68,29 @@ def test_escape_puts_it_aside_and_the_command_shows_it_again(
         pass
     press(qtbot, window, "train_classifier_button")
     assert dialog.isVisible()
-    assert studio_of(window).classifier_training.dialog is dialog
-    with qtbot.waitSignal(studio_of(window).workspace.classifier_changed, timeout=PATIENCE_MS):
+    assert controller_of(window).classifier_training.dialog is dialog
+    with qtbot.waitSignal(controller_of(window).workspace.classifier_changed, timeout=PATIENCE_MS):
         stop(qtbot, window)
-    assert studio_of(window).workspace.source.path == str(tmp_path / "made.safetensors")
-    qtbot.waitUntil(lambda: not studio_of(window).workspace.busy, timeout=PATIENCE_MS)
+    assert controller_of(window).workspace.source.path == str(tmp_path / "made.safetensors")
+    qtbot.waitUntil(lambda: not controller_of(window).workspace.busy, timeout=PATIENCE_MS)
 
 
 def test_a_run_that_is_under_way_keeps_its_classifier(
     qtbot: QtBot, window: MainWindow, dialog: TrainClassifierDialog, trainer: type[FakeTrainer],
-    tmp_path: Path, state: Preferences,
+    tmp_path: Path, preferences: Preferences,
 ) -> None:  # fmt: skip
     trainer.steps = 1_000_000
-    studio = studio_of(window)
-    used = studio.workspace.classifier
-    with qtbot.waitSignal(studio.session.bridge.steps, timeout=PATIENCE_MS):
-        studio.start()
+    controller = controller_of(window)
+    used = controller.workspace.classifier
+    with qtbot.waitSignal(controller.training.bridge.steps, timeout=PATIENCE_MS):
+        controller.start()
     stop(qtbot, window)
     qtbot.waitUntil(lambda: "saved" in window.statusBar().currentMessage())
-    assert studio.workspace.classifier is used
-    assert not studio.workspace.busy
-    assert state.recent("classifiers")[0] == str(tmp_path / "made.safetensors")
-    studio.session.stop()
-    qtbot.waitUntil(lambda: studio.session.state is RunState.IDLE, timeout=PATIENCE_MS)
+    assert controller.workspace.classifier is used
+    assert not controller.workspace.busy
+    assert preferences.recent("classifiers")[0] == str(tmp_path / "made.safetensors")
+    controller.training.stop()
+    qtbot.waitUntil(lambda: controller.training.state is RunState.IDLE, timeout=PATIENCE_MS)
 
 
 def test_closing_the_window_keeps_it(
@@ -104,7 +104,7 @@ def test_closing_the_window_keeps_it(
 
 def test_there_is_one_at_a_time(window: MainWindow, qtbot: QtBot) -> None:
     press(qtbot, window, "train_classifier_button")
-    first = studio_of(window).classifier_training.dialog
+    first = controller_of(window).classifier_training.dialog
     assert first is not None
     press(qtbot, window, "train_classifier_button")
     tops = QApplication.topLevelWidgets()

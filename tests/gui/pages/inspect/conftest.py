@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def page(qtbot: QtBot, study: Study) -> InspectionPage:
+def page(qtbot: QtBot, study: Study) -> InspectPage:
     """A shown page on which the first image has arrived."""
-    page = InspectionPage()
+    page = InspectPage()
     qtbot.addWidget(page)
     page.resize(1100, 700)
     page.show()

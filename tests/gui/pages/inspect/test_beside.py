@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QTabWidget
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.evaluation.selection import Versus
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.gui.pages.inspect.comparison_panel import BesidePanel
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.comparison_panel import ComparisonPanel
+from pgn_studio.gui.pages.inspect.page import InspectPage
 from tests.studies import Study, make_study
 
 if TYPE_CHECKING:
@@ -37,18 +37,18 @@ def other(monkeypatch: pytest.MonkeyPatch) -> Pgn:
 
 
 @pytest.fixture
-def panel(page: InspectionPage) -> BesidePanel:
+def panel(page: InspectPage) -> ComparisonPanel:
     tabs = page.findChild(QTabWidget, "image-tabs")
     assert isinstance(tabs, QTabWidget)
     tabs.setCurrentWidget(page.beside)
     return page.beside
 
 
-def titles(panel: BesidePanel) -> list[str]:
+def titles(panel: ComparisonPanel) -> list[str]:
     return [column.title for column in panel.view.columns]
 
 
-def choose_other(qtbot: QtBot, panel: BesidePanel, monkeypatch: pytest.MonkeyPatch, *files: Path) -> None:
+def choose_other(qtbot: QtBot, panel: ComparisonPanel, monkeypatch: pytest.MonkeyPatch, *files: Path) -> None:
     names = [str(file) for file in files or (FILE,)]
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_args: (names, ""))
     panel.open_button.click()
@@ -56,7 +56,7 @@ def choose_other(qtbot: QtBot, panel: BesidePanel, monkeypatch: pytest.MonkeyPat
 
 
 def test_baselines_of_the_same_strength_follow_image_and_ticks(
-    qtbot: QtBot, page: InspectionPage, panel: BesidePanel, study: Study
+    qtbot: QtBot, page: InspectPage, panel: ComparisonPanel, study: Study
 ) -> None:
     qtbot.waitUntil(lambda: titles(panel) == ["Original", "γ 1 (this)", "Random signs", "FGSM"])
     sizes = {column.size for column in panel.view.columns[1:]}
@@ -76,14 +76,14 @@ def test_baselines_of_the_same_strength_follow_image_and_ticks(
     assert not panel.view.grab().isNull()
 
 
-def test_nothing_is_asked_for_while_it_is_hidden(qtbot: QtBot, page: InspectionPage) -> None:
+def test_nothing_is_asked_for_while_it_is_hidden(qtbot: QtBot, page: InspectPage) -> None:
     page.gallery.view.choose(3)
     assert page.beside._shown == ()
     assert page.beside.view.columns == []
 
 
 def test_the_difference_of_two_pgns(
-    qtbot: QtBot, panel: BesidePanel, other: Pgn, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, panel: ComparisonPanel, other: Pgn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose_other(qtbot, panel, monkeypatch)
     expected = ["Original", "γ 1 (this)", "γ 30 (other)", "This less other", "Random signs", "FGSM"]
@@ -102,7 +102,7 @@ def test_the_difference_of_two_pgns(
 
 
 def test_the_gallery_is_filtered_by_where_the_two_disagree(
-    qtbot: QtBot, page: InspectionPage, panel: BesidePanel, study: Study, other: Pgn,
+    qtbot: QtBot, page: InspectPage, panel: ComparisonPanel, study: Study, other: Pgn,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     combo = page.findChild(QComboBox, "versus-filter")
@@ -139,7 +139,7 @@ def test_the_gallery_is_filtered_by_where_the_two_disagree(
 
 
 def test_a_pgn_that_does_not_fit_is_refused_plainly(
-    qtbot: QtBot, page: InspectionPage, panel: BesidePanel, other: Pgn, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, panel: ComparisonPanel, other: Pgn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for change, said in (
         ({"input_space": "normalized"}, "normalized space"),
@@ -156,7 +156,7 @@ def test_a_pgn_that_does_not_fit_is_refused_plainly(
 
 
 def test_a_file_that_is_no_pgn_is_refused_plainly(
-    qtbot: QtBot, page: InspectionPage, panel: BesidePanel, tmp_path: Path
+    qtbot: QtBot, page: InspectPage, panel: ComparisonPanel, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.safetensors").write_bytes(b"nothing")
     for path in (tmp_path / "bad.safetensors", tmp_path):
@@ -166,18 +166,18 @@ def test_a_file_that_is_no_pgn_is_refused_plainly(
 
 
 def test_another_evaluation_forgets_the_others(
-    qtbot: QtBot, page: InspectionPage, panel: BesidePanel, other: Pgn, study: Study,
+    qtbot: QtBot, page: InspectPage, panel: ComparisonPanel, other: Pgn, study: Study,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     choose_other(qtbot, panel, monkeypatch, FILE, Path("/somewhere/third.safetensors"))
-    assert panel.name.text() == "dimmer, beside it dimmer"
+    assert panel.name.text() == "dimmer, with dimmer"
     study.show_on(page)
     assert panel.others.pgns == ()
     assert page.gallery.model.other is None
 
 
 def test_the_strip_is_written_and_its_command_says_the_same(
-    qtbot: QtBot, page: InspectionPage, panel: BesidePanel, other: Pgn, tmp_path: Path,
+    qtbot: QtBot, page: InspectPage, panel: ComparisonPanel, other: Pgn, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     third = Path("/somewhere/third.safetensors")
@@ -200,7 +200,7 @@ def test_the_strip_is_written_and_its_command_says_the_same(
 
 
 def test_a_universal_perturbation_is_trained_when_it_is_ticked(
-    qtbot: QtBot, page: InspectionPage, panel: BesidePanel, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, panel: ComparisonPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attack = make_study()
     settings = {**attack.pgn.info.settings, "problem": "adversarial"}
@@ -216,7 +216,7 @@ def test_a_universal_perturbation_is_trained_when_it_is_ticked(
 
 
 def test_a_black_box_is_asked_by_a_button_alone(
-    qtbot: QtBot, page: InspectionPage, panel: BesidePanel, study: Study, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, panel: ComparisonPanel, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QComboBox, QTableView
 
 from pgn_studio.gui.pages.inspect.browser import FIELDS, HEADS, ClassesPanel, ConfusionView, Side
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
 from pgn_studio.gui.theme import current_theme
 from tests.studies import CLASSES, Study
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def panel(page: InspectionPage) -> ClassesPanel:
+def panel(page: InspectPage) -> ClassesPanel:
     page.browser.setCurrentWidget(page.browser.classes)
     return page.browser.classes
 
@@ -49,7 +49,7 @@ def test_the_table_has_the_evaluation_s_figures_and_sorts(panel: ClassesPanel, s
 
 
 def test_a_click_on_broken_shows_those_images(
-    qtbot: QtBot, page: InspectionPage, panel: ClassesPanel, study: Study
+    qtbot: QtBot, page: InspectPage, panel: ClassesPanel, study: Study
 ) -> None:
     table = panel.table
     table.sortByColumn(FIELDS.index("change"), Qt.SortOrder.AscendingOrder)  # rows are not classes now
@@ -64,7 +64,7 @@ def test_a_click_on_broken_shows_those_images(
 
 @pytest.mark.parametrize("side", ["Before", "After"])
 def test_a_click_on_a_cell_shows_its_images(
-    qtbot: QtBot, page: InspectionPage, panel: ClassesPanel, study: Study, side: str
+    qtbot: QtBot, page: InspectPage, panel: ClassesPanel, study: Study, side: str
 ) -> None:
     page.gallery.view.setFocus()
     page.findChild(QComboBox, "sort-key").setCurrentText("L2 of perturbation")
@@ -75,7 +75,7 @@ def test_a_click_on_a_cell_shows_its_images(
     expected = np.flatnonzero((image.labels == 0) & (said == 1)).tolist()
     assert sorted(page.gallery.model.shown.tolist()) == expected
     assert page.findChild(QComboBox, "sort-key").currentText() == "L2 of perturbation"
-    assert panel.confusion.accessibleDescription() == f"true red, taken for green: {len(expected)}"
+    assert panel.confusion.accessibleDescription() == f"true red, predicted green: {len(expected)}"
 
 
 def test_change_is_after_less_before(panel: ClassesPanel, study: Study) -> None:
@@ -87,10 +87,10 @@ def test_change_is_after_less_before(panel: ClassesPanel, study: Study) -> None:
     right = study.evaluation.metrics.clean_accuracy * len(study.per_image)
     assert counts[Side.BEFORE].trace() == round(right)
     assert counts[Side.CHANGE].sum() == 0
-    assert "taken for green: +" in panel.confusion.describe((0, 1))
+    assert "predicted green: +" in panel.confusion.describe((0, 1))
 
 
-def test_the_keyboard_reaches_every_cell(qtbot: QtBot, page: InspectionPage, panel: ClassesPanel) -> None:
+def test_the_keyboard_reaches_every_cell(qtbot: QtBot, page: InspectPage, panel: ClassesPanel) -> None:
     view = panel.confusion
     for key in (Qt.Key.Key_Down, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Right):
         qtbot.keyClick(view, key)

@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QLabel, QSlider
 
 from pgn_studio.gui.pages.inspect.image_view import ImageView
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
 from pgn_studio.gui.pages.inspect.perturbation_view import ColorBar
 from tests.studies import Study
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
 
-def arrange(page: InspectionPage, name: str) -> ImageView:
+def arrange(page: InspectPage, name: str) -> ImageView:
     page.findChild(QComboBox, "arrangement").setCurrentText(name)
     return page.detail.views.views["original"]
 
@@ -32,7 +32,7 @@ def color(view: ImageView, column: int, row: int) -> tuple[int, ...]:
 
 
 def test_wipe_shows_the_original_left_and_the_perturbed_right(
-    qtbot: QtBot, page: InspectionPage, study: Study
+    qtbot: QtBot, page: InspectPage, study: Study
 ) -> None:
     view = arrange(page, "Wipe")
     page.detail.views.viewport.point_at(None)
@@ -57,7 +57,7 @@ def test_wipe_shows_the_original_left_and_the_perturbed_right(
     assert color(view, 6, 3) == tuple(original[3, 6])
 
 
-def test_blink_shows_them_in_turns_and_stops_when_hidden(qtbot: QtBot, page: InspectionPage) -> None:
+def test_blink_shows_them_in_turns_and_stops_when_hidden(qtbot: QtBot, page: InspectPage) -> None:
     view = arrange(page, "Blink")
     original, perturbed = page.detail.views._pictures
     assert view.image == original
@@ -76,7 +76,7 @@ def test_blink_shows_them_in_turns_and_stops_when_hidden(qtbot: QtBot, page: Ins
     assert page.detail.views.views["perturbed"].isVisible()
 
 
-def test_the_bar_names_the_levels_of_the_colors(qtbot: QtBot, page: InspectionPage) -> None:
+def test_the_bar_names_the_levels_of_the_colors(qtbot: QtBot, page: InspectPage) -> None:
     bar = page.findChild(ColorBar)
     assert bar.labels == ("−38.3", "0", "+38.3")  # 0.15 of 255, by the automatic gain
     page.findChild(QComboBox, "gain-mode").setCurrentText("Magnitude")
@@ -91,7 +91,7 @@ def test_the_bar_names_the_levels_of_the_colors(qtbot: QtBot, page: InspectionPa
     assert end == pytest.approx((213, 94, 0), abs=6)
 
 
-def test_the_help_text_follows_the_arrangement(qtbot: QtBot, page: InspectionPage) -> None:
+def test_the_help_text_follows_the_arrangement(qtbot: QtBot, page: InspectPage) -> None:
     page.detail.views.viewport.point_at(None)
     text = page.findChild(QLabel, "pixel-readout")
     assert "hold space" in text.text()

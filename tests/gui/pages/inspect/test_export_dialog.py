@@ -30,7 +30,7 @@ from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import load_pgn
 from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command
 from pgn_studio.gui.pages.inspect.export_dialog import ExportDialog
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
 from pgn_studio.gui.pages.inspect.subject import Subject
 from tests.studies import CLASSES, COUNT, Study
 
@@ -48,7 +48,7 @@ def demo_subject() -> Subject:
     return Subject(pgn, classifier, dataset, "val", evaluation)
 
 
-def open_dialog(page: InspectionPage) -> ExportDialog:
+def open_dialog(page: InspectPage) -> ExportDialog:
     page.findChild(QPushButton, "export-figure").click()
     dialog = page.export_flow.dialog
     assert dialog is not None
@@ -61,7 +61,7 @@ def choose(dialog: ExportDialog, name: str, data: str) -> None:
 
 
 def export(
-    qtbot: QtBot, page: InspectionPage, dialog: ExportDialog, monkeypatch: pytest.MonkeyPatch, path: Path
+    qtbot: QtBot, page: InspectPage, dialog: ExportDialog, monkeypatch: pytest.MonkeyPatch, path: Path
 ) -> None:
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(path), ""))
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_args: str(path))
@@ -70,7 +70,7 @@ def export(
 
 
 def test_figure_of_some_of_each_class_at_a_size(
-    qtbot: QtBot, page: InspectionPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dialog = open_dialog(page)
     choose(dialog, "export-which", "per class")
@@ -84,7 +84,7 @@ def test_figure_of_some_of_each_class_at_a_size(
 
 
 def test_images_of_the_selection_and_the_list_of_what_is_shown(
-    qtbot: QtBot, page: InspectionPage, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page.findChild(QToolButton, "outcome-fixed").click()
     page.gallery.view.selectAll()
@@ -100,7 +100,7 @@ def test_images_of_the_selection_and_the_list_of_what_is_shown(
         assert {row["outcome"] for row in csv.DictReader(stream)} == {"fixed"}
 
 
-def test_a_figure_of_too_many_is_refused_before_it_starts(qtbot: QtBot, page: InspectionPage) -> None:
+def test_a_figure_of_too_many_is_refused_before_it_starts(qtbot: QtBot, page: InspectPage) -> None:
     dialog = open_dialog(page)
     choose(dialog, "export-which", "per class")
     dialog.findChild(QSpinBox, "export-per-class").setValue(40)
@@ -116,7 +116,7 @@ def test_a_figure_of_too_many_is_refused_before_it_starts(qtbot: QtBot, page: In
     dialog.reject()
 
 
-def test_the_command_is_copied(qtbot: QtBot, page: InspectionPage) -> None:
+def test_the_command_is_copied(qtbot: QtBot, page: InspectPage) -> None:
     page.findChild(QToolButton, "outcome-broken").click()
     dialog = open_dialog(page)
     choose(dialog, "export-which", "shown")
@@ -170,7 +170,7 @@ def test_every_filter_is_in_the_command(study: Study) -> None:
 
 
 def test_a_strip_of_the_chosen_image_is_written(
-    qtbot: QtBot, page: InspectionPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "strip.png"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(path), ""))
@@ -184,7 +184,7 @@ def test_a_pgn_that_holds_back_is_written(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_subject: Subject
 ) -> None:
     """The dialog says what the share does; the file, measured, does that."""
-    page = InspectionPage()
+    page = InspectPage()
     qtbot.addWidget(page)
     page.show()
     shown = (getattr(demo_subject, name) for name in ("pgn", "classifier", "dataset"))
@@ -212,13 +212,13 @@ def test_a_pgn_that_holds_back_is_written(
 
     page.show_evaluation(held, demo_subject.classifier, demo_subject.dataset, "val", found)
     title = page.findChild(QLabel, "inspection-title").text()
-    assert f"{expected.abstained} images left as they are" in title
+    assert f"abstained on {expected.abstained} image" in title
     dialog = open_dialog(page)
     assert dialog.findChild(QComboBox, "export-what").findData("abstaining") == -1  # it does already
     dialog.reject()
 
 
-def test_holding_back_where_all_perturbations_are_alike_says_why_not(page: InspectionPage) -> None:
+def test_holding_back_where_all_perturbations_are_alike_says_why_not(page: InspectPage) -> None:
     dialog = open_dialog(page)
     choose(dialog, "export-what", "abstaining")
     assert "of one size" in dialog.findChild(QLabel, "export-hint").text()

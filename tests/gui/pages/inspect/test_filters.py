@@ -14,7 +14,7 @@ from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPushButton, QToolButton
 
 from pgn_studio.gui.gallery.panel import GalleryPanel
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
 from tests.gui.gallery.test_model import MANY, many_images
 from tests.studies import COUNT, Study
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
 
-def shown(page: InspectionPage) -> list[int]:
+def shown(page: InspectPage) -> list[int]:
     return page.gallery.model.shown.tolist()
 
 
-def enter(qtbot: QtBot, page: InspectionPage, name: str, text: str) -> None:
+def enter(qtbot: QtBot, page: InspectPage, name: str, text: str) -> None:
     edit = page.findChild(QLineEdit, name)
     edit.clear()
     qtbot.keyClicks(edit, text)
     qtbot.keyClick(edit, Qt.Key.Key_Return)
 
 
-def unfold(page: InspectionPage) -> QToolButton:
+def unfold(page: InspectPage) -> QToolButton:
     button = page.findChild(QToolButton, "more-filters")
     button.click()
     return button
 
 
 def test_filters_are_folded_away_and_tell_how_many_are_set(
-    qtbot: QtBot, page: InspectionPage, study: Study
+    qtbot: QtBot, page: InspectPage, study: Study
 ) -> None:
     assert not page.findChild(QLineEdit, "l2-from").isVisible()
     button = unfold(page)
@@ -54,12 +54,12 @@ def test_filters_are_folded_away_and_tell_how_many_are_set(
     assert button.text() == "Filters · 2"
     all_images = page.findChild(QToolButton, "outcome-all")
     assert all_images.text() == f"All  {both.sum()}"
-    page.findChild(QPushButton, "clear-narrowing").click()
+    page.findChild(QPushButton, "clear-filtering").click()
     assert len(shown(page)) == COUNT
     assert button.text() == "Filters"
 
 
-def test_ranges_filter_by_margin_confidence_and_l2(qtbot: QtBot, page: InspectionPage, study: Study) -> None:
+def test_ranges_filter_by_margin_confidence_and_l2(qtbot: QtBot, page: InspectPage, study: Study) -> None:
     unfold(page)
     image = study.per_image
     enter(qtbot, page, "margin-after-to", "0")
@@ -75,7 +75,7 @@ def test_ranges_filter_by_margin_confidence_and_l2(qtbot: QtBot, page: Inspectio
     assert shown(page) == []
 
 
-def test_text_that_is_no_number_is_no_filter(qtbot: QtBot, page: InspectionPage) -> None:
+def test_text_that_is_no_number_is_no_filter(qtbot: QtBot, page: InspectPage) -> None:
     unfold(page)
     edit = page.findChild(QLineEdit, "l2-from")
     qtbot.keyClicks(edit, "abc")
@@ -86,14 +86,14 @@ def test_text_that_is_no_number_is_no_filter(qtbot: QtBot, page: InspectionPage)
 @pytest.mark.parametrize(
     ("title", "column"), [("Margin before", "clean_margin"), ("Class after", "perturbed_prediction")]
 )
-def test_sort_by_any(qtbot: QtBot, page: InspectionPage, study: Study, title: str, column: str) -> None:
+def test_sort_by_any(qtbot: QtBot, page: InspectPage, study: Study, title: str, column: str) -> None:
     page.findChild(QComboBox, "sort-key").setCurrentText(title)
     values = getattr(study.per_image, column)[shown(page)]
     assert (np.diff(values) >= 0).all()
 
 
 def test_the_filtered_list_is_saved_in_its_order(
-    qtbot: QtBot, page: InspectionPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unfold(page)
     page.findChild(QComboBox, "after-filter").setCurrentText("green")

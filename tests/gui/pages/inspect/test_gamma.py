@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QSlider
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.gamma import GammaRange
 from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command, strip_command
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
 from tests.studies import Study, make_study
 
 if TYPE_CHECKING:
@@ -30,17 +30,17 @@ def study() -> Study:
     return make_study(0.3, GAMMAS)
 
 
-def dial(page: InspectionPage) -> QSlider:
+def dial(page: InspectPage) -> QSlider:
     found = page.findChild(QSlider, "inspection_gamma")
     assert found is not None
     return found
 
 
-def title(page: InspectionPage) -> str:
+def title(page: InspectPage) -> str:
     return page.findChild(QLabel, "inspection-title").text()
 
 
-def until_measured(qtbot: QtBot, page: InspectionPage) -> None:
+def until_measured(qtbot: QtBot, page: InspectPage) -> None:
     """The γ that is shown, and the frontier."""
     qtbot.waitUntil(
         lambda: page.measuring.wanted_is_known and len(page.gamma.frontier.points.data) >= 5,
@@ -48,7 +48,7 @@ def until_measured(qtbot: QtBot, page: InspectionPage) -> None:
     )
 
 
-def added(page: InspectionPage) -> float:
+def added(page: InspectPage) -> float:
     """How much green the image that is shown has got, in shares of the whole range."""
     views = page.detail.views.views
     before, after = (views[name].image.pixelColor(3, 5).greenF() for name in ("original", "perturbed"))
@@ -56,7 +56,7 @@ def added(page: InspectionPage) -> float:
 
 
 def test_turning_changes_image_figures_gallery_and_frontier(
-    qtbot: QtBot, page: InspectionPage, study: Study
+    qtbot: QtBot, page: InspectPage, study: Study
 ) -> None:
     assert page.gamma.isVisible()
     assert dial(page).value() == dial(page).maximum() // 2
@@ -91,7 +91,7 @@ def test_turning_changes_image_figures_gallery_and_frontier(
 
 
 def test_the_encoder_and_the_classifier_see_clean_images_once(
-    qtbot: QtBot, page: InspectionPage, study: Study
+    qtbot: QtBot, page: InspectPage, study: Study
 ) -> None:
     until_measured(qtbot, page)
     encoded = study.pgn.generator.encoded
@@ -102,7 +102,7 @@ def test_the_encoder_and_the_classifier_see_clean_images_once(
     assert again < len(study.per_image) / 4
 
 
-def test_what_was_measured_is_there_at_once(qtbot: QtBot, page: InspectionPage) -> None:
+def test_what_was_measured_is_there_at_once(qtbot: QtBot, page: InspectPage) -> None:
     until_measured(qtbot, page)
     at_first = title(page)
     with qtbot.waitSignal(page.measuring.measured, timeout=PATIENCE_MS):
@@ -112,7 +112,7 @@ def test_what_was_measured_is_there_at_once(qtbot: QtBot, page: InspectionPage) 
     assert title(page) == at_first  # without a turn of the event loop
 
 
-def test_the_point_is_dragged_along_the_frontier(qtbot: QtBot, page: InspectionPage) -> None:
+def test_the_point_is_dragged_along_the_frontier(qtbot: QtBot, page: InspectPage) -> None:
     until_measured(qtbot, page)
     frontier = page.gamma.frontier
     start, goal = (frontier.position_of(gamma).toPoint() for gamma in (10.0, 100.0))
@@ -132,7 +132,7 @@ def test_the_point_is_dragged_along_the_frontier(qtbot: QtBot, page: InspectionP
     assert "γ 100" in title(page)
 
 
-def test_the_chosen_image_stays_where_a_filter_hides_it_now(qtbot: QtBot, page: InspectionPage) -> None:
+def test_the_chosen_image_stays_where_a_filter_hides_it_now(qtbot: QtBot, page: InspectPage) -> None:
     until_measured(qtbot, page)
     with qtbot.waitSignals([page.sample_shown, page.measuring.measured], timeout=PATIENCE_MS):
         dial(page).setValue(0)
@@ -153,7 +153,7 @@ def test_the_chosen_image_stays_where_a_filter_hides_it_now(qtbot: QtBot, page: 
     assert page.gallery.view.selected_images() == [image]
 
 
-def test_a_gamma_that_is_not_served_is_put_back(qtbot: QtBot, page: InspectionPage) -> None:
+def test_a_gamma_that_is_not_served_is_put_back(qtbot: QtBot, page: InspectPage) -> None:
     number = page.findChild(QLineEdit, "inspection_gamma_number")
     said: list[str] = []
     page.status.connect(said.append)
@@ -166,12 +166,12 @@ def test_a_gamma_that_is_not_served_is_put_back(qtbot: QtBot, page: InspectionPa
 
 
 def test_what_is_exported_is_of_the_gamma_that_is_shown(
-    qtbot: QtBot, page: InspectionPage, study: Study, tmp_path: Path
+    qtbot: QtBot, page: InspectPage, study: Study, tmp_path: Path
 ) -> None:
     problems: list[str] = []
     page.failed.connect(lambda _title, error: problems.append(str(error)))
     page.turn(2.0)
-    page.gallery.list_wanted.emit()  # figures of another γ are not written under this one
+    page.gallery.list_requested.emit()  # figures of another γ are not written under this one
     page.toolbar.export_figure.emit()
     assert page.export_flow.dialog is None
     assert all("γ 2" in problem for problem in problems)
@@ -190,7 +190,7 @@ def test_what_is_exported_is_of_the_gamma_that_is_shown(
 
 
 def test_a_black_box_is_asked_about_the_split_by_a_button_alone(
-    qtbot: QtBot, page: InspectionPage, study: Study, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 
@@ -209,7 +209,7 @@ def test_a_black_box_is_asked_about_the_split_by_a_button_alone(
 
 
 def test_a_split_that_cannot_be_measured_is_said_once(
-    qtbot: QtBot, page: InspectionPage, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pgn_studio.core.errors import PgnFileError
     from pgn_studio.core.evaluation.along import AlongGamma
@@ -228,7 +228,7 @@ def test_a_split_that_cannot_be_measured_is_said_once(
         dial(page).setValue(8)
 
 
-def test_a_pgn_of_one_gamma_has_no_dial(qtbot: QtBot, page: InspectionPage) -> None:
+def test_a_pgn_of_one_gamma_has_no_dial(qtbot: QtBot, page: InspectPage) -> None:
     from tests.studies import make_study as plain
 
     until_measured(qtbot, page)
@@ -243,7 +243,7 @@ def test_a_pgn_of_one_gamma_has_no_dial(qtbot: QtBot, page: InspectionPage) -> N
     assert "--gamma" not in export_command(subject, ExportChoice("table"), "table.csv")
 
 
-def test_another_pgn_begins_in_its_middle(qtbot: QtBot, page: InspectionPage) -> None:
+def test_another_pgn_begins_in_its_middle(qtbot: QtBot, page: InspectPage) -> None:
     until_measured(qtbot, page)
     dial(page).setValue(0)
     other = make_study(0.2, GammaRange(0.5, 2.0))

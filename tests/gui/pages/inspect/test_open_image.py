@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from pgn_studio.gui.gallery.delegate import RIGHT_COLOR, WRONG_COLOR
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
 from pgn_studio.gui.pages.inspect.strength import UNKNOWN_COLOR
 from tests.studies import CLASSES, Study
 
@@ -29,7 +29,7 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-def test_an_image_file_is_perturbed_and_shown(qtbot: QtBot, page: InspectionPage, picture: Path) -> None:
+def test_an_image_file_is_perturbed_and_shown(qtbot: QtBot, page: InspectPage, picture: Path) -> None:
     with qtbot.waitSignal(page.sample_shown):
         page.open_image(picture)
     title = page.findChild(QLabel, "image-title").text()
@@ -48,7 +48,7 @@ def test_an_image_file_is_perturbed_and_shown(qtbot: QtBot, page: InspectionPage
 
 
 def test_an_image_whose_class_nobody_knows_is_neither_right_nor_wrong(
-    qtbot: QtBot, page: InspectionPage, picture: Path
+    qtbot: QtBot, page: InspectPage, picture: Path
 ) -> None:
     with qtbot.waitSignal(page.sample_shown):
         page.open_image(picture)
@@ -63,9 +63,7 @@ def test_an_image_whose_class_nobody_knows_is_neither_right_nor_wrong(
     assert not {"✓", "✗"} & set("".join(caption.text() for caption in page.detail.views._captions.values()))
 
 
-def test_the_gallery_takes_over_again(
-    qtbot: QtBot, page: InspectionPage, picture: Path, study: Study
-) -> None:
+def test_the_gallery_takes_over_again(qtbot: QtBot, page: InspectPage, picture: Path, study: Study) -> None:
     with qtbot.waitSignal(page.sample_shown):
         page.open_image(picture)
     with qtbot.waitSignal(page.sample_shown) as shown:
@@ -74,7 +72,7 @@ def test_the_gallery_takes_over_again(
     assert study.dataset.test.names[0] in page.findChild(QLabel, "image-title").text()
 
 
-def test_a_file_that_is_no_image_says_so(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_says_so(qtbot: QtBot, page: InspectPage, tmp_path: Path) -> None:
     path = tmp_path / "broken.png"
     path.write_bytes(b"no picture")
     with qtbot.waitSignal(page.status):
@@ -83,7 +81,7 @@ def test_a_file_that_is_no_image_says_so(qtbot: QtBot, page: InspectionPage, tmp
 
 
 def test_without_a_pgn_it_is_said_what_to_do(qtbot: QtBot, picture: Path) -> None:
-    page = InspectionPage()
+    page = InspectPage()
     qtbot.addWidget(page)
     with qtbot.waitSignal(page.failed) as failed:
         page.open_image(picture)

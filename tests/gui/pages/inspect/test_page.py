@@ -23,19 +23,19 @@ from PySide6.QtWidgets import (
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.evaluation.batch import classify_batch
 from pgn_studio.gui.pages.inspect.image_view import ImageView
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
 from tests.studies import CLASSES, COUNT, Study, make_study
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
 
-def click(qtbot: QtBot, page: InspectionPage, name: str) -> None:
+def click(qtbot: QtBot, page: InspectPage, name: str) -> None:
     button = page.findChild(QToolButton, name) or page.findChild(QPushButton, name)
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
-def shown_images(page: InspectionPage) -> list[int]:
+def shown_images(page: InspectPage) -> list[int]:
     model = page.gallery.model
     return [model.image_index(row) for row in range(model.rowCount())]
 
@@ -48,7 +48,7 @@ def wheel(view: ImageView, position: QPointF, notches: int) -> None:
     QApplication.sendEvent(view, event)
 
 
-def test_filters_show_counts_and_images(qtbot: QtBot, page: InspectionPage, study: Study) -> None:
+def test_filters_show_counts_and_images(qtbot: QtBot, page: InspectPage, study: Study) -> None:
     fixed = page.findChild(QToolButton, "outcome-fixed")
     assert fixed.text() == f"Fixed  {study.evaluation.metrics.fixed}"
     click(qtbot, page, "outcome-fixed")
@@ -62,7 +62,7 @@ def test_filters_show_counts_and_images(qtbot: QtBot, page: InspectionPage, stud
     qtbot.waitUntil(lambda: shown_images(page) == [17])
 
 
-def test_sorting_starts_from_the_top(qtbot: QtBot, page: InspectionPage, study: Study) -> None:
+def test_sorting_starts_from_the_top(qtbot: QtBot, page: InspectPage, study: Study) -> None:
     sort = page.findChild(QComboBox, "sort-key")
     sort.setCurrentText("Confidence after")
     click(qtbot, page, "sort-descending")
@@ -72,7 +72,7 @@ def test_sorting_starts_from_the_top(qtbot: QtBot, page: InspectionPage, study: 
 
 
 def test_nothing_broken_says_so(qtbot: QtBot) -> None:
-    page = InspectionPage()
+    page = InspectPage()
     qtbot.addWidget(page)
     make_study(0.0).show_on(page)
     page.show()
@@ -84,14 +84,14 @@ def test_nothing_broken_says_so(qtbot: QtBot) -> None:
 
 
 def test_empty_page_says_what_to_do(qtbot: QtBot) -> None:
-    page = InspectionPage()
+    page = InspectPage()
     qtbot.addWidget(page)
     page.show()
     assert page.findChild(QLabel, "inspection-empty").isVisible()
 
 
 def test_arrow_keys_move_through_the_gallery_from_it_and_from_the_views(
-    qtbot: QtBot, page: InspectionPage
+    qtbot: QtBot, page: InspectPage
 ) -> None:
     with qtbot.waitSignal(page.sample_shown) as shown:
         qtbot.keyClick(page.gallery.view, Qt.Key.Key_Right)
@@ -108,11 +108,11 @@ def test_arrow_keys_move_through_the_gallery_from_it_and_from_the_views(
     assert shown.args == [COUNT - 1]
 
 
-def _top(page: InspectionPage, row: int) -> int:
+def _top(page: InspectPage, row: int) -> int:
     return page.gallery.view.visualRect(page.gallery.model.index(row)).top()
 
 
-def test_keys_held_down_show_only_where_they_end(qtbot: QtBot, page: InspectionPage) -> None:
+def test_keys_held_down_show_only_where_they_end(qtbot: QtBot, page: InspectPage) -> None:
     shown: list[int] = []
     page.sample_shown.connect(shown.append)
     for _ in range(20):
@@ -121,7 +121,7 @@ def test_keys_held_down_show_only_where_they_end(qtbot: QtBot, page: InspectionP
     assert len(shown) <= 3
 
 
-def test_enter_goes_to_the_views_and_escape_back(qtbot: QtBot, page: InspectionPage) -> None:
+def test_enter_goes_to_the_views_and_escape_back(qtbot: QtBot, page: InspectPage) -> None:
     page.activateWindow()
     page.gallery.view.setFocus()
     qtbot.waitUntil(page.gallery.view.hasFocus)
@@ -131,7 +131,7 @@ def test_enter_goes_to_the_views_and_escape_back(qtbot: QtBot, page: InspectionP
     assert page.gallery.view.hasFocus()
 
 
-def test_zoom_and_pan_are_tied(qtbot: QtBot, page: InspectionPage) -> None:
+def test_zoom_and_pan_are_tied(qtbot: QtBot, page: InspectPage) -> None:
     views = page.detail.views.views
     first = views["original"]
     cursor = QPointF(first.width() * 0.3, first.height() * 0.5)
@@ -157,7 +157,7 @@ def test_zoom_and_pan_are_tied(qtbot: QtBot, page: InspectionPage) -> None:
     assert page.detail.views.viewport.zoom == 1.0
 
 
-def test_enlarged_pixels_have_hard_edges(qtbot: QtBot, page: InspectionPage, study: Study) -> None:
+def test_enlarged_pixels_have_hard_edges(qtbot: QtBot, page: InspectPage, study: Study) -> None:
     view = page.detail.views.views["original"]
     page.detail.views.viewport.point_at(None)
     picture = view.grab().toImage()
@@ -169,7 +169,7 @@ def test_enlarged_pixels_have_hard_edges(qtbot: QtBot, page: InspectionPage, stu
         assert picture.pixelColor(int(x), int(y)).getRgb()[:3] == tuple(expected)
 
 
-def test_space_held_down_compares(qtbot: QtBot, page: InspectionPage) -> None:
+def test_space_held_down_compares(qtbot: QtBot, page: InspectPage) -> None:
     views = page.detail.views.views
     original = views["original"].image
     qtbot.keyPress(views["original"], Qt.Key.Key_Space)
@@ -178,7 +178,7 @@ def test_space_held_down_compares(qtbot: QtBot, page: InspectionPage) -> None:
     assert views["original"].image == original
 
 
-def test_read_out_gives_the_pixel_s_values(qtbot: QtBot, page: InspectionPage, study: Study) -> None:
+def test_read_out_gives_the_pixel_s_values(qtbot: QtBot, page: InspectPage, study: Study) -> None:
     view = page.detail.views.views["perturbed"]
     rect = view.image_rect()
     target = QPoint(int(rect.x() + rect.width() * 2.5 / 8), int(rect.y() + rect.height() * 6.5 / 8))
@@ -188,7 +188,7 @@ def test_read_out_gives_the_pixel_s_values(qtbot: QtBot, page: InspectionPage, s
     assert text.startswith(f"x 2  y 6   {red} {green} {blue}   +0 +38 +0")
 
 
-def test_gain_changes_only_the_perturbation(qtbot: QtBot, page: InspectionPage) -> None:
+def test_gain_changes_only_the_perturbation(qtbot: QtBot, page: InspectPage) -> None:
     views = page.detail.views.views
     slider = page.findChild(QSlider, "gain")
     auto = page.findChild(QToolButton, "gain-auto")
@@ -205,7 +205,7 @@ def test_gain_changes_only_the_perturbation(qtbot: QtBot, page: InspectionPage) 
     assert page.detail.gain.gain == pytest.approx(0.5 / 0.15, rel=1e-3)
 
 
-def test_probabilities_are_the_model_s(qtbot: QtBot, page: InspectionPage, study: Study) -> None:
+def test_probabilities_are_the_model_s(qtbot: QtBot, page: InspectPage, study: Study) -> None:
     with qtbot.waitSignal(page.sample_shown):
         page.gallery.view.choose(5)
     pixels = to_pixels(study.dataset.test.images([5]), next(study.classifier.parameters()).device)
@@ -221,7 +221,7 @@ def test_probabilities_are_the_model_s(qtbot: QtBot, page: InspectionPage, study
     assert page.findChild(QLabel, "size-l2").text() == f"{study.per_image.l2[5]:.3g}"
 
 
-def test_figure_of_the_selection_is_written(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
+def test_figure_of_the_selection_is_written(qtbot: QtBot, page: InspectPage, tmp_path: Path) -> None:
     click(qtbot, page, "outcome-fixed")
     page.gallery.view.selectAll()
     assert len(page.figure_indices()) > 1
@@ -233,7 +233,7 @@ def test_figure_of_the_selection_is_written(qtbot: QtBot, page: InspectionPage, 
         assert path.read_bytes().startswith(start)
 
 
-def test_copy_puts_a_picture_on_the_clipboard(qtbot: QtBot, page: InspectionPage) -> None:
+def test_copy_puts_a_picture_on_the_clipboard(qtbot: QtBot, page: InspectPage) -> None:
     QGuiApplication.clipboard().clear()
     with qtbot.waitSignal(page._exporter.ended, timeout=20_000):
         click(qtbot, page, "copy-figure")
@@ -241,7 +241,7 @@ def test_copy_puts_a_picture_on_the_clipboard(qtbot: QtBot, page: InspectionPage
 
 
 def test_table_and_images_are_written(
-    qtbot: QtBot, page: InspectionPage, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from PySide6.QtWidgets import QFileDialog
 
@@ -258,7 +258,7 @@ def test_table_and_images_are_written(
 
 
 def test_report_is_written_and_offered(
-    qtbot: QtBot, page: InspectionPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from PySide6.QtGui import QDesktopServices
     from PySide6.QtWidgets import QFileDialog
@@ -275,21 +275,21 @@ def test_report_is_written_and_offered(
     box.close()
 
 
-def test_a_canceled_report_leaves_nothing(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
+def test_a_canceled_report_leaves_nothing(qtbot: QtBot, page: InspectPage, tmp_path: Path) -> None:
     with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
         page._exporter.report(tmp_path / "report", page._subject)
         page._exporter.cancel()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_export_is_shown(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
+def test_a_failed_export_is_shown(qtbot: QtBot, page: InspectPage, tmp_path: Path) -> None:
     with qtbot.waitSignal(page.failed, timeout=20_000) as failed:
         page.export_figure_to(tmp_path / "figure.docx")
     assert failed.args[0] == "The export failed"
     assert ".png" in str(failed.args[1])
 
 
-def test_same_images_keep_the_chosen_one(qtbot: QtBot, page: InspectionPage) -> None:
+def test_same_images_keep_the_chosen_one(qtbot: QtBot, page: InspectPage) -> None:
     with qtbot.waitSignal(page.sample_shown):
         page.gallery.view.choose(9)
     with qtbot.waitSignal(page.sample_shown) as shown:
@@ -297,21 +297,21 @@ def test_same_images_keep_the_chosen_one(qtbot: QtBot, page: InspectionPage) -> 
     assert shown.args == [9]
 
 
-def test_clear_lets_go(qtbot: QtBot, page: InspectionPage) -> None:
+def test_clear_lets_go(qtbot: QtBot, page: InspectPage) -> None:
     page.clear()
     assert page.figure_indices() == []
     assert page.findChild(QLabel, "inspection-empty").isVisible()
     assert page.detail.views.views["original"].image is None
 
 
-def test_controls_have_names(qtbot: QtBot, page: InspectionPage) -> None:
+def test_controls_have_names(qtbot: QtBot, page: InspectPage) -> None:
     for kind in (QToolButton, QComboBox, QSlider):
         for control in page.findChildren(kind):
             if control.objectName() and not control.objectName().startswith("qt_"):  # Qt's own parts
                 assert control.accessibleName(), control.objectName()
 
 
-def test_a_canceled_export_says_so(qtbot: QtBot, page: InspectionPage, tmp_path: Path) -> None:
+def test_a_canceled_export_says_so(qtbot: QtBot, page: InspectPage, tmp_path: Path) -> None:
     told: list[str] = []
     page.status.connect(told.append)
     with qtbot.waitSignal(page._exporter.ended, timeout=60_000):

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QSlider, QToolButton
 
 from pgn_studio.core.evaluation.strength import perturbed_at, strength_curve
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
 from pgn_studio.gui.pages.inspect.strength import OWN
 from tests.studies import CLASSES, Study
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
 
-def flips(page: InspectionPage) -> str:
+def flips(page: InspectPage) -> str:
     return page.findChild(QLabel, "strength-flips").text()
 
 
-def choose(qtbot: QtBot, page: InspectionPage, image: int) -> None:
+def choose(qtbot: QtBot, page: InspectPage, image: int) -> None:
     """Choose an image and wait until the slider works for it."""
     if page.gallery.view.currentIndex().row() != image:
         with qtbot.waitSignal(page.sample_shown):
@@ -36,7 +36,7 @@ def red_turned_green(study: Study) -> int:
     return int(np.flatnonzero((image.clean_prediction == 0) & (image.perturbed_prediction == 1))[0])
 
 
-def test_slider_moves_picture_classes_and_sizes(qtbot: QtBot, page: InspectionPage, study: Study) -> None:
+def test_slider_moves_picture_classes_and_sizes(qtbot: QtBot, page: InspectPage, study: Study) -> None:
     index = red_turned_green(study)
     choose(qtbot, page, index)
     pixels = study.dataset.test.pixels[index]
@@ -61,7 +61,7 @@ def test_slider_moves_picture_classes_and_sizes(qtbot: QtBot, page: InspectionPa
     )
 
 
-def test_the_change_of_class_is_named(qtbot: QtBot, page: InspectionPage, study: Study) -> None:
+def test_the_change_of_class_is_named(qtbot: QtBot, page: InspectPage, study: Study) -> None:
     index = red_turned_green(study)
     choose(qtbot, page, index)
     means = study.dataset.test.pixels[index].mean(axis=(0, 1)) / 255
@@ -75,7 +75,7 @@ def test_the_change_of_class_is_named(qtbot: QtBot, page: InspectionPage, study:
     assert high == pytest.approx(found, abs=0.01)
 
 
-def test_strength_stays_when_another_image_is_chosen(qtbot: QtBot, page: InspectionPage) -> None:
+def test_strength_stays_when_another_image_is_chosen(qtbot: QtBot, page: InspectPage) -> None:
     choose(qtbot, page, 0)
     page.findChild(QSlider, "strength").setValue(2 * OWN)
     assert page.detail.alpha == 2.0
@@ -87,7 +87,7 @@ def test_strength_stays_when_another_image_is_chosen(qtbot: QtBot, page: Inspect
 
 
 def test_a_black_box_is_asked_only_when_the_slider_moves(
-    qtbot: QtBot, page: InspectionPage, study: Study, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InspectPage, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
     from pgn_studio.core.evaluation import strength
@@ -110,7 +110,7 @@ def test_a_black_box_is_asked_only_when_the_slider_moves(
     assert asked == [False]
 
 
-def test_clear_forgets_the_search(qtbot: QtBot, page: InspectionPage) -> None:
+def test_clear_forgets_the_search(qtbot: QtBot, page: InspectPage) -> None:
     choose(qtbot, page, 0)
     page.clear()
     assert flips(page) == ""

@@ -82,7 +82,7 @@ def settled(qtbot: QtBot, page: RunsPage) -> None:
 
 def test_columns_sort_and_show_results(page: RunsPage) -> None:
     titles = [page.shown.headerData(column, Qt.Orientation.Horizontal) for column in range(17)]
-    gamma, bits, change = titles.index("γ"), titles.index("8 bits %"), titles.index("Change")
+    gamma, bits, change = titles.index("γ"), titles.index("Perturbed %"), titles.index("Change")
     page.table.sortByColumn(gamma, Qt.SortOrder.AscendingOrder)
     assert names(page) == ["a", "d", "b", "c"]
     assert page.shown.index(0, bits).data() == "80.0"
@@ -93,7 +93,7 @@ def test_settings_are_shown_in_the_forms_words(page: RunsPage, folder: Path) -> 
     page.select(folder / "b")
     model = part(page, QTableView, "run_settings").model()
     shown = [(model.index(row, 0).data(), model.index(row, 1).data()) for row in range(model.rowCount())]
-    assert {("Problem", "Enhance: more right"), ("Gamma", "10"), ("Clip", "Yes")} <= set(shown)
+    assert {("Problem", "Enhance: correct more images"), ("Gamma", "10"), ("Clip", "Yes")} <= set(shown)
     assert not [name for name, value in shown if "_" in name or value in ("", "None", "True")]
 
 
@@ -241,7 +241,7 @@ def test_the_frontier_shows_like_runs_and_its_points_open(qtbot: QtBot, page: Ru
     plot.plot.repaint()
     scene = plot.plot.getPlotItem().vb.mapViewToScene(QPointF(plot.place_of(record)))
     place = QPoint(plot.plot.mapFromScene(scene))
-    with qtbot.waitSignal(page.open_wanted) as opened:
+    with qtbot.waitSignal(page.open_requested) as opened:
         qtbot.mouseMove(plot.plot.viewport(), place)
         qtbot.mouseClick(plot.plot.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert opened.args == [folder / "b"]
@@ -267,10 +267,10 @@ def test_chosen_runs_are_drawn_in_train(
     qtbot.waitUntil(lambda: len(page.model.records) == len(RUNS))
     page.table.selectAll()
     press(qtbot, page, "run_compare_button")
-    assert window.studio is not None
-    bar = window.studio.training.compared_bar
+    assert window.controller is not None
+    bar = window.controller.train_page.compared_bar
     qtbot.waitUntil(lambda: len(bar._runs) == 4)
-    assert window.tabs.currentWidget() is window.studio.training
+    assert window.tabs.currentWidget() is window.controller.train_page
 
 
 def test_a_run_without_curves_cannot_be_compared(
@@ -284,16 +284,16 @@ def test_a_run_without_curves_cannot_be_compared(
     qtbot.waitUntil(lambda: len(page.model.records) == 1)
     page.table.selectAll()
     press(qtbot, page, "run_compare_button")
-    assert window.studio is not None
-    qtbot.waitUntil(lambda: window.studio.error_dialog is not None)
-    assert "has no curves yet" in window.studio.error_dialog.message.text()
+    assert window.controller is not None
+    qtbot.waitUntil(lambda: window.controller.reporter.dialog is not None)
+    assert "has no curves yet" in window.controller.reporter.dialog.message.text()
 
 
 def test_runs_are_open_by_keyboard(qtbot: QtBot, page: RunsPage, folder: Path) -> None:
     page.select(folder / "d")
     table = part(page, QTableView, "runs_table")
     table.setFocus()
-    with qtbot.waitSignal(page.open_wanted) as opened:
+    with qtbot.waitSignal(page.open_requested) as opened:
         qtbot.keyClick(table, Qt.Key.Key_Return)
     assert opened.args == [folder / "d"]
 
@@ -345,21 +345,21 @@ def test_a_comparison_goes_with_its_data_set_and_never_has_the_shown_run(
         settings=TrainingSettings.make(dataset=str(tmp_path), classifier="c").model_dump(mode="json")
     )
     window = listed(qtbot, make_window, folder, len(RUNS) + 1)
-    studio, page = window.studio, window.runs.page
-    assert studio is not None
-    studio.workspace._set_dataset(DataSettings(), digits)
-    studio.shown.show_run(str(folder / "a"), "stopped", None)
+    controller, page = window.controller, window.runs.page
+    assert controller is not None
+    controller.workspace._set_dataset(DataSettings(), digits)
+    controller.shown.show_run(str(folder / "a"), "stopped", None)
     page.table.selectAll()
-    with qtbot.waitSignal(studio.message) as told:
+    with qtbot.waitSignal(controller.reporter.message) as told:
         press(qtbot, page, "run_compare_button")
     assert "elsewhere" in told.args[0]
-    compared = [run.name for run in studio.training.compared]
+    compared = [run.name for run in controller.train_page.compared]
     assert sorted(compared) == ["b", "c", "d"]
     event = RunStarted(str(folder / "b"), 0, 1, 1, 1, "cpu", "fp32", 9, 9, 0.5, 0.5)
-    studio.session.bridge.started.emit(event)
-    assert sorted(run.name for run in studio.training.compared) == ["c", "d"]
-    studio.workspace._set_dataset(DataSettings(), digits)  # read anew
-    assert len(studio.training.compared) == 2
-    studio.workspace._set_dataset(DataSettings(dataset=str(tmp_path)), digits)
-    assert studio.training.compared == ()
-    assert studio.training.compared_bar.isHidden()
+    controller.training.bridge.started.emit(event)
+    assert sorted(run.name for run in controller.train_page.compared) == ["c", "d"]
+    controller.workspace._set_dataset(DataSettings(), digits)  # read anew
+    assert len(controller.train_page.compared) == 2
+    controller.workspace._set_dataset(DataSettings(dataset=str(tmp_path)), digits)
+    assert controller.train_page.compared == ()
+    assert controller.train_page.compared_bar.isHidden()

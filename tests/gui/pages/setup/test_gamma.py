@@ -14,13 +14,13 @@ from safetensors.numpy import load_file
 
 from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.training.events import AtGamma, EpochCompleted
+from pgn_studio.gui.controller import Controller
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.pages.setup.panel import SetupPanel
 from pgn_studio.gui.preferences import Preferences
-from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.widgets.gamma_control import GammaControl
-from tests.gui.driving import PATIENCE_MS, child, press, studio_of, train, until_step
+from tests.gui.driving import PATIENCE_MS, child, controller_of, press, train, until_step
 
 RANGE = (0.3, 30.0)
 
@@ -101,58 +101,58 @@ def test_every_position_is_a_gamma_that_is_served(control: GammaControl, ends: t
 
 @pytest.mark.parametrize("gamma", [[30.0, 0.3], [1.0], [1.0, 2.0, 3.0], "wide", None, [0, 3], -1.0])
 def test_a_gamma_of_the_last_session_that_is_none_is_left_out(
-    make_window: Any, state: Preferences, gamma: Any
+    make_window: Any, preferences: Preferences, gamma: Any
 ) -> None:
     settings = {**TrainingSettings.make().model_dump(mode="json"), "gamma": gamma}
-    state.session = json.dumps({"settings": settings})
+    preferences.session = json.dumps({"settings": settings})
     window = make_window()
-    assert window.last_session is not None
-    window.last_session.restore()
-    assert studio_of(window).setup.gamma.value == RANGE
+    assert window.session_restore is not None
+    window.session_restore.restore()
+    assert controller_of(window).setup.gamma.value == RANGE
 
 
 @pytest.mark.parametrize(("gamma", "shown"), [(2.5, 2.5), ([0.5, 50.0], (0.5, 50.0))])
 def test_a_gamma_of_the_last_session_comes_back(
-    make_window: Any, state: Preferences, gamma: Any, shown: Any
+    make_window: Any, preferences: Preferences, gamma: Any, shown: Any
 ) -> None:
     settings = {**TrainingSettings.make().model_dump(mode="json"), "gamma": gamma}
-    state.session = json.dumps({"settings": settings})
+    preferences.session = json.dumps({"settings": settings})
     window = make_window()
-    window.last_session.restore()
-    assert studio_of(window).setup.gamma.value == shown
+    window.session_restore.restore()
+    assert controller_of(window).setup.gamma.value == shown
 
 
 # ---------------------------------------------------------------------- while it trains
 
 
-def weights(studio: Studio) -> dict[str, Any]:
-    return load_file(Path(studio.shown.folder) / "pgn.safetensors")
+def weights(controller: Controller) -> dict[str, Any]:
+    return load_file(Path(controller.shown.folder) / "pgn.safetensors")
 
 
 @pytest.mark.timeout(900)
 def test_turning_the_dial_changes_what_is_shown_and_nothing_that_is_learned(
     qtbot: QtBot, real: MainWindow
 ) -> None:
-    studio = studio_of(real)
-    studio.setup.fill({"gamma": RANGE, "epochs": 3})
+    controller = controller_of(real)
+    controller.setup.fill({"gamma": RANGE, "epochs": 3})
     train(qtbot, real)
-    untouched = weights(studio)
+    untouched = weights(controller)
 
     slider = child(real, QSlider, "gamma_dial")
     press(qtbot, real, "start_button")
-    until_step(qtbot, studio, 1)
-    strip, history = studio.training.strip, studio.training.history
+    until_step(qtbot, controller, 1)
+    strip, history = controller.train_page.strip, controller.train_page.history
     assert not child(real, QLineEdit, "gamma_low").isEnabled()
     slider.setFocus()
     qtbot.keyClick(slider, Qt.Key.Key_Home)
     qtbot.waitUntil(lambda: strip.preview is not None and strip.preview.gamma == 0.3, timeout=PATIENCE_MS)
-    if studio.session.state is RunState.RUNNING:
+    if controller.training.state is RunState.RUNNING:
         press(qtbot, real, "pause_button")
         qtbot.keyClick(slider, Qt.Key.Key_End)  # while it pauses, too
         qtbot.waitUntil(lambda: strip.preview.gamma == 30.0, timeout=PATIENCE_MS)
-        with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS):
+        with qtbot.waitSignal(controller.training.bridge.finished, timeout=PATIENCE_MS):
             press(qtbot, real, "pause_button")
-    turned = weights(studio)
+    turned = weights(controller)
     assert turned.keys() == untouched.keys()
     assert all((turned[name] == untouched[name]).all() for name in turned)
     assert set(history.epochs.column("gamma")) == {history.epochs.column("gamma")[0]}
@@ -161,9 +161,9 @@ def test_turning_the_dial_changes_what_is_shown_and_nothing_that_is_learned(
         qtbot.keyClick(slider, key)
         assert history.epochs.column("gamma").tolist() == [gamma] * 3
         assert f"γ {gamma:g}" in child(real, QLabel, "validation_figures").text()
-        assert f"Validation at γ {gamma:g}" in studio.training.plots.accuracies.heading.text()
-    assert not studio.training.plots.gamma_switch.isVisible()
-    assert "0.3..30" in studio.training.plots.losses.heading.text()
+        assert f"Validation at γ {gamma:g}" in controller.train_page.plots.accuracies.heading.text()
+    assert not controller.train_page.plots.gamma_switch.isVisible()
+    assert "0.3..30" in controller.train_page.plots.losses.heading.text()
 
 
 def at(gamma: float, accuracy: float) -> AtGamma:
@@ -171,7 +171,7 @@ def at(gamma: float, accuracy: float) -> AtGamma:
 
 
 def test_curves_follow_the_dial_to_the_nearest_measured_gamma(qtbot: QtBot, make_window: Any) -> None:
-    page = studio_of(make_window()).training
+    page = controller_of(make_window()).training
     told = [
         EpochCompleted(
             number, 10 * number, 3.0, 0.9, 0.95, 0.95, 6, 2, 0.5, 0.03, 0.2, 0.1, 1.0, True,
@@ -197,7 +197,7 @@ def test_curves_follow_the_dial_to_the_nearest_measured_gamma(qtbot: QtBot, make
 
 
 def test_a_run_of_one_gamma_is_shown_as_ever(make_window: Any) -> None:
-    page = studio_of(make_window()).training
+    page = controller_of(make_window()).training
     line = {"event": "EpochCompleted", "epoch": 1, "step": 10, "gamma": 3.0, "clean_accuracy": 0.9}
     page.replay([line])
     page.show_gamma(0.5)
@@ -208,11 +208,11 @@ def test_a_run_of_one_gamma_is_shown_as_ever(make_window: Any) -> None:
 
 
 def test_a_dial_run_goes_on_over_its_range(qtbot: QtBot, real: MainWindow) -> None:
-    studio = studio_of(real)
-    studio.setup.fill({"gamma": RANGE, "epochs": 1})
+    controller = controller_of(real)
+    controller.setup.fill({"gamma": RANGE, "epochs": 1})
     train(qtbot, real)
-    studio.setup.fill({"gamma": 3.0, "epochs": 2})
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=PATIENCE_MS) as end:
+    controller.setup.fill({"gamma": 3.0, "epochs": 2})
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=PATIENCE_MS) as end:
         press(qtbot, real, "continue_button")
     assert end.args[0].epoch == 2
-    assert studio.setup.gamma.value == RANGE
+    assert controller.setup.gamma.value == RANGE

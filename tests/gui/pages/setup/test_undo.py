@@ -31,10 +31,10 @@ FOREVER = 1_000_000
 
 
 def setup_of(window: MainWindow) -> SetupPanel:
-    assert window.studio is not None
-    for section in (window.studio.setup.advanced, window.studio.setup.data.form):
+    assert window.controller is not None
+    for section in (window.controller.setup.advanced, window.controller.setup.data.form):
         section.show()
-    return window.studio.setup
+    return window.controller.setup
 
 
 def action(window: MainWindow, name: str) -> QAction:
@@ -225,11 +225,11 @@ def test_a_run_s_settings_are_one_named_step(
     classifier: Classifier,
 ) -> None:  # fmt: skip
     opens_quickly(monkeypatch, digits, classifier)
-    setup, studio = setup_of(shown), shown.studio
-    assert studio is not None
+    setup, controller = setup_of(shown), shown.controller
+    assert controller is not None
     before = setup.undo._shown()
-    studio.workspace.open_pgn(tmp_path)
-    qtbot.waitUntil(lambda: not studio.workspace.busy, timeout=60_000)
+    controller.workspace.open_pgn(tmp_path)
+    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=60_000)
     assert setup.undo._shown() != before
     assert action(shown, "undo").text() == "&Undo: Settings of greener"
     action(shown, "undo").trigger()
@@ -241,15 +241,15 @@ def test_a_drag_of_gamma_is_one_step_and_a_run_follows_its_undo(
     qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
 ) -> None:
     trainer.steps = FOREVER
-    studio = window.studio
-    assert studio is not None
-    setup = studio.setup
+    controller = window.controller
+    assert controller is not None
+    setup = controller.setup
     seed = setup.main.editor("seed")
     assert isinstance(seed, QSpinBox)
     setup.fill({"gamma": 3.0})
     seed.stepUp()
-    with qtbot.waitSignal(studio.session.bridge.steps, timeout=10_000):
-        studio.start()
+    with qtbot.waitSignal(controller.training.bridge.steps, timeout=10_000):
+        controller.start()
     assert not action(window, "undo").isEnabled()  # the seed of a run under way stays
     slider = window.findChild(QSlider, "gamma_slider")
     assert isinstance(slider, QSlider)
@@ -260,36 +260,36 @@ def test_a_drag_of_gamma_is_one_step_and_a_run_follows_its_undo(
             slider.setValue(place + step)
         slider.setSliderDown(False)
     assert action(window, "undo").text() == "&Undo: γ"
-    with qtbot.waitSignal(studio.session.bridge.gamma_changed, timeout=10_000):
+    with qtbot.waitSignal(controller.training.bridge.gamma_changed, timeout=10_000):
         action(window, "undo").trigger()
     assert setup.gamma.value > start  # back to the end of the first drag
     action(window, "undo").trigger()
     assert setup.gamma.value == start
-    qtbot.waitUntil(lambda: studio.training.history.steps.column("gamma")[-1] == start, timeout=10_000)
+    qtbot.waitUntil(lambda: controller.train_page.history.steps.column("gamma")[-1] == start, timeout=10_000)
     assert action(window, "undo").text() == "&Undo: Seed"
     assert not action(window, "undo").isEnabled()
-    studio.session.stop()
-    qtbot.waitUntil(lambda: studio.session.state is RunState.IDLE, timeout=20_000)
+    controller.training.stop()
+    qtbot.waitUntil(lambda: controller.training.state is RunState.IDLE, timeout=20_000)
     qtbot.waitUntil(lambda: action(window, "undo").isEnabled(), timeout=10_000)
 
 
 def test_the_device_goes_back_too(shown: MainWindow) -> None:
-    setup, studio = setup_of(shown), shown.studio
-    assert studio is not None
+    setup, controller = setup_of(shown), shown.controller
+    assert controller is not None
     device = setup.main.editor("device")
     assert isinstance(device, QComboBox)
     device.setCurrentIndex(device.findData("cpu"))
-    assert studio.workspace.device == "cpu"
+    assert controller.workspace.device == "cpu"
     action(shown, "undo").trigger()
-    assert studio.workspace.device == "auto"
+    assert controller.workspace.device == "auto"
 
 
 def test_the_chosen_normalization_can_be_taken_back(qtbot: QtBot, window: MainWindow) -> None:
     from pgn_studio.core.classifiers import Normalization
 
-    studio = window.studio
-    assert studio is not None
-    workspace = studio.workspace
+    controller = window.controller
+    assert controller is not None
+    workspace = controller.workspace
     file = trained_folder() / "digits-classifier.safetensors"
 
     def loaded() -> tuple[float, ...]:
@@ -299,7 +299,7 @@ def test_the_chosen_normalization_can_be_taken_back(qtbot: QtBot, window: MainWi
 
     workspace.load_classifier(ClassifierSource(str(file)))
     own = loaded()
-    window.classifier.page.use_wanted.emit(Normalization((0.25,) * 3, (0.5,) * 3))
+    window.classifier.page.use_requested.emit(Normalization((0.25,) * 3, (0.5,) * 3))
     assert not action(window, "undo").isEnabled()  # while it loads
     assert loaded() == (0.25,) * 3
     assert action(window, "undo").text() == "&Undo: Use this normalization"

@@ -14,12 +14,12 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.training.events import Notice, NoticeLevel, RunStarted
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.pages.train.health_strip import HealthStrip
-from pgn_studio.gui.pages.train.page import TrainingPage
+from pgn_studio.gui.pages.train.page import TrainPage
 from pgn_studio.gui.plots.live_plots import LivePlots
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.controller import TrainingBridge
 from pgn_studio.gui.training.history import RunHistory, holding
-from tests.gui.driving import studio_of
+from tests.gui.driving import controller_of
 
 if TYPE_CHECKING:
     from conftest import FakeTrainer
@@ -153,7 +153,7 @@ def test_a_run_that_goes_on_forgets_later_notices() -> None:
     assert history.notices == [SEVERE, WARNING]
 
 
-def signs_of(page: TrainingPage) -> list[list[tuple[float, str]]]:
+def signs_of(page: TrainPage) -> list[list[tuple[float, str]]]:
     return [[(mark.x, mark.sign) for mark in plot.notices.marks] for plot in page.plots.plots]
 
 
@@ -225,7 +225,7 @@ def records(notices: Sequence[Notice]) -> list[dict[str, object]]:
 def test_a_run_from_disk_shows_its_notices_and_marks(qtbot: QtBot) -> None:
     current_theme().apply("light")
     parent = QObject()
-    page = TrainingPage(TrainingBridge(parent))
+    page = TrainPage(TrainingBridge(parent))
     qtbot.addWidget(page)
     step = dict.fromkeys(
         (
@@ -252,13 +252,13 @@ def test_a_live_run_shows_them_as_they_come(
     qtbot: QtBot, window: MainWindow, trainer: type[FakeTrainer]
 ) -> None:
     trainer.notices = (SEVERE, WARNING, PASSED)
-    studio = window.studio
-    assert studio is not None
-    page = studio.training
+    controller = window.controller
+    assert controller is not None
+    page = controller.train_page
     levels: list[str] = []
-    studio.session.bridge.notice.connect(lambda _: levels.append(page.health.level))
-    with qtbot.waitSignal(studio.session.bridge.finished, timeout=10_000):
-        studio.start()
+    controller.training.bridge.notice.connect(lambda _: levels.append(page.health.level))
+    with qtbot.waitSignal(controller.training.bridge.finished, timeout=10_000):
+        controller.start()
     assert levels == ["warning", "severe", "severe", "warning"]
     assert [len(marks) for marks in signs_of(page)] == [4] * 4
     assert "Warning: D answers" in "".join(lines_of(page.health))
@@ -287,12 +287,12 @@ def test_what_is_recorded_in_a_run_from_disk_reads_as_past(strip: HealthStrip) -
 
 
 def test_a_reopened_run_s_warning_is_past_until_it_goes_on(window: MainWindow) -> None:
-    page = studio_of(window).training
+    page = controller_of(window).train_page
     told = {"event": "Notice", "step": 8, "code": "g-outran-d", "message": "G outran D.", "level": "severe"}
     page.replay([{"event": "StepCompleted", "step": 9, "epoch": 1, "gamma": 1.0}, told])
     assert page.health.property("level") == "past"
     page.history.add_notice(SEVERE)
-    studio_of(window).session.bridge.started.emit(
+    controller_of(window).training.bridge.started.emit(
         RunStarted("run", 9, 40, 10, 4, "cpu", "fp32", 640, 100, 0.9, 0.95)
     )
     assert page.health.property("level") == "severe"

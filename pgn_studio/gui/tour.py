@@ -1,10 +1,23 @@
-"""One mark of the tour: a frame around a widget, and a card with words beside it."""
+"""The first-run tour: marks beside the window's own widgets, on the bundled demo."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from pgn_studio.gui.preferences import Preferences
 
 WIDTH_PX = 330
 GAP_PX = 10  # between the frame and the card
@@ -44,8 +57,8 @@ class TourCard(QFrame):
         self.text.setWordWrap(True)
         self.place = QLabel(self)
         self.place.setProperty("role", "muted")
-        self.skip = self._button("Skip the tour", "tour_skip", "End the tour (Esc); it is in Help again")
-        self.previous = self._button("Back", "tour_back", "The step before (Left)")
+        self.skip = self._button("Skip the tour", "tour_skip", "End the tour (Esc). Help starts it again.")
+        self.previous = self._button("Back", "tour_back", "The previous step (Left)")
         self.next = self._button("Next", "tour_next", "The next step (Right)")
         self.next.setProperty("role", "primary")
         row = QHBoxLayout()
@@ -142,7 +155,7 @@ class TourCard(QFrame):
         if layout is not None:
             layout.activate()
         height = max(self.heightForWidth(self.width()), self.minimumSizeHint().height())
-        self.setGeometry(self._beside(area, height) if seen else self._centerd(height))
+        self.setGeometry(self._beside(area, height) if seen else self._centered(height))
         self.raise_()
 
     def _beside(self, area: QRect, height: int) -> QRect:
@@ -167,7 +180,134 @@ class TourCard(QFrame):
         card.moveBottomRight(area.bottomRight() - QPoint(GAP_PX, GAP_PX))
         return card
 
-    def _centerd(self, height: int) -> QRect:
+    def _centered(self, height: int) -> QRect:
         card = QRect(0, 0, self.width(), height)
         card.moveCenter(self.window().rect().center())
         return card
+
+
+@dataclass(frozen=True)
+class Step:
+    """`widget` is the name of the one that is meant; `page` the number of its tab, None where any will do."""
+
+    title: str
+    text: str
+    widget: str
+    page: int | None = None
+
+
+TRAIN, INSPECT = 0, 1
+STEPS = (
+    Step(
+        "Images",
+        "The demo brings 1,797 handwritten digits. Choose another data set here, or drop a folder of "
+        "images anywhere on the window.",
+        "data_card",
+    ),
+    Step(
+        "A frozen classifier",
+        "It never changes. The demo's classifier misclassifies some digits. A PGN changes the images "
+        "slightly, so that the classifier recognizes more of them.",
+        "classifier_card",
+    ),
+    Step(
+        "Train",
+        "Start trains a perturbation generation network (PGN), which makes these small changes. "
+        "The plots on this page follow it live.",
+        "start_button",
+        TRAIN,
+    ),
+    Step(
+        "γ: how strong",
+        "A larger γ keeps the changes smaller. One PGN serves a whole range. Turn the dial during a run "
+        "or later in Inspect to see the effect of another γ.",
+        "gamma_control",
+        TRAIN,
+    ),
+    Step(
+        "What was fixed, what broke",
+        "Every test image with the predictions before and after. The buttons above choose the fixed or "
+        "the broken ones. Click an image to see its perturbation.",
+        "gallery",
+        INSPECT,
+    ),
+    Step(
+        "Take it with you",
+        "Export figures, tables, images and the model, or copy each export as a command. Ctrl+K finds "
+        "every command, ? lists the keys, Help starts this tour again.",
+        "export-figure",
+        INSPECT,
+    ),
+)
+
+
+class Tour(QObject):
+    """Six marks, not modal. Counts as seen once it was ended, in whatever way."""
+
+    started = Signal()
+    pointing = Signal(QWidget)  # a step is about this one: it must be seen
+    shown = Signal(int)  # a step's number, from 0
+    ended = Signal()
+
+    def __init__(self, window: QWidget, tabs: QTabWidget, preferences: Preferences) -> None:
+        super().__init__(window)
+        self._window, self._tabs, self._preferences = window, tabs, preferences
+        self._number = -1
+        self.card = TourCard(window)
+        self.card.on.connect(self._on)
+        self.card.back.connect(self._back)
+        self.card.ended.connect(self.end)
+
+    @property
+    def active(self) -> bool:
+        return self._number >= 0
+
+    def offer(self) -> None:
+        """At the first start: begin, unless somebody has seen it."""
+        if not self._preferences.tour_seen:
+            self.start()
+
+    @Slot()
+    def start(self) -> None:
+        """From the first step."""
+        self.started.emit()
+        self._show(0)
+
+    @Slot()
+    def end(self) -> None:
+        if self.active:
+            self._number = -1
+            self.card.leave()
+            self._preferences.tour_seen = True
+            self.ended.emit()
+
+    @Slot()
+    def _on(self) -> None:
+        if self._number + 1 == len(STEPS):
+            self.end()
+        elif self.active:
+            self._show(self._number + 1)
+
+    @Slot()
+    def _back(self) -> None:
+        if self._number > 0:
+            self._show(self._number - 1)
+
+    def _show(self, number: int) -> None:
+        self._number = number
+        step = STEPS[number]
+        if step.page is not None:
+            self._tabs.setCurrentIndex(step.page)
+        target: QWidget = self._window.findChild(QWidget, step.widget) or self._tabs
+        self.pointing.emit(target)
+        _scroll_to(target)
+        self.card.point_at(target, step.title, step.text, number + 1, len(STEPS))
+        self.shown.emit(number)
+
+
+def _scroll_to(target: QWidget) -> None:
+    above = target.parentWidget()
+    while above is not None:
+        if isinstance(above, QScrollArea):
+            above.ensureWidgetVisible(target)
+        above = above.parentWidget()

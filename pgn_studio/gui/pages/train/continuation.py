@@ -3,70 +3,91 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
+from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.run_list import RunSummary, list_runs
-from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.gui.dialogs.questions import MoreEpochsDialog
 from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.pages.train.run_header import InterruptedOffer
 from pgn_studio.gui.preferences import Preferences
-from pgn_studio.gui.training.reopening import ReopenedRun
-from pgn_studio.gui.training.worker import TrainingJob
-
-if TYPE_CHECKING:
-    from pgn_studio.gui.studio import Studio
+from pgn_studio.gui.reporter import Reporter
+from pgn_studio.gui.training.controller import TrainingController
+from pgn_studio.gui.training.shown_run import ShownRun
+from pgn_studio.gui.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ContinuedRun:
+    """A run that goes on now, with the images and the classifier that are loaded."""
+
+    folder: str
+    settings: TrainingSettings  # with the epochs that it shall have done in the end
+    history: Sequence[dict[str, Any]]  # metrics.jsonl
 
 
 class Continuation(QObject):
     """Of the run that is shown; offers an interrupted one at the start."""
 
-    def __init__(self, studio: Studio, state: Preferences, window: QWidget) -> None:
-        super().__init__(studio)
-        self._studio = studio
-        self._state = state
-        self._window = window
-        self._wanted = ""  # the run that shall go on once it is open
+    continued = Signal(object)  # ContinuedRun
+    open_requested = Signal(object)  # Path of an interrupted run that is only to be looked at
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        training: TrainingController,
+        shown: ShownRun,
+        reporter: Reporter,
+        preferences: Preferences,
+        window: QWidget,
+        *,
+        epochs_set: Callable[[], int],
+    ) -> None:
+        """`epochs_set`: as the set-up has them; 0 where it has none."""
+        super().__init__(window)
+        self._workspace, self._training, self._shown = workspace, training, shown
+        self._reporter, self._preferences, self._window = reporter, preferences, window
+        self._epochs_set = epochs_set
+        self._awaited = ""  # the run that shall go on once it is open
         self.dialog: MoreEpochsDialog | None = None
         self._asked_for = ""  # the run that the dialog is about
         self.offer = InterruptedOffer(window)
-        self.offer.continue_wanted.connect(self._continue_offered)
-        self.offer.show_wanted.connect(self._show_offered)
+        self.offer.continue_requested.connect(self._continue_offered)
+        self.offer.show_requested.connect(self._show_offered)
         self.offer.declined.connect(self._decline)
-        studio.workspace.run_reopened.connect(self._reopened)
-        studio.workspace.failed.connect(self._give_up)
-        studio.shown.changed.connect(self._withdraw)
-        studio.shown.changed.connect(self._close_dialog)
+        workspace.failed.connect(self._give_up)
+        shown.changed.connect(self._withdraw)
+        shown.changed.connect(self._close_dialog)
 
     # ------------------------------------------------------------------ the run that is open
 
     @Slot()
     def ask(self) -> None:
         """Go on; a run that has done its epochs asks how many more, unless the set-up says so."""
-        studio = self._studio
-        if studio.session.active or not self._possible() or studio.workspace.problem():
+        if self._training.active or not self._possible() or self._workspace.problem():
             return
-        if studio.workspace.loading:  # another run, perhaps
-            studio.refused.emit("Still loading: continue once it is there.")
+        if self._workspace.loading:  # another run, perhaps
+            self._reporter.refuse("Still loading: continue afterwards.")
             return
         try:
             done = self._epochs_done()
         except PgnStudioError as error:
-            studio.show_problem("The run cannot be continued", error)
+            self._reporter.show_problem("The run cannot be continued", error)
             return
-        if done is None or self._wished_epochs() > done:
+        if done is None or self._epochs_set() > done:
             self.go_on()
             return
-        self.dialog, self._asked_for = MoreEpochsDialog(done, self._window), studio.shown.folder
+        self.dialog, self._asked_for = MoreEpochsDialog(done, self._window), self._shown.folder
         self.dialog.chosen.connect(self._go_on_with_more)
         self.dialog.finished.connect(self._dialog_closed)
         self.dialog.open()
@@ -74,13 +95,13 @@ class Continuation(QObject):
     @Slot(int)
     def _go_on_with_more(self, epochs: int) -> None:
         """What was asked for one run is nothing to do with another."""
-        if self._asked_for == self._studio.shown.folder and not self._studio.workspace.loading:
+        if self._asked_for == self._shown.folder and not self._workspace.loading:
             self.go_on(epochs)
 
     @Slot()
     def _close_dialog(self) -> None:
         """It counts the epochs of a run that is shown no longer, or cannot go on now."""
-        same = self._asked_for == self._studio.shown.folder and self._possible()
+        same = self._asked_for == self._shown.folder and self._possible()
         if self.dialog is not None and self.dialog.isVisible() and not same:
             self.dialog.reject()
 
@@ -99,69 +120,56 @@ class Continuation(QObject):
             done = self._epochs_done()
         except PgnStudioError:  # told when it is tried
             return False
-        return done is not None and self._wished_epochs() <= done
+        return done is not None and self._epochs_set() <= done
 
     def _epochs_done(self) -> int | None:
         """Of a run that has done all of its epochs. Raises PgnStudioError."""
         from pgn_studio.core.runs import RunFolder
 
-        run = RunFolder.open(Path(self._studio.shown.folder))
+        run = RunFolder.open(Path(self._shown.folder))
         return (run.settings.epochs or 0) if run.run_json.get("status") == "completed" else None
 
     @Slot(int)
     def go_on(self, epochs: int = 0) -> None:
         """Up to `epochs`, or to what the run or the set-up says if that is more."""
-        studio = self._studio
-        dataset, classifier = studio.workspace.dataset, studio.workspace.classifier
-        if studio.session.active or not self._possible() or dataset is None or classifier is None:
+        classifier = self._workspace.classifier
+        if self._training.active or not self._possible() or classifier is None:
             return
         from pgn_studio.core.runs import RunFolder
 
         try:
-            run = RunFolder.open(Path(studio.shown.folder))
+            run = RunFolder.open(Path(self._shown.folder))
             run.check_free()
             run.check_classifier(classifier.info.sha256)
             settings, history = run.settings, run.read_metrics()
-            wished = max(settings.epochs or 0, self._wished_epochs(), epochs) or None
-            run.check_unfinished(wished)
-            settings = settings.updated(epochs=wished)
+            epochs_in_all = max(settings.epochs or 0, self._epochs_set(), epochs) or None
+            run.check_unfinished(epochs_in_all)
+            settings = settings.updated(epochs=epochs_in_all)
         except PgnStudioError as error:
-            studio.shown.reread()  # another process may have it by now
-            studio.show_problem("The run cannot be continued", error)
+            self._shown.reread()  # another process may have it by now
+            self._reporter.show_problem("The run cannot be continued", error)
             return
-        self._show_settings(going_on(settings.model_dump(mode="json"), history))
-        control = TrainingControl(
-            gamma=studio.setup.gamma.shown, gammas=settings.gammas, samples=studio.training.samples.choice
-        )
-        studio.begin(TrainingJob(settings, dataset, classifier, control, resume=str(run.path)), history)
-
-    def _show_settings(self, settings: dict[str, Any]) -> None:
-        """The set-up shows what is trained; what it showed before is a step of undo."""
-        name = self._studio.shown.now.name
-        self._studio.borrowed.bring(settings, dataset=str(settings["dataset"]), name=name)
+        self.continued.emit(ContinuedRun(str(run.path), settings, history))
 
     def _possible(self) -> bool:
-        return self._studio.shown.continuable(self._studio.workspace.subject)
-
-    def _wished_epochs(self) -> int:
-        return int(self._studio.setup.main.values()["epochs"] or 0)
+        return self._shown.continuable(self._workspace.subject)
 
     # ------------------------------------------------------------------ the one that was interrupted
 
     def look_for_interrupted(self) -> None:
         """In the background: the newest run whose process died, unless it was declined."""
-        declined = self._state.declined_runs
+        declined = self._preferences.declined_runs
         run_in_background(self, partial(_newest_interrupted, declined), self._found, self._not_found)
 
     def _found(self, run: RunSummary | None) -> None:
-        if run is not None and not self._studio.session.active:
+        if run is not None and not self._training.active:
             self.offer.show_run(run)
             self._withdraw()
 
     @Slot()
     def _withdraw(self) -> None:
         """The run that is shown needs no offer: Continue goes on with it."""
-        if self.offer.run is not None and str(self.offer.run.path) == self._studio.shown.folder:
+        if self.offer.run is not None and str(self.offer.run.path) == self._shown.folder:
             self.offer.hide()
 
     def _not_found(self, error: Exception) -> None:
@@ -178,35 +186,29 @@ class Continuation(QObject):
     def _open_offered(self, *, go_on: bool) -> None:
         run = self.offer.run
         self.offer.hide()
-        if run is None or self._studio.session.active:
+        if run is None or self._training.active:
             return
-        self._wanted = str(run.path) if go_on else ""
+        self._awaited = str(run.path) if go_on else ""
         if go_on:
-            self._studio.workspace.reopen_run(run.path)
+            self._workspace.reopen_run(run.path)
         else:
-            self._studio.open_path(run.path)
+            self.open_requested.emit(run.path)
 
     @Slot()
     def _decline(self) -> None:
         if self.offer.run is not None:
-            self._state.decline_run(key_of(self.offer.run))
+            self._preferences.decline_run(key_of(self.offer.run))
         self.offer.hide()
 
-    @Slot(object)
-    def _reopened(self, run: ReopenedRun) -> None:
-        studio = self._studio
-        studio.training.replay(run.history, run.settings.gammas)
-        studio.shown.show_run(run.folder, run.status, studio.workspace.subject)
-        self._show_settings(going_on(run.settings.model_dump(mode="json"), run.history))
-        studio.training.show_gamma(studio.setup.gamma.shown)
-        studio.training_shown.emit()
-        wanted, self._wanted = self._wanted, ""
-        if wanted == run.folder:
+    def run_opened(self, folder: str) -> None:
+        """It is shown: go on with it where that was asked for."""
+        awaited, self._awaited = self._awaited, ""
+        if awaited == folder:
             self.go_on()
 
     @Slot()
     def _give_up(self) -> None:
-        self._wanted = ""
+        self._awaited = ""
 
 
 def going_on(settings: Mapping[str, Any], history: Sequence[dict[str, Any]]) -> dict[str, Any]:
