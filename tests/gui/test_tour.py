@@ -15,6 +15,7 @@ from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.tour import RIM_PX, STEPS, TourCard
+from tests.gui.driving import child
 from tests.gui.walking import fill
 
 
@@ -50,7 +51,7 @@ def key(qtbot: QtBot, window: MainWindow, name: Qt.Key) -> None:
 def test_each_step_points_at_its_widget(qtbot: QtBot, toured: MainWindow) -> None:
     targets = set()
     for step in STEPS:
-        target = step.find(toured)
+        target = child(toured, QWidget, step.widget)
         assert target is not toured.tabs, step.title  # what is not found
         qtbot.waitUntil(lambda target=target: framed(toured, target))
         assert step.title in toured.tour.card.title.text()
@@ -99,7 +100,7 @@ def test_the_window_is_usable_meanwhile(qtbot: QtBot, toured: MainWindow) -> Non
 def test_marks_follow_when_the_window_or_the_theme_changes(qtbot: QtBot, toured: MainWindow) -> None:
     for number in (4, 5):
         toured.tour._show(number)
-        target = STEPS[number].find(toured)
+        target = child(toured, QWidget, STEPS[number].widget)
         toured.resize(1000, 640)
         qtbot.waitUntil(lambda target=target: framed(toured, target))
         toured.resize(1280, 800)
@@ -117,13 +118,13 @@ def test_it_follows_a_page_that_is_left(qtbot: QtBot, toured: MainWindow) -> Non
     qtbot.waitUntil(lambda: not toured.tour.card.frame.isVisible())
     assert toured.rect().contains(toured.tour.card.geometry())
     toured.show_inspect_page()
-    qtbot.waitUntil(lambda: framed(toured, STEPS[4].find(toured)))
+    qtbot.waitUntil(lambda: framed(toured, child(toured, QWidget, STEPS[4].widget)))
 
 
 def test_it_shows_a_set_up_that_was_hidden(qtbot: QtBot, toured: MainWindow) -> None:
     toured._setup_dock.hide()
     toured.tour._show(3)
-    qtbot.waitUntil(lambda: framed(toured, STEPS[3].find(toured)))
+    qtbot.waitUntil(lambda: framed(toured, child(toured, QWidget, STEPS[3].widget)))
 
 
 @pytest.mark.parametrize("seen", [False, True])

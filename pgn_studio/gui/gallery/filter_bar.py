@@ -93,7 +93,7 @@ class FilterBar(QWidget):
             self._buttons[outcome].setChecked(True)
             self._announce()
 
-    def clear_narrowing(self) -> None:
+    def clear_filters(self) -> None:
         """Any class, name and size again; the outcome and the order stay."""
         shown = self.selection
         self.set_selection(Selection(outcome=shown.outcome, sort=shown.sort, descending=shown.descending))
@@ -125,7 +125,7 @@ class FilterBar(QWidget):
         self.filtering.hide()
         self.filtering.changed.connect(self._announce)
         self.filtering.list_requested.connect(self.list_requested)
-        self.filtering.clear_requested.connect(self.clear_narrowing)
+        self.filtering.clear_requested.connect(self.clear_filters)
         self._descending.setObjectName("sort-descending")
         self._descending.setCheckable(True)
         self._descending.setToolTip("Ascending or descending")

@@ -46,7 +46,7 @@ class GalleryPanel(QWidget):
         self.view.chosen.connect(self.chosen)
         self.view.opened.connect(self.opened)
         self.filters.list_requested.connect(self.list_requested)
-        self._clear.clicked.connect(self.filters.clear_narrowing)
+        self._clear.clicked.connect(self.filters.clear_filters)
 
     def show_content(self, content: GalleryContent, source: ImageSource) -> None:
         self.filters.set_classes(content.classes)

@@ -1,4 +1,4 @@
-"""Original | perturbation | perturbed with zoom, pan and pointer tied; or the two compared in one place."""
+"""Original | perturbation | perturbed with linked zoom, pan and pointer; or two of them in one place."""
 
 from __future__ import annotations
 
