@@ -97,12 +97,12 @@ class SetupPanel(QWidget):
         self.reason.setWordWrap(True)
         self.reason.setContentsMargins(9, 4, 9, 0)
         self._lay_out()
-        self._note_usual()
+        self._note_defaults()
         self.gamma.set_value(self._default_gamma)
         self.main.edited.connect(self._choice_edited)
         forms = {"data": self.data.form, "main": self.main, "advanced": self.advanced}
         self.undo = SettingsUndo(forms, self.gamma, self)  # after those whose fields join a choice's step
-        self.undo.restored.connect(self._note_usual)
+        self.undo.restored.connect(self._note_defaults)
         self.gamma.changed.connect(self.gamma_changed)
         for part in (self.data.form, self.main, self.advanced, self.gamma):
             part.refused.connect(self.refused)
@@ -149,7 +149,7 @@ class SetupPanel(QWidget):
             self.advanced.fill({FURTHER: assignments(changes)})
         if "gamma" in values:
             self.gamma.set_value(TrainingSettings.make(gamma=values["gamma"]).gamma)
-        self._note_usual()
+        self._note_defaults()
 
     def show_state(
         self,
@@ -241,28 +241,28 @@ class SetupPanel(QWidget):
 
     @Slot(str)
     def _choice_edited(self, name: str) -> None:
-        """Show what recipe and problem set; D and γ follow them where they are the usual ones."""
+        """Show what recipe and problem set; D and γ follow them where they have their defaults."""
         if name not in ("recipe", "problem", "discriminator"):
             return
-        chosen, usual = self.main.shown(), self._usual()
+        chosen, defaults = self.main.shown(), self._defaults()
         gamma_follows = self.gamma.value == self._default_gamma
         if name != "discriminator" and chosen["discriminator"] == self._default_discriminator:
-            self.main.fill({"discriminator": usual.discriminator})
+            self.main.fill({"discriminator": defaults.discriminator})
         if name == "recipe":
-            self._show({field: getattr(usual, field) for field in RECIPE_FIELDS})
-        self._note_usual()
+            self._show({field: getattr(defaults, field) for field in RECIPE_FIELDS})
+        self._note_defaults()
         if gamma_follows:
             self.gamma.set_value(self._default_gamma)
 
-    def _usual(self, *names: str) -> TrainingSettings:
+    def _defaults(self, *names: str) -> TrainingSettings:
         """The settings of the chosen recipe and problem, and what else of the main form is named."""
         chosen = self.main.shown()
         return TrainingSettings.make(**{name: chosen[name] for name in ("problem", "recipe", *names)})
 
     @Slot()
-    def _note_usual(self) -> None:
-        self._default_discriminator = self._usual().discriminator
-        self._default_gamma: Gamma = self._usual("discriminator").gamma
+    def _note_defaults(self) -> None:
+        self._default_discriminator = self._defaults().discriminator
+        self._default_gamma: Gamma = self._defaults("discriminator").gamma
 
 
 class BorrowedSettings(QObject):
