@@ -29,8 +29,8 @@ from pgn_studio.core.memory import process_memory
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, build_generator
 from pgn_studio.gui.gallery.model import GalleryContent
 from pgn_studio.gui.gallery.panel import GalleryPanel
-from pgn_studio.gui.inspection.page import InspectionPage
 from pgn_studio.gui.operations import wait_for_all
+from pgn_studio.gui.pages.inspect.page import InspectionPage
 
 CLASSES = tuple(f"class {k}" for k in range(10))
 IMAGE_PX = 96

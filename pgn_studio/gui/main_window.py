@@ -104,9 +104,9 @@ class MainWindow(QMainWindow):
 
     def build(self) -> Studio:
         """Make the working pages; torch has been imported by now."""
-        from pgn_studio.gui.classifier.controller import ClassifierController
+        from pgn_studio.gui.pages.classifier.controller import ClassifierController
         from pgn_studio.gui.pages.data import DataPage
-        from pgn_studio.gui.runs.controller import RunsController
+        from pgn_studio.gui.pages.runs.controller import RunsController
         from pgn_studio.gui.studio import Studio
 
         studio = self.studio = Studio(self, self._state, make_runner=self._make_runner)

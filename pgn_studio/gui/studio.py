@@ -16,23 +16,23 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
-from pgn_studio.gui.classifier.opening import ClassifierOpening
-from pgn_studio.gui.classifier.training import ClassifierTraining
 from pgn_studio.gui.dialogs.black_box import ask_for_black_box
 from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
 from pgn_studio.gui.dialogs.skipped import list_skipped
-from pgn_studio.gui.inspection.page import InspectionPage
 from pgn_studio.gui.opening import Kind, kind_of
-from pgn_studio.gui.pages.borrowed_settings import BorrowedSettings
-from pgn_studio.gui.pages.setup_panel import SetupPanel
-from pgn_studio.gui.pages.train import TrainingPage
+from pgn_studio.gui.pages.classifier.opening import ClassifierOpening
+from pgn_studio.gui.pages.classifier.training import ClassifierTraining
+from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.setup.borrowed import BorrowedSettings
+from pgn_studio.gui.pages.setup.panel import SetupPanel
+from pgn_studio.gui.pages.train.page import TrainingPage
+from pgn_studio.gui.pages.train.run_header import RunHeader
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.training.continuation import Continuation, going_on
 from pgn_studio.gui.training.controller import RunState, TrainingController
 from pgn_studio.gui.training.curves_export import CurvesExport
 from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
-from pgn_studio.gui.widgets.run_header import RunHeader
 from pgn_studio.gui.workspace import MeasuredPgn, Workspace
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""The set-up dock and the training page."""
+"""The pages of the window and its set-up, each by its name."""

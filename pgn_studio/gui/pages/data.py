@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.gui.operations import Operation, run_in_background
-from pgn_studio.gui.pages.cards import shortened
+from pgn_studio.gui.pages.setup.cards import shortened
 from pgn_studio.gui.plots.plot_widget import QuietPlot
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.widgets.row_table import Column, RowTable, count

@@ -12,10 +12,10 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QLineEdit,
 
 from pgn_studio.core.annotations import Annotations, write_annotations
 from pgn_studio.core.paths import trained_folder
-from pgn_studio.gui.classifier.measuring import SPLITS
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
-from pgn_studio.gui.inspection.gamma_measuring import FRONTIER
 from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.pages.classifier.measuring import SPLITS
+from pgn_studio.gui.pages.inspect.gamma_measuring import FRONTIER
 from pgn_studio.gui.screenshots.camera import settle, wait_until
 from pgn_studio.gui.studio import Studio
 

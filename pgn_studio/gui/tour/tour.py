@@ -13,7 +13,7 @@ from pgn_studio.gui.tour.mark import TourCard
 
 if TYPE_CHECKING:
     from pgn_studio.gui.main_window import MainWindow
-    from pgn_studio.gui.pages.setup_panel import SetupPanel
+    from pgn_studio.gui.pages.setup.panel import SetupPanel
     from pgn_studio.gui.preferences import Preferences
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pgn_studio.gui.inspection.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectionPage
 from tests.gui.inspection.studies import Study, make_study
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.evaluation.evaluate import Evaluation, PerImage, evaluate
 from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo
-from pgn_studio.gui.inspection.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectionPage
 
 CLASSES = ("red", "green", "blue")
 SIZE = 8

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QTabWidget
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.evaluation.selection import Versus
 from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.gui.inspection.comparison_panel import BesidePanel
-from pgn_studio.gui.inspection.page import InspectionPage
+from pgn_studio.gui.pages.inspect.comparison_panel import BesidePanel
+from pgn_studio.gui.pages.inspect.page import InspectionPage
 from tests.gui.inspection.studies import Study, make_study
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QComboBox, QTableView
 
-from pgn_studio.gui.inspection.classes_panel import FIELDS, HEADS, ClassesPanel
-from pgn_studio.gui.inspection.confusion import ConfusionView, Side
-from pgn_studio.gui.inspection.page import InspectionPage
+from pgn_studio.gui.pages.inspect.classes_panel import FIELDS, HEADS, ClassesPanel
+from pgn_studio.gui.pages.inspect.confusion import ConfusionView, Side
+from pgn_studio.gui.pages.inspect.page import InspectionPage
 from pgn_studio.gui.theme import current_theme
 from tests.gui.inspection.studies import CLASSES, Study
 

@@ -9,9 +9,9 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QLabel, QSlider
 
-from pgn_studio.gui.inspection.color_bar import ColorBar
-from pgn_studio.gui.inspection.image_view import ImageView
-from pgn_studio.gui.inspection.page import InspectionPage
+from pgn_studio.gui.pages.inspect.color_bar import ColorBar
+from pgn_studio.gui.pages.inspect.image_view import ImageView
+from pgn_studio.gui.pages.inspect.page import InspectionPage
 from tests.gui.inspection.studies import Study
 
 if TYPE_CHECKING:

@@ -28,10 +28,10 @@ from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.evaluation.selection import Outcome, Range, Selection, SortKey, select
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import load_pgn
-from pgn_studio.gui.inspection.command import ExportChoice, export_command
-from pgn_studio.gui.inspection.export_dialog import ExportDialog
-from pgn_studio.gui.inspection.page import InspectionPage
-from pgn_studio.gui.inspection.subject import Subject
+from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command
+from pgn_studio.gui.pages.inspect.export_dialog import ExportDialog
+from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.subject import Subject
 from tests.gui.inspection.studies import CLASSES, COUNT, Study
 
 if TYPE_CHECKING:

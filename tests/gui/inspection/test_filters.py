@@ -14,7 +14,7 @@ from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPushButton, QToolButton
 
 from pgn_studio.gui.gallery.panel import GalleryPanel
-from pgn_studio.gui.inspection.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectionPage
 from tests.gui.inspection.studies import COUNT, Study
 from tests.gui.inspection.test_gallery_model import MANY, many_images
 

@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QSlider
 
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.gamma import GammaRange
-from pgn_studio.gui.inspection.command import ExportChoice, export_command, strip_command
-from pgn_studio.gui.inspection.page import InspectionPage
+from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command, strip_command
+from pgn_studio.gui.pages.inspect.page import InspectionPage
 from tests.gui.inspection.studies import Study, make_study
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from PIL import Image
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from pgn_studio.gui.gallery.delegate import RIGHT_COLOR, WRONG_COLOR
-from pgn_studio.gui.inspection.page import InspectionPage
-from pgn_studio.gui.inspection.strength import UNKNOWN_COLOR
+from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.strength import UNKNOWN_COLOR
 from tests.gui.inspection.studies import CLASSES, Study
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from PySide6.QtWidgets import (
 
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.evaluation.batch import classify_batch
-from pgn_studio.gui.inspection.image_view import ImageView
-from pgn_studio.gui.inspection.page import InspectionPage
+from pgn_studio.gui.pages.inspect.image_view import ImageView
+from pgn_studio.gui.pages.inspect.page import InspectionPage
 from tests.gui.inspection.studies import CLASSES, COUNT, Study, make_study
 
 if TYPE_CHECKING:

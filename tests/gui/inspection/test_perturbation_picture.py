@@ -7,7 +7,7 @@ import pytest
 
 from pgn_studio.core.export.triptych import perturbation_picture as exported_picture
 from pgn_studio.gui.gallery.pictures import to_qimage, to_thumbnail
-from pgn_studio.gui.inspection.perturbation_picture import MAX_GAIN, Look, auto_gain, perturbation_picture
+from pgn_studio.gui.pages.inspect.perturbation_picture import MAX_GAIN, Look, auto_gain, perturbation_picture
 
 
 def test_automatic_gain_fills_the_range_and_equals_the_exported_picture() -> None:

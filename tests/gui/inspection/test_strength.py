@@ -10,8 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QSlider, QToolButton
 
 from pgn_studio.core.evaluation.strength import perturbed_at, strength_curve
-from pgn_studio.gui.inspection.page import InspectionPage
-from pgn_studio.gui.inspection.strength import OWN
+from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.strength import OWN
 from tests.gui.inspection.studies import CLASSES, Study
 
 if TYPE_CHECKING:

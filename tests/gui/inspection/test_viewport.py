@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QPointF
 
-from pgn_studio.gui.inspection.viewport import MAX_ZOOM, Viewport
+from pgn_studio.gui.pages.inspect.viewport import MAX_ZOOM, Viewport
 
 
 def screen(viewport: Viewport, point: QPointF) -> QPointF:

@@ -18,8 +18,8 @@ from pgn_studio.core.config import DataSettings
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.protocols import Progress
-from pgn_studio.gui.classifier.page import CLASS_COLUMNS, ClassifierPage
 from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.gui.pages.classifier.page import CLASS_COLUMNS, ClassifierPage
 from tests.gui.shell.driving import studio_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QTabWidget, Q
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.cli.main import main
-from pgn_studio.gui.inspection.export_dialog import WHATS
+from pgn_studio.gui.pages.inspect.export_dialog import WHATS
 from tests.core.export.test_curves import run  # noqa: F401 - a fixture: a run folder with curves
 
 if TYPE_CHECKING:

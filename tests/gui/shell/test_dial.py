@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.training.events import AtGamma, EpochCompleted
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.pages.setup_panel import SetupPanel
+from pgn_studio.gui.pages.setup.panel import SetupPanel
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.training.controller import RunState

@@ -13,12 +13,12 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.training.events import Notice, NoticeLevel, RunStarted
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.pages.train import TrainingPage
+from pgn_studio.gui.pages.train.health_strip import HealthStrip
+from pgn_studio.gui.pages.train.page import TrainingPage
 from pgn_studio.gui.plots.live_plots import LivePlots
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.bridge import TrainingBridge
 from pgn_studio.gui.training.history import RunHistory, holding
-from pgn_studio.gui.widgets.health_strip import HealthStrip
 from tests.gui.shell.driving import studio_of
 
 if TYPE_CHECKING:

@@ -26,15 +26,15 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
-from pgn_studio.gui.inspection.comparison_view import CELL_PX, LARGEST_CELL_PX, StripColumn, StripView
-from pgn_studio.gui.inspection.probability_bars import (
+from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.pages.inspect.comparison_view import CELL_PX, LARGEST_CELL_PX, StripColumn, StripView
+from pgn_studio.gui.pages.inspect.probability_bars import (
     LEAST_BAR_PX,
     LONG,
     SHORT,
     ProbabilityBars,
     ProbabilityRow,
 )
-from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.theme import ThemeName, current_theme
 from pgn_studio.gui.widgets.elided_label import ElidedLabel
 from tests.gui.shell.driving import studio_of

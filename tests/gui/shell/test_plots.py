@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.training.events import EpochCompleted, StepCompleted
-from pgn_studio.gui.pages.train import TrainingPage
+from pgn_studio.gui.pages.train.page import TrainingPage
 from pgn_studio.gui.plots.compared import DASHES, dashed
 from pgn_studio.gui.plots.growing import BLOCKS
 from pgn_studio.gui.plots.plot_bar import PlotBar

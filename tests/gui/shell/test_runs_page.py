@@ -19,8 +19,8 @@ from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.events import EpochCompleted, RunStarted, StepCompleted
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.runs.model import COLUMNS
-from pgn_studio.gui.runs.page import RunsPage
+from pgn_studio.gui.pages.runs.model import COLUMNS
+from pgn_studio.gui.pages.runs.page import RunsPage
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.controller import RunState
 
@@ -164,7 +164,7 @@ def test_deletion_asks_and_moves_to_the_trash(
         return True
 
     # Offscreen machines may have no trash: what is Qt's is taken from it.
-    monkeypatch.setattr("pgn_studio.gui.runs.page.QFile", SimpleNamespace(moveToTrash=move))
+    monkeypatch.setattr("pgn_studio.gui.pages.runs.page.QFile", SimpleNamespace(moveToTrash=move))
     page.select(folder / "c")
     press(qtbot, page, "run_delete_button")
     box = part(page, QMessageBox, "delete_dialog")
@@ -188,7 +188,9 @@ def test_what_cannot_be_deleted_is_said(
         press(qtbot, page, "run_delete_button")
     assert "is being trained" in str(refused.args[1])
     page.active_folder = ""
-    monkeypatch.setattr("pgn_studio.gui.runs.page.QFile", SimpleNamespace(moveToTrash=lambda _path: False))
+    monkeypatch.setattr(
+        "pgn_studio.gui.pages.runs.page.QFile", SimpleNamespace(moveToTrash=lambda _path: False)
+    )
     press(qtbot, page, "run_delete_button")
     with qtbot.waitSignal(page.failed) as failed:
         part(page, QPushButton, "move_to_trash_button").click()

@@ -21,9 +21,9 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.pages.train.preview_strip import PreviewStrip
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import TEXT_SIZES, current_theme, system_font
-from pgn_studio.gui.widgets.preview_strip import PreviewStrip
 from tests.gui.shell.driving import child
 from tests.gui.shell.walking import dialogs, fill, pages, place
 

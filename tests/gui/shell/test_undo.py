@@ -15,7 +15,7 @@ from pgn_studio.core.config import ENCODERS, TrainingSettings
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.pages.setup_panel import SetupPanel
+from pgn_studio.gui.pages.setup.panel import SetupPanel
 from pgn_studio.gui.training.controller import RunState
 from tests.gui.shell.driving import child
 from tests.gui.shell.opened import opens_quickly

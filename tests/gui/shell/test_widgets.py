@@ -10,10 +10,10 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.assignments import experimental_names
 from pgn_studio.core.config import PAPER_RECIPE, ClassifierSettings, DataSettings, Settings, TrainingSettings
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.gui.pages.setup_panel import SetupPanel
+from pgn_studio.gui.pages.setup.panel import SetupPanel
+from pgn_studio.gui.pages.train.preview_strip import PreviewStrip
 from pgn_studio.gui.training.preview import preview_images, to_qimage
 from pgn_studio.gui.widgets.gamma_control import LAST_POSITION, GammaControl, gamma_at, position_of
-from pgn_studio.gui.widgets.preview_strip import PreviewStrip
 from pgn_studio.gui.widgets.settings_form import SettingsForm
 from tests.gui.shell.conftest import preview_event
 

@@ -33,8 +33,8 @@ from pgn_studio.gui.dialogs.help import AboutDialog, ShortcutsDialog
 from pgn_studio.gui.dialogs.more_epochs import MoreEpochsDialog
 from pgn_studio.gui.dialogs.palette import CommandPalette
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
-from pgn_studio.gui.inspection.export_dialog import ExportDialog, Offered
 from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.pages.inspect.export_dialog import ExportDialog, Offered
 from tests.gui.inspection.studies import make_study
 
 CONTROLS = (
