@@ -1,4 +1,4 @@
-"""`export` against another PGN: lists where the two disagree, comparisons with their difference, bad input."""
+"""`export` against another PGN: where the two disagree, comparisons with their difference, bad input."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_list_of_what_one_of_them_alone_fixed(pgn_studio: RunCommand, tmp_path
     assert set(lists["broken"]) == broken & kept != set()
 
 
-def test_a_comparison_with_the_difference_and_chosen_baselines(
+def test_a_comparison_with_the_difference_and_baselines(
     pgn_studio: RunCommand, tmp_path: Path
 ) -> None:
     widths = []

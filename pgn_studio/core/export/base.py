@@ -114,7 +114,7 @@ class Option:
     default: Any  # None: the export decides
     kind: type[Any]  # int, float, or tuple: words
     help: str
-    low: float | None = None
+    low: float | None = None  # 0
     high: float | None = None
     metavar: str | None = None
     label: str = ""  # of its control in the window; none without one
@@ -123,15 +123,11 @@ class Option:
 
     def check(self, value: Any) -> None:
         """Raises ConfigError for a number that is out of range."""
-        low, high = self.low, self.high
-        if isinstance(value, (int, float)) and not (low or value) <= value <= (
-            value if high is None else high
-        ):
+        low, high = self.low or 0, self.high
+        if isinstance(value, (int, float)) and not (low <= value and (high is None or value <= high)):
             most = "or more" if high is None else f"to {high:g}"
-            unit = "" if self.unit == "%" else f" {self.unit}"
-            raise ConfigError(
-                f"{self.name}: {value:g} is out of range.", hint=f"Choose {low or 0:g} {most}{unit}."
-            )
+            unit = f" {self.unit}" if self.unit not in ("", "%") else ""
+            raise ConfigError(f"{self.name}: {value:g} is out of range.", hint=f"Choose {low:g} {most}{unit}.")
 
 
 def option(
