@@ -39,9 +39,7 @@ def test_a_list_of_what_one_of_them_alone_fixed(pgn_studio: RunCommand, tmp_path
     assert set(lists["broken"]) == broken & kept != set()
 
 
-def test_a_comparison_with_the_difference_and_baselines(
-    pgn_studio: RunCommand, tmp_path: Path
-) -> None:
+def test_a_comparison_with_the_difference_and_baselines(pgn_studio: RunCommand, tmp_path: Path) -> None:
     widths = []
     none = ("--baselines", "none")
     for options in (none, (*none, "--against", THERE), ("--baselines", "aid")):

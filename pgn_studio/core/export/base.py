@@ -127,7 +127,9 @@ class Option:
         if isinstance(value, (int, float)) and not (low <= value and (high is None or value <= high)):
             most = "or more" if high is None else f"to {high:g}"
             unit = f" {self.unit}" if self.unit not in ("", "%") else ""
-            raise ConfigError(f"{self.name}: {value:g} is out of range.", hint=f"Choose {low:g} {most}{unit}.")
+            raise ConfigError(
+                f"{self.name}: {value:g} is out of range.", hint=f"Choose {low:g} {most}{unit}."
+            )
 
 
 def option(
