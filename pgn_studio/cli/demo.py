@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.evaluate import evaluation_table, measure
-from pgn_studio.cli.export import Picked, export_outcome
 from pgn_studio.cli.make_demo import ADVERSARIAL_FILE, CLASSIFIER_FILE, ENHANCE, ENHANCE_FILE
-from pgn_studio.cli.selection_options import GivenSelection, OutcomeName
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import TrainingSettings
@@ -44,16 +42,20 @@ def run_headless(out: Path, *, anew: bool) -> None:
     terminal.result(f"Figures and tables: {out}")
 
 
-def _show(target: str, trained: Path, out: Path, outcome: OutcomeName, stop: Interruption) -> None:
+def _show(target: str, trained: Path, out: Path, outcome: str, stop: Interruption) -> None:
+    from pgn_studio.core.export.figure import export_figure
+    from pgn_studio.core.export.table import export_table
+    from pgn_studio.core.export.triptych import pick_indices, triptych_rows
+
     subject = _subject(target, trained, stop)
     evaluation = measure(subject, "test", device="auto", batch_size=256, stop=stop)
     problem = subject.pgn.info.problem
     terminal.result_table(evaluation_table(evaluation, f"Digits, {problem}"))
     if (evaluation.per_image.outcome == outcome).any():
-        figure = out / f"digits-{problem}-{outcome}.png"
-        export_outcome(Picked(subject, evaluation, GivenSelection(outcome), _ROWS), figure, gain=None)
-    from pgn_studio.core.export import export_table
-
+        split = subject.dataset.split("test")
+        rows = triptych_rows(subject.pgn, subject.classifier, split, pick_indices(evaluation, outcome, _ROWS))
+        title = f"{subject.dataset.name}, {evaluation.split_title}: {outcome} images"
+        export_figure(out / f"digits-{problem}-{outcome}.png", rows, title=title)
     export_table(out / f"digits-{problem}.csv", evaluation)
 
 

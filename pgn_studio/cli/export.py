@@ -1,12 +1,15 @@
-"""`pgn-studio export`: a figure, the curves, the table or the perturbed images."""
+"""`pgn-studio export`: any of the exports that there are, with the options that they have."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -20,63 +23,92 @@ from pgn_studio.cli.evaluate import (
     SplitName,
     Target,
     measure,
-    measure_along,
 )
 from pgn_studio.cli.gamma_options import at_same_gamma, given_gamma, given_gammas, note_gamma
-from pgn_studio.cli.options import refuse_folder, with_fields, with_settings
+from pgn_studio.cli.options import Command, option_name, refuse_folder, with_fields, with_settings
 from pgn_studio.cli.resolve import check_classifier, find_pgn, find_run, refuse_inside_dataset
 from pgn_studio.cli.selection_options import GivenSelection, chosen_images
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.errors import ConfigError, RunError
+from pgn_studio.core.export import BUILT_IN, EXPORTS
+from pgn_studio.core.export.base import Export, Option
+from pgn_studio.core.legacy import EXPORT_NAMES
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    import torch
 
     from pgn_studio.cli.opening import Subject
-    from pgn_studio.core.data.dataset import Split
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.data.dataset import ImageDataset
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.perturbation.pgn import Pgn
     from pgn_studio.core.runs import RunFolder
 
 EXAMPLE = "Example: pgn-studio export photos-enhance --what figure --outcome fixed --count 6 --out fixed.png"
 
-What = Literal["figure", "curves", "frontier", "table", "list", "images", "strip", "model"]
-ENDINGS = {
-    "figure": (".png", ".svg", ".pdf"),
-    "curves": (".png", ".svg", ".pdf", ".csv"),
-    "frontier": (".png", ".svg", ".pdf", ".csv", ".json"),
-    "table": (".csv", ".md", ".tex", ".json"),
-    "list": (".csv",),
-    "strip": (".png", ".svg", ".pdf"),
-    "model": (".pt2", ".onnx"),
-}
-ALONG_GAMMA = ("frontier", "strip")  # that show several γ
-FIGURE_ROWS = 6
-BASELINES_BESIDE = ("noise", "fgsm", "aid", "uap")  # that there can be on one image
+Kind = type[Export]
+_KINDS: dict[str, Kind] = {name: EXPORTS.load(name) for name in BUILT_IN}  # of plug-ins the names suffice
+_WHAT = ". ".join(f"{name}: {kind.summary}" for name, kind in _KINDS.items())
+
+
+def _what(text: str) -> str:
+    name = EXPORT_NAMES.get(text, text)
+    if name not in EXPORTS:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, EXPORTS))}.")
+    return name
+
+
+def with_choices(command: Command) -> Command:
+    """Add the options of the built-in exports to a command that takes `choices: dict[str, Any]`."""
+    known = {item.name: item for kind in reversed(_KINDS.values()) for item in kind.options()}
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        choices = {name: _value(item, values.pop(name)) for name, item in known.items()}
+        command(choices=choices, **values)
+
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    added = [_parameter(item) for item in known.values()]
+    parameters = [*(item for item in own if item.name != "choices"), *added]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
+
+
+def _parameter(item: Option) -> inspect.Parameter:
+    words = list[str] if item.repeated else str
+    typed = words if item.kind is tuple else item.kind
+    told = item.default in (None, ()) or "default:" in item.help
+    text = item.help if told else f"{item.help.rstrip('.')} (default: {item.default:g})."
+    option = typer.Option(option_name(item.name), help=text, metavar=item.metavar, show_default=False)
+    annotation = Annotated[Optional[typed], option]  # type: ignore[valid-type] # noqa: UP045
+    return inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _value(item: Option, given: Any) -> Any:
+    """What was typed as the export takes it; None for nothing."""
+    if item.kind is not tuple or given is None:
+        return given
+    if item.repeated:
+        return tuple(given) or None
+    return () if given in ("none", "") else tuple(word.strip() for word in given.split(","))
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
+@with_choices
 @with_fields("chosen", GivenSelection)
 @with_access
 def export(
     given: dict[str, Any],
     access: GivenAccess,
     chosen: GivenSelection,
+    choices: dict[str, Any],
     target: Target,
     what: Annotated[
-        What,
-        typer.Option(
-            "--what",
-            show_default=False,
-            help="figure: images as original | perturbation | perturbed. curves: the run's plots, or their "
-            "numbers (.csv). frontier: accuracy against RMS over γ, or the points (.csv, .json). "
-            "table: the figures of evaluate. list: the images one by one (.csv). images: "
-            "every perturbed image as PNG. strip: one image (--index) under this PGN, at each --gamma, "
-            "those of --beside, and baselines. model: the PGN with its normalization, for other programs.",
-        ),
+        str,
+        typer.Option("--what", metavar=f"<{'|'.join(BUILT_IN)}>", parser=_what, show_default=False,
+                     help=f"{_WHAT}. A plug-in's export by its name."),
     ],
     out: Annotated[
         Path,
@@ -91,324 +123,250 @@ def export(
             "--count", min=1, help="At most so many images; default: 6 in a figure, else all.", metavar="N"
         ),
     ] = None,
-    gain: Annotated[
-        float | None,
-        typer.Option(
-            "--gain", min=0.0, help="Contrast of the perturbation's picture; default: fitted to it."
-        ),
-    ] = None,
-    dpi: Annotated[int, typer.Option("--dpi", help="Resolution of a figure as PNG.")] = 150,
-    width_mm: Annotated[
-        float | None, typer.Option(help="Width of a figure, texts scaled with it; default: 112 a block.")
-    ] = None,
-    beside: Annotated[
-        list[str] | None,
-        typer.Option(metavar="RUN|PGN", help="Another PGN in a strip or frontier; may be repeated."),
-    ] = None,
     gamma: Annotated[
         str | None,
         typer.Option(
             "--gamma",
             metavar="G,G,…",
             help="γ at which the PGN perturbs, of those that it serves; default: its own. "
-            "strip and frontier take several (frontier by default 9 over the range). A model that is given "
-            "none takes γ as an input.",
+            "comparison and frontier take several (frontier by default 9 over the range). A model that is "
+            "given none takes γ as an input.",
         ),
     ] = None,
-    baselines: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,…",
-            help="Baselines in a strip, at the RMS that this PGN (at the first γ) has on the image: noise, "
-            "fgsm, aid, uap (which is trained first), or none; default: noise,fgsm, of several γ none.",
-        ),
-    ] = None,
-    strength: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=10.0,
-            metavar="α",
-            help="The model adds this many times the perturbation; default: 1.",
-        ),
-    ] = None,
-    abstain_below_rms: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            metavar="RMS",
-            help="The model gives images back as they came where it would perturb less than this "
-            "(see the report); default: 0.",
-        ),
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="Of a plug-in's export; may be repeated."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
     classifier: OtherClassifier = None,
     classifier_arch: ClassifierArch = None,
     device: DeviceName = "auto",
     batch_size: BatchSize = 64,
-) -> None:
-    """Write a figure, the curves, the frontier over γ, the table of figures, a list, the images or the model.
+) -> None:  # fmt: skip
+    """Write a figure, the curves, the frontier over γ, a table, images, the model or another export.
 
     Images of one outcome come with the largest change in the true class's probability first; those of
     any outcome evenly through the split.
     """
     DataSettings.make(**given)
-    gammas = _gammas(what, gamma)
-    several = what == "strip" and len(gammas) > 1
+    kind = EXPORTS.load(what)
+    gammas = _gammas(kind, gamma)
     _ = chosen.ranges  # a typo shows before torch is imported
-    named = baseline_names(("" if several else "noise,fgsm") if baselines is None else baselines)
-    _check_against(what, chosen)
-    if what != "model" and (strength, abstain_below_rms) != (None, None):
-        raise ConfigError(
-            f"--strength and --abstain-below-rms are for --what model, got --what {what}.",
-            hint="`pgn-studio perturb --strength` writes images at any strength.",
-        )
+    _check_choices(kind, choices)
+    made = kind.made(
+        {**{name: choices[name] for name in _names(kind) & choices.keys()}, **_assigned(kind, option)}
+    )
+    _check_against(kind, chosen)
     out = out.expanduser()
-    _check_out(what, out, force)
-    _check_target(what, target, classifier)
+    _check_out(kind, out, force)
+    _check_target(kind, target, classifier)
     prepare()
-    if what == "curves":
-        from pgn_studio.core.export import export_curves
-
-        run = _run_with_curves(target)
-        export_curves(out, run)
-        _note_missing(run)
-        terminal.result(str(out))
-        return
-    from pgn_studio.cli.opening import ExternalClassifier, open_subject
     from pgn_studio.core.device import pick_device
 
-    pick_device(device)
-    if what == "model":
-        from pgn_studio.cli.export_work import write_model
-        from pgn_studio.core.export.deployable import Restraint
-
-        restraint = Restraint(1.0 if strength is None else strength, abstain_below_rms or 0.0)
-        write_model(target, out, restraint, gammas[0] if gammas else None)
-        terminal.result(str(out))
-        return
-    foreign = ExternalClassifier.given(classifier_arch, access)
-    with Interruption() as stop:
-        subject = open_subject(
-            target, given, classifier=classifier, foreign=foreign, stop=stop, split=split, gammas=gammas
-        )
-        measured = partial(_measured, split=split, device=device, batch_size=batch_size, stop=stop)
-        if what == "frontier":
-            _export_frontier(subject, out, gammas, beside or [], measured, dpi=dpi, width_mm=width_mm)
-        else:
-            note_gamma(subject.pgn)
-            if what == "images":
-                refuse_inside_dataset(out, subject.dataset.root)
-            [evaluation] = measured(subject, ())
-            picked = Picked(subject, evaluation, chosen, count, _other(subject, chosen, gammas))
-            if chosen.versus is not None:
-                picked = picked.measured(device=device, batch_size=batch_size, stop=stop)
-            _export_picked(
-                what, picked, out, stop=stop, gammas=gammas, beside=beside or [], baselines=named,
-                drawn={"gain": gain, "dpi": dpi, "width_mm": width_mm},
-            )  # fmt: skip
-    terminal.result(str(out))
-
-
-def _measured(
-    subject: Subject, gammas: Sequence[float], *, split: str, device: str, batch_size: int, stop: Interruption
-) -> list[Evaluation]:
-    return measure_along(subject, split, gammas, device=device, batch_size=batch_size, stop=stop)
-
-
-def _export_frontier(
-    subject: Subject,
-    out: Path,
-    gammas: Sequence[float],
-    beside: Sequence[str],
-    measured: Callable[[Subject, Sequence[float]], list[Evaluation]],
-    *,
-    dpi: int,
-    width_mm: float | None,
-) -> None:
-    from pgn_studio.cli.export_work import frontier_courses
-    from pgn_studio.core.export.gamma_frontier import export_gamma_frontier
-
-    courses = frontier_courses(subject, gammas, beside, measured)
-    split = courses[0].evaluations[0].split_title
-    title = f"{subject.dataset.name}, {split}: {subject.pgn.info.problem}"
-    export_gamma_frontier(out, courses, title=title, dpi=dpi, width_mm=width_mm)
-
-
-def _export_picked(
-    what: What,
-    picked: Picked,
-    out: Path,
-    *,
-    gammas: Sequence[float],
-    beside: Sequence[str],
-    baselines: tuple[str, ...],
-    drawn: dict[str, Any],
-    stop: Interruption,
-) -> None:
-    """What is of an evaluation's images. `drawn`: how a figure is."""
-    if what == "figure":
-        export_outcome(picked, out, **drawn)
-    elif what == "table":
-        from pgn_studio.core.export import export_table
-
-        export_table(out, picked.evaluation)
-    elif what == "strip":
-        from pgn_studio.cli.export_work import write_strip
-
-        index = int(picked.indices(1)[0])
-        write_strip(
-            picked.subject, picked.split, index, out, gammas=gammas, beside=beside, against=picked.against,
-            baselines=baselines, stop=stop,
+    with Interruption() as stop, ExitStack() as bars:
+        source = CommandSource(
+            kind, target, split, gammas, chosen, count, stop,
+            open_all=functools.partial(
+                _opened, kind, out, target, given, classifier=classifier, arch=classifier_arch, access=access,
+                stop=stop, split=split, gammas=gammas,
+            ),
+            device=pick_device(device), batch_size=batch_size,
         )  # fmt: skip
-    elif what == "list":
-        _export_list(picked, out)
-    else:
-        _export_images(picked, out, stop)
+        written = made.write(out, source, _late_progress(f"Writing {out.name}", stop, bars))
+    for line in written.notes:
+        terminal.note(line)
+    terminal.result(str(written.path))
 
 
-def _gammas(what: What, text: str | None) -> tuple[float, ...]:
-    """The γ that were given; raises ConfigError where `what` is of one γ, or of none."""
-    if what == "curves" and text is not None:
-        raise ConfigError("--gamma: curves are of the training, and of no γ.", hint="Leave it out.")
-    if what in ALONG_GAMMA:
+def _late_progress(what: str, stop: Interruption, bars: ExitStack) -> Callable[[int, int], None]:
+    """A progress that is shown once it begins: what is opened and measured before shows its own."""
+    shown: list[Callable[[int, int], None]] = []
+
+    def report(done: int, total: int) -> None:
+        if not shown:
+            shown.append(bars.enter_context(terminal.progress(what, stop)))
+        shown[0](done, total)
+
+    return report
+
+
+def _opened(
+    kind: Kind, out: Path, target: str, given: Mapping[str, Any], *, classifier: str | None, arch: str | None,
+    access: GivenAccess, stop: Interruption, split: str, gammas: Sequence[float],
+) -> Subject:  # fmt: skip
+    from pgn_studio.cli.opening import ExternalClassifier, open_subject
+
+    subject = open_subject(
+        target, given, classifier=classifier, foreign=ExternalClassifier.given(arch, access), stop=stop,
+        split=split, gammas=gammas,
+    )  # fmt: skip
+    if not kind.suffixes:
+        refuse_inside_dataset(out, subject.dataset.root)
+    return subject
+
+
+class CommandSource:
+    """What the command names, opened and measured when the export reads it."""
+
+    def __init__(
+        self, kind: Kind, target: str, split_name: str, gammas: Sequence[float], chosen: GivenSelection,
+        count: int | None, stop: Interruption, *, open_all: Callable[[], Subject], device: torch.device,
+        batch_size: int,
+    ) -> None:  # fmt: skip
+        self._kind, self._target, self._chosen, self._count = kind, target, chosen, count
+        self._stop, self._open_all = stop, open_all
+        self.split_name, self.gammas = split_name, gammas
+        self.device, self.batch_size = device, batch_size
+
+    @cached_property
+    def _subject(self) -> Subject:
+        return self._open_all()
+
+    @cached_property
+    def pgn(self) -> Pgn:
+        return self.other_pgn(self._target) if self._kind.needs == "pgn" else self._subject.pgn
+
+    @property
+    def classifier(self) -> Classifier:
+        return self._subject.classifier
+
+    @property
+    def dataset(self) -> ImageDataset:
+        return self._subject.dataset
+
+    @property
+    def run(self) -> RunFolder:
+        return _run_of(self._target)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        note_gamma(self.pgn)
+        return self._measured(self.pgn)
+
+    @cached_property
+    def against(self) -> Pgn | None:
+        """At the same γ where it serves it."""
+        from pgn_studio.core.export.comparison import check_comparable
+
+        if self._chosen.against is None:
+            return None
+        other = at_same_gamma(self.other_pgn(self._chosen.against), self.gammas[0] if self.gammas else None)
+        check_comparable(self.pgn, other)
+        return other
+
+    @property
+    def caption(self) -> str:
+        outcome = self._chosen.outcome.replace("-", " ")
+        where = f"{self.dataset.name}, {self.evaluation.split_title}"
+        return "" if outcome == "any" else f"{where}: {outcome} images"
+
+    def indices(self, most: int | None = None) -> Sequence[int]:
+        chosen = self._chosen
+        all_of_them = bool(chosen.index) or chosen.per_class is not None
+        other = None
+        if chosen.versus is not None and self.against is not None:
+            other = self._measured(self.against)
+        names = self.dataset.split(self.split_name).names
+        count = self._count or (None if all_of_them else most)
+        return [int(index) for index in chosen_images(self.evaluation, names, chosen, count, other)]
+
+    def other_pgn(self, target: str) -> Pgn:
+        from pgn_studio.core.perturbation.pgn import load_pgn
+
+        return load_pgn(find_pgn(target)[0])
+
+    def _measured(self, pgn: Pgn) -> Evaluation:
+        return measure(
+            replace(self._subject, pgn=pgn), self.split_name, device=str(self.device),
+            batch_size=self.batch_size, stop=self._stop,
+        )  # fmt: skip
+
+
+# ------------------------------------------------------------------ what can be refused at once
+
+
+def _names(kind: Kind) -> set[str]:
+    return {item.name for item in kind.options()}
+
+
+def _check_choices(kind: Kind, choices: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option of other exports."""
+    astray = [name for name, value in choices.items() if value is not None and name not in _names(kind)]
+    if astray:
+        owners = [name for name, other in _KINDS.items() if _names(other) & {*astray}]
+        verb = "is" if len(astray) == 1 else "are"
+        raise ConfigError(
+            f"{', '.join(map(option_name, astray))} {verb} for --what {', '.join(owners)}, got {kind.name}.",
+            hint="Leave it out.",
+        )
+
+
+def _assigned(kind: Kind, assigned: Sequence[str] | None) -> dict[str, Any]:
+    """What --option says; raises ConfigError."""
+    known, values = {item.name: item for item in kind.options()}, {}
+    for text in assigned or ():
+        name, _, value = text.partition("=")
+        if name not in known:
+            raise ConfigError(
+                f"--option: {kind.name} has no option {name!r}.", hint=f"It has {', '.join(known) or 'none'}."
+            )
+        try:
+            values[name] = _words(known[name], value)
+        except ValueError:
+            raise ConfigError(f"--option {name}: expected a number, got {value!r}.") from None
+    return values
+
+
+def _words(item: Option, text: str) -> Any:
+    return tuple(text.split(",")) if item.kind is tuple else item.kind(text)
+
+
+def _gammas(kind: Kind, text: str | None) -> tuple[float, ...]:
+    """The γ that were given; raises ConfigError where the export is of one γ, or of none."""
+    if kind.needs == "run" and text is not None:
+        raise ConfigError(f"--gamma: {kind.name} are of the training, and of no γ.", hint="Leave it out.")
+    if kind.several_gammas:
         return given_gammas(text)
     one = given_gamma(text)
     return () if one is None else (one,)
 
 
-def _check_out(what: What, out: Path, force: bool) -> None:
-    if what == "images":
-        if out.is_file():
-            raise ConfigError(f"--out: {out} is a file; expected a folder for the images.")
-        if out.is_dir() and any(out.iterdir()) and not force:
+def _check_against(kind: Kind, chosen: GivenSelection) -> None:
+    if chosen.versus is not None and chosen.against is None:
+        raise ConfigError("--versus compares with another PGN.", hint="Name it with --against.")
+    if chosen.against is not None:
+        if chosen.versus is None and not kind.compares:
+            raise ConfigError("--against chooses nothing by itself here.", hint="Say what with --versus.")
+        find_pgn(chosen.against)
+
+
+def _check_out(kind: Kind, out: Path, force: bool) -> None:
+    if kind.suffixes:
+        if out.suffix.lower() not in kind.suffixes:
             raise ConfigError(
-                f"--out: {out} is not empty.", hint="Give --force to write into it, or another folder."
+                f"--out: expected a name that ends in {', '.join(kind.suffixes)}, got {str(out)!r}."
             )
-        return
-    if out.suffix.lower() not in ENDINGS[what]:
+        refuse_folder(out, "--out")
+    elif out.is_file():
+        raise ConfigError(f"--out: {out} is a file; expected a folder.")
+    elif out.is_dir() and any(out.iterdir()) and not force:
         raise ConfigError(
-            f"--out: expected a name that ends in {', '.join(ENDINGS[what])}, got {str(out)!r}."
+            f"--out: {out} is not empty.", hint="Give --force to write into it, or another folder."
         )
-    refuse_folder(out, "--out")
 
 
-def _check_target(what: What, target: str, classifier: str | None) -> None:
+def _check_target(kind: Kind, target: str, classifier: str | None) -> None:
     """A typo shows before torch is imported."""
-    if what == "curves":
-        _run_with_curves(target)
+    if kind.needs == "run":
+        _run_of(target)
     else:
         find_pgn(target)
     if classifier is not None:
         check_classifier(classifier)
 
 
-def _run_with_curves(target: str) -> RunFolder:
+def _run_of(target: str) -> RunFolder:
     run = find_pgn(target)[1] if Path(target).expanduser().is_file() else find_run(target)
     if run is None:
         raise RunError(f"{target} lies in no run, so there are no curves.", hint="Give the run's folder.")
     return run
-
-
-def _note_missing(run: RunFolder) -> None:
-    """Where the record of a run that has ended stops before its end, as after a copy that was cut."""
-    from pgn_studio.core.metrics_log import step_of
-
-    ended, results = run.run_json.get("status") == "completed", run.run_json.get("results")
-    steps = results.get("step") if ended and isinstance(results, dict) else None
-    told = max(map(step_of, run.read_metrics()), default=0)
-    if isinstance(steps, int) and told < steps:
-        name = run.metrics_path.name
-        terminal.note(f"note: the run's {name} ends at step {told:,} of {steps:,}: the rest is lost.")
-
-
-@dataclass(frozen=True)
-class Picked:
-    """What a PGN did on a split, and which of its images are meant."""
-
-    subject: Subject
-    evaluation: Evaluation
-    chosen: GivenSelection
-    count: int | None = None
-    against: Pgn | None = None
-    other: Evaluation | None = None  # of `against`
-
-    def measured(self, *, device: str, batch_size: int, stop: Interruption) -> Picked:
-        """With what the other PGN makes of the same images."""
-        assert self.against is not None
-        subject = replace(self.subject, pgn=self.against)
-        split = self.evaluation.split_name
-        return replace(self, other=measure(subject, split, device=device, batch_size=batch_size, stop=stop))
-
-    @property
-    def split(self) -> Split:
-        return self.subject.dataset.split(self.evaluation.split_name)
-
-    def indices(self, default_count: int | None = None) -> npt.NDArray[np.int64]:
-        all_of_them = bool(self.chosen.index) or self.chosen.per_class is not None
-        count = self.count or (None if all_of_them else default_count)
-        return chosen_images(self.evaluation, self.split.names, self.chosen, count, self.other)
-
-
-def export_outcome(
-    picked: Picked, out: Path, *, gain: float | None, dpi: int = 150, width_mm: float | None = None
-) -> None:
-    """The figure of the chosen images."""
-    from pgn_studio.core.export import export_figure, triptych_rows
-
-    subject, outcome = picked.subject, picked.chosen.outcome
-    rows = triptych_rows(subject.pgn, subject.classifier, picked.split, picked.indices(FIGURE_ROWS))
-    title = f"{subject.dataset.name}, {picked.evaluation.split_title}: {outcome.replace('-', ' ')} images"
-    title = "" if outcome == "any" else title
-    export_figure(out, rows, title=title, gain=gain, dpi=dpi, width_mm=width_mm)
-
-
-def baseline_names(text: str) -> tuple[str, ...]:
-    """From "noise,fgsm" or "none"; raises ConfigError."""
-    names = () if text in ("none", "") else tuple(name.strip() for name in text.split(","))
-    unknown = [name for name in names if name not in BASELINES_BESIDE]
-    if unknown:
-        raise ConfigError(
-            f"--baselines: there is no {unknown[0]!r} for a single image.",
-            hint=f"Choose among {', '.join(BASELINES_BESIDE)}, with commas between, or none.",
-        )
-    return names
-
-
-def _check_against(what: What, chosen: GivenSelection) -> None:
-    if chosen.versus is not None and chosen.against is None:
-        raise ConfigError("--versus compares with another PGN.", hint="Name it with --against.")
-    if chosen.against is not None:
-        if chosen.versus is None and what != "strip":
-            raise ConfigError("--against chooses nothing by itself here.", hint="Say what with --versus.")
-        find_pgn(chosen.against)
-
-
-def _other(subject: Subject, chosen: GivenSelection, gammas: Sequence[float]) -> Pgn | None:
-    """The PGN of --against, at the same γ where it serves it."""
-    from pgn_studio.core.export.comparison import check_comparable
-    from pgn_studio.core.perturbation.pgn import load_pgn
-
-    if chosen.against is None:
-        return None
-    other = at_same_gamma(load_pgn(find_pgn(chosen.against)[0]), gammas[0] if gammas else None)
-    check_comparable(subject.pgn, other)
-    return other
-
-
-def _export_list(picked: Picked, out: Path) -> None:
-    from pgn_studio.core.export.image_table import export_list
-
-    export_list(out, picked.evaluation, picked.split.names, picked.indices().tolist())
-
-
-def _export_images(picked: Picked, out: Path, stop: Interruption) -> None:
-    import numpy as np
-
-    from pgn_studio.core.export import export_images
-
-    split = picked.split
-    if picked.chosen != GivenSelection() or picked.count is not None:
-        split = split.subset(np.sort(picked.indices()))
-    with terminal.progress("Writing images", stop) as report:
-        export_images(out, picked.subject.pgn, picked.subject.classifier, split, progress=report)

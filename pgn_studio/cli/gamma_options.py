@@ -43,7 +43,7 @@ def given_gamma(text: str | None) -> float | None:
     if len(gammas) > 1:
         raise ConfigError(
             f"--gamma: expected one value here, got {text!r}.",
-            hint="`evaluate`, `export --what frontier` and `export --what strip` take several.",
+            hint="`evaluate`, `export --what frontier` and `export --what comparison` take several.",
         )
     return gammas[0] if gammas else None
 

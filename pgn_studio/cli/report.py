@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from pgn_studio.cli.opening import Subject
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.evaluation.evaluate import Evaluation
-    from pgn_studio.core.export.report_baselines import BaselineResult
-    from pgn_studio.core.export.report_tables import ReportTable
     from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.core.report.baselines import BaselineResult
+    from pgn_studio.core.report.tables import ReportTable
 
 EXAMPLE = "Example: pgn-studio report photos-enhance --out photos-report"
 # The rest is in the folder.
@@ -102,9 +102,9 @@ def report(
     prepare()
     from pgn_studio.cli.opening import ExternalClassifier, open_subject
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.export.report import make_report
-    from pgn_studio.core.export.report_files import check_report_folder, write_report
-    from pgn_studio.core.export.report_tables import report_tables, warnings
+    from pgn_studio.core.report.files import check_report_folder, write_report
+    from pgn_studio.core.report.report import make_report
+    from pgn_studio.core.report.tables import report_tables, warnings
 
     pick_device(device)
     out = check_report_folder(out)
@@ -151,8 +151,8 @@ def _rich(table: ReportTable) -> Table:
 
 def _baseline_names(text: str, target: str) -> tuple[str, ...]:
     """What "all" means for this PGN; a name that no problem knows is refused before the PGN is read."""
-    from pgn_studio.core.export.report_baselines import chosen_baselines
     from pgn_studio.core.perturbation.pgn import read_pgn_info
+    from pgn_studio.core.report.baselines import chosen_baselines
 
     known = ("all", "none", *get_args(BaselineName))
     unknown = [name for name in _parts(text.lower()) if name not in known]
@@ -175,7 +175,7 @@ def _measured_baselines(
     stop: Interruption,
 ) -> list[BaselineResult]:
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.export.report_baselines import measure_baselines
+    from pgn_studio.core.report.baselines import measure_baselines
 
     found: list[BaselineResult] = []
     for name in names:
@@ -197,7 +197,7 @@ def _classifiers(files: list[str], subject: Subject, foreign: Any) -> list[tuple
     """Each file's classifier under a name of its own."""
     from pgn_studio.cli.opening import load_foreign, says_everything
     from pgn_studio.core.classifiers import load_classifier
-    from pgn_studio.core.export.report import classifier_name
+    from pgn_studio.core.report.report import classifier_name
 
     found = []
     for file in files:

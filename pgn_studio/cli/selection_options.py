@@ -87,8 +87,8 @@ class GivenSelection:
         str | None,
         typer.Option(
             metavar="RUN|PGN",
-            help="Another PGN of the same classes, size and input space: for --versus, and in a strip beside "
-            "this one with their difference.",
+            help="Another PGN of the same classes, size and input space: for --versus, and in a comparison "
+            "with this one, which shows their difference.",
             rich_help_panel=_PANEL,
         ),
     ] = None
@@ -143,7 +143,7 @@ def chosen_images(
     """
     import numpy as np
 
-    from pgn_studio.core.export import pick_indices
+    from pgn_studio.core.export.triptych import pick_indices
 
     number = len(evaluation.per_image)
     if given.index:

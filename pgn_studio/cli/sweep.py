@@ -213,7 +213,7 @@ def _draw_strip(
     path: Path, summary: SweepSummary, jobs: Sequence[RunJob], points: Sequence[Point], image: int | None
 ) -> bool:
     """One image under the PGN of each combination (of seeds the first); False where data sets differ."""
-    from pgn_studio.core.export.comparison_figure import MAX_COLUMNS, export_strip
+    from pgn_studio.core.export.comparison_figure import MAX_COLUMNS, export_comparison
     from pgn_studio.core.sweeps.plan import values_text
     from pgn_studio.core.sweeps.run_state import telling_image
     from pgn_studio.core.sweeps.summary import without_seed
@@ -233,7 +233,7 @@ def _draw_strip(
     problem = next(iter(chosen.values()))[1].settings.problem
     number = telling_image(letters, letter="f" if problem == "enhance" else "b") if image is None else image
     columns = [(label, job.triptych(number)) for label, (job, _) in chosen.items()]
-    export_strip(path, columns, title=f"{summary.title}, test image {number}")
+    export_comparison(path, columns, title=f"{summary.title}, test image {number}")
     return True
 
 

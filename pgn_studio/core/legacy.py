@@ -35,6 +35,9 @@ VALUES = {
 RECORD_NAMES = {"foreign_classifier": "external_classifier", "least_rms": "abstain_below_rms"}
 TENSOR_NAMES = {"namer.": "surrogate."}
 
+# What scripts still export by its old name.
+EXPORT_NAMES = {"strip": "comparison"}
+
 
 def modern_record(values: Mapping[str, Any]) -> dict[str, Any]:
     """What run.json or a PGN's metadata says, under today's names; the settings in it stay as they are."""

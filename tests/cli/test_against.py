@@ -1,4 +1,4 @@
-"""`export` against another PGN: lists where the two disagree, strips with their difference, bad input."""
+"""`export` against another PGN: where the two disagree, comparisons with their difference, bad input."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def test_a_list_of_what_one_of_them_alone_fixed(pgn_studio: RunCommand, tmp_path
     assert set(lists["broken"]) == broken & kept != set()
 
 
-def test_a_strip_with_the_difference_and_chosen_baselines(pgn_studio: RunCommand, tmp_path: Path) -> None:
+def test_a_comparison_with_the_difference_and_baselines(pgn_studio: RunCommand, tmp_path: Path) -> None:
     widths = []
     none = ("--baselines", "none")
     for options in (none, (*none, "--against", THERE), ("--baselines", "aid")):
-        path = tmp_path / "strip.png"
+        path = tmp_path / "comparison.png"
         outcome = pgn_studio(
-            "export", HERE, "--what", "strip", "--out", path, "--index", "3", "--device", "cpu", *options
+            "export", HERE, "--what", "comparison", "--out", path, "--index", "3", "--device", "cpu", *options
         )
         assert outcome.code == 0, outcome.err
         with Image.open(path) as picture:
@@ -60,7 +60,7 @@ def test_bad_input_is_one_line(pgn_studio: RunCommand, tmp_path: Path) -> None:
         (("--what", "list", *out, "--versus", "different"), "Name it with --against"),
         (("--what", "list", *out, "--against", THERE), "Say what with --versus"),
         (("--what", "list", *out, "--against", "none", "--versus", "different"), "no run and no PGN"),
-        (("--what", "strip", "--out", tmp_path / "s.png", "--baselines", "direct"), "no 'direct'"),
+        (("--what", "comparison", "--out", tmp_path / "s.png", "--baselines", "direct"), "no 'direct'"),
     ):
         outcome = pgn_studio("export", HERE, *arguments)
         assert outcome.code == 2, outcome.out

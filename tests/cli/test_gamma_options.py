@@ -154,7 +154,7 @@ def test_every_command_uses_it_at_the_gamma_given(
     assert beside.code == 0, beside.err
     assert json.loads(file.read_text())["pgn"]["gamma"] == 0.02
     for what, out in (
-        ("figure", "f.png"), ("table", "t.csv"), ("list", "l.csv"), ("images", "i"), ("strip", "s.png"),
+        ("figure", "f.png"), ("table", "t.csv"), ("list", "l.csv"), ("images", "i"), ("comparison", "s.png"),
         ("model", "m.pt2"),
     ):  # fmt: skip
         outcome = pgn_studio("export", *at, "--what", what, "--out", tmp_path / out)
@@ -199,8 +199,8 @@ def test_figures_over_gamma_that_cannot_be(pgn_studio: RunCommand, work: Path, t
     for target, more, said in (
         ("fixed", ("--what", "frontier"), "--gamma LOW..HIGH"),
         ("dial", ("--what", "frontier", "--gamma", "0.1,9"), "outside of the range"),
-        ("dial", ("--what", "strip", "--gamma", "0.1,9"), "outside of the range"),
-        ("fixed", ("--what", "strip", "--gamma", "0.1,0.2"), "gamma 0.1 alone"),
+        ("dial", ("--what", "comparison", "--gamma", "0.1,9"), "outside of the range"),
+        ("fixed", ("--what", "comparison", "--gamma", "0.1,0.2"), "gamma 0.1 alone"),
         ("dial", ("--what", "curves", "--gamma", "0.1"), "--gamma"),
     ):
         outcome = pgn_studio("export", work / target, *more, "--out", tmp_path / "f.png")
@@ -213,12 +213,12 @@ def test_one_image_at_several_gamma(pgn_studio: RunCommand, work: Path, tmp_path
     widths = []
     for gammas in ("0.01,0.1,1", "0.01,0.05,0.1,0.5,1"):
         outcome = pgn_studio(
-            "export", work / "told", "--what", "strip", "--gamma", gammas, "--index", "3",
+            "export", work / "told", "--what", "comparison", "--gamma", gammas, "--index", "3",
             "--out", tmp_path / "s.png",
         )  # fmt: skip
         assert outcome.code == 0, outcome.err
-        with Image.open(tmp_path / "s.png") as strip:
-            widths.append(strip.width)
+        with Image.open(tmp_path / "s.png") as drawn:
+            widths.append(drawn.width)
     assert widths[1] > widths[0]
 
 

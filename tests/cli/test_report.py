@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from pgn_studio.core.baselines import Baseline, BaselineContext, make_baseline, names_for
-from pgn_studio.core.export import report_baselines, report_html
 from pgn_studio.core.paths import trained_folder
+from pgn_studio.core.report import baselines as report_baselines
+from pgn_studio.core.report import html as report_html
 from tests.cli.conftest import RunCommand
 
 QUICK = ("--device", "cpu", "--resamples", "200", "--batch-size", "256")

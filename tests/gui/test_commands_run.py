@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QTabWidget, Q
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.cli.main import main
-from pgn_studio.gui.pages.inspect.export_dialog import WHATS
+from pgn_studio.core.export import BUILT_IN, EXPORTS
 from tests.core.export.test_curves import run  # noqa: F401 - a fixture: a run folder with curves
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def choose(parent: object, name: str, data: str) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("what", list(WHATS))
+@pytest.mark.parametrize("what", [name for name in BUILT_IN if EXPORTS.load(name).in_dialog])
 def test_the_copied_command_of_each_kind_runs_as_it_is(
     what: str, demo: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +85,7 @@ def test_the_copied_command_of_each_kind_runs_as_it_is(
         assert found == page.gallery.model.shown.tolist() != []
 
 
-def test_the_copied_strip_runs_as_it_is(
+def test_the_copied_comparison_runs_as_it_is(
     demo: MainWindow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pgn_studio.core.paths import trained_folder
@@ -99,7 +99,7 @@ def test_the_copied_strip_runs_as_it_is(
     page.beside.ticks["aid"].click()
     page.beside.copy_button.click()
     run_copied(tmp_path, monkeypatch)
-    assert (tmp_path / "digits-enhance-gamma-3-test-strip.png").is_file()
+    assert (tmp_path / "digits-enhance-gamma-3-test-comparison.png").is_file()
 
 
 def test_the_copied_curves_run_as_they_are(
@@ -130,7 +130,7 @@ def test_the_report_is_among_the_exports(
     asked: list[Path] = []
     assert demo.controller is not None
     page = demo.controller.inspect_page
-    monkeypatch.setattr(page._exporter, "report", lambda path, _subject: asked.append(path))
+    monkeypatch.setattr(page._exporter, "write", lambda _export, path, *_: asked.append(path))
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_args: str(tmp_path))
     page.findChild(QPushButton, "export-figure").click()
     dialog = page.export_flow.dialog

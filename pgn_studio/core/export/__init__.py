@@ -1,18 +1,18 @@
-"""Exports: figures of triptychs, curves of a run, tables of an evaluation, perturbed images."""
+"""Exports: figures, tables, images and models of a PGN. Listed without importing torch or matplotlib."""
 
-from pgn_studio.core.export.curves import export_curves
-from pgn_studio.core.export.figure import export_figure
-from pgn_studio.core.export.images import export_images
-from pgn_studio.core.export.table import export_table
-from pgn_studio.core.export.triptych import TriptychRow, perturbation_picture, pick_indices, triptych_rows
+from pgn_studio.core.export.base import Export
+from pgn_studio.core.plugins import Registry
 
-__all__ = [
-    "TriptychRow",
-    "export_curves",
-    "export_figure",
-    "export_images",
-    "export_table",
-    "perturbation_picture",
-    "pick_indices",
-    "triptych_rows",
-]
+BUILT_IN = {
+    "figure": "pgn_studio.core.export.figure:FigureExport",
+    "table": "pgn_studio.core.export.table:TableExport",
+    "list": "pgn_studio.core.export.image_table:ImageTableExport",
+    "images": "pgn_studio.core.export.images:ImagesExport",
+    "comparison": "pgn_studio.core.export.comparison_figure:ComparisonExport",
+    "frontier": "pgn_studio.core.export.frontier:FrontierExport",
+    "curves": "pgn_studio.core.export.curves:CurvesExport",
+    "model": "pgn_studio.core.export.model:ModelExport",
+    "abstaining": "pgn_studio.core.export.abstaining:AbstainingExport",
+    "report": "pgn_studio.core.report.export:ReportExport",
+}
+EXPORTS: Registry[Export] = Registry("exports", "pgn_studio.core.export.base:Export", BUILT_IN)

@@ -29,18 +29,19 @@ from pgn_studio.core.evaluation.batch import (
 )
 from pgn_studio.core.evaluation.evaluate import place
 from pgn_studio.core.evaluation.perturber import Perturber, PgnPerturber, Scaled
+from pgn_studio.core.export.comparison_figure import BASELINES as BASELINE_NAMES
+from pgn_studio.core.export.comparison_figure import DEFAULT_BASELINES
 from pgn_studio.core.export.triptych import TriptychRow
 from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabeledImages, Progress
 
 Columns = list[tuple[str, TriptychRow]]
-SIMPLE = ("noise", "fgsm")  # cost nothing to speak of
-DIFFERENCE = "This less other"
+DIFFERENCE = "Difference"
 
 
 @dataclass(frozen=True)
-class Beside:
-    """What stands beside a PGN: other PGNs, and baselines by their names in the catalog.
+class Compared:
+    """With what a PGN is compared: other PGNs, and baselines by their names in the catalog.
 
     `against` is one PGN more, whose difference to this one gets a column of its own. `made` are baselines
     that had to be trained, see `trained_baseline`.
@@ -48,16 +49,16 @@ class Beside:
 
     others: tuple[Pgn, ...] = ()
     against: Pgn | None = None
-    baselines: tuple[str, ...] = SIMPLE
+    baselines: tuple[str, ...] = DEFAULT_BASELINES
     made: Mapping[str, Perturber] = field(default_factory=dict)
 
 
-def columns_beside(
+def comparison_columns(
     pgn: Pgn,
     classifier: Classifier,
     split: LabeledImages,
     index: int,
-    beside: Beside,
+    compared: Compared,
     *,
     progress: Progress | None = None,
 ) -> Columns:
@@ -65,14 +66,14 @@ def columns_beside(
 
     A PGN that serves a range may stand among `others` at other γ. Those that are told what the classifier
     says ask this one. Every baseline has the RMS per value that `pgn` has on this image; those that need
-    gradients are left out for a black box. For `export_strip`. Raises PgnFileError for a PGN that does not
-    fit (`check_fits`, `check_comparable`); `progress(columns, columns)`, its Canceled passes through.
+    gradients are left out for a black box. For `export_comparison`. Raises PgnFileError for a PGN that does
+    not fit (`check_fits`, `check_comparable`); `progress(columns, columns)`, its Canceled passes through.
     """
-    if beside.against is not None:
-        check_comparable(pgn, beside.against)
-        beside = replace(beside, against=beside.against.asking(classifier))
-    pgn, others = pgn.asking(classifier), [other.asking(classifier) for other in beside.others]
-    others += [beside.against] if beside.against is not None else []
+    if compared.against is not None:
+        check_comparable(pgn, compared.against)
+        compared = replace(compared, against=compared.against.asking(classifier))
+    pgn, others = pgn.asking(classifier), [other.asking(classifier) for other in compared.others]
+    others += [compared.against] if compared.against is not None else []
     for other in others:
         check_fits(pgn, other)
     device = place(pgn, classifier, None)
@@ -80,9 +81,9 @@ def columns_beside(
     pixels, label = to_pixels(image, device), torch.tensor([int(split.labels[index])], device=device)
     clean = answers(classifier, pixels)
     ordered = sorted((pgn, *others), key=lambda one: one.gamma)
-    titles = {id(one): _title(one, pgn, others, beside.against) for one in ordered}
+    titles = {id(one): _title(one, pgn, others, compared.against) for one in ordered}
     made: list[tuple[str, Pgn, Perturber]] = [(titles[id(one)], one, PgnPerturber(one)) for one in ordered]
-    made += [(title, pgn, step) for title, step in _baselines(beside, pgn, classifier).items()]
+    made += [(title, pgn, step) for title, step in _baselines(compared, pgn, classifier).items()]
     columns: Columns = []
     for number, (title, owner, perturber) in enumerate(made, start=1):
         owner.to(device)
@@ -98,9 +99,9 @@ def columns_beside(
         batch = classified(result, owner.space, classifier, clean)
         row = _row(batch, classifier.info.classes, image[0], split.names[index], int(split.labels[index]))
         columns.append((title, row))
-        if number == len(ordered) and beside.against is not None:
+        if number == len(ordered) and compared.against is not None:
             named = dict(columns)
-            first, second = named[titles[id(pgn)]], named[titles[id(beside.against)]]
+            first, second = named[titles[id(pgn)]], named[titles[id(compared.against)]]
             columns.append((DIFFERENCE, difference(first, second)))
         if progress is not None:
             progress(number, len(made))
@@ -150,9 +151,9 @@ def check_comparable(pgn: Pgn, other: Pgn) -> None:
         )
 
 
-def baselines_beside(pgn: Pgn, classifier: Classifier) -> list[str]:
-    """The names of the baselines that there can be on one image; SIMPLE ones and others."""
-    names = ("noise",) if isinstance(classifier, BlackBoxClassifier) else (*SIMPLE, "aid", "uap")
+def possible_baselines(pgn: Pgn, classifier: Classifier) -> list[str]:
+    """The names of the baselines that there can be on one image; the default ones and others."""
+    names = ("noise",) if isinstance(classifier, BlackBoxClassifier) else BASELINE_NAMES
     return [name for name in names if _problem(pgn) in BASELINES[name].problems]
 
 
@@ -180,17 +181,19 @@ def _row(
     )
 
 
-def _baselines(beside: Beside, pgn: Pgn, classifier: Classifier) -> dict[str, Perturber]:
+def _baselines(compared: Compared, pgn: Pgn, classifier: Classifier) -> dict[str, Perturber]:
     """By title."""
-    possible = baselines_beside(pgn, classifier)
+    possible = possible_baselines(pgn, classifier)
     steps: dict[str, Perturber] = {
         "noise": RandomSigns(pgn.space, seed=0),
         "fgsm": SignStep(classifier, pgn.space, _problem(pgn), oracle=False),
         "aid": SignStep(classifier, pgn.space, _problem(pgn), oracle=True),
-        **beside.made,
+        **compared.made,
     }
     return {
-        BASELINES[name].title: steps[name] for name in beside.baselines if name in possible and name in steps
+        BASELINES[name].title: steps[name]
+        for name in compared.baselines
+        if name in possible and name in steps
     }
 
 

@@ -6,28 +6,25 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.formats import (
-    BLUE,
-    GRAY,
-    ORANGE,
-    PICTURES,
-    SKY,
-    checked_suffix,
-    save_figure,
-    writing,
-)
+from pgn_studio.core.export.base import PICTURES, Picture, Source, Written, checked_suffix, writing
+from pgn_studio.core.export.drawing import BLUE, GRAY, ORANGE, SKY, save_figure
 from pgn_studio.core.gamma import gamma_text
+from pgn_studio.core.metrics_log import step_of
 from pgn_studio.core.run_records import needs_log_axis
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.events import AtGamma, EpochCompleted, StepCompleted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pgn_studio.core.protocols import Progress
 
 Record = Mapping[str, Any]
 Values = npt.NDArray[np.float64]
@@ -38,7 +35,31 @@ _COLUMNS = [name for name in dict.fromkeys(["event", *_EVENTS, *_AT_ENDS]) if na
 _LABEL_GAP = 0.07  # γ labels nearer than this share of the width would overlap
 
 
-def export_curves(path: Path, run: RunFolder) -> None:
+@dataclass(frozen=True, kw_only=True)
+class CurvesExport(Picture):
+    name = "curves"
+    title = "Curves of the run"
+    summary = "the run's plots, or their numbers (.csv)"
+    suffixes = (*PICTURES, ".csv")
+    needs = "run"
+    in_dialog = False
+
+    def write(self, path: Path, source: Source, progress: Progress) -> Written:
+        export_curves(path, source.run, dpi=self.dpi, width_mm=self.width_mm)
+        return Written(path, f"Curves written to {path}", _missing(source.run))
+
+
+def _missing(run: RunFolder) -> list[str]:
+    """Where the record of a run that has ended stops before its end, as after a copy that was cut."""
+    ended, results = run.run_json.get("status") == "completed", run.run_json.get("results")
+    steps = results.get("step") if ended and isinstance(results, dict) else None
+    told = max(map(step_of, run.read_metrics()), default=0)
+    if not isinstance(steps, int) or told >= steps:
+        return []
+    return [f"note: the run's {run.metrics_path.name} ends at step {told:,} of {steps:,}: the rest is lost."]
+
+
+def export_curves(path: Path, run: RunFolder, *, dpi: int = 150, width_mm: float | None = None) -> None:
     """Write L_G and L_D, L2, fixed and broken, and the accuracies as PNG, SVG, PDF or CSV.
 
     Raises PgnStudioError for another suffix, for a run without a finished step, and where it
@@ -52,11 +73,13 @@ def export_curves(path: Path, run: RunFolder) -> None:
     if suffix == ".csv":
         _write_csv(path, records)
     else:
-        save_figure(draw_curves(records, title=_title(run)), path, dpi=150)
+        save_figure(draw_curves(records, title=_title(run)), path, dpi=dpi, width_mm=width_mm)
 
 
 def draw_curves(records: Sequence[Record], *, title: str) -> Figure:
     """The figure itself; steps as faint lines with their running mean, validation as dots."""
+    from matplotlib.figure import Figure
+
     curves = _Curves.of(records)
     figure = Figure(figsize=(7.2, 5.2), layout="constrained", facecolor="white")
     figure.suptitle(title, fontsize=9, parse_math=False)

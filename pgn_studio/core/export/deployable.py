@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.formats import checked_suffix, writing
+from pgn_studio.core.export.base import checked_suffix, writing
 from pgn_studio.core.perturbation.pgn import Pgn, at_least
 from pgn_studio.core.protocols import Progress, UInt8Images
 

@@ -8,31 +8,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.patches import Rectangle
-from matplotlib.textpath import TextPath
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.formats import (
-    BLUE,
-    GRAY,
-    ORANGE,
-    PICTURES,
-    checked_suffix,
-    fonts,
-    save_figure,
-    set_width,
-)
-from pgn_studio.core.export.triptych import TriptychRow, perturbation_picture
+from pgn_studio.core.export.base import PICTURES, Picture, Source, Written, checked_suffix, option
+from pgn_studio.core.export.drawing import BLUE, GRAY, ORANGE, fonts, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pgn_studio.core.export.triptych import TriptychRow
+    from pgn_studio.core.protocols import Progress
 
 MAX_ROWS = 40
-MIN_DPI, MAX_DPI = 30, 1200
+DEFAULT_ROWS = 6
 _ROWS_IN_A_BLOCK = 10  # more rows go into a further block to the right
 _CELL, _GAP, _BLOCK_GAP, _MARGIN = 1.35, 0.12, 0.35, 0.15  # inches
 _CAPTION = 0.42  # two lines of text below a picture
@@ -41,6 +36,38 @@ _PADDING = 0.06  # texts stay this much narrower than their picture
 _SIZE_PT, _LINE = 7.0, 0.135
 _BLOCK = 3 * _CELL + 2 * _GAP
 _HEADS = ("Original", "Perturbation", "Perturbed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureExport(Picture):
+    name = "figure"
+    title = "Figure: original | perturbation | perturbed"
+    summary = "images as original | perturbation | perturbed"
+    suffixes = PICTURES
+    chooses_images = True
+
+    gain: float | None = option(
+        None, "Contrast of the perturbation's picture; default: fitted to it.", kind=float, low=0
+    )
+
+    def preview(self, source: Source, count: int) -> str:
+        if count > MAX_ROWS:
+            raise PgnStudioError(f"A figure takes {MAX_ROWS} images at most, and these are {count:,}.")
+        return ""
+
+    def write(self, path: Path, source: Source, progress: Progress) -> Written:
+        from pgn_studio.core.export.triptych import triptych_rows
+
+        rows = triptych_rows(
+            source.pgn,
+            source.classifier,
+            source.dataset.split(source.split_name),
+            source.indices(DEFAULT_ROWS),
+        )
+        progress(1, 2)
+        export_figure(path, rows, title=source.caption, gain=self.gain, dpi=self.dpi, width_mm=self.width_mm)
+        progress(2, 2)
+        return Written(path, f"Figure written to {path}")
 
 
 def export_figure(
@@ -61,19 +88,7 @@ def export_figure(
     """
     path = Path(path)
     checked_suffix(path, PICTURES, "The figure")
-    check_dpi(dpi)
-    figure = draw_figure(rows, title=title, gain=gain)
-    if width_mm is not None:
-        set_width(figure, width_mm)
-    save_figure(figure, path, dpi=dpi)
-
-
-def check_dpi(dpi: int) -> None:
-    """Raises PgnStudioError for a resolution that is out of range."""
-    if not MIN_DPI <= dpi <= MAX_DPI:
-        raise PgnStudioError(
-            f"{dpi} dpi cannot be drawn.", hint=f"Choose a resolution from {MIN_DPI} to {MAX_DPI} dpi."
-        )
+    save_figure(draw_figure(rows, title=title, gain=gain), path, dpi=dpi, width_mm=width_mm)
 
 
 def draw_figure(rows: Sequence[TriptychRow], *, title: str = "", gain: float | None = None) -> Figure:
@@ -106,6 +121,8 @@ class _Page:
     """Places things in inches from the upper left."""
 
     def __init__(self, count: int, *, has_title: bool) -> None:
+        from matplotlib.figure import Figure
+
         self.blocks = math.ceil(count / _ROWS_IN_A_BLOCK)
         self.rows = math.ceil(count / self.blocks)
         self.top = _MARGIN + _HEAD + (_TITLE if has_title else 0.0)
@@ -127,6 +144,8 @@ class _Page:
         )  # fmt: skip
 
     def picture(self, x: float, y: float, pixels: npt.NDArray[np.uint8], edge: str) -> None:
+        from matplotlib.patches import Rectangle
+
         bounds = (x / self.width, 1 - (y + _CELL) / self.height, _CELL / self.width, _CELL / self.height)
         axes = self.figure.add_axes(bounds)
         axes.imshow(pixels, aspect="auto")
@@ -137,6 +156,8 @@ class _Page:
 
 
 def _draw_row(page: _Page, block: int, line: int, row: TriptychRow, gain: float) -> None:
+    from pgn_studio.core.export.triptych import perturbation_picture
+
     y = page.top + line * (_CELL + _CAPTION)
     pictures = (row.original, perturbation_picture(row.perturbation, gain=gain), row.perturbed)
     clean_right = row.clean_label == row.true_label
@@ -194,5 +215,8 @@ def _width(text: str, size: float, *, bold: bool = False) -> float:
     """Width in inches as it is going to be set."""
     if not text.strip():
         return 0.0
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
     font = FontProperties(family=fonts(), weight="bold" if bold else "normal")
     return float(TextPath((0, 0), text.replace("$", r"\$"), size=size, prop=font).get_extents().width) / 72

@@ -1,14 +1,19 @@
-"""Images of an evaluation as a list: one line each, with what was found of it."""
+"""The images of an evaluation as a table: one line each, with what was found of it."""
 
 from __future__ import annotations
 
 import csv
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pgn_studio.core.evaluation.evaluate import Evaluation
-from pgn_studio.core.export.formats import checked_suffix, writing
+from pgn_studio.core.export.base import Export, Source, Written, checked_suffix, writing
+
+if TYPE_CHECKING:
+    from pgn_studio.core.evaluation.evaluate import Evaluation
+    from pgn_studio.core.protocols import Progress
 
 COLUMNS = (
     "index",
@@ -30,14 +35,30 @@ _CLASSES = ("clean_prediction", "perturbed_prediction", "perturbed_prediction_8b
 _NUMBERS = COLUMNS[COLUMNS.index("clean_confidence") :]
 
 
-def export_list(path: Path, evaluation: Evaluation, names: Sequence[str], indices: Iterable[int]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class ImageTableExport(Export):
+    name = "list"
+    title = "Table of the images"
+    summary = "the images one by one (.csv)"
+    suffixes = (".csv",)
+    chooses_images = True
+
+    def write(self, path: Path, source: Source, progress: Progress) -> Written:
+        indices = [int(index) for index in source.indices()]
+        export_image_table(path, source.evaluation, source.dataset.split(source.split_name).names, indices)
+        return Written(path, f"{len(indices):,} images listed in {path}")
+
+
+def export_image_table(
+    path: Path, evaluation: Evaluation, names: Sequence[str], indices: Iterable[int]
+) -> None:
     """Write the images `indices` of the evaluated split, in that order, as CSV.
 
     An unknown confidence is empty. Raises PgnStudioError for another suffix than .csv, and where it
     cannot write.
     """
     path = Path(path)
-    checked_suffix(path, (".csv",), "The list")
+    checked_suffix(path, (".csv",), "The table of the images")
     with writing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream)
         table.writerow(COLUMNS)

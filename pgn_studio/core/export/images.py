@@ -8,21 +8,22 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pgn_studio.core.classifiers import Classifier
-from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.evaluation.batch import ClassifiedBatch, classify_batch, perturbation_sizes, to_uint8
-from pgn_studio.core.evaluation.evaluate import place
-from pgn_studio.core.export.formats import unwritable, writing
-from pgn_studio.core.perturbation.pgn import Pgn
-from pgn_studio.core.protocols import LabeledImages, Progress, UInt8Images
+from pgn_studio.core.export.base import Export, Source, Written, unwritable, writing
+
+if TYPE_CHECKING:
+    from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.evaluation.batch import ClassifiedBatch
+    from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.core.protocols import LabeledImages, Progress, UInt8Images
 
 MANIFEST = "manifest.csv"
 COLUMNS = (
@@ -42,6 +43,19 @@ _SUFFIX = re.compile(r"\.\w{1,5}$")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?$")  # Windows keeps these names
 _WRITERS = min(4, os.cpu_count() or 1)  # zlib works without the interpreter's lock
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesExport(Export):
+    name = "images"
+    title = "Perturbed images as PNG, with a manifest"
+    summary = "every perturbed image as PNG"
+    chooses_images = True
+
+    def write(self, path: Path, source: Source, progress: Progress) -> Written:
+        split = source.dataset.split(source.split_name).subset(np.sort(np.asarray(source.indices())))
+        export_images(path, source.pgn, source.classifier, split, progress=progress)
+        return Written(path, f"Images written to {path}")
 
 
 def export_images(
@@ -85,6 +99,10 @@ def _write_all(
     progress: Progress | None,
 ) -> None:
     """Fill `rows` batch by batch, each batch after its files are written."""
+    from pgn_studio.core.device import to_pixels
+    from pgn_studio.core.evaluation.batch import classify_batch, to_uint8
+    from pgn_studio.core.evaluation.evaluate import place
+
     device = place(pgn, classifier, None)
     for parent in {(folder / name).parent for name in names}:
         parent.mkdir(parents=True, exist_ok=True)
@@ -106,6 +124,8 @@ def _manifest_rows(
     split: LabeledImages,
     classes: Sequence[str],
 ) -> list[Row]:
+    from pgn_studio.core.evaluation.batch import perturbation_sizes
+
     clean, perturbed = batch.clean.cpu().numpy(), batch.perturbed_8bit.cpu().numpy()
     l2, rms, linf = perturbation_sizes(batch.perturbation)
     known = batch.has_probabilities

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pgn_studio.core.export.formats import writing
+from pgn_studio.core.export.base import writing
 from pgn_studio.core.export.table import markdown_table
 from pgn_studio.core.sweeps.jobs import Figures, Outcome
 from pgn_studio.core.sweeps.paper import PaperTable

@@ -16,7 +16,8 @@ from matplotlib.lines import Line2D
 
 from pgn_studio.core.assignments import value_text
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.formats import BLUE, GRAY, ORANGE, PICTURES, checked_suffix, save_figure
+from pgn_studio.core.export.base import PICTURES, checked_suffix
+from pgn_studio.core.export.drawing import BLUE, GRAY, ORANGE, save_figure
 from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.run_records import needs_log_axis
 from pgn_studio.core.sweeps.plan import values_text

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pgn_studio.core.assignments import value_text
-from pgn_studio.core.export.formats import writing
+from pgn_studio.core.export.base import writing
 from pgn_studio.core.export.table import markdown_table
 from pgn_studio.core.sweeps.plan import setting_label
 from pgn_studio.core.sweeps.summary import FIGURES, SweepSummary, without_seed

@@ -6,10 +6,15 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pgn_studio.core.evaluation.evaluate import Evaluation
-from pgn_studio.core.export.formats import checked_suffix, writing
+from pgn_studio.core.export.base import Export, Source, Written, checked_suffix, writing
+
+if TYPE_CHECKING:
+    from pgn_studio.core.evaluation.evaluate import Evaluation
+    from pgn_studio.core.protocols import Progress
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -25,6 +30,18 @@ _LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 Rows = list[list[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableExport(Export):
+    name = "table"
+    title = "Table of the evaluation's figures"
+    summary = "the figures of evaluate"
+    suffixes = (".csv", ".md", ".tex", ".json")
+
+    def write(self, path: Path, source: Source, progress: Progress) -> Written:
+        export_table(path, source.evaluation)
+        return Written(path, f"Table written to {path}")
 
 
 def export_table(path: Path, evaluation: Evaluation) -> None:

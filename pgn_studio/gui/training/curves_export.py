@@ -60,7 +60,7 @@ class CurvesExport(QObject):
 
 
 def _export(path: Path, run_folder: Path, _progress: Any) -> Path:
-    from pgn_studio.core.export import export_curves
+    from pgn_studio.core.export.curves import export_curves
     from pgn_studio.core.runs import RunFolder
 
     export_curves(path, RunFolder.open(run_folder))

@@ -9,8 +9,7 @@ import pytest
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export import export_curves
-from pgn_studio.core.export.curves import draw_curves
+from pgn_studio.core.export.curves import draw_curves, export_curves
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.events import AtGamma, EpochCompleted, Event, RunStarted, StepCompleted
 

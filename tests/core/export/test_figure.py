@@ -10,9 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export import TriptychRow, export_figure
-from pgn_studio.core.export.figure import draw_figure
-from pgn_studio.core.export.formats import BLUE, ORANGE
+from pgn_studio.core.export.drawing import BLUE, ORANGE
+from pgn_studio.core.export.figure import draw_figure, export_figure
+from pgn_studio.core.export.triptych import TriptychRow
 
 LONG = "great white shark, white shark, man-eater, man-eating shark, Carcharodon carcharias"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.image_table import COLUMNS, export_list
+from pgn_studio.core.export.image_table import COLUMNS, export_image_table
 from tests.studies import CLASSES, COUNT, Study, make_study
 
 
@@ -21,7 +21,7 @@ def study() -> Study:
 
 def test_lines_are_the_images_in_order(study: Study, tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
-    export_list(path, study.evaluation, study.dataset.test.names, [7, 3])
+    export_image_table(path, study.evaluation, study.dataset.test.names, [7, 3])
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert tuple(rows[0]) == COLUMNS
@@ -39,10 +39,10 @@ def test_an_unknown_confidence_is_empty(study: Study, tmp_path: Path) -> None:
     unknown = np.full(COUNT, np.nan, dtype=np.float32)
     blind = replace(study.evaluation, per_image=replace(study.per_image, clean_true_probability=unknown))
     path = tmp_path / "list.csv"
-    export_list(path, blind, study.dataset.test.names, [0])
+    export_image_table(path, blind, study.dataset.test.names, [0])
     assert path.read_text().splitlines()[1].split(",")[COLUMNS.index("clean_confidence")] == ""
 
 
 def test_another_suffix_is_refused(study: Study, tmp_path: Path) -> None:
     with pytest.raises(PgnStudioError, match=r"\.csv"):
-        export_list(tmp_path / "list.xlsx", study.evaluation, study.dataset.test.names, [0])
+        export_image_table(tmp_path / "list.xlsx", study.evaluation, study.dataset.test.names, [0])

@@ -11,7 +11,7 @@ from PIL import Image
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import Canceled, PgnStudioError
 from pgn_studio.core.evaluation.evaluate import evaluate
-from pgn_studio.core.export import export_images
+from pgn_studio.core.export.images import export_images
 from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
 
 

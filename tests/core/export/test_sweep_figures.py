@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.comparison_figure import draw_strip, export_strip
+from pgn_studio.core.export.comparison_figure import draw_comparison, export_comparison
 from pgn_studio.core.export.sweep_figures import (
     draw_frontier,
     draw_sweep_curves,
@@ -116,7 +116,7 @@ def test_nothing_to_draw_is_said(summary: SweepSummary) -> None:
 def test_files_are_written(summary: SweepSummary, tmp_path: Path, suffix: str) -> None:
     export_frontier(tmp_path / f"f{suffix}", summary)
     export_sweep_curves(tmp_path / f"c{suffix}", summary, {row.name: records(1) for row in summary.rows})
-    export_strip(tmp_path / f"s{suffix}", [("γ 1", triptych(0.1))])
+    export_comparison(tmp_path / f"s{suffix}", [("γ 1", triptych(0.1))])
     assert len(list(tmp_path.iterdir())) == 3
 
 
@@ -127,7 +127,7 @@ def triptych(strength: float) -> TriptychRow:
 
 
 def test_all_perturbations_of_a_strip_have_one_scale() -> None:
-    figure = draw_strip([("γ 1", triptych(0.2)), ("γ 10", triptych(-0.1))], title="$One image")
+    figure = draw_comparison([("γ 1", triptych(0.2)), ("γ 10", triptych(-0.1))], title="$One image")
     middle = [axes.images[0].get_array() for axes in figure.axes][1::3]
     assert int(middle[0][0, 0, 0]) == 255  # the largest of all: full scale
     assert int(middle[1][0, 0, 0]) == 64  # half as large, and negative
@@ -137,4 +137,4 @@ def test_all_perturbations_of_a_strip_have_one_scale() -> None:
 
 def test_a_strip_needs_columns() -> None:
     with pytest.raises(PgnStudioError, match="1 to 16 columns"):
-        draw_strip([])
+        draw_comparison([])

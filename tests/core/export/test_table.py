@@ -8,7 +8,7 @@ import pytest
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate
-from pgn_studio.core.export import export_table
+from pgn_studio.core.export.table import export_table
 from tests.core.evaluation.samples import Shift, make_classifier, make_pgn, make_split
 
 ODD = ("50% off & $5_a|b", "dog\\{x}", "owl")

@@ -6,7 +6,7 @@ import torch
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.evaluate import OUTCOMES, Evaluation, evaluate
-from pgn_studio.core.export import perturbation_picture, pick_indices, triptych_rows
+from pgn_studio.core.export.triptych import perturbation_picture, pick_indices, triptych_rows
 from tests.core.evaluation.samples import CLASSES, ArraySplit, Shift, make_classifier, make_pgn, make_split
 
 

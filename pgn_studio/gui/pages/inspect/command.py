@@ -3,62 +3,56 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pgn_studio.core.config import PYTHON_SCHEME
 from pgn_studio.core.evaluation.selection import Selection
+from pgn_studio.core.export import BUILT_IN
+from pgn_studio.core.export.base import Export
 from pgn_studio.gui.pages.inspect.subject import Subject
-
-DEFAULT_DPI = 150
 
 
 @dataclass(frozen=True)
 class ExportChoice:
-    """What is exported; the images are `indices`, or all that `selection` finds, `per_class` of each."""
+    """An export; of the images `indices`, or of all that `selection` finds, `per_class` of each."""
 
-    what: str  # figure, table, list, images or model, as the command says it; report, or held back
+    export: Export
     indices: tuple[int, ...] = ()
     selection: Selection | None = None
     per_class: int | None = None
-    dpi: int = DEFAULT_DPI
-    width_mm: float | None = None
-    against: str = ""  # the other PGN's file, where the gallery compares with one
-    share: float = 0.0  # of the images that a PGN which holds back leaves alone
+    against: str = ""  # the other PGN's file, where this one is compared with it
 
 
 def export_command(subject: Subject, choice: ExportChoice, out: str) -> str:
-    """`pgn-studio export …`, or what writes it, as one line for a shell, with the PGN that is open."""
-    if choice.what == "abstaining":
-        return shlex.join(_start("abstain", subject, out, "--share", f"{choice.share:g}"))
-    if choice.what == "report":  # as the window writes it, which trains nothing
-        return shlex.join([*_start("report", subject, out), "--baselines", "none"])
-    words = _start("export", subject, out, "--what", choice.what)
-    if choice.what in ("figure", "list", "images"):
+    """`pgn-studio export …` as one line for a shell, with the PGN that is open; secrets are left out."""
+    export = choice.export
+    words = ["pgn-studio", "export", str(subject.pgn.path or subject.pgn.info.name), "--what", export.name]
+    words += ["--out", out, "--split", subject.split_name]
+    words += [] if subject.gammas is None else ["--gamma", f"{subject.pgn.gamma:g}"]
+    words += ["--trust-code"] if subject.classifier.info.path.startswith(PYTHON_SCHEME) else []
+    words += _options(export)
+    if export.compares and choice.against:
+        words += ["--against", choice.against]
+    if export.chooses_images:
         words += _images(choice, subject.dataset.classes)
-    if choice.what == "figure":
-        words += [] if choice.dpi == DEFAULT_DPI else ["--dpi", str(choice.dpi)]
-        words += [] if choice.width_mm is None else ["--width-mm", f"{choice.width_mm:g}"]
     return shlex.join(words)
 
 
-def _start(command: str, subject: Subject, out: str, *more: str) -> list[str]:
-    """With the split, and the trust that was given to code in this window; secrets are left out."""
-    words = ["pgn-studio", command, str(subject.pgn.path or subject.pgn.info.name), *more, "--out", out]
-    words += [] if "model" in more else ["--split", subject.split_name]
-    words += [] if subject.gammas is None else ["--gamma", f"{subject.pgn.gamma:g}"]
-    trusted = subject.classifier.info.path.startswith(PYTHON_SCHEME) and "model" not in more
-    return [*words, "--trust-code"] if trusted else words
-
-
-def strip_command(
-    subject: Subject, index: int, others: Sequence[str], baselines: Sequence[str], out: str
-) -> str:
-    """The strip of image `index`: the first of `others` is compared, the rest stand beside."""
-    words = [*_start("export", subject, out, "--what", "strip"), "--index", str(index)]
-    for option, path in zip(("--against", *["--beside"] * len(others)), others, strict=False):
-        words += [option, path]
-    return shlex.join([*words, "--baselines", ",".join(baselines) or "none"])
+def _options(export: Export) -> Iterator[str]:
+    """What differs from the defaults."""
+    for item in export.options():
+        value = getattr(export, item.name)
+        if value == item.default:
+            continue
+        for part in value if item.repeated else (value,):
+            text = f"{part:g}" if isinstance(part, float) else str(part)
+            if isinstance(part, tuple):
+                text = ",".join(part) or "none"
+            if export.name in BUILT_IN:
+                yield from ("--" + item.name.replace("_", "-"), text)
+            else:
+                yield from ("--option", f"{item.name}={text}")
 
 
 def _images(choice: ExportChoice, classes: Sequence[str]) -> list[str]:

@@ -21,19 +21,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.export.comparison_figure import BASELINES, DEFAULT_BASELINES, ComparisonExport
 from pgn_studio.gui.operations import LatestRequest
-from pgn_studio.gui.pages.inspect.command import strip_command
-from pgn_studio.gui.pages.inspect.comparison_view import ComparisonColumn, ComparisonView, comparison_columns
+from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command
+from pgn_studio.gui.pages.inspect.comparison_view import ComparisonColumn, ComparisonView, painted_columns
 from pgn_studio.gui.pages.inspect.other_pgns import OtherPgns
 from pgn_studio.gui.pages.inspect.subject import Subject
 
 if TYPE_CHECKING:
-    from pgn_studio.core.export.comparison import Beside
+    from pgn_studio.core.export.comparison import Compared
     from pgn_studio.core.protocols import Progress
 
 DELAY_MS = 120
-BASELINES = ("noise", "fgsm", "aid", "uap")
-TICKED = ("noise", "fgsm")
 NOTHING = "Choose an image of the data set."
 
 
@@ -95,20 +94,22 @@ class ComparisonPanel(QWidget):
         ticked = (name for name, tick in self.ticks.items() if tick.isChecked() and tick.isEnabled())
         return tuple(name for name in ticked if name != "uap" or name in self.others.made)
 
-    def beside(self) -> Beside:
+    def beside(self) -> Compared:
         """What stands beside the PGN now."""
-        from pgn_studio.core.export.comparison import Beside
+        from pgn_studio.core.export.comparison import Compared
 
         first, *rest = self.others.pgns or (None,)
         pgns = tuple(one.pgn for one in rest if one is not None)
-        return Beside(pgns, first.pgn if first else None, self.baselines, dict(self.others.made))
+        return Compared(pgns, first.pgn if first else None, self.baselines, dict(self.others.made))
 
     def command(self) -> str:
         """The command line's twin of the strip."""
         subject = self.others.subject
         assert subject is not None
-        paths = [str(one.path) for one in self.others.pgns]
-        return strip_command(subject, self._image, paths, self.baselines, f"{subject.stem}-strip.png")
+        first, *rest = [str(one.path) for one in self.others.pgns] or [""]
+        export = ComparisonExport(beside=tuple(rest), baselines=self.baselines)
+        choice = ExportChoice(export, indices=(self._image,), against=first)
+        return export_command(subject, choice, f"{subject.stem}-{export.file_name()}")
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -127,7 +128,7 @@ class ComparisonPanel(QWidget):
         self.close_button.setAutoRaise(True)
         for name, tick in self.ticks.items():
             tick.setObjectName(f"beside_{name}")
-            tick.setChecked(name in TICKED)
+            tick.setChecked(name in DEFAULT_BASELINES)
             tick.setToolTip("A baseline at the same RMS as the PGN on this image")
         self.measure_button.setAccessibleName("Measure the other PGN")
         self.ask_button.setAccessibleName("Ask about this image")
@@ -190,10 +191,10 @@ class ComparisonPanel(QWidget):
 
     def _offer_baselines(self) -> None:
         from pgn_studio.core.baselines import BASELINES as KINDS
-        from pgn_studio.core.export.comparison import baselines_beside
+        from pgn_studio.core.export.comparison import possible_baselines
 
         subject = self.others.subject
-        possible = [] if subject is None else baselines_beside(subject.pgn, subject.classifier)
+        possible = [] if subject is None else possible_baselines(subject.pgn, subject.classifier)
         for name, tick in self.ticks.items():
             kind = KINDS[name]
             tick.setText(kind.title)
@@ -292,8 +293,10 @@ class ComparisonPanel(QWidget):
         self.status.emit("The command is copied")
 
 
-def _make(subject: Subject, index: int, beside: Beside, progress: Progress) -> list[ComparisonColumn]:
-    from pgn_studio.core.export.comparison import columns_beside
+def _make(subject: Subject, index: int, beside: Compared, progress: Progress) -> list[ComparisonColumn]:
+    from pgn_studio.core.export.comparison import comparison_columns
 
-    columns = columns_beside(subject.pgn, subject.classifier, subject.split, index, beside, progress=progress)
-    return comparison_columns(columns)
+    columns = comparison_columns(
+        subject.pgn, subject.classifier, subject.split, index, beside, progress=progress
+    )
+    return painted_columns(columns)

@@ -36,7 +36,7 @@ class ComparisonColumn:
     right: bool = False
 
 
-def comparison_columns(columns: Columns) -> list[ComparisonColumn]:
+def painted_columns(columns: Columns) -> list[ComparisonColumn]:
     """Pictures of a strip's columns, all perturbations at one scale; callable in any thread."""
     largest = max((row.scale for _title, row in columns), default=0.0)
     gain = min(0.5 / largest, MAX_GAIN) if largest > 0 else 1.0

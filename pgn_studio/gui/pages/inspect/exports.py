@@ -1,26 +1,27 @@
-"""Exports of what is inspected: figure, clipboard, table, images, report; in the background."""
+"""Exports of what is inspected, in the background: to files, and of a figure to the clipboard."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication, QImage
 
 from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.core.export.base import Export, Opened, Written
+from pgn_studio.core.export.comparison_figure import ComparisonExport
 from pgn_studio.gui.operations import Operation, run_in_background
 from pgn_studio.gui.pages.inspect.subject import Subject
 
 if TYPE_CHECKING:
-    from pgn_studio.core.export.comparison import Beside
+    from pgn_studio.core.export.comparison import Compared
     from pgn_studio.core.protocols import Progress
 
 T = TypeVar("T")
 CLIPBOARD_DPI = 200
-CHECKED = 8  # images that a model is tried on
 
 
 class Exporter(QObject):
@@ -45,17 +46,28 @@ class Exporter(QObject):
         if self._operation is not None:
             self._operation.cancel()
 
-    def figure(
-        self, path: Path, subject: Subject, indices: Sequence[int], gain: float | None,
-        *, dpi: int = 150, width_mm: float | None = None,
-    ) -> None:  # fmt: skip
-        """Write `indices` as rows of original | perturbation | perturbed; PNG, SVG or PDF by suffix."""
+    def write(
+        self, export: Export, path: Path, subject: Subject, indices: Sequence[int] | None = None
+    ) -> None:
+        """Of the images `indices` of the split, or of all."""
+        source = opened(subject, indices)
+        self._run(f"Writing {path.name} …", lambda progress: export.write(path, source, progress), self._tell)
+
+    def compare(self, path: Path, subject: Subject, index: int, compared: Compared) -> None:
+        """Write image `index` under this PGN and what it is compared with."""
+        source = opened(subject, [index])
         self._run(
             f"Writing {path.name} …",
-            lambda progress: _write_figure(
-                path, subject, indices, gain, progress, dpi=dpi, width_mm=width_mm
-            ),
-            lambda _result: self._tell(f"Figure written to {path}"),
+            lambda progress: ComparisonExport().write_compared(path, source, compared, progress),
+            self._tell,
+        )
+
+    def figure(self, path: Path, subject: Subject, indices: Sequence[int], gain: float | None) -> None:
+        """Write a figure of `indices`; `gain` is the view's."""
+        self._run(
+            f"Writing {path.name} …",
+            lambda progress: _write_figure(path, subject, indices, gain, progress),
+            self._tell,
         )
 
     def copy_figure(self, subject: Subject, indices: Sequence[int], gain: float | None) -> None:
@@ -65,97 +77,6 @@ class Exporter(QObject):
             lambda progress: _figure_image(subject, indices, gain, progress),
             self._to_clipboard,
         )
-
-    def table(self, path: Path, subject: Subject) -> None:
-        """Write the evaluation's figures; CSV, Markdown, LaTeX or JSON by suffix."""
-
-        def write(_progress: Progress) -> None:
-            from pgn_studio.core.export.table import export_table
-
-            export_table(path, subject.evaluation)
-
-        self._run(f"Writing {path.name} …", write, lambda _result: self._tell(f"Table written to {path}"))
-
-    def list_of(self, path: Path, subject: Subject, indices: Sequence[int]) -> None:
-        """Write `indices`, in that order, with what the evaluation found of each, as CSV."""
-
-        def write(_progress: Progress) -> None:
-            from pgn_studio.core.export.image_table import export_list
-
-            export_list(path, subject.evaluation, subject.split.names, indices)
-
-        count = len(indices)
-        self._run(f"Writing {path.name} …", write, lambda _: self._tell(f"{count:,} images listed in {path}"))
-
-    def strip(self, path: Path, subject: Subject, index: int, beside: Beside) -> None:
-        """Write image `index` under this PGN and what stands beside it."""
-
-        def write(progress: Progress) -> None:
-            from pgn_studio.core.export.comparison import columns_beside
-            from pgn_studio.core.export.comparison_figure import export_strip
-
-            columns = columns_beside(
-                subject.pgn, subject.classifier, subject.split, index, beside, progress=progress
-            )
-            export_strip(path, columns, title=f"{subject.dataset.name}: {subject.split.names[index]}")
-
-        self._run(f"Writing {path.name} …", write, lambda _result: self._tell(f"Strip written to {path}"))
-
-    def model(self, path: Path, subject: Subject) -> None:
-        """Write the PGN for other programs, .pt2 or .onnx by suffix, checked on images of the split."""
-
-        def write(progress: Progress) -> str:
-            from pgn_studio.core.export.deployable import export_deployable
-
-            images = subject.split.images(range(min(CHECKED, len(subject.split))))
-            baked: dict[str, Any] = {} if subject.gammas is None else {"gamma": subject.pgn.gamma}
-            checked = export_deployable(path, subject.pgn, images, progress=progress, **baked)
-            return f"{checked.images} images differ by {checked.largest_difference:.2g} at most"
-
-        self._run(f"Writing {path.name} …", write, lambda said: self._tell(f"Written and checked: {said}"))
-
-    def abstaining(self, path: Path, subject: Subject, share: float) -> None:
-        """Write a PGN that leaves alone this share of the split's images."""
-
-        def write(_progress: Progress) -> None:
-            from pgn_studio.core.evaluation.abstention import abstain
-            from pgn_studio.core.perturbation.pgn import save_pgn
-
-            if subject.pgn.path is not None and path.absolute() == subject.pgn.path.absolute():
-                raise PgnStudioError("That is the file of the PGN that is open.", hint="Choose another name.")
-            pgn = abstain(subject.evaluation, share=share).applied(subject.pgn, name=path.stem)
-            save_pgn(path, pgn.generator, pgn.info)
-
-        self._run(f"Writing {path.name} …", write, lambda _result: self._tell(f"PGN written to {path}"))
-
-    def images(self, folder: Path, subject: Subject, indices: Sequence[int] | None) -> None:
-        """Write perturbed PNGs and a manifest into `folder`: `indices`, or the whole split."""
-
-        def write(progress: Progress) -> None:
-            from pgn_studio.core.export.images import export_images
-
-            split = subject.split if indices is None else subject.split.subset(indices)
-            export_images(folder, subject.pgn, subject.classifier, split, progress=progress)
-
-        self._run(
-            "Writing perturbed images …", write, lambda _result: self._tell(f"Images written to {folder}")
-        )
-
-    def report(self, folder: Path, subject: Subject) -> None:
-        """Write the honesty report into `folder`; without baselines, which take training."""
-
-        def write(progress: Progress) -> str:
-            from pgn_studio.core.export.report import make_report
-            from pgn_studio.core.export.report_files import check_report_folder, write_report
-
-            check_report_folder(folder)
-            report = make_report(
-                subject.pgn, subject.classifier, subject.dataset, subject.split_name,
-                evaluation=subject.evaluation, progress=progress,
-            )  # fmt: skip
-            return str(write_report(folder, report, progress))
-
-        self._run("Writing the report …", write, self._tell_report)
 
     def _run(self, title: str, work: Callable[[Progress], T], success: Callable[[T], object]) -> None:
         if self.busy:
@@ -167,12 +88,10 @@ class Exporter(QObject):
         self._operation.finished.connect(self._end)
         self.started.emit(title)
 
-    def _tell(self, text: str) -> None:
-        self.done.emit(text)
-
-    def _tell_report(self, page: str) -> None:
-        self.done.emit(f"Report written to {page}")
-        self.reported.emit(page)
+    def _tell(self, written: Written) -> None:
+        self.done.emit(written.text)
+        if written.page is not None:
+            self.reported.emit(str(written.page))
 
     def _to_clipboard(self, image: QImage) -> None:
         QGuiApplication.clipboard().setImage(image)
@@ -185,16 +104,19 @@ class Exporter(QObject):
         self.ended.emit()
 
 
+def opened(subject: Subject, indices: Sequence[int] | None = None) -> Opened:
+    """What is inspected as an export takes it."""
+    return Opened(
+        pgn=subject.pgn, classifier=subject.classifier, dataset=subject.dataset,
+        split_name=subject.split_name, evaluation=subject.evaluation, chosen=indices,
+        gammas=() if subject.gammas is None else (subject.pgn.gamma,), caption=subject.gamma_note,
+    )  # fmt: skip
+
+
 def _write_figure(
-    path: Path,
-    subject: Subject,
-    indices: Sequence[int],
-    gain: float | None,
-    progress: Progress,
-    *,
-    dpi: int = 150,
-    width_mm: float | None = None,
-) -> None:
+    path: Path, subject: Subject, indices: Sequence[int], gain: float | None, progress: Progress,
+    *, dpi: int = 150,
+) -> Written:  # fmt: skip
     from pgn_studio.core.export.figure import export_figure
     from pgn_studio.core.export.triptych import triptych_rows
 
@@ -202,8 +124,9 @@ def _write_figure(
     progress(1, 2)
     # The view's gain is relative to pixel values, the figure's to each image's own full scale.
     relative = None if gain is None else max(2 * gain * max(row.scale for row in rows), 1e-3)
-    export_figure(path, rows, title=subject.gamma_note, gain=relative, dpi=dpi, width_mm=width_mm)
+    export_figure(path, rows, title=subject.gamma_note, gain=relative, dpi=dpi)
     progress(2, 2)
+    return Written(path, f"Figure written to {path}")
 
 
 def _figure_image(subject: Subject, indices: Sequence[int], gain: float | None, progress: Progress) -> QImage:

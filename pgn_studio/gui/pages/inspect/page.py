@@ -22,12 +22,18 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.errors import DataError, PgnStudioError
+from pgn_studio.core.export.base import Export
+from pgn_studio.core.export.comparison_figure import ComparisonExport
+from pgn_studio.core.export.image_table import ImageTableExport
+from pgn_studio.core.export.images import ImagesExport
+from pgn_studio.core.export.table import TableExport
+from pgn_studio.core.report.export import ReportExport
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
 from pgn_studio.gui.operations import LatestRequest
 from pgn_studio.gui.pages.inspect.browser import Browser
 from pgn_studio.gui.pages.inspect.comparison_panel import ComparisonPanel
 from pgn_studio.gui.pages.inspect.detail import DetailContent, DetailPanel, make_detail
-from pgn_studio.gui.pages.inspect.export_flow import ExportFlow
+from pgn_studio.gui.pages.inspect.export_dialog import ExportFlow, file_filter
 from pgn_studio.gui.pages.inspect.exports import Exporter
 from pgn_studio.gui.pages.inspect.gamma import GammaMeasuring, GammaPanel
 from pgn_studio.gui.pages.inspect.strength import StrengthSearch
@@ -56,9 +62,6 @@ CHOICE_DELAY_MS = 30  # a key held down repeats every 30 ms or so
 ASK_DELAY_MS = 300  # a black box is asked where the dial comes to rest
 BUSY_AFTER_MS = 200  # sooner, blanking the views would only flicker
 NOTHING_YET = "Nothing to inspect yet.\nTrain or open a PGN: its images appear here."
-STRIP_FILTER = "PNG image (*.png);;SVG drawing (*.svg);;PDF document (*.pdf)"
-LIST_FILTER = "CSV (*.csv)"
-TABLE_FILTER = "CSV (*.csv);;Markdown (*.md);;LaTeX (*.tex);;JSON (*.json)"
 
 
 class InspectPage(QWidget):
@@ -353,8 +356,8 @@ class InspectPage(QWidget):
     def _ask_strip(self) -> None:
         if self._subject is None or self._chosen < 0:
             return
-        if path := self._ask_path("Export strip", "strip.png", STRIP_FILTER):
-            self._exporter.strip(path, self._subject, self._chosen, self.beside.beside())
+        if path := self._ask_path("Export comparison", ComparisonExport):
+            self._exporter.compare(path, self._subject, self._chosen, self.beside.beside())
 
     def _compare(self) -> None:
         """The gallery's filters follow the other PGN."""
@@ -375,22 +378,23 @@ class InspectPage(QWidget):
     def _ask_table(self) -> None:
         if not self._is_measured():
             return
-        path = self._ask_path("Export table", "table.csv", TABLE_FILTER)
+        path = self._ask_path("Export table", TableExport)
         if path and self._subject is not None:
-            self._exporter.table(path, self._subject)
+            self._exporter.write(TableExport(), path, self._subject)
 
     def _ask_list(self) -> None:
         if not self._is_measured():
             return
-        path = self._ask_path("Save list", "list.csv", LIST_FILTER)
+        path = self._ask_path("Save list", ImageTableExport)
         if path and self._subject is not None:
-            self._exporter.list_of(path, self._subject, self.gallery.model.shown.tolist())
+            self._exporter.write(ImageTableExport(), path, self._subject, self.gallery.model.shown.tolist())
 
     def _ask_images(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder for the perturbed images")
         if folder and self._subject is not None:
             chosen = self.gallery.view.selected_images()
-            self._exporter.images(Path(folder), self._subject, chosen if len(chosen) > 1 else None)
+            images = chosen if len(chosen) > 1 else None
+            self._exporter.write(ImagesExport(), Path(folder), self._subject, images)
 
     def _ask_report(self) -> None:
         if self._subject is None or not self._is_measured():
@@ -398,7 +402,7 @@ class InspectPage(QWidget):
         name = f"{self._subject.stem}-report"
         place = QFileDialog.getExistingDirectory(self, f"Where to put the folder {name}")
         if place:
-            self._exporter.report(Path(place) / name, self._subject)
+            self._exporter.write(ReportExport(), Path(place) / name, self._subject)
 
     def _offer_report(self, page: str) -> None:
         box = QMessageBox(QMessageBox.Icon.Information, "Report", "The report is written.", parent=self)
@@ -410,10 +414,11 @@ class InspectPage(QWidget):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 
-    def _ask_path(self, title: str, ending: str, filters: str) -> Path | None:
+    def _ask_path(self, title: str, kind: type[Export]) -> Path | None:
         if self._subject is None:
             return None
-        name, chosen = QFileDialog.getSaveFileName(self, title, f"{self._subject.stem}-{ending}", filters)
+        proposed = f"{self._subject.stem}-{kind.file_name()}"
+        name, chosen = QFileDialog.getSaveFileName(self, title, proposed, file_filter(kind))
         if not name:
             return None
         path = Path(name)

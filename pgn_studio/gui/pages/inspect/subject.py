@@ -67,11 +67,6 @@ class Subject:
         gamma = "" if self.gammas is None else f"-gamma-{self.pgn.gamma:g}"
         return f"{self.pgn.info.name or 'pgn'}{gamma}-{self.split_name}".replace("/", "-")
 
-    @property
-    def can_abstain(self) -> bool:
-        """Whether the evaluation can say where to: the PGN enhances, and does not hold back already."""
-        return self.pgn.info.problem == "enhance" and self.pgn.info.abstain_below_rms == 0
-
 
 def same_gamma(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=1e-5)

@@ -86,7 +86,7 @@ def test_the_difference_of_two_pgns(
     qtbot: QtBot, panel: ComparisonPanel, other: Pgn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose_other(qtbot, panel, monkeypatch)
-    expected = ["Original", "γ 1 (this)", "γ 30 (other)", "This less other", "Random signs", "FGSM"]
+    expected = ["Original", "γ 1 (this)", "γ 30 (other)", "Difference", "Random signs", "FGSM"]
     qtbot.waitUntil(lambda: titles(panel) == expected)
     assert panel.name.text() == "dimmer"
     this, there, apart = panel.view.columns[1:4]
@@ -176,7 +176,7 @@ def test_another_evaluation_forgets_the_others(
     assert page.gallery.model.other is None
 
 
-def test_the_strip_is_written_and_its_command_says_the_same(
+def test_the_comparison_is_written_and_its_command_says_the_same(
     qtbot: QtBot, page: InspectPage, panel: ComparisonPanel, other: Pgn, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -187,11 +187,11 @@ def test_the_strip_is_written_and_its_command_says_the_same(
     words = shlex.split(QGuiApplication.clipboard().text())
     assert words[:2] == ["pgn-studio", "export"]
     for option, value in (
-        ("--what", "strip"), ("--index", "0"), ("--against", str(FILE)), ("--beside", str(third)),
+        ("--what", "comparison"), ("--index", "0"), ("--against", str(FILE)), ("--beside", str(third)),
         ("--baselines", "fgsm"),
     ):  # fmt: skip
         assert words[words.index(option) + 1] == value
-    path = tmp_path / "strip.png"
+    path = tmp_path / "comparison.png"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(path), ""))
     with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
         panel.export_button.click()

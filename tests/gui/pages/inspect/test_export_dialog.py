@@ -26,6 +26,9 @@ from pgn_studio.core.data.sources import load_dataset
 from pgn_studio.core.evaluation.abstention import abstain
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.evaluation.selection import Outcome, Range, Selection, SortKey, select
+from pgn_studio.core.export.figure import FigureExport
+from pgn_studio.core.export.image_table import ImageTableExport
+from pgn_studio.core.export.images import ImagesExport
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import load_pgn
 from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command
@@ -75,7 +78,7 @@ def test_figure_of_some_of_each_class_at_a_size(
     dialog = open_dialog(page)
     choose(dialog, "export-which", "per class")
     dialog.findChild(QSpinBox, "export-per-class").setValue(2)
-    dialog.findChild(QDoubleSpinBox, "export-width").setValue(127)
+    dialog.findChild(QDoubleSpinBox, "export-width_mm").setValue(127)
     dialog.findChild(QSpinBox, "export-dpi").setValue(100)
     export(qtbot, page, dialog, monkeypatch, tmp_path / "figure.png")
     with Image.open(tmp_path / "figure.png") as picture:
@@ -146,7 +149,7 @@ def test_the_command_does_what_the_window_does(qapp: object, tmp_path: Path) -> 
         sort=SortKey.MARGIN_AFTER, descending=True,
     )  # fmt: skip
     out = tmp_path / "list.csv"
-    words = shlex.split(export_command(subject, ExportChoice("list", selection=chosen), str(out)))
+    words = shlex.split(export_command(subject, ExportChoice(ImageTableExport(), selection=chosen), str(out)))
     assert main([*words[1:], "--device", "cpu"]) == 0
     with out.open(newline="") as stream:
         found = [int(row["index"]) for row in csv.DictReader(stream)]
@@ -157,22 +160,24 @@ def test_every_filter_is_in_the_command(study: Study) -> None:
     subject = Subject(study.pgn, study.classifier, study.dataset, "test", study.evaluation)  # type: ignore[arg-type]
     chosen = Selection(label=0, before=1, after=2, text="a b", sort=SortKey.RMS)
     text = export_command(
-        subject, ExportChoice("figure", selection=chosen, per_class=3, dpi=300, width_mm=85), "f.pdf"
+        subject,
+        ExportChoice(FigureExport(dpi=300, width_mm=85), selection=chosen, per_class=3),
+        "f.pdf",
     )
     for part in (
         f"--true-class {CLASSES[0]}", f"--class-before {CLASSES[1]}", f"--class-after {CLASSES[2]}",
         "--name-contains 'a b'", "--sort rms", "--per-class 3", "--dpi 300", "--width-mm 85",
     ):  # fmt: skip
         assert part in text
-    some = export_command(subject, ExportChoice("images", indices=(3, 7)), "folder")
+    some = export_command(subject, ExportChoice(ImagesExport(), indices=(3, 7)), "folder")
     assert some.endswith("--index 3 --index 7")
     assert COUNT > 7
 
 
-def test_a_strip_of_the_chosen_image_is_written(
+def test_a_comparison_of_the_chosen_image_is_written(
     qtbot: QtBot, page: InspectPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "strip.png"
+    path = tmp_path / "comparison.png"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(path), ""))
     with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
         page.findChild(QPushButton, "export_strip_button").click()
@@ -180,7 +185,7 @@ def test_a_strip_of_the_chosen_image_is_written(
         assert picture.width > 600  # this PGN, random signs, FGSM
 
 
-def test_a_pgn_that_holds_back_is_written(
+def test_a_pgn_that_abstains_is_written(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_subject: Subject
 ) -> None:
     """The dialog says what the share does; the file, measured, does that."""
@@ -218,7 +223,7 @@ def test_a_pgn_that_holds_back_is_written(
     dialog.reject()
 
 
-def test_holding_back_where_all_perturbations_are_alike_says_why_not(page: InspectPage) -> None:
+def test_abstaining_where_all_perturbations_are_alike_says_why_not(page: InspectPage) -> None:
     dialog = open_dialog(page)
     choose(dialog, "export-what", "abstaining")
     assert "of one size" in dialog.findChild(QLabel, "export-hint").text()

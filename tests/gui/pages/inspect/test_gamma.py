@@ -10,8 +10,10 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QSlider
 
 from pgn_studio.core.evaluation.evaluate import evaluate
+from pgn_studio.core.export.comparison_figure import ComparisonExport
+from pgn_studio.core.export.table import TableExport
 from pgn_studio.core.gamma import GammaRange
-from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command, strip_command
+from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command
 from pgn_studio.gui.pages.inspect.page import InspectPage
 from tests.studies import Study, make_study
 
@@ -182,8 +184,9 @@ def test_what_is_exported_is_of_the_gamma_that_is_shown(
     assert subject is not None
     assert subject.evaluation.facts["gamma"] == subject.pgn.gamma == 2.0
     assert subject.stem == "brighten-gamma-2-test"
-    assert "--gamma 2" in export_command(subject, ExportChoice("table"), "table.csv")
-    assert "--gamma 2" in strip_command(subject, 0, [], [], "strip.png")
+    assert "--gamma 2" in export_command(subject, ExportChoice(TableExport()), "table.csv")
+    comparison = ExportChoice(ComparisonExport(baselines=()), indices=(0,))
+    assert "--gamma 2" in export_command(subject, comparison, "comparison.png")
     with qtbot.waitSignal(page._exporter.ended, timeout=PATIENCE_MS):
         page.export_figure_to(tmp_path / "figure.svg")
     assert "γ 2" in (tmp_path / "figure.svg").read_text(encoding="utf-8")
@@ -240,7 +243,7 @@ def test_a_pgn_of_one_gamma_has_no_dial(qtbot: QtBot, page: InspectPage) -> None
     subject = page._subject
     assert subject is not None
     assert subject.stem == "brighten-test"
-    assert "--gamma" not in export_command(subject, ExportChoice("table"), "table.csv")
+    assert "--gamma" not in export_command(subject, ExportChoice(TableExport()), "table.csv")
 
 
 def test_another_pgn_begins_in_its_middle(qtbot: QtBot, page: InspectPage) -> None:

@@ -22,6 +22,8 @@ from PySide6.QtWidgets import (
 
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.evaluation.batch import classify_batch
+from pgn_studio.core.export.images import ImagesExport
+from pgn_studio.core.report.export import ReportExport
 from pgn_studio.gui.pages.inspect.image_view import ImageView
 from pgn_studio.gui.pages.inspect.page import InspectPage
 from tests.studies import CLASSES, COUNT, Study, make_study
@@ -277,7 +279,7 @@ def test_report_is_written_and_offered(
 
 def test_a_canceled_report_leaves_nothing(qtbot: QtBot, page: InspectPage, tmp_path: Path) -> None:
     with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
-        page._exporter.report(tmp_path / "report", page._subject)
+        page._exporter.write(ReportExport(), tmp_path / "report", page._subject)
         page._exporter.cancel()
     assert list(tmp_path.iterdir()) == []
 
@@ -315,6 +317,6 @@ def test_a_canceled_export_says_so(qtbot: QtBot, page: InspectPage, tmp_path: Pa
     told: list[str] = []
     page.status.connect(told.append)
     with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
-        page._exporter.images(tmp_path / "images", page._subject, None)
+        page._exporter.write(ImagesExport(), tmp_path / "images", page._subject)
         page._exporter.cancel()
     assert told == ["Writing perturbed images …", "The export was canceled."]

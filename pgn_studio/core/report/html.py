@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pgn_studio import __version__
-from pgn_studio.core.export.report import Report
-from pgn_studio.core.export.report_data import fact_rows
-from pgn_studio.core.export.report_figures import (
+from pgn_studio.core.export.triptych import TriptychRow, perturbation_picture
+from pgn_studio.core.protocols import Progress
+from pgn_studio.core.report.data import fact_rows
+from pgn_studio.core.report.figures import (
     DARK,
     LIGHT,
     Theme,
@@ -27,8 +28,9 @@ from pgn_studio.core.export.report_figures import (
     svg,
     transfer_figure,
 )
-from pgn_studio.core.export.report_style import STYLE
-from pgn_studio.core.export.report_tables import (
+from pgn_studio.core.report.report import Report
+from pgn_studio.core.report.style import STYLE
+from pgn_studio.core.report.tables import (
     ReportTable,
     method,
     p_value,
@@ -38,8 +40,6 @@ from pgn_studio.core.export.report_tables import (
     span,
     warnings,
 )
-from pgn_studio.core.export.triptych import TriptychRow, perturbation_picture
-from pgn_studio.core.protocols import Progress
 
 _MANY_ROWS = 40  # a longer table is folded
 _SMALL = 64  # pictures of fewer pixels are enlarged in whole pixels

@@ -21,14 +21,14 @@ from pgn_studio.core.errors import Canceled, DataError, PgnStudioError
 from pgn_studio.core.evaluation.batch import to_8bit
 from pgn_studio.core.evaluation.bootstrap import Interval
 from pgn_studio.core.evaluation.metrics import fixed_and_broken, mcnemar_p
-from pgn_studio.core.export import report_files
-from pgn_studio.core.export.report import Report, make_report
-from pgn_studio.core.export.report_data import report_csv, report_json, report_markdown, tidy
-from pgn_studio.core.export.report_files import FILES, write_report
-from pgn_studio.core.export.report_html import report_html
-from pgn_studio.core.export.report_tables import report_tables, warnings
+from pgn_studio.core.report import files as report_files
+from pgn_studio.core.report.data import report_csv, report_json, report_markdown, tidy
+from pgn_studio.core.report.files import FILES, write_report
+from pgn_studio.core.report.html import report_html
+from pgn_studio.core.report.report import Report, make_report
+from pgn_studio.core.report.tables import report_tables, warnings
 from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
-from tests.core.export.reports import MARKUP, Dataset, fake_baselines, image_named, small_report
+from tests.core.report.reports import MARKUP, Dataset, fake_baselines, image_named, small_report
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,12 @@ from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate, place
 from pgn_studio.core.evaluation.leakage import Leakage, find_leakage
 from pgn_studio.core.evaluation.metrics import Confusion, confusion
 from pgn_studio.core.evaluation.transfer import measure_transfer, with_its_classifier
-from pgn_studio.core.export.report_baselines import BaselineResult
-from pgn_studio.core.export.report_parts import (
+from pgn_studio.core.export.triptych import TriptychRow, pick_indices, triptych_rows
+from pgn_studio.core.gamma import GammaRange
+from pgn_studio.core.perturbation.pgn import Pgn, Told
+from pgn_studio.core.protocols import Progress
+from pgn_studio.core.report.baselines import BaselineResult
+from pgn_studio.core.report.parts import (
     AnswerRow,
     BaselineRow,
     ClassRow,
@@ -38,10 +42,6 @@ from pgn_studio.core.export.report_parts import (
     survival_rows,
     transfer_rows,
 )
-from pgn_studio.core.export.triptych import TriptychRow, pick_indices, triptych_rows
-from pgn_studio.core.gamma import GammaRange
-from pgn_studio.core.perturbation.pgn import Pgn, Told
-from pgn_studio.core.protocols import Progress
 
 T = TypeVar("T")
 EXAMPLES = 6  # of each outcome

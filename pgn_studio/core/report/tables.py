@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pgn_studio.core.evaluation.bootstrap import Interval
-from pgn_studio.core.export.report import Report
-from pgn_studio.core.export.report_parts import (
+from pgn_studio.core.report.parts import (
     AnswerRow,
     BaselineRow,
     ClassRow,
     CoverageRow,
     TransferRow,
 )
+from pgn_studio.core.report.report import Report
 
 METRIC_NAMES = {
     "clean_accuracy": "Accuracy, clean",

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.export.formats import unwritable
-from pgn_studio.core.export.report import Report
-from pgn_studio.core.export.report_data import FORMAT, report_csv, report_json, report_markdown
-from pgn_studio.core.export.report_html import report_html
+from pgn_studio.core.export.base import unwritable
 from pgn_studio.core.files import replacing_folder
 from pgn_studio.core.protocols import Progress
+from pgn_studio.core.report.data import FORMAT, report_csv, report_json, report_markdown
+from pgn_studio.core.report.html import report_html
+from pgn_studio.core.report.report import Report
 
 PAGE, DATA = "report.html", "report.json"
 FILES = (PAGE, DATA, "report.md", "report.csv")

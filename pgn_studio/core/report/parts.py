@@ -14,8 +14,8 @@ from pgn_studio.core.evaluation.compression import ALPHAS, JPEG_QUALITIES, Varia
 from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics
 from pgn_studio.core.evaluation.metrics import Flags
 from pgn_studio.core.evaluation.transfer import Transfer
-from pgn_studio.core.export.report_baselines import BaselineResult
 from pgn_studio.core.protocols import Labels, Progress
+from pgn_studio.core.report.baselines import BaselineResult
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
 

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pgn_studio.core.evaluation.bootstrap import Interval
-from pgn_studio.core.export.formats import BLUE, GRAY, ORANGE, fonts
-from pgn_studio.core.export.report import Report
+from pgn_studio.core.export.drawing import BLUE, GRAY, ORANGE, fonts
+from pgn_studio.core.report.report import Report
 
 _NUMBERED = 12  # so many classes still have room for numbers in the confusion matrix
 _NAMED = 30  # and so many for a name at each row

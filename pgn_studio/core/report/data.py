@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from pgn_studio.core.evaluation.bootstrap import Interval
-from pgn_studio.core.export.report import Report
-from pgn_studio.core.export.report_tables import method, report_tables, warnings
 from pgn_studio.core.export.table import markdown_table, markdown_text
 from pgn_studio.core.json_utils import plain
+from pgn_studio.core.report.report import Report
+from pgn_studio.core.report.tables import method, report_tables, warnings
 
 FORMAT = "pgn-studio-report"
 COLUMNS = ("section", "name", "metric", "value", "low", "high")

@@ -1,23 +1,18 @@
-"""Suffixes and safe writing, shared by all exports."""
+"""Colors, fonts and writing of figures. matplotlib is imported where something is drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-
-import matplotlib as mpl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.font_manager import get_font_names
-from matplotlib.patches import Rectangle
-from matplotlib.text import Text
+from typing import TYPE_CHECKING
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.files import replacing
+from pgn_studio.core.export.base import writing
 
-PICTURES = (".png", ".svg", ".pdf")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MIN_DPI, MAX_DPI = 30, 1200
 # Okabe and Ito's blue and vermilion: told apart with every kind of color vision, and in gray.
 BLUE = "#0072b2"
 ORANGE = "#d55e00"
@@ -38,41 +33,27 @@ _FURTHER_FONTS = (
 @cache
 def fonts() -> list[str]:
     """Font families for texts that users give, in the order in which glyphs are looked for."""
+    from matplotlib.font_manager import get_font_names
+
     installed = set(get_font_names())
     return ["DejaVu Sans", *(name for name in _FURTHER_FONTS if name in installed)]
 
 
-def checked_suffix(path: Path, allowed: Sequence[str], what: str) -> str:
-    """The suffix of `path` in lower case. Raises PgnStudioError, listing `allowed`, for any other."""
-    suffix = path.suffix.lower()
-    if suffix not in allowed:
-        came = f"got {suffix!r}" if suffix else "got no suffix"
+def save_figure(figure: Figure, path: Path, *, dpi: int = 150, width_mm: float | None = None) -> None:
+    """Write `figure` as PNG, SVG or PDF by the suffix, without a date: same figure, same file.
+
+    `width_mm` scales it with its texts and lines. Raises PgnStudioError for a resolution or a width that is
+    out of range, and where it cannot write.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    if not MIN_DPI <= dpi <= MAX_DPI:
         raise PgnStudioError(
-            f"{what} cannot be written to {path.name}: {came}.",
-            hint=f"End the file name with one of: {', '.join(allowed)}.",
+            f"{dpi} dpi cannot be drawn.", hint=f"Choose a resolution from {MIN_DPI} to {MAX_DPI} dpi."
         )
-    return suffix
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """As `files.replacing`, with a PgnStudioError where the disk or its permissions refuse."""
-    try:
-        with replacing(path) as temporary:
-            yield temporary
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def unwritable(path: Path, error: OSError) -> PgnStudioError:
-    return PgnStudioError(
-        f"{path} cannot be written ({error.strerror or type(error).__name__}).",
-        hint="Choose a place that you may write to, on a disk with free space.",
-    )
-
-
-def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
-    """Write `figure` as PNG, SVG or PDF by the suffix, without a date: same figure, same file."""
+    if width_mm is not None:
+        set_width(figure, width_mm)
     kind = path.suffix.lower()
     FigureCanvasAgg(figure)
     undated = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[kind]
@@ -87,6 +68,9 @@ def set_width(figure: Figure, width_mm: float) -> None:
         raise PgnStudioError(
             f"A figure of {width_mm:g} mm cannot be drawn.", hint="Choose a width from 20 to 1000 mm."
         )
+    from matplotlib.patches import Rectangle
+    from matplotlib.text import Text
+
     width, height = figure.get_size_inches()
     scale = width_mm / 25.4 / width
     figure.set_size_inches(width * scale, height * scale)

@@ -7,17 +7,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.core.evaluation.evaluate import Evaluation
-from pgn_studio.core.export.figure import check_dpi
-from pgn_studio.core.export.formats import GRAY, PICTURES, checked_suffix, save_figure, set_width, writing
-from pgn_studio.core.export.sweep_figures import LINES, name_gamma, size_axis, style_axes
-from pgn_studio.core.perturbation.pgn import Pgn
+from pgn_studio.core.export.base import PICTURES, Picture, Source, Written, checked_suffix, option, writing
+from pgn_studio.core.export.drawing import GRAY, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pgn_studio.core.evaluation.evaluate import Evaluation
+    from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.core.protocols import Progress
 
 SUFFIXES = (*PICTURES, ".csv", ".json")
 POINTS = 9  # γ where nobody chose some
@@ -25,6 +27,46 @@ COLUMNS = (
     *("gamma", "clean_accuracy", "perturbed_accuracy", "perturbed_accuracy_8bit"),
     *("fixed_8bit", "broken_8bit", "rms_mean", "l2_mean"),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontierExport(Picture):
+    name = "frontier"
+    title = "Accuracy against RMS over γ"
+    summary = "accuracy against RMS over γ, or the points (.csv, .json)"
+    suffixes = SUFFIXES
+    several_gammas = True
+    in_dialog = False
+
+    beside: tuple[str, ...] = option(
+        (), "Another PGN in a comparison or frontier; may be repeated.", metavar="RUN|PGN", repeated=True
+    )
+
+    def write(self, path: Path, source: Source, progress: Progress) -> Written:
+        from pgn_studio.core.export.comparison import check_fits
+
+        own = gammas_shown(source.pgn, source.gammas)
+        others = [source.other_pgn(target) for target in self.beside]
+        for other in others:
+            check_fits(source.pgn, other)
+        courses = [Course(source.pgn.info.name or "PGN", _measured(source, source.pgn, own, progress))]
+        for target, other in zip(self.beside, others, strict=True):
+            found = _measured(source, other, gammas_shown(other, source.gammas, compared=True), progress)
+            courses.append(Course(other.info.name or Path(target).stem, found))
+        split = courses[0].evaluations[0].split_title
+        title = f"{source.dataset.name}, {split}: {source.pgn.info.problem}"
+        export_frontier(path, courses, title=title, dpi=self.dpi, width_mm=self.width_mm)
+        return Written(path, f"Frontier written to {path}")
+
+
+def _measured(source: Source, pgn: Pgn, gammas: Sequence[float], progress: Progress) -> list[Evaluation]:
+    from pgn_studio.core.evaluation.along import evaluate_along
+
+    return evaluate_along(
+        pgn, gammas, source.classifier, source.dataset.split(source.split_name),
+        split_name=source.split_name, dataset_name=source.dataset.name, batch_size=source.batch_size,
+        device=source.device, progress=progress,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,14 +77,14 @@ class Course:
     evaluations: Sequence[Evaluation]
 
 
-def gammas_shown(pgn: Pgn, wanted: Sequence[float], *, beside: bool = False) -> tuple[float, ...]:
+def gammas_shown(pgn: Pgn, wanted: Sequence[float], *, compared: bool = False) -> tuple[float, ...]:
     """The γ at which a PGN is measured: those `wanted` (() for some of its range), rising.
 
-    `beside`: of those it is measured at what it serves. Raises ConfigError for a PGN with one γ, unless
-    it stands beside another, and for a γ that it does not serve.
+    `compared`: of those it is measured at what it serves. Raises ConfigError for a PGN with one γ, unless
+    it is compared with another, and for a γ that it does not serve.
     """
     served = pgn.generator.gammas
-    if served is None and beside:
+    if served is None and compared:
         return (pgn.gamma,)
     if served is None:
         raise ConfigError(
@@ -50,11 +92,13 @@ def gammas_shown(pgn: Pgn, wanted: Sequence[float], *, beside: bool = False) -> 
             hint="Train one with --gamma LOW..HIGH, or name this one with --beside; `pgn-studio report` "
             "draws accuracy against the strength of its perturbation.",
         )
-    fitting = [gamma for gamma in wanted if gamma in served] if beside else [served.check(g) for g in wanted]
+    fitting = (
+        [gamma for gamma in wanted if gamma in served] if compared else [served.check(g) for g in wanted]
+    )
     return tuple(sorted(fitting)) or tuple(dict.fromkeys(served.spaced(POINTS)))
 
 
-def export_gamma_frontier(
+def export_frontier(
     path: Path, courses: Sequence[Course], *, title: str = "", dpi: int = 150, width_mm: float | None = None
 ) -> None:
     """Write accuracy after 8 bits against RMS per value as PNG, SVG or PDF, or the points as CSV or JSON.
@@ -65,11 +109,7 @@ def export_gamma_frontier(
     path = Path(path)
     suffix = checked_suffix(path, SUFFIXES, "The frontier")
     if suffix in PICTURES:
-        check_dpi(dpi)
-        figure = draw_gamma_frontier(courses, title=title)
-        if width_mm is not None:
-            set_width(figure, width_mm)
-        save_figure(figure, path, dpi=dpi)
+        save_figure(draw_frontier(courses, title=title), path, dpi=dpi, width_mm=width_mm)
         return
     with writing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         if suffix == ".json":
@@ -81,8 +121,12 @@ def export_gamma_frontier(
         table.writerows([course.name, *point.values()] for course in courses for point in _points(course))
 
 
-def draw_gamma_frontier(courses: Sequence[Course], *, title: str = "") -> Figure:
+def draw_frontier(courses: Sequence[Course], *, title: str = "") -> Figure:
     """The figure itself."""
+    from matplotlib.figure import Figure
+
+    from pgn_studio.core.export.sweep_figures import LINES, size_axis, style_axes
+
     figure = Figure(figsize=(5.6, 4.2), layout="constrained", facecolor="white")
     figure.suptitle(title, fontsize=9, parse_math=False)
     axes = figure.subplots()
@@ -101,6 +145,8 @@ def draw_gamma_frontier(courses: Sequence[Course], *, title: str = "") -> Figure
 
 def _draw(axes: Axes, course: Course, color: str, *, ends_alone: bool) -> None:
     """`ends_alone`: γ stands at the ends only, since those of several PGNs would lie on each other."""
+    from pgn_studio.core.export.sweep_figures import name_gamma
+
     found = [evaluation.metrics for evaluation in course.evaluations]
     x, y = [one.rms_mean for one in found], [100 * one.perturbed_accuracy_8bit for one in found]
     axes.plot(x, y, color=color, linewidth=1.2, marker="o", markersize=5, label=course.name, zorder=3)
