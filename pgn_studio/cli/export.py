@@ -24,21 +24,21 @@ from pgn_studio.cli.evaluate import (
 )
 from pgn_studio.cli.gamma_options import at_same_gamma, given_gamma, given_gammas, note_gamma
 from pgn_studio.cli.options import refuse_folder, with_fields, with_settings
-from pgn_studio.cli.resolve import check_classifier, find_pgn, find_run, refuse_inside_dataset
 from pgn_studio.cli.selection_options import GivenSelection, chosen_images
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.errors import ConfigError, RunError
+from pgn_studio.core.project.resolve import find_pgn, find_run, refuse_inside_dataset, resolve_classifier
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pgn_studio.cli.opening import Subject
     from pgn_studio.core.data.dataset import Split
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.core.project.opening import Subject
     from pgn_studio.core.runs import RunFolder
 
 EXAMPLE = "Example: pgn-studio export photos-enhance --what figure --outcome fixed --count 6 --out fixed.png"
@@ -175,7 +175,7 @@ def export(
         _note_missing(run)
         terminal.result(str(out))
         return
-    from pgn_studio.cli.opening import ExternalClassifier, open_subject
+    from pgn_studio.cli.opening import opener
     from pgn_studio.core.device import pick_device
 
     pick_device(device)
@@ -187,11 +187,9 @@ def export(
         write_model(target, out, restraint, gammas[0] if gammas else None)
         terminal.result(str(out))
         return
-    foreign = ExternalClassifier.given(classifier_arch, access)
+    source = access.source(classifier, classifier_arch)
     with Interruption() as stop:
-        subject = open_subject(
-            target, given, classifier=classifier, foreign=foreign, stop=stop, split=split, gammas=gammas
-        )
+        subject = opener(stop).open_pgn(target, source, data=given, split=split, gammas=gammas)
         measured = partial(_measured, split=split, device=device, batch_size=batch_size, stop=stop)
         if what == "frontier":
             _export_frontier(subject, out, gammas, beside or [], measured, dpi=dpi, width_mm=width_mm)
@@ -300,7 +298,7 @@ def _check_target(what: What, target: str, classifier: str | None) -> None:
     else:
         find_pgn(target)
     if classifier is not None:
-        check_classifier(classifier)
+        resolve_classifier(classifier)
 
 
 def _run_with_curves(target: str) -> RunFolder:

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from pgn_studio.cli import terminal
-from pgn_studio.cli.opening import Subject
-from pgn_studio.cli.resolve import find_pgn
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.core.baselines import BASELINES
 from pgn_studio.core.evaluation.evaluate import Evaluation
@@ -25,6 +23,8 @@ from pgn_studio.core.export.comparison_figure import export_strip
 from pgn_studio.core.export.deployable import Restraint, export_deployable
 from pgn_studio.core.export.gamma_frontier import Course, gammas_shown
 from pgn_studio.core.perturbation.pgn import Pgn, load_pgn
+from pgn_studio.core.project.opening import Subject
+from pgn_studio.core.project.resolve import find_pgn
 from pgn_studio.core.protocols import LabeledImages
 
 

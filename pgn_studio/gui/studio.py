@@ -225,8 +225,7 @@ class Studio(QObject):
         except PgnStudioError as error:
             self.show_problem("These settings do not work", error)
             return
-        facts = self.workspace.source.facts()
-        self.begin(TrainingJob(settings, dataset, classifier, control, facts=facts))
+        self.begin(TrainingJob(settings, dataset, classifier, control))
 
     def answered(self, dataset: ImageDataset) -> ImageDataset:
         """With what the user has said of its mirrored images, where it says nothing itself."""

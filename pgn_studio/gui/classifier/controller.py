@@ -14,7 +14,7 @@ from pgn_studio.gui.classifier.page import ClassifierPage
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Normalization
     from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit
-    from pgn_studio.gui.classifier_source import ClassifierSource
+    from pgn_studio.core.project.source import ClassifierSource
     from pgn_studio.gui.studio import Studio
 
 

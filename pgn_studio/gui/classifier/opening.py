@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.dialogs.classifier_source import ask_whose_weights
 from pgn_studio.gui.opening import Kind
 from pgn_studio.gui.preferences import Preferences
@@ -25,7 +25,7 @@ class ClassifierOpening(QObject):
             known = self._state.sources().get(str(path.absolute()))
             ask_whose_weights(path, self._workspace, known, self._window)
         else:  # a program knows its size
-            self._workspace.load_classifier(ClassifierSource(str(path), foreign=kind is Kind.PROGRAM))
+            self._workspace.load_classifier(ClassifierSource(str(path)))
 
     def open_as_before(self, path: str) -> bool:
         """Without being asked; False where it was never opened."""

@@ -8,8 +8,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.classifier.training_strip import TrainingStrip
-from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QDialog, QFormLayout, QLineEdit, QSpinB
 
 from pgn_studio.core.config import PYTHON_SCHEME, is_black_box
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.dialogs.form import fill_dialog
 from pgn_studio.gui.workspace import Workspace
@@ -83,7 +83,7 @@ class BlackBoxDialog(QDialog):
         if text.startswith(PYTHON_SCHEME):
             access.require_trust(text)
         size = None if text.lower().endswith(".onnx") else self._image_size
-        return ClassifierSource(text, foreign=True, image_size=size, access=access)
+        return ClassifierSource(text, image_size=size, access=access)
 
 
 def ask_for_black_box(parent: QWidget, workspace: Workspace) -> None:

@@ -12,7 +12,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDialog, QFormLayout, QLabel, QSpinBox, QWidget
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.dialogs.form import fill_dialog
 from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.workspace import Workspace
@@ -117,7 +117,7 @@ class ClassifierSourceDialog(QDialog):
         arch, size = self.arch.currentText().strip(), self.image_size.value()
         if size == self._offered:
             size = _suitable(arch, size)
-        return ClassifierSource(self._path, foreign=True, arch=arch, image_size=size)
+        return ClassifierSource(self._path, arch=arch, image_size=size)
 
 
 def ask_whose_weights(

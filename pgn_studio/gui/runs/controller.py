@@ -21,8 +21,7 @@ from pgn_studio.gui.training.controller import RunState
 
 if TYPE_CHECKING:
     from pgn_studio.gui.studio import Studio
-    from pgn_studio.gui.training.reopening import ReopenedRun
-    from pgn_studio.gui.workspace import MeasuredPgn
+    from pgn_studio.gui.workspace import MeasuredPgn, ReopenedRun
 
 Loaded = list[tuple[RunRecord, list[dict[str, Any]]]]
 

@@ -17,9 +17,9 @@ from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.gui.dialogs.more_epochs import MoreEpochsDialog
 from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.preferences import Preferences
-from pgn_studio.gui.training.reopening import ReopenedRun
 from pgn_studio.gui.training.worker import TrainingJob
 from pgn_studio.gui.widgets.interrupted_offer import InterruptedOffer
+from pgn_studio.gui.workspace import ReopenedRun
 
 if TYPE_CHECKING:
     from pgn_studio.gui.studio import Studio

@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.classifiers import Access
 from pgn_studio.core.classifiers.networks import build_network
 from pgn_studio.core.config import DataSettings
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.dialogs.classifier_source import ClassifierSourceDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.preferences import Preferences
@@ -110,7 +110,7 @@ def test_they_come_back_where_their_images_are_gone(
     qtbot: QtBot, make_window: Callable[..., MainWindow], state: Preferences, weights: Path, tmp_path: Path
 ) -> None:
     names = tuple("abcdefghij")
-    source = ClassifierSource(str(weights), foreign=True, arch="small", image_size=16, classes=names)
+    source = ClassifierSource(str(weights), arch="small", image_size=16, classes=names)
     data = DataSettings(dataset=str(tmp_path / "gone")).model_dump(mode="json")
     state.session = json.dumps({"data": data, "classifier": source.to_json()})
     workspace = studio_of(restored(qtbot, make_window())).workspace
@@ -192,7 +192,7 @@ def test_a_file_that_is_none_is_told_when_it_is_opened(
 
 def test_a_secret_is_never_written_down(state: Preferences, weights: Path) -> None:
     access = Access(headers=(("Authorization", "Bearer hush-hush"),))
-    state.remember_source(ClassifierSource(str(weights), foreign=True, arch="small", access=access))
+    state.remember_source(ClassifierSource(str(weights), arch="small", access=access))
     state._settings.sync()
     assert state.sources()[str(weights)].arch == "small"
     assert "hush" not in Path(state._settings.fileName()).read_text()
@@ -209,7 +209,7 @@ def test_a_pgn_alone_finds_the_weights_that_were_opened_before(
 ) -> None:
     path = saved(tmp_path / "mine.pth", "small", classes=2, size=8)
     workspace = studio_of(real).workspace
-    source = ClassifierSource(str(path), foreign=True, arch="small", image_size=8)
+    source = ClassifierSource(str(path), arch="small", image_size=8)
     with qtbot.waitSignal(workspace.classifier_changed, timeout=PATIENCE_MS):
         workspace.load_classifier(source)
     settle(qtbot, real)

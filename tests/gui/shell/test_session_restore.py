@@ -92,7 +92,7 @@ def test_pgn_image_filter_zoom_and_sizes_come_back(
 def test_data_and_classifier_come_back_without_a_pgn(
     window: MainWindow, make_window: Callable[..., MainWindow], classifier: Classifier, qtbot: QtBot
 ) -> None:
-    from pgn_studio.gui.classifier_source import ClassifierSource
+    from pgn_studio.core.project.source import ClassifierSource
 
     studio = studio_of(window)
     studio.workspace.use_classifier(ClassifierSource(classifier.info.path), classifier)
@@ -218,10 +218,10 @@ def test_a_black_box_is_not_asked_by_itself_and_its_header_not_kept(
     state: Preferences,
 ) -> None:  # fmt: skip
     from pgn_studio.core.classifiers import Access
-    from pgn_studio.gui.classifier_source import ClassifierSource
+    from pgn_studio.core.project.source import ClassifierSource
 
     access = Access(headers=(("Authorization", "Bearer secret"),))
-    source = ClassifierSource("http://127.0.0.1:9/ask", foreign=True, access=access)
+    source = ClassifierSource("http://127.0.0.1:9/ask", access=access)
     studio_of(window).workspace.use_classifier(source, classifier)
     qtbot.waitUntil(lambda: not studio_of(window).workspace.busy, timeout=LONG_MS)
     window.close()
