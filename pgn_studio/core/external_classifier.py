@@ -1,4 +1,4 @@
-"""What an external classifier, of another program, does not say itself: as run.json and a PGN's file record it."""
+"""What a classifier of another program does not say itself, as run.json and a PGN's file record it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def external_facts(
     channels: str | None,
     access: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """run.json's `external_classifier`; empty where nothing was said. `access`: how it is asked, without secrets."""
+    """run.json's `external_classifier`, empty where nothing was said; `access` without secrets."""
     facts: dict[str, Any] = {"arch": arch, "mean": mean, "std": std, "channels": channels}
     if access is not None:
         facts["access"] = access

@@ -56,28 +56,35 @@ class OpenedRun:
 
 @dataclass(frozen=True)
 class Opener:
-    """`read` loads a data set, and `note` is told in sentences what was decided: faces show both in their way."""
+    """`read` loads a data set, and `note` is told in sentences what was decided: each face shows both."""
 
     read: Callable[[DataSettings], ImageDataset] = load_dataset
     note: Callable[[str], None] = lambda text: None
 
     def open_both(
-        self, settings: TrainingSettings, source: ClassifierSource = RECORDED
+        self,
+        settings: TrainingSettings,
+        source: ClassifierSource = RECORDED,
+        *,
+        loaded: tuple[Classifier | None, ImageDataset | None] = (None, None),
     ) -> tuple[Classifier, ImageDataset]:
         """A run's classifier and data set, at the classifier's size unless the settings say another.
 
-        `source` says of `settings.classifier` what that does not say itself.
+        `source` says of `settings.classifier` what that does not say itself. What is `loaded` stays as it is.
         """
         source = replace(source, path=settings.classifier)
-        if source.stands_alone:
+        classifier, dataset = loaded
+        if classifier is None and dataset is None and source.stands_alone:
             classifier = source.load()
+        if dataset is None and classifier is not None:
             dataset = self.read(data_part(at_size_of(settings, classifier)))
-        else:
+        elif dataset is None:
             dataset = self.read_at_a_size(settings, source)
+        if classifier is None:
             classifier = source.load(dataset.classes, dataset.image_size)
         self._note_each(classifier.info.notices)
         check_suits(classifier, dataset.classes, dataset.image_size)
-        return classifier, self.as_learned(dataset, classifier)
+        return classifier, dataset if loaded[1] else self.as_learned(dataset, classifier)
 
     def as_learned(self, dataset: ImageDataset, classifier: Classifier) -> ImageDataset:
         """Divided as for the classifier's training where that is better; what it learned from is told."""
@@ -89,7 +96,7 @@ class Opener:
         return divided
 
     def read_at_a_size(self, settings: DataSettings, source: ClassifierSource) -> ImageDataset:
-        """At the size that is asked for, else the only one that the classifier takes, else the data set's own.
+        """At the size asked for, else the only one that the classifier takes, else the data set's own.
 
         Where the classifier's network cannot take that one, at the size that it was made for.
         """
@@ -160,7 +167,7 @@ class Opener:
         """What a run was begun with, where it is now; `settings` are those to go on with.
 
         `source` says how to ask its classifier. Of what is `loaded`, the classifier is taken as it is, and
-        the data set where it is the run's own. Raises ClassifierError where its classifier is another one now.
+        the data set where it is the run's own. Raises ClassifierError where its classifier is another now.
         """
         settings = settings or run.settings
         classifier, dataset = loaded
@@ -168,12 +175,9 @@ class Opener:
             source = source.over(source_of_run(run, settings.classifier))
         if dataset is not None and not _is_runs_own(dataset, run, settings):
             dataset = None
-        if classifier is None and dataset is None:
-            classifier, dataset = self.open_both(settings.updated(classifier=source.path), source)
-        dataset = dataset or self.read(data_part(settings))
-        classifier = classifier or source.load(dataset.classes, dataset.image_size)
+        there = settings.updated(classifier=source.path or settings.classifier)
+        classifier, dataset = self.open_both(there, source, loaded=(classifier, dataset))
         run.check_classifier(classifier.info.sha256)
-        check_suits(classifier, dataset.classes, dataset.image_size)
         return OpenedRun(run, settings, dataset, classifier, source, told_of_other_images(run, dataset))
 
     def _note_each(self, texts: Sequence[str]) -> None:

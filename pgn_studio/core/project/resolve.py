@@ -1,4 +1,4 @@
-"""From what somebody types to a run folder, a PGN file or a classifier. Without torch, so that a typo shows at once."""
+"""From what somebody types to a run folder, a PGN or a classifier. Without torch: a typo shows at once."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClassifierSource:
-    """`path` is a file, an address, code, arch:NAME or demo:NAME; empty: the one that a PGN or run records."""
+    """`path` is a file, an address, code, arch:NAME or demo:NAME; empty: the one that is recorded."""
 
     path: str = ""
     arch: str | None = None

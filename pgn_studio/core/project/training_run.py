@@ -79,7 +79,7 @@ def absolute_settings(settings: TrainingSettings) -> TrainingSettings:
 def start_run(
     settings: TrainingSettings, classifier: Classifier, dataset: ImageDataset, folder: Path | None
 ) -> TrainingRun:
-    """Make the run folder; run.json records the data set, the classifier, its hash and what was said of it."""
+    """Make the run folder; run.json records the data set, the classifier and what was said of it."""
     extra = {
         "dataset": {"name": dataset.name, "root": dataset.root, "fingerprint": dataset.fingerprint},
         "classifier": {"path": classifier.info.path, "sha256": classifier.info.sha256},
