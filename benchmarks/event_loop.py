@@ -128,7 +128,7 @@ def load_digits(controller: Controller) -> None:
     """Digits and an untrained classifier: how well it learns does not matter here."""
     from pgn_studio.core.classifiers import load_classifier
     from pgn_studio.core.config import DataSettings
-    from pgn_studio.gui.workspace import ClassifierSource
+    from pgn_studio.core.project.source import ClassifierSource
 
     controller.workspace.load_dataset(DataSettings())
     wait_until(lambda: not controller.workspace.busy, 120)

@@ -10,7 +10,7 @@ from typing import Any
 from pgn_studio.cli import terminal
 from pgn_studio.cli.opening import open_dataset
 from pgn_studio.cli.signals import Interruption
-from pgn_studio.cli.sweep_work import Opener, RunJob
+from pgn_studio.cli.sweep_work import LastOpened, RunJob
 from pgn_studio.cli.train_classifier import trained_with_report
 from pgn_studio.core.baselines import BaselineContext, make_baseline, measure_baseline
 from pgn_studio.core.classifiers import Classifier, load_classifier
@@ -53,7 +53,7 @@ class _Common:
         self.wishes = wishes
         self.stop = stop
         small = wishes.scale == "small"
-        self.opener = Opener(stop, limit=self.limit if small else None)
+        self.opener = LastOpened(stop, limit=self.limit if small else None)
 
     def limit(self, dataset: ImageDataset) -> ImageDataset:
         return limited(dataset, SMALL_IMAGES, seed=self.wishes.seed)

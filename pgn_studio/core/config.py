@@ -16,8 +16,9 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
-from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.gamma import GammaRange, check_gamma, parsed_gamma
+from pgn_studio.core.paths import DEMO_SCHEME, demo_classifier
 
 Problem = Literal["enhance", "adversarial"]
 DiscriminatorKind = Literal["shared", "known", "blackbox"]
@@ -181,7 +182,7 @@ class ClassifierSettings(DataSettings):
 class TrainingSettings(DataSettings):
     """How to train a PGN. The defaults are the recipe that held in trials (docs); `paper` is literal."""
 
-    classifier: str = setting("", "The frozen classifier: a file (.safetensors, .pth, .pt2, .onnx), http://host/path, or python:module:function.", group="Classifier")
+    classifier: str = setting("", "The frozen classifier: a file (.safetensors, .pth, .pt2, .onnx), http://host/path, python:module:function, or demo:digits.", group="Classifier")
     recipe: Recipe = setting("recommended", "recommended, or paper: the paper's literal reading (a linear D, told nothing; an encoder that learns; attacks with a D of their own, known or blackbox).", group="PGN")
     problem: Problem = setting("enhance", "enhance: more images right. adversarial: more images wrong.", group="PGN")
     discriminator: DiscriminatorKind = setting("shared", "shared: the discriminator reuses the classifier's features. known: its architecture with other weights. blackbox: another network; the classifier is asked for labels only.", group="PGN")
@@ -220,6 +221,16 @@ class TrainingSettings(DataSettings):
     select: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", experimental=True)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
     precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)
+
+    @field_validator("classifier")
+    @classmethod
+    def _find_demo(cls, value: str) -> str:
+        if not value.startswith(DEMO_SCHEME):
+            return value
+        try:
+            return str(demo_classifier(value.removeprefix(DEMO_SCHEME)))
+        except PgnStudioError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("encoder", mode="before")
     @classmethod

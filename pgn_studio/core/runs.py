@@ -196,6 +196,13 @@ class RunFolder:
         known = recorded.get("sha256") if isinstance(recorded, dict) else None
         return known if isinstance(known, str) else ""
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the data set when the run was begun; empty where it is not known."""
+        recorded = self._run_json.get("dataset")
+        known = recorded.get("fingerprint") if isinstance(recorded, dict) else None
+        return known if isinstance(known, str) else ""
+
     def check_classifier(self, sha256: str) -> None:
         """Raises ClassifierError where the run was trained against a file of other contents."""
         known = self.classifier_sha256

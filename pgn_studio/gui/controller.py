@@ -15,7 +15,7 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
 from pgn_studio.gui.dialogs.questions import list_skipped
-from pgn_studio.gui.opener import Opener
+from pgn_studio.gui.opener import FileOpener
 from pgn_studio.gui.pages.classifier.training import ClassifierTraining
 from pgn_studio.gui.pages.inspect.page import InspectPage
 from pgn_studio.gui.pages.setup.panel import BorrowedSettings, SetupPanel
@@ -26,10 +26,9 @@ from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.training.controller import RunState, TrainingController
 from pgn_studio.gui.training.curves_export import CurvesExport
-from pgn_studio.gui.training.reopening import ReopenedRun
 from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
-from pgn_studio.gui.workspace import MeasuredPgn, Workspace
+from pgn_studio.gui.workspace import MeasuredPgn, ReopenedRun, Workspace
 
 STILL_LOADING = "Still loading."
 
@@ -51,7 +50,7 @@ class Controller(QObject):
         self.workspace = Workspace(self)
         self.training = TrainingController(self, make_runner=make_runner)
         self.shown = ShownRun(self)
-        self.opener = Opener(self.workspace, self.training, self.reporter, preferences, window)
+        self.opener = FileOpener(self.workspace, self.training, self.reporter, preferences, window)
         self.curves = CurvesExport(self.shown, self.reporter, window)
         self.classifier_training = ClassifierTraining(
             self.workspace, self.training, self.reporter, preferences, window
@@ -183,8 +182,7 @@ class Controller(QObject):
         except PgnStudioError as error:
             self.reporter.show_problem("These settings do not work", error)
             return
-        facts = self.workspace.source.facts()
-        self._begin(TrainingJob(settings, dataset, classifier, control, facts=facts))
+        self._begin(TrainingJob(settings, dataset, classifier, control))
 
     @Slot(object)
     def _continue(self, run: ContinuedRun) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QMainWindow, QMenu,
 
 from pgn_studio.core.paths import log_file
 from pgn_studio.gui.dialogs.help import AboutDialog, CommandPalette, ShortcutsDialog, commands_of
-from pgn_studio.gui.opener import Opener
+from pgn_studio.gui.opener import FileOpener
 from pgn_studio.gui.pages.setup.panel import SetupPanel
 from pgn_studio.gui.pages.setup.undo import SettingsUndo
 from pgn_studio.gui.preferences import Preferences, RecentKind
@@ -42,7 +42,12 @@ def add_command(
 
 class FileMenu(QObject):
     def __init__(
-        self, menu: QMenu, opener: Opener, curves: CurvesExport, preferences: Preferences, window: QMainWindow
+        self,
+        menu: QMenu,
+        opener: FileOpener,
+        curves: CurvesExport,
+        preferences: Preferences,
+        window: QMainWindow,
     ) -> None:
         super().__init__(menu)
         self._opener, self._preferences = opener, preferences

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import runs_folder
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.dialogs.open_classifier import ask_for_black_box, ask_whose_weights
 from pgn_studio.gui.opening import Kind, kind_of
 from pgn_studio.gui.preferences import Preferences
@@ -21,7 +21,7 @@ CLASSIFIER_FILES = "Classifiers (*.safetensors *.pth *.pt2 *.pt *.onnx);;All fil
 PGN_FILES = "PGNs (*.safetensors);;All files (*)"
 
 
-class Opener(QObject):
+class FileOpener(QObject):
     """What a classifier's file does not say itself is asked once, and remembered."""
 
     dataset_requested = Signal(str)  # a folder: the set-up says how it is read
@@ -66,7 +66,7 @@ class Opener(QObject):
             known = self._preferences.sources().get(str(path.absolute()))
             ask_whose_weights(path, self._workspace, known, self._window)
         else:  # a program knows its size
-            self._workspace.load_classifier(ClassifierSource(str(path), foreign=kind is Kind.PROGRAM))
+            self._workspace.load_classifier(ClassifierSource(str(path)))
 
     def open_recent(self, path: str) -> None:
         """A classifier as it was opened last; anything else as if it were dropped."""

@@ -16,7 +16,7 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey, parse_range
 from pgn_studio.core.files import parse_json
 from pgn_studio.core.legacy import modern
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.training.shown_run import ShownRun

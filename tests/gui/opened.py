@@ -10,7 +10,7 @@ import pytest
 from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.workspace import MeasuredPgn
 from tests.studies import Brighten
 

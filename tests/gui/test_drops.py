@@ -145,7 +145,7 @@ def test_what_is_dropped_on_the_start_page_is_opened_once_there_is_who_can(
 ) -> None:
     opened: list[Path] = []
     restored: list[bool] = []
-    monkeypatch.setattr("pgn_studio.gui.opener.Opener.open_path", lambda _, path: opened.append(path))
+    monkeypatch.setattr("pgn_studio.gui.opener.FileOpener.open_path", lambda _, path: opened.append(path))
     monkeypatch.setattr(
         "pgn_studio.gui.session_restore.SessionRestore.restore", lambda _: restored.append(True)
     )

@@ -92,7 +92,7 @@ def test_pgn_image_filter_zoom_and_sizes_come_back(
 def test_data_and_classifier_come_back_without_a_pgn(
     window: MainWindow, make_window: Callable[..., MainWindow], classifier: Classifier, qtbot: QtBot
 ) -> None:
-    from pgn_studio.gui.classifier_source import ClassifierSource
+    from pgn_studio.core.project.source import ClassifierSource
 
     controller = controller_of(window)
     controller.workspace.use_classifier(ClassifierSource(classifier.info.path), classifier)
@@ -210,7 +210,7 @@ def test_the_start_restores_unless_the_demo_is_asked_for(
     monkeypatch.setattr(
         "pgn_studio.gui.session_restore.SessionRestore.restore", lambda _: done.append("restored")
     )
-    monkeypatch.setattr("pgn_studio.gui.opener.Opener.open_demo", lambda _: done.append("demo"))
+    monkeypatch.setattr("pgn_studio.gui.opener.FileOpener.open_demo", lambda _: done.append("demo"))
     window = make_window()
     monkeypatch.setattr(window, "build", lambda: window.controller)
     launcher = Launcher(window, demo=demo)
@@ -223,10 +223,10 @@ def test_a_black_box_is_not_asked_by_itself_and_its_header_not_kept(
     preferences: Preferences,
 ) -> None:  # fmt: skip
     from pgn_studio.core.classifiers import Access
-    from pgn_studio.gui.classifier_source import ClassifierSource
+    from pgn_studio.core.project.source import ClassifierSource
 
     access = Access(headers=(("Authorization", "Bearer secret"),))
-    source = ClassifierSource("http://127.0.0.1:9/ask", foreign=True, access=access)
+    source = ClassifierSource("http://127.0.0.1:9/ask", access=access)
     controller_of(window).workspace.use_classifier(source, classifier)
     qtbot.waitUntil(lambda: not controller_of(window).workspace.busy, timeout=LONG_MS)
     window.close()

@@ -135,7 +135,7 @@ def test_the_first_start_offers_it_and_later_ones_do_not(
     seen: bool,
 ) -> None:
     opened: list[bool] = []
-    monkeypatch.setattr("pgn_studio.gui.opener.Opener.open_demo", lambda _: opened.append(True))
+    monkeypatch.setattr("pgn_studio.gui.opener.FileOpener.open_demo", lambda _: opened.append(True))
     preferences.tour_seen = seen
     window = make_window()
     assert not window.tour.active  # not by itself: tests and scripts make windows too

@@ -1,10 +1,10 @@
-"""One door for every kind of classifier: our files, foreign weights, exported programs, names."""
+"""One door for every kind of classifier: our files, external weights, exported programs, names."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from pgn_studio.core.classifiers.saved import (
 from pgn_studio.core.classifiers.small_cnn import SMALL
 from pgn_studio.core.config import ChannelOrder, is_black_box, names_file
 from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.external_classifier import external_facts
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.pretrained import (
     IMAGENET_CLASSES,
@@ -72,7 +73,7 @@ def load_classifier(
 ) -> Classifier:
     """Load a classifier, frozen. No code from a file is run.
 
-    `source` is a file that PGN Studio saved (which knows all the rest), foreign weights in a .safetensors
+    `source` is a file that PGN Studio saved (which knows all the rest), external weights in a .safetensors
     file or a checkpoint of torch.save (`arch` and `classes` needed; where the weights know more classes,
     by the names in `access` or ImageNet's, the outputs of `classes` are used), a .pt2 exported program
     or TorchScript file (`classes` needed; it is given pixels in [0, 1] unless `mean` and `std` say
@@ -83,18 +84,26 @@ def load_classifier(
     What is not given comes from the architecture's published weights, and from a file of ours itself:
     of such a file `mean`, `std` and `channels` replace its own. Raises ClassifierError.
     """
-    text = str(source)
     wishes = _Wishes(classes, image_size, mean, std, channels, None if access is None else access.classes)
+    classifier = _loaded(source, arch, wishes, access)
+    asked = None if access is None or access == Access() else access.to_json()
+    told = external_facts(arch=arch, mean=mean, std=std, channels=channels, access=asked)
+    classifier.info = replace(classifier.info, told=told)
+    return classifier
+
+
+def _loaded(source: str | Path, arch: str | None, wishes: _Wishes, access: Access | None) -> Classifier:
+    text = str(source)
     if text.startswith(_ARCH_SCHEME):
         return _from_name(text.removeprefix(_ARCH_SCHEME), wishes)
     if is_black_box(text):
         return open_black_box(
             text,
             classes=_needed_classes(wishes, text),
-            image_size=image_size,
-            mean=mean,
-            std=std,
-            channels=channels,
+            image_size=wishes.image_size,
+            mean=wishes.mean,
+            std=wishes.std,
+            channels=wishes.channels,
             access=access or Access(),
         )
     path = Path(source).expanduser()
@@ -109,8 +118,8 @@ def load_classifier(
                     hint="Leave it out.",
                 )
             classifier = read_saved_classifier(path, {**content, **wishes.normalization})
-            if classes is not None:
-                check_classes(classifier, classes)
+            if wishes.classes is not None:
+                check_classes(classifier, wishes.classes)
             return classifier
         return _from_state_dict(path, arch, wishes)
     kind = archive_kind(path)

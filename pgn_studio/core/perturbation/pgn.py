@@ -65,7 +65,7 @@ class PgnInfo:
     told: Told = "nothing"  # what of f's outputs about the image G is told
     learned_from: str = ""  # its training images, as core/learned_images.py packs them
     abstain_below_rms: float = 0.0  # an image whose p has a smaller RMS in the input space is left as it is
-    external_classifier: Mapping[str, Any] = field(default_factory=dict)  # as core/foreign_facts.py says
+    external_classifier: Mapping[str, Any] = field(default_factory=dict)  # `portable_facts`
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from pgn_studio.core.config import PYTHON_SCHEME, is_black_box
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.widgets.inputs import WheelGuard
@@ -146,7 +146,7 @@ class ClassifierSourceDialog(QDialog):
         arch, size = self.arch.currentText().strip(), self.image_size.value()
         if size == self._offered:
             size = _suitable(arch, size)
-        return ClassifierSource(self._path, foreign=True, arch=arch, image_size=size)
+        return ClassifierSource(self._path, arch=arch, image_size=size)
 
 
 def ask_whose_weights(
@@ -251,7 +251,7 @@ class BlackBoxDialog(QDialog):
         if text.startswith(PYTHON_SCHEME):
             access.require_trust(text)
         size = None if text.lower().endswith(".onnx") else self._image_size
-        return ClassifierSource(text, foreign=True, image_size=size, access=access)
+        return ClassifierSource(text, image_size=size, access=access)
 
 
 def ask_for_black_box(parent: QWidget, workspace: Workspace) -> None:

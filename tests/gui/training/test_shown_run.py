@@ -15,9 +15,9 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.annotations import Annotations, read_annotations, write_annotations
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.locks import Lock
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.core.runs import LOCK, RunFolder
 from pgn_studio.core.training.events import RunFailed
-from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.controller import Controller
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.training.controller import RunState

@@ -9,7 +9,7 @@ from PySide6.QtGui import QUndoCommand
 from PySide6.QtWidgets import QWidget
 
 from pgn_studio.core.evaluation.selection import Selection
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.pages.classifier.page import ClassifierPage
 from pgn_studio.gui.pages.inspect.page import InspectPage
 from pgn_studio.gui.pages.setup.undo import SettingsUndo

@@ -20,9 +20,8 @@ from pgn_studio.gui.pages.runs.page import RunsPage
 from pgn_studio.gui.pages.train.page import TrainPage
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.training.controller import RunState, TrainingController
-from pgn_studio.gui.training.reopening import ReopenedRun
 from pgn_studio.gui.training.shown_run import ShownRun
-from pgn_studio.gui.workspace import MeasuredPgn, Workspace
+from pgn_studio.gui.workspace import MeasuredPgn, ReopenedRun, Workspace
 
 Loaded = list[tuple[RunRecord, list[dict[str, Any]]]]
 

@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.classifiers import Access
 from pgn_studio.core.classifiers.networks import build_network
 from pgn_studio.core.config import DataSettings
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.dialogs.open_classifier import ClassifierSourceDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.preferences import Preferences
@@ -114,7 +114,7 @@ def test_they_come_back_where_their_images_are_gone(
     tmp_path: Path,
 ) -> None:
     names = tuple("abcdefghij")
-    source = ClassifierSource(str(weights), foreign=True, arch="small", image_size=16, classes=names)
+    source = ClassifierSource(str(weights), arch="small", image_size=16, classes=names)
     data = DataSettings(dataset=str(tmp_path / "gone")).model_dump(mode="json")
     preferences.session = json.dumps({"data": data, "classifier": source.to_json()})
     workspace = controller_of(restored(qtbot, make_window())).workspace
@@ -196,7 +196,7 @@ def test_a_file_that_is_none_is_told_when_it_is_opened(
 
 def test_a_secret_is_never_written_down(preferences: Preferences, weights: Path) -> None:
     access = Access(headers=(("Authorization", "Bearer hush-hush"),))
-    preferences.remember_source(ClassifierSource(str(weights), foreign=True, arch="small", access=access))
+    preferences.remember_source(ClassifierSource(str(weights), arch="small", access=access))
     preferences._settings.sync()
     assert preferences.sources()[str(weights)].arch == "small"
     assert "hush" not in Path(preferences._settings.fileName()).read_text()
@@ -213,7 +213,7 @@ def test_a_pgn_alone_finds_the_weights_that_were_opened_before(
 ) -> None:
     path = saved(tmp_path / "mine.pth", "small", classes=2, size=8)
     workspace = controller_of(real).workspace
-    source = ClassifierSource(str(path), foreign=True, arch="small", image_size=8)
+    source = ClassifierSource(str(path), arch="small", image_size=8)
     with qtbot.waitSignal(workspace.classifier_changed, timeout=PATIENCE_MS):
         workspace.load_classifier(source)
     settle(qtbot, real)

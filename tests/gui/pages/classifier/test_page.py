@@ -17,8 +17,8 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.paths import trained_folder
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.core.protocols import Progress
-from pgn_studio.gui.classifier_source import ClassifierSource
 from pgn_studio.gui.pages.classifier.page import CLASS_COLUMNS, ClassifierPage
 from tests.gui.driving import controller_of
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LONG_MS = 60_000
 FILE = trained_folder() / "digits-classifier.safetensors"
-WRONG = ClassifierSource(str(FILE), foreign=True, mean=(0.7,) * 3, std=(0.01,) * 3)
+WRONG = ClassifierSource(str(FILE), mean=(0.7,) * 3, std=(0.01,) * 3)
 
 
 def opened(window: MainWindow) -> ClassifierPage:
@@ -155,7 +155,7 @@ def test_a_wrong_normalization_is_offered_to_be_mended_and_is(window: MainWindow
     assert before < 0.4 < 0.85 < after
     assert not page.trials.isVisible()
     assert not page.banner.isVisible()
-    facts = controller.workspace.source.facts()["external_classifier"]  # what run.json will say
+    facts = controller.workspace.classifier.info.told  # what run.json will say
     classifier = controller.workspace.classifier
     assert classifier is not None
     assert facts["mean"] == pytest.approx(classifier.info.mean)
@@ -205,7 +205,7 @@ def black_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClassifierSour
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     access = Access(trust_code=True)
-    return ClassifierSource("python:page_window_box:predict", foreign=True, image_size=16, access=access)
+    return ClassifierSource("python:page_window_box:predict", image_size=16, access=access)
 
 
 def test_a_black_box_is_asked_only_by_the_button_which_says_what_it_costs(

@@ -135,13 +135,13 @@ def test_the_command_does_what_the_window_does(qapp: object, tmp_path: Path) -> 
     """The whole filter as options, on the bundled demo: the same images in the same order."""
     from pgn_studio.cli.evaluate import measure
     from pgn_studio.cli.main import main
-    from pgn_studio.cli.opening import ExternalClassifier, open_subject
     from pgn_studio.cli.signals import Interruption
     from pgn_studio.core.paths import trained_folder
+    from pgn_studio.core.project.opening import Opener
 
     stop = Interruption()
     target = str(trained_folder() / "digits-enhance.safetensors")
-    opened = open_subject(target, {}, classifier=None, foreign=ExternalClassifier(), stop=stop)
+    opened = Opener().open_pgn(target)
     evaluation = measure(opened, "test", device="cpu", batch_size=64, stop=stop)
     subject = Subject(opened.pgn, opened.classifier, opened.dataset, "test", evaluation)
     chosen = Selection(

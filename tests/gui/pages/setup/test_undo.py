@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import ENCODERS, TrainingSettings
 from pgn_studio.core.paths import trained_folder
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.pages.setup.panel import SetupPanel
 from pgn_studio.gui.training.controller import RunState

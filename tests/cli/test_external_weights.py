@@ -124,21 +124,6 @@ def test_what_was_told_goes_with_the_run_and_its_pgn(
     assert len(set(figures)) == 1
 
 
-def test_one_fact_given_leaves_the_others_as_recorded() -> None:
-    from pgn_studio.cli.opening import ExternalClassifier
-
-    recorded = ExternalClassifier("resnet18", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "bgr")
-    for given in (
-        ExternalClassifier(arch="resnet34"),
-        ExternalClassifier(mean=(0.5, 0.5, 0.5)),
-        ExternalClassifier(std=(0.5, 0.5, 0.5)),
-        ExternalClassifier(channels="rgb"),
-    ):
-        both = given.over(recorded)
-        for name in ("arch", "mean", "std", "channels"):
-            assert getattr(both, name) == (getattr(given, name) or getattr(recorded, name))
-
-
 def test_a_network_of_ours_is_held_to_the_sizes_that_it_takes(
     pgn_studio: RunCommand, photos: Path, weights: Path, tmp_path: Path
 ) -> None:
