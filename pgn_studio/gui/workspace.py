@@ -16,6 +16,7 @@ from pgn_studio.gui.classifier_source import ClassifierSource, load_as_trained, 
 from pgn_studio.gui.task_queue import TaskQueue
 from pgn_studio.gui.training.reopening import ReopenedRun, reopen_run
 from pgn_studio.gui.training.shown_run import Subject
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -89,7 +90,7 @@ class Workspace(TaskQueue):
         try:
             check_classes(self.classifier, self.dataset.classes)
         except PgnStudioError as error:
-            return str(error)
+            return error_text(error)
         return ""
 
     @property
