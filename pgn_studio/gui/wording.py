@@ -22,6 +22,7 @@ _COMMANDS = {
     "perturb": "“Strength” on the page Inspect",
     "report": "the exports of the page Inspect",
     "runs": "the page Runs",
+    "train": "“Continue” on the page Train",
     "train-classifier": "Run > Train a classifier…",
 }
 _ELSEWHERE = "(on the command line)"
