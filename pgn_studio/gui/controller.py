@@ -28,6 +28,7 @@ from pgn_studio.gui.training.controller import RunState, TrainingController
 from pgn_studio.gui.training.curves_export import CurvesExport
 from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
+from pgn_studio.gui.wording import error_text, in_the_window
 from pgn_studio.gui.workspace import MeasuredPgn, ReopenedRun, Workspace
 
 STILL_LOADING = "Still loading."
@@ -326,7 +327,7 @@ class Controller(QObject):
     def _run_failed(self, event: RunFailed) -> None:
         error = PgnStudioError(event.message, hint=event.hint, details=event.details)
         if self.closing:
-            self.reporter.write(str(error))
+            self.reporter.write(error_text(error))
         else:
             self.reporter.show_problem("The run failed", error)
 
@@ -336,7 +337,9 @@ class Controller(QObject):
 
     @Slot(object)
     def _note(self, notice: Notice) -> None:
-        self.reporter.write(f"Step {notice.step}: {notice.message} {notice.hint}")
+        self.reporter.write(
+            f"Step {notice.step}: {in_the_window(notice.message)} {in_the_window(notice.hint)}"
+        )
 
     @Slot()
     def refresh(self) -> None:

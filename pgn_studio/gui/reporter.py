@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from pgn_studio.gui.dialogs.error import ErrorDialog, show_error
+from pgn_studio.gui.wording import error_text
 
 LOG_LINES = 2000
 
@@ -40,9 +41,10 @@ class Reporter(QObject):
 
     @Slot(str, object)
     def show_problem(self, title: str, error: Exception) -> None:
-        self.write(f"{title}: {error}")
+        line = f"{title}: {error_text(error)}"
+        self.write(line)
         if self.deferred is not None:
-            self.deferred.append(f"{title}: {error}")
+            self.deferred.append(line)
         else:
             self.dialog = show_error(self._window, title, error)
 

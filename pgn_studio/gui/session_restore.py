@@ -21,6 +21,7 @@ from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.widgets.notices import Banner
+from pgn_studio.gui.wording import error_text
 from pgn_studio.gui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class SessionRestore(QObject):
         try:
             settings = DataSettings.make(**data)
         except PgnStudioError as error:
-            self._miss(f"Its data set is not valid: {error}")
+            self._miss(f"Its data set is not valid: {error_text(error)}")
             return
         if settings.dataset not in NAMED_DATASETS and not Path(settings.dataset).exists():
             self._miss(f"The data set {settings.dataset} no longer exists.")

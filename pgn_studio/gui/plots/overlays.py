@@ -16,6 +16,7 @@ from pgn_studio.core.training.events import Notice
 from pgn_studio.gui.plots.series import GrowingLine, Line, Look
 from pgn_studio.gui.theme import PlotColors
 from pgn_studio.gui.training.history import RunHistory
+from pgn_studio.gui.wording import in_the_window
 
 ZERO = -5.0  # the decade at which γ = 0 is drawn: below the slider's smallest, 0.0001
 
@@ -120,7 +121,7 @@ class NoticeMarks(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no 
         for notice, position in zip(notices, positions, strict=True):
             if notice.level != "info" and colors is not None:
                 sign, style, color = _LOOKS[notice.level]
-                text = f"Step {notice.step}: {notice.message}"
+                text = f"Step {notice.step}: {in_the_window(notice.message)}"
                 self.marks.append(Mark(position, sign, style, getattr(colors, color), text))
         self.update()
 

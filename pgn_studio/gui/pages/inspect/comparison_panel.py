@@ -27,6 +27,7 @@ from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command
 from pgn_studio.gui.pages.inspect.comparison_view import ComparisonColumn, ComparisonView, painted_columns
 from pgn_studio.gui.pages.inspect.other_pgns import OtherPgns
 from pgn_studio.gui.pages.inspect.subject import Subject
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.export.comparison import Compared
@@ -279,7 +280,7 @@ class ComparisonPanel(QWidget):
     def _show_failure(self, error: Exception) -> None:
         self._shown = ()
         self.view.show_columns([])
-        self.note.setText(str(error))
+        self.note.setText(error_text(error))
         self.note.show()
 
     @Slot(int, int)

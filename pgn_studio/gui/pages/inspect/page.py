@@ -48,6 +48,7 @@ from pgn_studio.gui.pages.inspect.subject import (
 )
 from pgn_studio.gui.pages.inspect.toolbar import PERTURBED, InspectToolbar
 from pgn_studio.gui.widgets.row_table import percent, plural
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -338,8 +339,8 @@ class InspectPage(QWidget):
 
     def _show_failure(self, error: Exception) -> None:
         self._busy.stop()
-        self.detail.show_failure(f"This image could not be shown: {error}")
-        self.status.emit(str(error))
+        self.detail.show_failure(f"This image could not be shown: {error_text(error)}")
+        self.status.emit(error_text(error))
 
     def _figure_gain(self) -> float | None:
         return None if self.detail.gain.automatic else self.detail.gain.gain
@@ -430,7 +431,7 @@ class InspectPage(QWidget):
 
     def _show_problem(self, title: str, error: Exception) -> None:
         self.failed.emit(title, error)
-        self.status.emit(str(error))
+        self.status.emit(error_text(error))
 
 
 def title_of(subject: Subject) -> str:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from pgn_studio.gui.gallery.delegate import RIGHT_COLOR, WRONG_COLOR
 from pgn_studio.gui.operations import LatestRequest
 from pgn_studio.gui.pages.inspect.subject import Sample, Subject
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.strength import StrengthCurve
@@ -240,7 +241,7 @@ class StrengthSearch(QObject):
             self._control.show_asking()
 
     def _show_failure(self, error: Exception) -> None:
-        self._control.show_failure(str(error))
+        self._control.show_failure(error_text(error))
 
 
 def _search(subject: Subject, sample: Sample, progress: Progress) -> StrengthCurve:
