@@ -34,15 +34,15 @@ test-other: $(READY) ## the tests that compute, as on a processor of the other k
 check: $(READY) ## lint, format, types, import contracts, dead code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
-	$(BIN)/mypy --strict -p pgn_studio
+	$(BIN)/mypy --strict -p pgn_studio -p tools
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 
 demo-models: $(READY) ## train the demo's classifier and PGNs anew, into trained/
-	$(BIN)/python -m pgn_studio.cli.make_demo $(ARGS)
+	$(BIN)/python -m tools.make_demo $(ARGS)
 
 screenshots: $(READY) ## draw the window's pictures for the docs
-	$(BIN)/python -m pgn_studio.gui.screenshots $(ARGS)
+	$(BIN)/python -m tools.screenshots $(ARGS)
 
 bench-step: $(READY) ## a training step beside Algorithm 1 written out and beside its floor (JSON=FILE)
 	$(BIN)/python benchmarks/step.py $(if $(JSON),--json $(JSON)) $(ARGS)

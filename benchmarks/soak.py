@@ -49,9 +49,9 @@ from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.plots.growing import CHUNK
 from pgn_studio.gui.plots.series import Look
 from pgn_studio.gui.preferences import Preferences
-from pgn_studio.gui.screenshots.camera import settle, wait_until
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
+from tools.screenshots.camera import settle, wait_until
 
 MOST_GROWTH = 1.05  # of memory, from where it has settled
 WARM_UP_ROUNDS = 0.2  # of the rounds: caches and lazy imports fill

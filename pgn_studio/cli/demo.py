@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.evaluate import evaluation_table, measure
 from pgn_studio.cli.export import Picked, export_outcome
-from pgn_studio.cli.make_demo import ADVERSARIAL_FILE, CLASSIFIER_FILE, ENHANCE, ENHANCE_FILE
 from pgn_studio.cli.selection_options import GivenSelection, OutcomeName
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import PgnFileError, RunError
-from pgn_studio.core.paths import trained_folder
+from pgn_studio.core.paths import DEMO_ADVERSARIAL, DEMO_CLASSIFIER, DEMO_ENHANCE, DEMO_FILES, trained_folder
 
 if TYPE_CHECKING:
     from pgn_studio.cli.opening import Subject
 
 DEFAULT_OUT: Path = Path("pgn-studio-demo")
 _ROWS = 5
+# How the enhancing PGN was trained, and how --train trains it.
+ENHANCE: dict[str, Any] = {
+    "dataset": "digits",
+    "problem": "enhance",
+    "encoder": "small",
+    "logit_temperature": 1.0,  # digits are easy, and p stays smaller
+    "epochs": 30,
+    "seed": 0,
+    "device": "cpu",
+}
 
 
 def run_headless(out: Path, *, anew: bool) -> None:
@@ -30,17 +39,17 @@ def run_headless(out: Path, *, anew: bool) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     trained = trained_folder()
-    for name in (CLASSIFIER_FILE, ENHANCE_FILE, ADVERSARIAL_FILE):
+    for name in DEMO_FILES:
         if not (trained / name).is_file():
             raise PgnFileError(
                 f"The demo's file {name} is missing in {trained}.",
-                hint="Make it with `python -m pgn_studio.cli.make_demo`.",
+                hint="The installation is incomplete: install PGN Studio again.",
             )
     prepare()
     with Interruption() as stop:
-        enhance = _trained_anew(out / "run", trained, stop) if anew else str(trained / ENHANCE_FILE)
+        enhance = _trained_anew(out / "run", trained, stop) if anew else str(trained / DEMO_ENHANCE)
         _show(enhance, trained, out, "fixed", stop)
-        _show(str(trained / ADVERSARIAL_FILE), trained, out, "broken", stop)
+        _show(str(trained / DEMO_ADVERSARIAL), trained, out, "broken", stop)
     terminal.result(f"Figures and tables: {out}")
 
 
@@ -60,7 +69,7 @@ def _show(target: str, trained: Path, out: Path, outcome: OutcomeName, stop: Int
 def _subject(target: str, trained: Path, stop: Interruption) -> Subject:
     from pgn_studio.cli.opening import ExternalClassifier, open_subject
 
-    classifier = str(trained / CLASSIFIER_FILE)
+    classifier = str(trained / DEMO_CLASSIFIER)
     return open_subject(target, {}, classifier=classifier, foreign=ExternalClassifier(), stop=stop)
 
 
@@ -70,7 +79,7 @@ def _trained_anew(folder: Path, trained: Path, stop: Interruption) -> str:
 
     if (folder / "run.json").exists():
         raise RunError(f"{folder} already holds a run.", hint="Choose another --out.")
-    settings = TrainingSettings.make(**ENHANCE, classifier=str(trained / CLASSIFIER_FILE))
+    settings = TrainingSettings.make(**ENHANCE, classifier=str(trained / DEMO_CLASSIFIER))
     classifier, dataset = open_both(settings, ExternalClassifier(), stop)
     finished = run_session(start_run(settings, classifier, dataset, folder, ExternalClassifier()), stop)
     print_result(finished)

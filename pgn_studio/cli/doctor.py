@@ -16,7 +16,6 @@ from pgn_studio.core import paths
 from pgn_studio.core.config import WEIGHTS_PACKAGES
 from pgn_studio.core.errors import PgnStudioError
 
-TRAINED = ("digits-classifier.safetensors", "digits-enhance.safetensors", "digits-adversarial.safetensors")
 _GIB = 1024**3
 
 
@@ -143,7 +142,7 @@ def _bundled() -> dict[str, Any]:
         trained: Path | None = paths.trained_folder()
     except PgnStudioError:
         trained = None
-    for name in TRAINED:
+    for name in paths.DEMO_FILES:
         facts[name] = trained is not None and (trained / name).is_file()
     return facts
 
