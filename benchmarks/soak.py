@@ -90,7 +90,7 @@ class Count:
         timers = sum(isinstance(item, QTimer) and item.isActive() for item in found)
         return cls(
             at,
-            (process_memory()[0] or 0) / 2**20,
+            process_memory() / 2**20,
             _entries("/proc/self/task"),
             _python_threads(),
             _open_files(),
@@ -273,7 +273,7 @@ class Rain:
             if time.monotonic() - last > 1.0:
                 last = time.monotonic()
                 self._tell(preview_of(step, rng))
-                self._tell(Vitals(step, 0.01 * (self._steps - step), MemoryUse(process_memory()[0])))
+                self._tell(Vitals(step, 0.01 * (self._steps - step), MemoryUse(process_memory())))
             time.sleep(self._pause_s)
         self._tell(RunFinished("stopped", step, step // STEPS_PER_EPOCH, folder, "", 0.9, 0.9, 0.9, 1.0))
 
