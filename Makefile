@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-other check demo-models screenshots bench bench-step clean
+.PHONY: help run test test-all test-other check demo-models screenshots bench bench-step clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -22,7 +22,10 @@ help: ## this list
 run: $(READY) ## open the studio on the bundled demo
 	$(BIN)/pgn-studio demo $(ARGS)
 
-test: $(READY) ## run the tests in WORKERS=2 processes (ARGS go to pytest)
+test: $(READY) ## run the tests but the slow ones in WORKERS=2 processes (ARGS go to pytest)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
+
+test-all: $(READY) ## run all tests: also kills, soak, hostile files, the oracle, a wheel, a real window
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 # oneDNN without bf16 and AVX-512 where the processor has bf16, else bf16 by emulation.
