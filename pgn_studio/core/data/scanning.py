@@ -32,7 +32,7 @@ _SIDE_SUFFIXES = frozenset(
     + ("pdf", "doc", "docx", "xls", "xlsx", "ods", "odt", "url", "lnk", "md5", "sha1", "sha256", "lock")
     + ("pt", "pth", "ckpt", "safetensors", "onnx", "cache", "xmp", "aae", "pp3", "thm", "bak", "tmp")
 )
-_SIDE_NAMES = frozenset(("readme", "license", "license", "copying", "authors", "makefile", "icon\r"))
+_SIDE_NAMES = frozenset(("readme", "license", "licence", "copying", "authors", "makefile", "icon\r"))
 _ARCHIVE = re.compile(r".+\.(?:zip|7z|rar|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz|zst|lzma))", re.IGNORECASE)
 _LONGEST_SUFFIX = 12
 

@@ -13,13 +13,13 @@ _WORDS = {
 }
 _NEUTRAL = (
     "set|sets|split|splits|part|data|dataset|images|image|imgs|img|pictures|photos|samples|files|"
-    "folder|folders|dir|seg|cropped|resized|sorted|labeled|labeled|classes|v?[0-9]+(?:x[0-9]+)?(?:px)?"
+    "folder|folders|dir|seg|cropped|resized|sorted|labell?ed|classes|v?[0-9]+(?:x[0-9]+)?(?:px)?"
 )
 _SPLIT_TOKEN = re.compile(f"(?:{_NEUTRAL})*({'|'.join(_WORDS)})(?:{_NEUTRAL})*")
 _NEUTRAL_TOKEN = re.compile(f"(?:{_NEUTRAL})+")
 # Folders that lie beside classes or splits and are mostly neither.
 _ASIDE = frozenset(
-    ("unlabeled", "unlabeled", "unsup", "unsupervised", "unsorted", "unlabel", "nolabel", "nolabels")
+    ("unlabeled", "unlabelled", "unsup", "unsupervised", "unsorted", "unlabel", "nolabel", "nolabels")
     + ("pred", "predict", "prediction", "predictions", "submission", "submissions", "inference")
     + ("extra", "extras", "example", "examples", "sample", "demo", "misc", "tmp", "temp", "backup", "old")
     + ("doc", "docs", "documentation", "figures", "figure", "plots", "results", "output", "outputs", "runs")

@@ -13,7 +13,14 @@ from pgn_studio.core.data.split_names import lies_aside, splits_by_name
         *((name, "train") for name in ("train", "TRAINING", "train_set", "Train Images 2", "trainset")),
         *(
             (name, "train")
-            for name in ("train_data", "labeled-train", "images.train", "TrainData", "train2017")
+            for name in (
+                "train_data",
+                "labeled-train",
+                "labelled-train",
+                "images.train",
+                "TrainData",
+                "train2017",
+            )
         ),
         *(
             (name, "val")
@@ -58,7 +65,7 @@ def test_own_words_count_in_pairs() -> None:
     assert splits_by_name(["freight_train", "freight_training"]) == {}
 
 
-@pytest.mark.parametrize("name", ["unlabeled", "Unlabeled Images", "seg_pred", "docs", "extra_2", "unsup"])
+@pytest.mark.parametrize("name", ["unlabeled", "Unlabelled Images", "seg_pred", "docs", "extra_2", "unsup"])
 def test_what_lies_aside(name: str) -> None:
     assert lies_aside(name)
 
