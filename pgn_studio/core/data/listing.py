@@ -18,8 +18,8 @@ from pgn_studio.core.data.class_folders import (
 )
 from pgn_studio.core.data.dataset import SkippedFile
 from pgn_studio.core.data.inside_classes import archives, masks, other_kinds, subfolders
+from pgn_studio.core.data.layout import lies_aside
 from pgn_studio.core.data.scanning import FolderScan, FoundFile
-from pgn_studio.core.data.split_names import lies_aside
 from pgn_studio.core.data.store import Rows
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.protocols import Labels

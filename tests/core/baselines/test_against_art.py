@@ -19,11 +19,11 @@ from tests.core.baselines.conftest import MakeContext
 from tests.core.evaluation.samples import ArraySplit
 
 pytest.importorskip("art")
-pytestmark = pytest.mark.slow
 
 from art.attacks.evasion import DeepFool, FastGradientMethod, UniversalPerturbation
 from art.estimators.classification import PyTorchClassifier
 
+pytestmark = pytest.mark.slow
 Floats = npt.NDArray[np.float32]
 
 
