@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image
 
 from pgn_studio.core.config import DataSettings
-from pgn_studio.core.data.class_folders import class_folders, printable, some
 from pgn_studio.core.data.dataset import ImageDataset, SkippedFile, assemble
 from pgn_studio.core.data.images import (
     Examined,
@@ -28,7 +27,7 @@ from pgn_studio.core.data.images import (
 from pgn_studio.core.data.layout import find_layout
 from pgn_studio.core.data.listing import Listing, list_files, skipped_lines
 from pgn_studio.core.data.mirroring import CHANGED, mirrorable
-from pgn_studio.core.data.scanning import FolderScan, FoundFile
+from pgn_studio.core.data.scanning import FolderScan, FoundFile, class_folders, printable, some
 from pgn_studio.core.data.splitting import choose_classes
 from pgn_studio.core.data.store import ImageStore, Rows, in_threads
 from pgn_studio.core.data.verdicts import READABLE, Verdict, Verdicts

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from pgn_studio.core.data.class_folders import class_folders, class_name, some
-from pgn_studio.core.data.scanning import FolderScan
+from pgn_studio.core.data.scanning import FolderScan, class_folders, class_name, some
 from pgn_studio.core.errors import DataError
 
 _SPLITS = ("train", "val", "test")

@@ -10,17 +10,18 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from pgn_studio.core.data.class_folders import (
+from pgn_studio.core.data.dataset import SkippedFile
+from pgn_studio.core.data.layout import lies_aside
+from pgn_studio.core.data.scanning import (
     ClassFolders,
+    FolderScan,
+    FoundFile,
     class_folders,
     printable,
     quoted,
     some,
     spelled_alike,
 )
-from pgn_studio.core.data.dataset import SkippedFile
-from pgn_studio.core.data.layout import lies_aside
-from pgn_studio.core.data.scanning import FolderScan, FoundFile
 from pgn_studio.core.data.store import Rows
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.protocols import Labels
