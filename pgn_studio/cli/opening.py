@@ -13,6 +13,7 @@ from pgn_studio.cli.blackbox import GivenAccess
 from pgn_studio.cli.gamma_options import at_gamma
 from pgn_studio.cli.resolve import WhichPgn, find_pgn
 from pgn_studio.cli.signals import Interruption
+from pgn_studio.core.class_names import MIRRORING_UNKNOWN
 from pgn_studio.core.classifiers import (
     Classifier,
     Normalization,
@@ -35,7 +36,6 @@ from pgn_studio.core.config import (
     names_file,
 )
 from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.data.mirroring import UNKNOWN
 from pgn_studio.core.data.sources import load_dataset
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
 from pgn_studio.core.evaluation.leakage import classifier_learned, divided_as_learned, find_leakage
@@ -141,7 +141,7 @@ def _classes_line(dataset: ImageDataset) -> str:
 def note_mirroring(settings: ClassifierSettings | TrainingSettings, dataset: ImageDataset) -> None:
     """Say what --augment auto does where the user may know better."""
     if settings.augment == "auto" and dataset.mirrorable is None:
-        terminal.note(f"note: {UNKNOWN} If not: --augment none.")
+        terminal.note(f"note: {MIRRORING_UNKNOWN} If not: --augment none.")
 
 
 def absolute_dataset(given: Mapping[str, Any]) -> dict[str, Any]:
