@@ -17,7 +17,7 @@ from filelock import FileLock
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.locks import Holder, Lock, LockedError, holder_file, holder_of
-from pgn_studio.core.run_list import list_runs
+from pgn_studio.core.run_records import list_runs
 from pgn_studio.core.runs import LOCK, RunFolder
 
 HOLD = (

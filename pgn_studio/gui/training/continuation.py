@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QWidget
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.run_list import RunSummary, list_runs
+from pgn_studio.core.run_records import RunSummary, list_runs
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.gui.dialogs.more_epochs import MoreEpochsDialog
 from pgn_studio.gui.operations import run_in_background

@@ -7,7 +7,7 @@ import html
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from pgn_studio.core.run_list import RunSummary
+from pgn_studio.core.run_records import RunSummary
 
 
 class InterruptedOffer(QFrame):
