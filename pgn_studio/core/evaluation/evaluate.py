@@ -20,11 +20,10 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnFileError
 from pgn_studio.core.evaluation import metrics as measures
-from pgn_studio.core.evaluation.average_precision import RankedScores
 from pgn_studio.core.evaluation.batch import ClassifiedBatch, answers, classified, perturbation_sizes
 from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit, check_labels, unknown_images
 from pgn_studio.core.evaluation.leakage import Leakage
-from pgn_studio.core.evaluation.metrics import Scores
+from pgn_studio.core.evaluation.metrics import RankedScores, Scores
 from pgn_studio.core.evaluation.perturber import Perturber
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.json_utils import plain
