@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pgn_studio.core.classifiers.programs.trees import plain_trees
+from pgn_studio.core.classifiers.exported import plain_trees
 
 LEAF = {"type": None, "context": None, "children_spec": []}
 
