@@ -9,9 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pgn_studio.core.classifiers.blackbox.cache import Answer, AnswerCache, key_of
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
-from pgn_studio.core.classifiers.blackbox.outputs import AnswerReader, logits_of, moved, scores_of
+from pgn_studio.core.classifiers.blackbox.outputs import (
+    Answer,
+    AnswerCache,
+    AnswerReader,
+    key_of,
+    logits_of,
+    moved,
+    scores_of,
+)
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.normalization import Normalization
 from pgn_studio.core.classifiers.outputs import (

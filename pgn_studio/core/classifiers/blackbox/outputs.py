@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +14,14 @@ import torch
 from torch import Tensor
 
 from pgn_studio.core.class_names import composed
-from pgn_studio.core.classifiers.blackbox.cache import Answer
 from pgn_studio.core.classifiers.outputs import log_probabilities
 from pgn_studio.core.errors import BlackBoxError, ClassifierError
+from pgn_studio.core.protocols import UInt8Images
 
 _EXPECTED = "Expected a label (a number from 0, or a class's name) or a list of scores for each image."
+Answer = npt.NDArray[np.float32] | int  # scores (K,), or a label
+_LIMIT_BYTES = 256 * 2**20
+_OVERHEAD_BYTES = 250  # key, entry and object headers, measured on CPython 3.11
 
 
 class AnswerReader:
@@ -107,3 +112,41 @@ def moved(answer: Answer, other: Answer) -> float:
     if isinstance(answer, int) or isinstance(other, int):
         return 0.0 if answer is other or answer == other else math.inf
     return float(np.abs(answer - other).max() / max(float(np.abs(answer).max()), 1e-12))
+
+
+def key_of(image: UInt8Images) -> bytes:
+    """Of one image (H, W, 3), contiguous."""
+    return hashlib.blake2b(image.tobytes(), digest_size=16, person=str(image.shape[0]).encode()).digest()
+
+
+class AnswerCache:
+    """Forgets what was not asked for longest, once it holds `limit_bytes`."""
+
+    def __init__(self, limit_bytes: int = _LIMIT_BYTES) -> None:
+        self._limit = limit_bytes
+        self._held = 0
+        self._answers: OrderedDict[bytes, Answer] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._answers
+
+    def get(self, key: bytes) -> Answer | None:
+        answer = self._answers.get(key)
+        if answer is not None:
+            self._answers.move_to_end(key)
+        return answer
+
+    def put(self, key: bytes, answer: Answer) -> None:
+        if key not in self._answers:
+            self._held += _size(answer)
+        self._answers[key] = answer
+        while self._held > self._limit and len(self._answers) > 1:
+            _, oldest = self._answers.popitem(last=False)
+            self._held -= _size(oldest)
+
+
+def _size(answer: Answer) -> int:
+    return _OVERHEAD_BYTES + (answer.nbytes if isinstance(answer, np.ndarray) else 0)
