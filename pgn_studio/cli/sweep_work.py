@@ -19,14 +19,14 @@ from pgn_studio.core.export.triptych import TriptychRow, triptych_rows
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.perturbation.pgn import load_pgn
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.sweeps.jobs import Figures
-from pgn_studio.core.sweeps.run_state import (
+from pgn_studio.core.sweeps.folder import (
     check_classifier_unchanged,
     clear_start,
     record_test,
     recorded_test,
     what_is_left,
 )
+from pgn_studio.core.sweeps.jobs import Figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import pytest
 from pgn_studio.cli import reproduce_work
 from pgn_studio.core.baselines import Baseline, BaselineContext, make_baseline
 from pgn_studio.core.sweeps import reproduction
-from pgn_studio.core.sweeps.paper import load_table
+from pgn_studio.core.sweeps.reproduction import load_table
 from tests.cli.conftest import RunCommand
 
 QUICK = (
@@ -94,7 +94,7 @@ def test_baselines_are_made_at_the_size_of_the_rows_pgn(
     pgn_studio: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_row = replace(load_table(2), rows=load_table(2).rows[2:3])  # STL-10, VGG16
-    monkeypatch.setattr("pgn_studio.core.sweeps.paper.load_table", lambda number: one_row)
+    monkeypatch.setattr("pgn_studio.core.sweeps.reproduction.load_table", lambda number: one_row)
     asked: list[tuple[str, BaselineContext]] = []
 
     def quick(name: str, context: BaselineContext, **options: Any) -> Baseline:

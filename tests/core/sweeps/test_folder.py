@@ -11,16 +11,16 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ClassifierError, RunError
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.sweeps.folder import SweepFolder
-from pgn_studio.core.sweeps.plan import Axis
-from pgn_studio.core.sweeps.run_state import (
+from pgn_studio.core.sweeps.folder import (
     TEST,
+    SweepFolder,
     check_classifier_unchanged,
     clear_start,
     recorded_test,
     telling_image,
     what_is_left,
 )
+from pgn_studio.core.sweeps.plan import Axis
 
 SWEEP_JSON = "sweep.json"
 BASE = TrainingSettings.make(epochs=2, classifier="/c.safetensors")
