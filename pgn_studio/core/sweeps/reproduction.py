@@ -1,6 +1,6 @@
 """From a table of the paper to cells that can be run, at the paper's scale or at a small one.
 
-What the paper's text lost (rates, epochs, batch sizes) is the product's default. The small scale
+Our copy of the paper omits rates, epochs and batch sizes: they are the product's defaults. The small scale
 has a stand-in for everything: it shows that a row runs and how its columns compare, not the
 paper's numbers.
 """
