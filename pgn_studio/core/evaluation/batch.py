@@ -55,7 +55,7 @@ def classify_batch(
 
     `features`: what the PGN's encoder makes of them, where that is known.
     """
-    before = answers(classifier, pixels) if clean is None else clean
+    before = outputs(classifier, pixels) if clean is None else clean
     with torch.inference_mode(), full_precision(pixels.device):
         told = pgn.as_told(before.to(pixels.device))
         encoded = pgn.generator.encode(pixels) if features is None else features
@@ -64,7 +64,7 @@ def classify_batch(
 
 
 @torch.inference_mode()
-def answers(classifier: Classifier, pixels: Tensor) -> Tensor:
+def outputs(classifier: Classifier, pixels: Tensor) -> Tensor:
     with full_precision(pixels.device):
         return _probabilities(classifier(pixels), classifier)
 

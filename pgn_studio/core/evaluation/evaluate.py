@@ -20,7 +20,7 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnFileError
 from pgn_studio.core.evaluation import metrics as measures
-from pgn_studio.core.evaluation.batch import ClassifiedBatch, answers, classified, perturbation_sizes
+from pgn_studio.core.evaluation.batch import ClassifiedBatch, classified, outputs, perturbation_sizes
 from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit, check_labels, unknown_images
 from pgn_studio.core.evaluation.leakage import Leakage
 from pgn_studio.core.evaluation.metrics import RankedScores, Scores
@@ -309,7 +309,7 @@ def _measured(
             pixels = to_pixels(images, device)  # (B, 3, H, W)
             stop = start + len(images)
             known = None if clean is None else torch.from_numpy(clean[start:stop])
-            before = answers(asked, pixels) if known is None else known
+            before = outputs(asked, pixels) if known is None else known
             with full_precision(device):
                 result = perturb(pixels, truth.to(device, non_blocking=True), before, start)
             found.add(classified(result, space, classifier, before), start)
@@ -343,7 +343,7 @@ def clean_scores(
     for start in range(0, len(split), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(split)))
         pixels = to_pixels(split.images(chosen), device)
-        parts.append(answers(classifier, pixels).cpu().numpy())
+        parts.append(outputs(classifier, pixels).cpu().numpy())
         if progress is not None:
             progress(start + len(chosen), len(split))
     return np.concatenate(parts) if parts else np.zeros((0, len(classifier.info.classes)), np.float32)
