@@ -55,14 +55,14 @@ def test_every_run_is_measured_on_the_test_split(
     assert recorded["split"] == "test"
     assert len(recorded["outcomes"]) == recorded["n"]
     assert len(json.loads((folder / "sweep.json").read_text())["over_seeds"]) == 2
-    for name in ("sweep.md", "frontier.png", "curves.png", "strip.png"):
+    for name in ("sweep.md", "frontier.png", "curves.png", "comparison.png"):
         assert (folder / name).stat().st_size > 0
     assert "Mean ± standard deviation over seeds" in outcome.out
 
     again = pgn_studio(*line, "--image", "3", "--figures", "svg")
     assert again.code == 0, again.err
     assert "Training on" not in again.err  # nothing is done twice
-    assert (folder / "strip.svg").stat().st_size > 0
+    assert (folder / "comparison.svg").stat().st_size > 0
 
     more = pgn_studio(*line[:-4], "--over", "seed=0,1,2", "--out", folder)
     assert more.code == 0, more.err

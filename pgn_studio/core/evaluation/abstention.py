@@ -1,4 +1,4 @@
-"""A PGN that leaves alone the images that it perturbs least: it breaks fewer, and fixes fewer."""
+"""A PGN that abstains on the images that it perturbs least: it breaks fewer, and fixes fewer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Abstention:
     rms_mean: float
 
     def applied(self, pgn: Pgn, *, name: str) -> Pgn:
-        """The same network as a PGN of that name which holds back; its figures are these.
+        """The same network as a PGN of that name which abstains; its figures are these.
 
         It serves the γ that it served; the one at which it was measured is its own from now on.
         """
@@ -44,16 +44,16 @@ def without_abstention(pgn: Pgn) -> Pgn:
     """The PGN as it was trained. Raises ConfigError for one that attacks."""
     if pgn.info.problem != "enhance":
         raise ConfigError(
-            "Only a PGN that enhances can hold back; this one attacks.",
+            "Only a PGN that enhances can abstain; this one attacks.",
             hint="A weaker attack: `pgn-studio perturb --strength`, or a larger --gamma.",
         )
     return Pgn(pgn.generator, replace(pgn.info, abstain_below_rms=0.0), path=pgn.path).eval().at(pgn.gamma)
 
 
 def abstain(evaluation: Evaluation, *, share: float) -> Abstention:
-    """Leave alone this share (0…1) of the images, those with the least p.
+    """Abstain on this share (0…1) of the images, those with the least p.
 
-    `evaluation` is of a PGN that does not hold back, on images that it did not learn from. Which they
+    `evaluation` is of a PGN that does not abstain, on images that it did not learn from. Which they
     are does not depend on the labels. Raises DataError where all of their p are alike.
     """
     image = evaluation.per_image
@@ -64,7 +64,7 @@ def abstain(evaluation: Evaluation, *, share: float) -> Abstention:
     if count and used.all():
         raise DataError(
             "All perturbations are of one size: there is nothing to choose by.",
-            hint="A PGN that perturbs all images alike cannot hold back.",
+            hint="A PGN that perturbs all images alike cannot abstain.",
         )
     clean = image.clean_prediction == image.labels
 

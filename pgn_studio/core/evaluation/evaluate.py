@@ -88,7 +88,7 @@ class PerImage:
 
     @property
     def abstained(self) -> int:
-        """How many images have no p: those at which a PGN held back."""
+        """How many images have no p: those at which a PGN abstained."""
         return int((self.linf == 0).sum())
 
     def __len__(self) -> int:
