@@ -105,7 +105,8 @@ def test_system_folders_are_told_by_number(make_tree: MakeTree, load: Load) -> N
     dataset = load(root, image_size=8)
     assert dataset.classes == ("cat", "dog")
     assert sum(map(len, dataset.splits.values())) == 12
-    assert "3 hidden or system folders with images, in 'photos', 'cat', 'dog'" in told(dataset)
+    assert "3 hidden or system folders" in told(dataset)
+    assert "'photos', 'cat', 'dog'" in told(dataset)
 
 
 def test_a_class_with_nothing_but_thumbnails_says_so(make_tree: MakeTree, load: Load) -> None:
