@@ -120,10 +120,10 @@ def _make_pgn(name: str, given: Mapping[str, Any], stop: Interruption) -> str:
     from pgn_studio.core.perturbation.pgn import load_pgn, save_pgn
 
     settings = TrainingSettings.make(**given, classifier=DEMO_CLASSIFIER)
-    external = ExternalClassifier()
-    classifier, dataset = open_both(settings, external, stop)
+    foreign = ExternalClassifier()
+    classifier, dataset = open_both(settings, foreign, stop)
     run_folder = Path(name).stem
-    session = start_run(settings, classifier, dataset, Path(run_folder), external)
+    session = start_run(settings, classifier, dataset, Path(run_folder), foreign)
     finished = run_session(session, stop)
     stop.on_ask = None
     if stop.asked:

@@ -97,7 +97,7 @@ def sweep(
     for point in points:
         check_encoder(point.settings)
     with Interruption() as stop:
-        opener = Opener(stop, external=ExternalClassifier.given(classifier_arch, access))
+        opener = Opener(stop, foreign=ExternalClassifier.given(classifier_arch, access))
         shared = absolute_settings(base).model_dump(mode="json")
         folder = SweepFolder.open(out.expanduser().absolute(), shared, axes)
         jobs = [

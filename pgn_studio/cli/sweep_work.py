@@ -41,11 +41,11 @@ class Opener:
         self,
         stop: Interruption,
         *,
-        external: ExternalClassifier = ExternalClassifier(),  # noqa: B008 - frozen
+        foreign: ExternalClassifier = ExternalClassifier(),  # noqa: B008 - frozen
         limit: Callable[[ImageDataset], ImageDataset] | None = None,
     ) -> None:
         self.stop = stop
-        self.external = external
+        self.foreign = foreign
         self._limit = limit
         self._key: tuple[object, ...] | None = None
         self._opened: Opened | None = None
@@ -53,7 +53,7 @@ class Opener:
     def __call__(self, settings: TrainingSettings) -> Opened:
         key = (settings.classifier, *(getattr(settings, name) for name in DataSettings.model_fields))
         if self._opened is None or key != self._key:
-            classifier, dataset = open_both(settings, self.external, self.stop)
+            classifier, dataset = open_both(settings, self.foreign, self.stop)
             self._opened = (classifier, dataset if self._limit is None else self._limit(dataset))
             self._key = key
         return self._opened
@@ -100,10 +100,10 @@ class RunJob:
         settings = self.settings.updated(image_size=dataset.image_size)
         if left == "resume":
             return resumed_session(
-                RunFolder.open(self.folder), settings, classifier, dataset, self._opener.external
+                RunFolder.open(self.folder), settings, classifier, dataset, self._opener.foreign
             )
         clear_start(self.folder)
-        return start_run(settings, classifier, dataset, self.folder, self._opener.external)
+        return start_run(settings, classifier, dataset, self.folder, self._opener.foreign)
 
     def _measured(self, classifier: Classifier, dataset: ImageDataset) -> Evaluation:
         with terminal.progress("Measuring on test", self._opener.stop) as report:
