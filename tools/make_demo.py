@@ -145,9 +145,9 @@ def _figures(evaluation: Evaluation) -> list[str]:
         f"On the test split ({metrics.n} images), seed {evaluation.facts['seed']}:",
         "",
         f"- accuracy {percent(metrics.clean_accuracy)} -> {percent(metrics.perturbed_accuracy)}, "
-        f"after 8 bits {percent(metrics.perturbed_accuracy_8bit)}",
+        f"after 8-bit rounding {percent(metrics.perturbed_accuracy_8bit)}",
         f"- fixed {metrics.fixed}, broken {metrics.broken} (McNemar's p {metrics.mcnemar_p:.2g}); "
-        f"after 8 bits fixed {metrics.fixed_8bit}, broken {metrics.broken_8bit}",
+        f"after 8-bit rounding fixed {metrics.fixed_8bit}, broken {metrics.broken_8bit}",
         f"- mean L2 norm {metrics.l2_mean:.3g}, RMS per value {metrics.rms_mean:.3g}, "
         f"largest change {metrics.linf_max:.3g}",
     ]

@@ -123,7 +123,7 @@ class RunRecord:
     annotations: Annotations = Annotations()
     settings: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
-    along: tuple[tuple[float, float], ...] = ()  # RMS and accuracy after 8 bits, by rising γ of a range
+    along: tuple[tuple[float, float], ...] = ()  # RMS, accuracy after 8-bit rounding; by rising γ
 
     @property
     def path(self) -> Path:
@@ -219,7 +219,7 @@ def needs_log_axis(values: Iterable[float]) -> bool:
 def frontier(records: Sequence[RunRecord], *, lower: bool = False) -> list[RunRecord]:
     """Those that no other beats: none is as accurate (`lower`: as inaccurate) at a smaller RMS.
 
-    By validation accuracy after 8 bits; ordered by RMS. Runs without figures are left out.
+    By validation accuracy after 8-bit rounding; ordered by RMS. Runs without figures are left out.
     """
     sign = -1.0 if lower else 1.0
     measured = [record for record in records if has_figures(record)]

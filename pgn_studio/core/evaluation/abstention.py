@@ -22,7 +22,7 @@ class Abstention:
     clean_accuracy: float
     perturbed_accuracy: float
     perturbed_accuracy_8bit: float
-    fixed: int  # before 8 bits, as in Metrics
+    fixed: int  # before 8-bit rounding, as in Metrics
     broken: int
     fixed_8bit: int
     broken_8bit: int

@@ -96,7 +96,7 @@ class PerImage:
 
     @property
     def outcome(self) -> npt.NDArray[np.str_]:
-        """One of OUTCOMES for each image, from the perturbed image before 8 bits."""
+        """One of OUTCOMES for each image, from the perturbed image before 8-bit rounding."""
         before = self.clean_prediction == self.labels
         after = self.perturbed_prediction == self.labels
         return np.select([~before & after, before & ~after, before], OUTCOMES[:3], OUTCOMES[3])
@@ -203,7 +203,7 @@ def evaluate(
     encode: Callable[[Tensor, int], Tensor] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Evaluation:
-    """Classify every image of `split` clean, perturbed by the PGN, and perturbed at 8 bits, in batches.
+    """Classify every image of `split` clean, perturbed by the PGN, and after 8-bit rounding, in batches.
 
     Both networks come to `device` and stay there; else as `evaluate_perturber`. `encode(pixels, number of
     the first image)` gives the encoder's features of a batch where somebody keeps them. `facts` None: which
@@ -247,7 +247,7 @@ def evaluate_perturber(
     clean: Scores | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Evaluation:
-    """Classify every image of `split` clean, perturbed, and perturbed at 8 bits, in batches.
+    """Classify every image of `split` clean, perturbed, and after 8-bit rounding, in batches.
 
     `space` is where the perturber's p lives. `clean_classifier` answers for the clean images where
     that is not `classifier` (a fine-tuned one against the one it came from). `clean`: what

@@ -30,7 +30,7 @@ class SingleImage:
     perturbation: npt.NDArray[np.float32]  # (H, W, 3), signed, in pixel values of 0…1, of strength 1
     perturbed: npt.NDArray[np.uint8]  # (H, W, 3), clamped and rounded, at the strength asked for
     before: Probabilities
-    after: Probabilities  # of strength 1, before 8 bits
+    after: Probabilities  # of strength 1, before 8-bit rounding
     saved: Probabilities
     sizes: tuple[float, float, float]  # ‖p‖₂, RMS per value, largest |p|, of strength 1
     has_probabilities: bool

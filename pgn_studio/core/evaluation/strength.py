@@ -55,7 +55,7 @@ def strength_curve(
     refine: bool = True,
     progress: Progress | None = None,
 ) -> StrengthCurve:
-    """Ask the classifier about x + αp for one image (H, W, 3), before 8 bits.
+    """Ask the classifier about x + αp for one image (H, W, 3), before 8-bit rounding.
 
     `alphas` rise from 0. α = 0 and α = 1 come out exactly as in `evaluate`. With `refine` each
     change of class is narrowed down by bisection, at six more questions each; without, it is put at
