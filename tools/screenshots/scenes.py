@@ -17,7 +17,7 @@ from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.pages.classifier.measuring import SPLITS
 from pgn_studio.gui.pages.inspect.gamma import FRONTIER
-from pgn_studio.gui.screenshots.camera import settle, wait_until
+from tools.screenshots.camera import settle, wait_until
 
 EPOCHS_BEFORE_GAMMA, EPOCHS_SHOWN = 2, 4
 GAMMAS = (0.3, 3.0)  # of the short runs on the Runs page
