@@ -152,7 +152,7 @@ def test_a_pgn_that_does_not_fit_is_refused_plainly(
         assert said in str(failed.args[0])
         assert panel.others.first is None
         qtbot.waitUntil(lambda: not panel.others.doing)
-    assert "No other PGN" in panel.name.text()
+    assert "another PGN" in panel.name.text()
 
 
 def test_a_file_that_is_no_pgn_is_refused_plainly(
