@@ -24,6 +24,7 @@ from pgn_studio.cli.gamma_options import HOW_TO_UNDO_ABSTENTION, GivenGamma, giv
 from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.cli.wording import in_options
 from pgn_studio.core.config import MOST_SEED, BaselineName, DataSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
 from pgn_studio.core.project.resolve import find_pgn
@@ -143,7 +144,7 @@ def _rows(
         except ClassifierError as error:  # a classifier that only answers
             if len(names) == 1:
                 raise
-            terminal.note(f"{kind.title} is left out: {error.message}")
+            terminal.note(f"{kind.title} is left out: {in_options(error.message)}")
             continue
         with terminal.progress(f"{kind.title}: measuring on {split}", stop) as report:
             evaluation = measure_baseline(

@@ -23,6 +23,7 @@ from pgn_studio.core.project.resolve import resolve_classifier
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.classifiers.normalization import Normalization
     from pgn_studio.core.data.dataset import ImageDataset
     from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit
     from pgn_studio.core.evaluation.normalization_check import Diagnosis
@@ -221,7 +222,12 @@ def _advise(
     terminal.result_table(table)
     terminal.result(diagnosis.verdict)
     if diagnosis.better is not None:
-        terminal.result(f"Use it with: {shlex.join(diagnosis.better.normalization.options)}")
+        terminal.result(f"Use it with: {shlex.join(_options(diagnosis.better.normalization))}")
+
+
+def _options(how: Normalization) -> list[str]:
+    mean, std = (",".join(f"{value:.8g}" for value in values) for values in (how.mean, how.std))
+    return ["--classifier-mean", mean, "--classifier-std", std, "--classifier-channels", how.channels]
 
 
 def _figures(

@@ -24,6 +24,7 @@ from pgn_studio.cli.gamma_options import GivenGamma, at_same_gamma, given_gamma
 from pgn_studio.cli.options import with_settings
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.cli.wording import in_options
 from pgn_studio.core.config import MOST_SEED, BaselineName, DataSettings, TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
 from pgn_studio.core.project.resolve import find_pgn, resolve_classifier
@@ -190,7 +191,7 @@ def _measured_baselines(
         except ClassifierError as error:  # a classifier that only answers
             if len(names) == 1:
                 raise
-            terminal.note(f"The baseline {name} is left out: {error.message}")
+            terminal.note(f"The baseline {name} is left out: {in_options(error.message)}")
     return found
 
 

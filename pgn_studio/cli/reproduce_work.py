@@ -12,6 +12,7 @@ from pgn_studio.cli.opening import open_dataset
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.sweep_work import LastOpened, RunJob
 from pgn_studio.cli.train_classifier import trained_with_report
+from pgn_studio.cli.wording import error_text
 from pgn_studio.core.baselines import BaselineContext, make_baseline, measure_baseline
 from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.data.dataset import ImageDataset
@@ -98,7 +99,7 @@ class VanillaJob:
         except DataError as error:
             if self._common.wishes.scale == "small":
                 raise
-            raise NotRun(f"data: {error}") from error
+            raise NotRun(f"data: {error_text(error)}") from error
         if self._common.wishes.scale == "small":
             dataset = self._common.limit(dataset)
         classifier = self._classifier(dataset)
@@ -218,5 +219,5 @@ def _missing_weights(name: str) -> str:
     try:
         imagenet_weights(name)
     except PgnStudioError as error:
-        return str(error)
+        return error_text(error)
     return ""

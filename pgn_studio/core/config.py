@@ -16,6 +16,7 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.gamma import GammaRange, check_gamma, parsed_gamma
 from pgn_studio.core.paths import DEMO_SCHEME, demo_classifier
@@ -102,7 +103,8 @@ class Settings(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            raise ConfigError("; ".join(_problem_line(item) for item in error.errors())) from None
+            problems = [_problem(item) for item in error.errors()]
+            raise ConfigError(Advice("; ".join("{}" for _ in problems), *problems)) from None
 
     def updated(self, **changes: Any) -> Self:
         """A validated copy with `changes`."""
@@ -138,12 +140,11 @@ def _extra(field: FieldInfo) -> dict[str, Any]:
     return dict(extra)
 
 
-def _problem_line(item: Any) -> str:
-    where = ".".join(str(part) for part in item["loc"])
+def _problem(item: Any) -> str:
     message = str(item["msg"]).removeprefix("Value error, ")
-    if not where:
+    if not item["loc"]:
         return message
-    return f"{where.replace('_', '-')}: {message} (got {item.get('input')!r})"
+    return Advice("{}: {} (got {!r})", Setting(str(item["loc"][0])), message, item.get("input"))
 
 
 class DataSettings(Settings):
@@ -283,7 +284,7 @@ class TrainingSettings(DataSettings):
     @model_validator(mode="after")
     def _widths_are_positive(self) -> Self:
         if self.decoder_widths is not None and (not self.decoder_widths or min(self.decoder_widths) < 1):
-            raise ValueError("decoder-widths: expected at least one positive number of channels")
+            raise ValueError("decoder_widths: expected at least one positive number of channels")
         return self
 
 
@@ -295,7 +296,7 @@ def data_part(settings: DataSettings) -> DataSettings:
     return DataSettings.make(**{name: getattr(settings, name) for name in DataSettings.model_fields})
 
 
-# What `--recipe paper` sets where the user has not said otherwise (§3.2-3.4 of the paper), beside
+# What the recipe `paper` sets where the user has not said otherwise (§3.2-3.4 of the paper), beside
 # `paper_discriminator` and `paper_gamma`.
 PAPER_RECIPE: dict[str, Any] = {
     "encoder": "resnet50",
@@ -409,6 +410,9 @@ def check_discriminator(settings: TrainingSettings) -> None:
     """Raises ConfigError unless these settings ask the classifier for labels only."""
     if settings.discriminator != "blackbox":
         raise ConfigError(
-            f"--discriminator {settings.discriminator} looks into the classifier, but this one only answers.",
-            hint="Use --discriminator blackbox.",
+            Advice(
+                "{} looks into the classifier, but this one only answers.",
+                Setting("discriminator", settings.discriminator),
+            ),
+            hint=Advice("Use {}.", Setting("discriminator", "blackbox")),
         )

@@ -17,6 +17,7 @@ from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey, pa
 from pgn_studio.core.files import parse_json
 from pgn_studio.core.legacy import modern
 from pgn_studio.core.project.source import ClassifierSource
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.gui.main_window import MainWindow
@@ -114,7 +115,7 @@ class SessionRestore(QObject):
         try:
             settings = DataSettings.make(**data)
         except PgnStudioError as error:
-            self._miss(f"Its data set is not understood: {error}")
+            self._miss(f"Its data set is not understood: {error_text(error)}")
             return
         if settings.dataset not in NAMED_DATASETS and not Path(settings.dataset).exists():
             self._miss(f"The data set {settings.dataset} is gone.")

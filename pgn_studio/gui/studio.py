@@ -33,6 +33,7 @@ from pgn_studio.gui.training.curves_export import CurvesExport
 from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
 from pgn_studio.gui.widgets.run_header import RunHeader
+from pgn_studio.gui.wording import error_text, in_the_window
 from pgn_studio.gui.workspace import MeasuredPgn, Workspace
 
 if TYPE_CHECKING:
@@ -246,9 +247,10 @@ class Studio(QObject):
 
     @Slot(str, object)
     def show_problem(self, title: str, error: Exception) -> None:
-        self._write(f"{title}: {error}")
+        line = f"{title}: {error_text(error)}"
+        self._write(line)
         if self.deferred_errors is not None:
-            self.deferred_errors.append(f"{title}: {error}")
+            self.deferred_errors.append(line)
         else:
             self.error_dialog = show_error(self._window, title, error)
 
@@ -367,7 +369,7 @@ class Studio(QObject):
     def _run_failed(self, event: RunFailed) -> None:
         error = PgnStudioError(event.message, hint=event.hint, details=event.details)
         if self.closing:
-            self._write(str(error))
+            self._write(error_text(error))
         else:
             self.show_problem("The run failed", error)
 
@@ -377,7 +379,7 @@ class Studio(QObject):
 
     @Slot(object)
     def _note(self, notice: Notice) -> None:
-        self._write(f"Step {notice.step}: {notice.message} {notice.hint}")
+        self._write(f"Step {notice.step}: {in_the_window(notice.message)} {in_the_window(notice.hint)}")
 
     @Slot()
     def refresh(self) -> None:

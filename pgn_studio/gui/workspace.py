@@ -15,6 +15,7 @@ from pgn_studio.core.errors import PgnStudioError, RunError
 from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.task_queue import TaskQueue
 from pgn_studio.gui.training.shown_run import Subject
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -104,7 +105,7 @@ class Workspace(TaskQueue):
         try:
             check_classes(self.classifier, self.dataset.classes)
         except PgnStudioError as error:
-            return str(error)
+            return error_text(error)
         return ""
 
     @property

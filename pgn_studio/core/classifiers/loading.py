@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from pgn_studio.core.advice import Advice, Argument
 from pgn_studio.core.architectures import architectures_called, fixed_size, suitable_size
 from pgn_studio.core.class_names import composed
 from pgn_studio.core.classifiers.blackbox.access import Access
@@ -114,7 +115,11 @@ def _loaded(source: str | Path, arch: str | None, wishes: _Wishes, access: Acces
         if content:
             if wishes.names is not None:
                 raise ClassifierError(
-                    f"{path.name} says its classes itself: --classes is for other programs' files.",
+                    Advice(
+                        "{} says its classes itself: {} is for other programs' files.",
+                        path.name,
+                        Argument("classes"),
+                    ),
                     hint="Leave it out.",
                 )
             classifier = read_saved_classifier(path, {**content, **wishes.normalization})
@@ -173,7 +178,10 @@ class _Wishes:
 
     def __post_init__(self) -> None:
         if self.std is not None and min(self.std) <= 0:
-            raise ClassifierError(f"A std must be above 0, got {self.std}.", hint="Check --classifier-std.")
+            raise ClassifierError(
+                f"A std must be above 0, got {self.std}.",
+                hint=Advice("Check {}.", Argument("classifier_std")),
+            )
 
     @property
     def normalization(self) -> dict[str, Any]:
@@ -207,10 +215,15 @@ class _Wishes:
 def _from_state_dict(path: Path, arch: str | None, wishes: _Wishes) -> Classifier:
     weights = read_weights(path)
     if arch is None:
+        guess = guess_architecture(weights)
         raise ClassifierError(
             f"{path.name} holds weights only, which do not say their architecture.",
-            hint=f"{_guess_hint(weights)}Name it (--classifier-arch {_example(weights)}), and the classes in"
-            " their order (--classes).",
+            hint=Advice(
+                "{}Name it ({}), and the classes in their order ({}).",
+                _guess_hint(weights),
+                Argument("classifier_arch", None if guess is None else guess[0]),
+                Argument("classes"),
+            ),
         )
     classes = _needed_classes(wishes, path.name)
     names = [SMALL] if arch == SMALL else [found.name for found in architectures_called(arch)]
@@ -252,11 +265,6 @@ def _columns(
     """`choose_columns`; disks and programs spell one name in several Unicode forms."""
     alike = None if names is None else [composed(name) for name in names]
     return choose_columns(outputs, [composed(name) for name in classes], alike, origin=origin)
-
-
-def _example(weights: WeightsFile) -> str:
-    guess = guess_architecture(weights)
-    return "resnet50, for example" if guess is None else guess[0]
 
 
 def _guess_hint(weights: WeightsFile) -> str:

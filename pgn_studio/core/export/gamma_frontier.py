@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pgn_studio.core.advice import Advice, Argument, Command, Setting
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.evaluation.evaluate import Evaluation
 from pgn_studio.core.export.figure import check_dpi
@@ -47,8 +48,13 @@ def gammas_shown(pgn: Pgn, wanted: Sequence[float], *, beside: bool = False) -> 
     if served is None:
         raise ConfigError(
             f"This PGN was trained for gamma {pgn.gamma:g} alone: it is one point of a frontier, no curve.",
-            hint="Train one with --gamma LOW..HIGH, or name this one with --beside; `pgn-studio report` "
-            "draws accuracy against the strength of its perturbation.",
+            hint=Advice(
+                "Train one for a range, such as {}, or name this one with {}; accuracy against the strength"
+                " of its perturbation is drawn by {}.",
+                Setting("gamma", (0.3, 30.0)),
+                Argument("beside"),
+                Command("report"),
+            ),
         )
     fitting = [gamma for gamma in wanted if gamma in served] if beside else [served.check(g) for g in wanted]
     return tuple(sorted(fitting)) or tuple(dict.fromkeys(served.spaced(POINTS)))

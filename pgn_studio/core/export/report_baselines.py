@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from pgn_studio.core.advice import Advice, Argument
 from pgn_studio.core.baselines import (
     BaselineContext,
     make_baseline,
@@ -47,7 +48,7 @@ def chosen_baselines(text: str, problem: Problem) -> tuple[str, ...]:
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise ConfigError(
-            f"--baselines: expected all, none or names between commas, got {text!r}.",
+            Advice("{}: expected all, none or names between commas, got {!r}.", Argument("baselines"), text),
             hint=f"For the problem {problem} there are: {', '.join(known)}.",
         )
     return names

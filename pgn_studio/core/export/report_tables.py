@@ -114,10 +114,7 @@ def warnings(report: Report) -> list[str]:
             "all figures count them."
         )
     if not report.baselines:
-        found.append(
-            "No baselines were measured: noise, one gradient step or fine-tuning might do as well "
-            "(--baselines all)."
-        )
+        found.append("No baselines were measured: noise, one gradient step or fine-tuning might do as well.")
     return found
 
 
@@ -265,8 +262,8 @@ def _answers(report: Report) -> ReportTable:
     note = (
         "After 8 bits. The last two rows are for those who can ask the classifier about the original and "
         "the perturbed picture: the class of the highest mean probability, and the answer of the higher "
-        "probability, whose picture is what pgn-studio perturb --if-surer writes. All other figures are "
-        "of the perturbed picture alone."
+        "probability, whose picture the command perturb writes where it is told to (if_surer). All other "
+        "figures are of the perturbed picture alone."
     )
     return ReportTable("answers", "Asking about one picture or both", head, rows, note)
 

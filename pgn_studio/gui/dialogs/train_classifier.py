@@ -32,6 +32,7 @@ from pgn_studio.gui.dialogs.saving_place import ReplaceQuestion, UnsavedQuestion
 from pgn_studio.gui.operations import Operation, run_in_background
 from pgn_studio.gui.widgets.settings_form import SettingsForm
 from pgn_studio.gui.widgets.wheel import WheelGuard
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers.training import ClassifierProgress, UnsavedClassifierError
@@ -239,7 +240,7 @@ class TrainClassifierDialog(QDialog):
         if not isinstance(error, UnsavedClassifierError):
             return False
         self._outcome = "The classifier could not be saved."
-        question = UnsavedQuestion(str(error), self)
+        question = UnsavedQuestion(error_text(error), self)
         question.elsewhere.clicked.connect(partial(self._save_elsewhere, error))
         question.open()
         return True

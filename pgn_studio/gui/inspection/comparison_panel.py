@@ -26,6 +26,7 @@ from pgn_studio.gui.inspection.comparison_view import StripColumn, StripView, st
 from pgn_studio.gui.inspection.latest import LatestRequest
 from pgn_studio.gui.inspection.other_pgns import OtherPgns
 from pgn_studio.gui.inspection.subject import Subject
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.export.comparison import Beside
@@ -276,7 +277,7 @@ class BesidePanel(QWidget):
     def _show_failure(self, error: Exception) -> None:
         self._shown = ()
         self.view.show_columns([])
-        self.note.setText(str(error))
+        self.note.setText(error_text(error))
         self.note.show()
 
     @Slot(int, int)

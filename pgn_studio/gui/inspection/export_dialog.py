@@ -26,6 +26,7 @@ from pgn_studio.gui.inspection.command import DEFAULT_DPI, ExportChoice, export_
 from pgn_studio.gui.inspection.subject import Subject
 from pgn_studio.gui.widgets.row_table import percent
 from pgn_studio.gui.widgets.wheel import WheelGuard
+from pgn_studio.gui.wording import error_text
 
 WHATS = {
     "figure": ("Figure: original | perturbation | perturbed", "figure.png"),
@@ -202,7 +203,7 @@ class ExportDialog(QDialog):
         try:
             held = abstain(evaluation, share=share)
         except DataError as error:
-            return str(error), ""
+            return error_text(error), ""
         was = evaluation.metrics
         chosen = " Chosen on these images; measure it on others." if evaluation.split_name == "test" else ""
         before = f"{percent(was.perturbed_accuracy_8bit)}, {was.fixed_8bit} fixed, {was.broken_8bit} broken"

@@ -43,6 +43,7 @@ from pgn_studio.gui.inspection.strength_search import StrengthSearch
 from pgn_studio.gui.inspection.subject import Subject
 from pgn_studio.gui.inspection.toolbar import PERTURBED, InspectionToolbar
 from pgn_studio.gui.widgets.row_table import percent
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -334,8 +335,8 @@ class InspectionPage(QWidget):
 
     def _show_failure(self, error: Exception) -> None:
         self._busy.stop()
-        self.detail.show_failure(f"This image could not be shown: {error}")
-        self.status.emit(str(error))
+        self.detail.show_failure(f"This image could not be shown: {error_text(error)}")
+        self.status.emit(error_text(error))
 
     def _figure_gain(self) -> float | None:
         return None if self.detail.gain.automatic else self.detail.gain.gain
@@ -424,7 +425,7 @@ class InspectionPage(QWidget):
 
     def _show_problem(self, title: str, error: Exception) -> None:
         self.failed.emit(title, error)
-        self.status.emit(str(error))
+        self.status.emit(error_text(error))
 
 
 def title_of(subject: Subject) -> str:

@@ -13,6 +13,7 @@ from pgn_studio.gui.inspection.latest import LatestRequest
 from pgn_studio.gui.inspection.sample import Sample
 from pgn_studio.gui.inspection.strength import LARGEST, STEPS
 from pgn_studio.gui.inspection.subject import Subject
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.strength import StrengthCurve
@@ -52,7 +53,7 @@ class StrengthSearch(QObject):
             self._detail.strength.show_asking()
 
     def _show_failure(self, error: Exception) -> None:
-        self._detail.strength.show_failure(str(error))
+        self._detail.strength.show_failure(error_text(error))
 
 
 def _search(subject: Subject, sample: Sample, progress: Progress) -> StrengthCurve:

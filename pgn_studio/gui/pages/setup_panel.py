@@ -34,7 +34,7 @@ from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.widgets.collapsible import Collapsible
 from pgn_studio.gui.widgets.gamma_control import Gamma, GammaControl
 from pgn_studio.gui.widgets.settings_form import SettingsForm, label_of
-from pgn_studio.gui.widgets.words import FURTHER
+from pgn_studio.gui.wording import FURTHER
 
 METHOD_FIELDS = ("problem", "discriminator", "loss", "encoder", "recipe")
 RUN_FIELDS = ("epochs", "batch_size", "device", "seed")

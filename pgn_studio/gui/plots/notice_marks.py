@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from pgn_studio.core.training.events import Notice
 from pgn_studio.gui.theme import PlotColors
+from pgn_studio.gui.wording import in_the_window
 
 _HEIGHT = 0.92  # of the plot: where the signs stand
 _APART_PX = 3  # marks nearer to the one before are left out, unless that is a lesser one
@@ -55,7 +56,7 @@ class NoticeMarks(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no 
         for notice, position in zip(notices, positions, strict=True):
             if notice.level != "info" and colors is not None:
                 sign, style, color = _LOOKS[notice.level]
-                text = f"Step {notice.step}: {notice.message}"
+                text = f"Step {notice.step}: {in_the_window(notice.message)}"
                 self.marks.append(Mark(position, sign, style, getattr(colors, color), text))
         self.update()
 

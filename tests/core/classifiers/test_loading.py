@@ -335,7 +335,7 @@ def test_given_names_of_the_outputs_say_which_is_which(tmp_path: Path, state: di
     torch.testing.assert_close(load(CLASSES, "blue", "red", "green")(pixels), straight[:, [1, 2, 0]])
     torch.testing.assert_close(load(("green", "Blue"), "blue", "red", "green")(pixels), straight[:, [2, 0]])
     assert load(CLASSES, *CLASSES).info.notices == ()
-    with pytest.raises(ClassifierError, match="3 outputs, but --classes names 2"):
+    with pytest.raises(ClassifierError, match="3 outputs, but classes names 2"):
         load(CLASSES, "red", "green")
     with pytest.raises(ClassifierError, match="cyan"):
         load(("red", "cyan"), *CLASSES)

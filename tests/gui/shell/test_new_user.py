@@ -9,11 +9,8 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.core.config import DataSettings, TrainingSettings
-from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.training.events import Notice
 from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.widgets.words import in_the_window
 from tests.gui.shell.driving import child, studio_of
 from tests.gui.shell.opened import measured
 
@@ -81,37 +78,6 @@ def test_why_start_is_gray_is_said_beside_it(window: MainWindow, qtbot: QtBot, t
     assert "train a classifier for" in reason.text() or "classes" in reason.text()
     assert not accuracy.isVisible()  # it was of other images
     assert "Loaded digits: 2 classes" in window.statusBar().currentMessage()
-
-
-@pytest.mark.parametrize(
-    ("told", "shown"),
-    [
-        ("Raise --gamma (now 1) or lower --batch-size.", "Raise γ (now 1) or lower “Batch size”."),
-        ("Raise learning_rate_d (with --set).", "Raise learning_rate_d (with “Further settings”)."),
-        ("Use --set head=mlp.", "Use “Further settings: head=mlp”."),
-        ("test-fraction: Input should be less than 0.9", "Test fraction: Input should be less than 0.9"),
-        ("images: none found", "images: none found"),
-        ("Use --discriminator blackbox.", "Use “Discriminator: Black box (labels only)”."),
-        ("Use --image-size 32.", "Use “Image size” 32."),
-        ("Give a larger --query-budget.", "Give a larger --query-budget."),  # no field of the window
-        ("Continue it with `--resume --epochs 3`.", "Continue it with `--resume --epochs 3`."),
-        ("pgn-studio train --gamma 3 goes on.", "pgn-studio train --gamma 3 goes on."),
-    ],
-)
-def test_hints_have_the_window_s_words(told: str, shown: str) -> None:
-    assert in_the_window(told) == shown
-
-
-def test_health_and_errors_name_no_options(window: MainWindow) -> None:
-    health = studio_of(window).training.health
-    hint = "Raise --gamma or learning_rate_d (with --set)."
-    health.show_notices([Notice(60, "g-ahead", "G outran D.", hint, "severe")])
-    text = child(window, QLabel, "health_text").text()
-    assert "Raise γ or learning_rate_d (with “Further settings”)." in text
-    assert "--" not in str(health.model.item(0).text())
-    dialog = show_error(window, "Title", PgnStudioError("Too small.", hint="Use --image-size 32."))
-    assert dialog.hint.text() == "Use “Image size” 32."
-    dialog.close()
 
 
 def test_too_little_memory_is_no_fault_of_the_program(window: MainWindow) -> None:
