@@ -156,11 +156,11 @@ def _beside(stage: Stage) -> QWidget:
     stage.page(1)
     stage.tab("image-tabs", 1)
     stage.tab("browser", 1)
-    others = stage.controller.inspect_page.beside.others
+    others = stage.controller.inspect_page.comparison.others
     others.open([trained_folder() / "digits-adversarial.safetensors"])
     stage.wait(lambda: not others.doing, "the other PGN")
-    view = stage.controller.inspect_page.beside.view
-    stage.wait(lambda: bool(view.columns), "the strip")
+    view = stage.controller.inspect_page.comparison.view
+    stage.wait(lambda: bool(view.columns), "the comparison")
     settle(1.0)
     return stage.window
 

@@ -40,8 +40,8 @@ def other(monkeypatch: pytest.MonkeyPatch) -> Pgn:
 def panel(page: InspectPage) -> ComparisonPanel:
     tabs = page.findChild(QTabWidget, "image-tabs")
     assert isinstance(tabs, QTabWidget)
-    tabs.setCurrentWidget(page.beside)
-    return page.beside
+    tabs.setCurrentWidget(page.comparison)
+    return page.comparison
 
 
 def titles(panel: ComparisonPanel) -> list[str]:
@@ -78,8 +78,8 @@ def test_baselines_of_the_same_strength_follow_image_and_ticks(
 
 def test_nothing_is_asked_for_while_it_is_hidden(qtbot: QtBot, page: InspectPage) -> None:
     page.gallery.view.choose(3)
-    assert page.beside._shown == ()
-    assert page.beside.view.columns == []
+    assert page.comparison._shown == ()
+    assert page.comparison.view.columns == []
 
 
 def test_the_difference_of_two_pgns(
