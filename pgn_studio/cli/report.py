@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.perturbation.pgn import Pgn
-    from pgn_studio.core.report.baselines import BaselineResult
-    from pgn_studio.core.report.tables import ReportTable
+    from pgn_studio.core.report.section import ReportTable
+    from pgn_studio.core.report.sections.baselines import BaselineResult
 
 EXAMPLE = "Example: pgn-studio report photos-enhance --out photos-report"
 # The rest is in the folder.
@@ -102,9 +102,8 @@ def report(
     prepare()
     from pgn_studio.cli.opening import ExternalClassifier, open_subject
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.report.files import check_report_folder, write_report
-    from pgn_studio.core.report.report import make_report
-    from pgn_studio.core.report.tables import report_tables, warnings
+    from pgn_studio.core.report.render import check_report_folder, write_report
+    from pgn_studio.core.report.report import make_report, warnings
 
     pick_device(device)
     out = check_report_folder(out)
@@ -128,7 +127,7 @@ def report(
             )  # fmt: skip
         with terminal.progress("Drawing figures", stop) as progress:
             page = write_report(out, made, progress)
-    for table in report_tables(made):
+    for table in made.tables():
         if table.key in SHOWN:
             terminal.result_table(_rich(table))
     for text in warnings(made):
@@ -152,7 +151,7 @@ def _rich(table: ReportTable) -> Table:
 def _baseline_names(text: str, target: str) -> tuple[str, ...]:
     """What "all" means for this PGN; a name that no problem knows is refused before the PGN is read."""
     from pgn_studio.core.perturbation.pgn import read_pgn_info
-    from pgn_studio.core.report.baselines import chosen_baselines
+    from pgn_studio.core.report.sections.baselines import chosen_baselines
 
     known = ("all", "none", *get_args(BaselineName))
     unknown = [name for name in _parts(text.lower()) if name not in known]
@@ -175,7 +174,7 @@ def _measured_baselines(
     stop: Interruption,
 ) -> list[BaselineResult]:
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.report.baselines import measure_baselines
+    from pgn_studio.core.report.sections.baselines import measure_baselines
 
     found: list[BaselineResult] = []
     for name in names:
