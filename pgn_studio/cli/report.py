@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: pgn-studio report photos-enhance --out photos-report"
 # The rest is in the folder.
-SHOWN = ("metrics", "baselines", "survival", "strength", "answers", "coverage", "transfer")
+SHOWN = ("metrics", "baselines", "compression", "strength", "answers", "coverage", "transfer")
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
@@ -82,9 +82,9 @@ def report(
     device: DeviceName = "auto",
     batch_size: BatchSize = 64,
 ) -> None:
-    """Report honestly on a PGN: every metric with its 95 % interval, and what it is worth.
+    """Report on a PGN: every metric with its 95 % interval, and what it is worth.
 
-    Per class, confusion, survival of PNG and JPEG, accuracy against strength, the answer from the
+    Per class, confusion, compression as PNG and JPEG, accuracy against strength, the answer from the
     original and the perturbed picture together, transfer, baselines at the same RMS, and which images
     the classifier and the PGN had seen. All of it at one γ: --gamma.
     """

@@ -138,8 +138,8 @@ def method(report: Report) -> list[str]:
         "differences are paired over images; per class the draws stay within the class.",
         "They show the chance in which images were measured, not that in training: another seed of the "
         "classifier or of the PGN may move the figures further.",
-        "“8 bits” is the perturbed image clamped to [0, 1] and rounded to 256 levels, as a saved PNG holds "
-        "it. JPEG is written and read again with Pillow (4:2:0 chroma), the originals likewise.",
+        "“After 8-bit rounding” is the perturbed image clipped to [0, 1] and rounded to 256 levels, "
+        "as a PNG holds it. JPEG is written and read again with Pillow (4:2:0 chroma), the originals likewise.",
         "Average precision has no interval here: too many images and classes to resample."
         if report.metrics["map_perturbed"].low is None
         else "Average precision rises a little where images are drawn twice: its intervals lean upwards.",
@@ -171,8 +171,7 @@ def warnings(report: Report) -> list[str]:
         found.append(f"Only {report.bootstrap.n} images: the intervals are wide, and themselves uncertain.")
     if abstained := report.evaluation.per_image.abstained:
         found.append(
-            f"This PGN holds back: it leaves {abstained:,} of {report.bootstrap.n:,} images as they are; "
-            "all figures count them."
+            f"This PGN abstains on {abstained:,} of {report.bootstrap.n:,} images; all figures count them."
         )
     if not report[BaselinesSection].rows:
         found.append(

@@ -58,7 +58,7 @@ class Measured:
 
     @property
     def saved_right(self) -> Flags:
-        """After 8 bits."""
+        """After 8-bit rounding."""
         return saved_right(self.evaluation)
 
 

@@ -164,16 +164,16 @@ def test_images_of_small_perturbations_are_left_alone() -> None:
     assert others[-1].fixed < whole.fixed
 
 
-def test_a_pgn_that_holds_back_is_told_as_one() -> None:
+def test_a_pgn_that_abstains_is_told_as_one() -> None:
     report = small_report()
-    assert not any("holds back" in text for text in warnings(report))
+    assert not any("abstains" in text for text in warnings(report))
     image = report.evaluation.per_image
     least = float(np.median(image.rms))
     held = small_report(abstain_below_rms=least)
     alone = int((image.rms < least).sum())
     assert held.evaluation.per_image.abstained == alone > 0
     assert held[CoverageSection].rows[0].coverage == pytest.approx(1 - alone / len(image))
-    assert any(f"leaves {alone} of {len(image)} images as they are" in text for text in warnings(held))
+    assert any(f"abstains on {alone} of {len(image)} images" in text for text in warnings(held))
 
 
 def test_perturbations_of_one_size_are_one_row_of_coverage() -> None:
@@ -255,7 +255,7 @@ def test_csv_is_tidy_and_json_holds_the_same(report: Report) -> None:
     assert len({tuple(row[:3]) for row in rows}) == len(rows)  # each figure once
     assert len(rows) == 1 + len(list(tidy(report)))
     sections = {row[0] for row in rows[1:]}
-    named = {"metrics", "class", "survival", "strength", "answers", "coverage"}
+    named = {"metrics", "class", "compression", "strength", "answers", "coverage"}
     named |= {"transfer", "baseline", "confusion"}
     assert sections == named
     figures = {tuple(row[:3]): row[3:] for row in rows}
@@ -401,7 +401,7 @@ def test_cancel_while_measuring_and_progress_never_falls_back() -> None:
 
 def test_tables_leave_out_what_was_not_measured() -> None:
     keys = [table.key for table in small_report().tables()]
-    assert keys == ["metrics", "leakage", "survival", "strength", "answers", "coverage", "classes"]
+    assert keys == ["metrics", "leakage", "compression", "strength", "answers", "coverage", "classes"]
     twice = small_report(other_pgns=[("test", make_pgn(Shift()))], classes=("cat", "dog", "owl"))
     assert [row.pgn for row in twice[TransferSection].rows] == ["test", "test (2)"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """The classifier's answer from one picture or two, after 8 bits."""
+    """The classifier's answer from one picture or two, after 8-bit rounding."""
 
     name: str
     queries: int  # for each image
@@ -32,13 +32,13 @@ class AnswerRow:
 @dataclass(frozen=True)
 class AnswersSection(Section):
     key = "answers"
-    title = "Asking about one picture or both"
-    head = ("Answer from", "Queries", "Accuracy (%)", "Change (points)", "Fixed", "Broken")
+    title = "Classifying one image or both"
+    head = ("Prediction from", "Queries", "Accuracy (%)", "Change (points)", "Fixed", "Broken")
     note = (
-        "After 8 bits. The last two rows are for those who can ask the classifier about the original and "
-        "the perturbed picture: the class of the highest mean probability, and the answer of the higher "
-        "probability, whose picture is what pgn-studio perturb --if-surer writes. All other figures are "
-        "of the perturbed picture alone."
+        "After 8-bit rounding. The last two rows are for those who can ask the classifier about the "
+        "original and the perturbed image: the class of the highest mean probability, and the answer of the higher "
+        "probability, whose image is what pgn-studio perturb --if-surer writes. All other figures are "
+        "of the perturbed image alone."
     )
 
     rows: Sequence[AnswerRow]  # none of an attack, and where the classifier gives labels only
@@ -52,9 +52,12 @@ class AnswersSection(Section):
         before, after = variants.clean_scores, variants.perturbed_8bit_scores
         clean, saved = measured.clean_right, measured.saved_right
         answers = {
-            "the perturbed picture": (1, saved),
-            "both pictures, the mean probability": (2, (before + after).argmax(axis=1) == image.labels),
-            "the picture that it is surer of": (2, np.where(measures.is_surer(before, after), saved, clean)),
+            "the perturbed image": (1, saved),
+            "both images, the mean probability": (2, (before + after).argmax(axis=1) == image.labels),
+            "the image of the higher probability": (
+                2,
+                np.where(measures.is_surer(before, after), saved, clean),
+            ),
         }
         shares = Shares(
             measured.bootstrap, {"clean": clean, **{name: right for name, (_, right) in answers.items()}}

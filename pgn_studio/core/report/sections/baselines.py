@@ -97,7 +97,7 @@ def measure_baselines(
 
 @dataclass(frozen=True)
 class BaselineRow:
-    """Another way on the same images, after 8 bits; `lead` is the PGN's accuracy minus its, paired."""
+    """Another way on the same images, rounded to 8 bits; `lead` is the PGN's accuracy minus its, paired."""
 
     name: str
     title: str
@@ -115,8 +115,17 @@ class BaselineRow:
 class BaselinesSection(Section):
     key = "baselines"
     title = "Baselines"
-    head = ("Way", "RMS", "Accuracy (%)", "Change (points)", "Fixed", "Broken", "PGN leads by", "McNemar p")
-    note = "After 8 bits, at the PGN's RMS. An oracle is told the labels: a bound, not a rival."
+    head = (
+        "Method",
+        "RMS",
+        "Accuracy (%)",
+        "Change (points)",
+        "Fixed",
+        "Broken",
+        "PGN leads by",
+        "McNemar p",
+    )
+    note = "After 8-bit rounding, at the PGN's RMS. An oracle is told the labels: a bound, not a rival."
     csv_name = "baseline"
     figure_text = "Accuracy of the PGN and the baselines at matched RMS"
 
@@ -162,7 +171,7 @@ class BaselinesSection(Section):
         return rows
 
     def figure(self, report: Report, theme: Theme) -> Figure:
-        """Every way's accuracy after 8 bits, with its RMS; hollow: it is told the labels."""
+        """Every way's accuracy after 8-bit rounding, with its RMS; hollow: it is told the labels."""
         ours = report.metrics["perturbed_accuracy_8bit"]
         rms = report.evaluation.metrics.rms_mean
         lines = [(row.title, row.rms, row.perturbed, row.oracle, False) for row in self.rows]
@@ -183,7 +192,11 @@ class BaselinesSection(Section):
         set_names(axes.yaxis, np.arange(len(lines)), names)
         axes.set_ylim(-0.6, len(lines) - 0.4)
         finish(
-            axes, theme, "Accuracy after 8 bits (%; dotted: clean; hollow: is told the labels)", "", grid="x"
+            axes,
+            theme,
+            "Accuracy after 8-bit rounding (%; dotted: clean; hollow: is told the labels)",
+            "",
+            grid="x",
         )
         return figure
 

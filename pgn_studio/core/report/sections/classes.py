@@ -23,7 +23,7 @@ _CLASSES = 24  # most classes in the figure
 
 @dataclass(frozen=True)
 class ClassRow:
-    """Perturbed is after 8 bits; the draws stay within the class."""
+    """Perturbed is after 8-bit rounding; the draws stay within the class."""
 
     name: str
     n: int
@@ -39,7 +39,7 @@ class ClassesSection(Section):
     key = "classes"
     title = "Per class"
     head = ("Class", "Images", "Clean (%)", "Perturbed (%)", "Change (points)", "Fixed", "Broken")
-    note = "After 8 bits."
+    note = "After 8-bit rounding."
     detail = True
     csv_name = "class"
     figure_text = "Accuracy of each class, clean and perturbed"
@@ -84,7 +84,7 @@ class ClassesSection(Section):
         places = np.arange(len(rows))[::-1].astype(float)
         for offset, name, color in ((0.19, "clean", theme.plain), (-0.19, "perturbed", theme.first)):
             low, value, high = percents([getattr(row, name) for row in rows])
-            label = "clean" if name == "clean" else "perturbed, 8 bits"
+            label = "clean" if name == "clean" else "perturbed, after 8-bit rounding"
             axes.barh(places + offset, value, 0.36, color=color, label=label)
             axes.errorbar(
                 value, places + offset, xerr=whiskers(low, value, high), fmt="none", ecolor=theme.text,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SurvivalRow:
+class CompressionRow:
     """One way of saving; the originals are saved in the same way."""
 
     name: str
@@ -34,13 +34,13 @@ class SurvivalRow:
 
 @dataclass(frozen=True)
 class CompressionSection(Section):
-    key = "survival"
-    title = "Survival of saving"
+    key = "compression"
+    title = "Accuracy after compression"
     head = ("Saved as", "Original (%)", "Perturbed (%)", "Change (points)", "Fixed kept", "Broken kept")
     note = "Kept: of the images fixed or broken before saving, the share that still is."
     figure_text = "Accuracy after saving as PNG and JPEG"
 
-    rows: Sequence[SurvivalRow]
+    rows: Sequence[CompressionRow]
 
     @classmethod
     def compute(cls, measured: Measured) -> CompressionSection:
@@ -50,7 +50,7 @@ class CompressionSection(Section):
         raw = image.perturbed_prediction == image.labels
         forms = [
             ("not saved", clean, raw),
-            ("PNG, 8 bits", clean, measured.saved_right),
+            ("PNG", clean, measured.saved_right),
             *(
                 (f"JPEG {quality}", before == image.labels, after == image.labels)
                 for quality, before, after in zip(
@@ -64,7 +64,7 @@ class CompressionSection(Section):
         shares = Shares(measured.bootstrap, columns)
         return cls(
             [
-                SurvivalRow(
+                CompressionRow(
                     name,
                     shares.share(f"{name} clean"),
                     shares.share(f"{name} perturbed"),

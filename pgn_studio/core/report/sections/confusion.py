@@ -39,7 +39,7 @@ class ConfusionSection(Section):
     figure_text = "Confusion matrices: clean, perturbed, and the change"
 
     clean: Confusion
-    perturbed: Confusion  # after 8 bits
+    perturbed: Confusion  # after 8-bit rounding
 
     @classmethod
     def compute(cls, measured: Measured) -> ConfusionSection:
@@ -74,7 +74,9 @@ class ConfusionSection(Section):
         signed = LinearSegmentedColormap.from_list("change", [theme.second, theme.ground, theme.first])
         change = tables[1] - tables[0]
         widest = max(1, int(np.abs(change).max()))
-        for axes, table, title in zip(panels, tables, ("Clean", "Perturbed, 8 bits"), strict=False):
+        for axes, table, title in zip(
+            panels, tables, ("Clean", "Perturbed, after 8-bit rounding"), strict=False
+        ):
             shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
             axes.imshow(shares, cmap=blank, vmin=0, vmax=1, interpolation="nearest")
             numbers(axes, table, shares > STRONG, theme, "{:d}")

@@ -21,7 +21,7 @@ COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
 
 @dataclass(frozen=True)
 class CoverageRow:
-    """Only images whose p is large enough are perturbed, the others left alone; after 8 bits."""
+    """Only images whose p is large enough are perturbed, and rounded; the others are as they were."""
 
     abstain_below_rms: float  # of the perturbations that are used
     coverage: float  # share of images that are perturbed
@@ -34,11 +34,11 @@ class CoverageRow:
 @dataclass(frozen=True)
 class CoverageSection(Section):
     key = "coverage"
-    title = "Leaving alone what it perturbs least"
+    title = "Abstention: accuracy against coverage"
     head = ("RMS of at least", "Perturbed (%)", "Accuracy (%)", "Change (points)", "Fixed", "Broken")
     note = (
-        "After 8 bits. Images whose perturbation is smaller than the first column says are left as they "
-        "are: a PGN that is unsure of an image perturbs it little."
+        "After 8-bit rounding. The PGN abstains on images whose perturbation is smaller than the first "
+        "column says: a PGN that is unsure of an image perturbs it little."
     )
 
     rows: Sequence[CoverageRow]  # none of an attack

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.report.report import Report
 
 EXAMPLES = 6  # of each outcome
-_NOTE = "{}. All after 8 bits. In the perturbation gray is no change, full scale ± its largest |p|."
+_NOTE = "{}. All after 8-bit rounding. In the perturbation gray is no change, full scale ± its largest |p|."
 
 
 @dataclass(frozen=True)

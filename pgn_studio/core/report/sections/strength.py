@@ -25,7 +25,7 @@ class StrengthRow:
     rms: float
     accuracy: Interval  # of x + αp as it is
     accuracy_8bit: Interval
-    fixed: int  # after 8 bits
+    fixed: int  # after 8-bit rounding
     broken: int
 
 
@@ -33,8 +33,8 @@ class StrengthRow:
 class StrengthSection(Section):
     key = "strength"
     title = "Accuracy against strength"
-    head = ("α", "RMS", "Accuracy of x + αp (%)", "After 8 bits (%)", "Fixed", "Broken")
-    note = "0 is the clean image, 1 the PGN as it was trained. Fixed and broken are after 8 bits."
+    head = ("α", "RMS", "Accuracy of x + αp (%)", "After 8-bit rounding (%)", "Fixed", "Broken")
+    note = "0 is the clean image, 1 the PGN as it was trained. Fixed and broken are after 8-bit rounding."
     figure_text = "Accuracy against the strength of the perturbation"
 
     rows: Sequence[StrengthRow]
@@ -74,7 +74,7 @@ class StrengthSection(Section):
         alphas = [row.alpha for row in self.rows]
         series = (
             (
-                "as a saved PNG (8 bits), with interval",
+                "after 8-bit rounding, with interval",
                 [row.accuracy_8bit for row in self.rows],
                 theme.first,
                 "-",

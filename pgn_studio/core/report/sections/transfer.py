@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TransferRow:
-    """A PGN on a classifier, after 8 bits."""
+    """A PGN on a classifier, after 8-bit rounding."""
 
     pgn: str
     classifier: str
@@ -38,7 +38,7 @@ class TransferSection(Section):
     key = "transfer"
     title = "Transfer to other classifiers"
     head = ("PGN", "Classifier", "Clean (%)", "Perturbed (%)", "Change (points)", "Fixed", "Broken")
-    note = "After 8 bits; a classifier of another image size sees the images resized."
+    note = "After 8-bit rounding; a classifier of another image size sees the images resized."
     texts = 2
     figure_text = "Change in accuracy of each classifier by each PGN"
 
