@@ -138,8 +138,9 @@ def method(report: Report) -> list[str]:
         "differences are paired over images; per class the draws stay within the class.",
         "They show the chance in which images were measured, not that in training: another seed of the "
         "classifier or of the PGN may move the figures further.",
-        "“After 8-bit rounding” is the perturbed image clipped to [0, 1] and rounded to 256 levels, "
-        "as a PNG holds it. JPEG is written and read again with Pillow (4:2:0 chroma), the originals likewise.",
+        "“After 8-bit rounding” is the perturbed image clipped to [0, 1] and rounded to 256 levels, as a "
+        "saved PNG holds it. JPEG is written and read again with Pillow (4:2:0 chroma), the originals "
+        "likewise.",
         "Average precision has no interval here: too many images and classes to resample."
         if report.metrics["map_perturbed"].low is None
         else "Average precision rises a little where images are drawn twice: its intervals lean upwards.",

@@ -319,4 +319,4 @@ def test_a_canceled_export_says_so(qtbot: QtBot, page: InspectionPage, tmp_path:
     with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
         page._exporter.write(ImagesExport(), tmp_path / "images", page._subject)
         page._exporter.cancel()
-    assert told == ["Writing perturbed images …", "The export was canceled."]
+    assert told == ["Writing images …", "The export was canceled."]

@@ -36,9 +36,9 @@ class AnswersSection(Section):
     head = ("Prediction from", "Queries", "Accuracy (%)", "Change (points)", "Fixed", "Broken")
     note = (
         "After 8-bit rounding. The last two rows are for those who can ask the classifier about the "
-        "original and the perturbed image: the class of the highest mean probability, and the answer of the higher "
-        "probability, whose image is what pgn-studio perturb --if-surer writes. All other figures are "
-        "of the perturbed image alone."
+        "original and the perturbed image: the class of the highest mean probability, and the prediction "
+        "of the higher probability, whose image is what pgn-studio perturb --if-surer writes. All other "
+        "figures are of the perturbed image alone."
     )
 
     rows: Sequence[AnswerRow]  # none of an attack, and where the classifier gives labels only
