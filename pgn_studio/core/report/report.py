@@ -175,10 +175,7 @@ def warnings(report: Report) -> list[str]:
             f"This PGN abstains on {abstained:,} of {report.bootstrap.n:,} images; all figures count them."
         )
     if not report[BaselinesSection].rows:
-        found.append(
-            "No baselines were measured: noise, one gradient step or fine-tuning might do as well "
-            "(--baselines all)."
-        )
+        found.append("No baselines were measured: noise, one gradient step or fine-tuning might do as well.")
     return found
 
 

@@ -58,7 +58,7 @@ def chosen_baselines(text: str, problem: Problem) -> tuple[str, ...]:
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise ConfigError(
-            f"--baselines: expected all, none or names between commas, got {text!r}.",
+            f"baselines: expected all, none or names between commas, got {text!r}.",
             hint=f"For the problem {problem} there are: {', '.join(known)}.",
         )
     return names
