@@ -7,7 +7,7 @@ ARGS ?=
 WORKERS ?= 2
 
 # Where tests train and measure: last bits differ from processor to processor.
-COMPUTING := $(addprefix tests/core/,training baselines classifiers evaluation export) tests/cli tests/gui/inspection
+COMPUTING := $(addprefix tests/core/,training baselines classifiers evaluation export) tests/cli tests/gui/pages/inspect tests/gui/gallery
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

@@ -20,10 +20,10 @@ import numpy as np
 from PySide6.QtCore import QObject, QSettings, Qt, QTimer, Slot
 
 from pgn_studio.gui.app import Launcher, make_application
+from pgn_studio.gui.controller import Controller
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.screenshots.camera import settle, wait_until
-from pgn_studio.gui.studio import Studio
 from pgn_studio.gui.theme import current_theme
 
 INTERVAL_MS = 5
@@ -60,7 +60,7 @@ window = MainWindow(Preferences())
 window.show()
 launcher = Launcher(window, demo=False)
 launcher.start()
-while window.studio is None:
+while window.controller is None:
     application.processEvents()
     time.sleep(0.002)
 application.processEvents()
@@ -124,21 +124,21 @@ def compare_starts(rounds: int) -> None:
         print(f"{name:<40}{wall:8.1f}{cpu:8.1f}")
 
 
-def load_digits(studio: Studio) -> None:
+def load_digits(controller: Controller) -> None:
     """Digits and an untrained classifier: how well it learns does not matter here."""
     from pgn_studio.core.classifiers import load_classifier
     from pgn_studio.core.config import DataSettings
-    from pgn_studio.gui.workspace import ClassifierSource
+    from pgn_studio.core.project.source import ClassifierSource
 
-    studio.workspace.load_dataset(DataSettings())
-    wait_until(lambda: not studio.workspace.busy, 120)
-    dataset = studio.workspace.dataset
+    controller.workspace.load_dataset(DataSettings())
+    wait_until(lambda: not controller.workspace.busy, 120)
+    dataset = controller.workspace.dataset
     if dataset is None:
         raise SystemExit("The digits could not be loaded.")
     classifier = load_classifier("arch:small", classes=dataset.classes, image_size=dataset.image_size)
-    studio.workspace.use_classifier(ClassifierSource("arch:small"), classifier)
-    wait_until(lambda: not studio.workspace.busy, 120)
-    studio.setup.fill({"encoder": "small", "epochs": 1000})
+    controller.workspace.use_classifier(ClassifierSource("arch:small"), classifier)
+    wait_until(lambda: not controller.workspace.busy, 120)
+    controller.setup.fill({"encoder": "small", "epochs": 1000})
 
 
 def measured(seconds: float) -> Lateness:
@@ -172,22 +172,22 @@ def main() -> None:
         began = time.perf_counter()
         launcher = Launcher(window, demo=False)
         launcher.start()
-        wait_until(lambda: window.studio is not None, 600)
+        wait_until(lambda: window.controller is not None, 600)
         ready = time.perf_counter() - began
-        studio = window.studio
-        if studio is None:
+        controller = window.controller
+        if controller is None:
             raise SystemExit("torch could not be imported.")
-        load_digits(studio)
+        load_digits(controller)
         idle = measured(5.0)
-        studio.start()
-        wait_until(lambda: len(studio.training.history.steps) > 5, 300)
-        steps = studio.training.history.steps
+        controller.start()
+        wait_until(lambda: len(controller.train_page.history.steps) > 5, 300)
+        steps = controller.train_page.history.steps
         before = len(steps)
         training = measured(options.seconds)
         rate = (len(steps) - before) / options.seconds
-        studio.closing = True
-        studio.session.stop()
-        wait_until(lambda: not studio.session.active, 120)
+        controller.closing = True
+        controller.training.stop()
+        wait_until(lambda: not controller.training.active, 120)
         settle(0.5)
         window.close()
         launcher.wait()

@@ -30,7 +30,7 @@ from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo, build_generator
 from pgn_studio.gui.gallery.model import GalleryContent
 from pgn_studio.gui.gallery.panel import GalleryPanel
 from pgn_studio.gui.operations import wait_for_all
-from pgn_studio.gui.pages.inspect.page import InspectionPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
 
 CLASSES = tuple(f"class {k}" for k in range(10))
 IMAGE_PX = 96
@@ -175,7 +175,7 @@ def measure(rows: int) -> dict[str, float]:
     return {name: round(value, 1) for name, value in figures.items()}
 
 
-def dialled_page(size: int) -> InspectionPage:
+def dialled_page(size: int) -> InspectPage:
     """A page with the first image of an untrained PGN chosen, which serves a range of γ, at `size` px."""
     classifier = load_classifier("arch:small", classes=CLASSES, image_size=size)
     rng = np.random.default_rng(0)
@@ -190,7 +190,7 @@ def dialled_page(size: int) -> InspectionPage:
     )  # fmt: skip
     pgn = Pgn(build_generator(settings, image_size=size, classes=len(CLASSES)), info).eval()
     found = evaluate(pgn, classifier, split, split_name="test", dataset_name="noise")
-    page = InspectionPage()
+    page = InspectPage()
     page.resize(1100, 700)
     page.show()
     page.show_evaluation(pgn, classifier, split, "test", found)  # type: ignore[arg-type]

@@ -46,8 +46,7 @@ from pgn_studio.core.training.events import (
 )
 from pgn_studio.gui.app import make_application
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.plots.growing import CHUNK
-from pgn_studio.gui.plots.series import Look
+from pgn_studio.gui.plots.series import CHUNK, Look
 from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.screenshots.camera import settle, wait_until
 from pgn_studio.gui.theme import current_theme
@@ -178,28 +177,28 @@ class Soak:
         window = MainWindow(Preferences(settings), make_runner=make_runner)
         window.build()
         window.show()
-        studio = window.studio
-        assert studio is not None
-        studio.workspace.load_dataset(TINY)
-        must(lambda: not studio.workspace.busy, "The data set")
-        studio.open_path(self.classifier)
-        must(lambda: not studio.workspace.busy, "The classifier")
-        studio.setup.fill(FAST)
+        controller = window.controller
+        assert controller is not None
+        controller.workspace.load_dataset(TINY)
+        must(lambda: not controller.workspace.busy, "The data set")
+        controller.opener.open_path(self.classifier)
+        must(lambda: not controller.workspace.busy, "The classifier")
+        controller.setup.fill(FAST)
         return window
 
     def round(self) -> None:
         """Open, train, stop, load what was kept, close."""
         window = self.window()
-        studio = window.studio
-        assert studio is not None
-        studio.start()
-        must(lambda: len(studio.training.history.steps) > 3, "A step")
-        studio.session.stop()
-        must(lambda: not studio.session.active and not studio.workspace.busy, "The end of the run")
-        if studio.error_dialog is not None:
-            raise SystemExit(studio.error_dialog.message.text())
-        studio.open_path(Path(studio.shown.now.folder))
-        must(lambda: not studio.workspace.busy, "The run")
+        controller = window.controller
+        assert controller is not None
+        controller.start()
+        must(lambda: len(controller.train_page.history.steps) > 3, "A step")
+        controller.training.stop()
+        must(lambda: not controller.training.active and not controller.workspace.busy, "The end of the run")
+        if controller.reporter.dialog is not None:
+            raise SystemExit(controller.reporter.dialog.message.text())
+        controller.opener.open_path(Path(controller.shown.now.folder))
+        must(lambda: not controller.workspace.busy, "The run")
         self.close(window)
 
     def rounds(self, count: int) -> list[Count]:
@@ -224,25 +223,25 @@ class Soak:
     def train(self, count: int) -> list[Count]:
         """The same, trained: each step with its arithmetic, each epoch with validation and checkpoint."""
         window = self.window()
-        studio = window.studio
-        assert studio is not None
-        studio.setup.fill({**PLAIN, "batch_size": 8, "epochs": 1 + count // 27})  # of 216 images
+        controller = window.controller
+        assert controller is not None
+        controller.setup.fill({**PLAIN, "batch_size": 8, "epochs": 1 + count // 27})  # of 216 images
         return self._watched(window, count, within_s=PATIENCE_TRAINED_S)
 
     def _watched(self, window: MainWindow, count: int, *, within_s: float) -> list[Count]:
         """A count at each tenth of the run, from the second on; `within_s` for each."""
         counts: list[Count] = []
-        studio = window.studio
-        assert studio is not None
-        window.show_training()
-        steps = studio.training.history.steps
-        studio.closing = True  # there is no PGN to measure at its end
-        studio.start()
+        controller = window.controller
+        assert controller is not None
+        window.show_train_page()
+        steps = controller.train_page.history.steps
+        controller.closing = True  # there is no PGN to measure at its end
+        controller.start()
         for tenth in range(2, 10):
             enough = tenth * count // 10
             must(lambda enough=enough: len(steps) >= enough, "A step", within_s=within_s)
             counts.append(Count.now(len(steps)))
-        must(lambda: not studio.session.active, "The end of the run", within_s=within_s)
+        must(lambda: not controller.training.active, "The end of the run", within_s=within_s)
         self.close(window)
         return counts
 
@@ -304,10 +303,10 @@ def preview_of(step: int, rng: np.random.Generator) -> PreviewReady:
 def redraw_costs(soak: Soak, steps: int) -> dict[str, float]:
     """Milliseconds of the GUI thread's own time, which other processes do not lengthen."""
     window = soak.window()
-    studio = window.studio
-    assert studio is not None
-    window.show_training()
-    history, plots = studio.training.history, studio.training.plots
+    controller = window.controller
+    assert controller is not None
+    window.show_train_page()
+    history, plots = controller.train_page.history, controller.train_page.plots
     history.describe(images=64_000, steps=STEPS_PER_EPOCH, val=100)
     rng = np.random.default_rng(0)
     for start in range(1, steps, 1000):

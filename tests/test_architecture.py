@@ -44,9 +44,11 @@ def copy_of_package(tmp_path: Path) -> Path:
     [
         ("core/errors.py", "import PySide6.QtCore", "Core knows no window"),
         ("core/runs.py", "import rich.progress", "Core knows no window"),
-        ("core/paths.py", "from pgn_studio.gui import state", "The window and the command line"),
-        ("gui/state.py", "from pgn_studio.cli import main", "The window and the command line"),
+        ("core/paths.py", "from pgn_studio.gui import state", "Window, command line and API"),
+        ("gui/state.py", "from pgn_studio.cli import main", "Window, command line and API"),
+        ("api.py", "from pgn_studio.cli import main", "Window, command line and API"),
         ("core/config.py", "from pgn_studio.core.training import trainer", "imports go one way"),
+        ("core/training/trainer.py", "from pgn_studio.core.project import opening", "imports go one way"),
         ("core/training/trainer.py", "from pgn_studio.core import baselines", "imports go one way"),
         ("core/sweeps/plan.py", "from pgn_studio.core.export import table", "imports go one way"),
         ("core/data/__init__.py", "from pgn_studio.core.classifiers import small_cnn", "imports go one way"),

@@ -26,7 +26,7 @@ assert application.platformName() == "xcb", application.platformName()
 
 def look():
     (window,) = [item for item in application.topLevelWidgets() if isinstance(item, MainWindow)]
-    if window.studio is not None and window.isVisible():
+    if window.controller is not None and window.isVisible():
         timer.stop()
         QTimer.singleShot(300, lambda: finish(window))
 

@@ -18,11 +18,10 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
-from pgn_studio.cli.opening import ExternalClassifier, Subject, open_subject
-from pgn_studio.cli.signals import Interruption
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.evaluation.metrics import fixed_and_broken
 from pgn_studio.core.evaluation.perturber import added
+from pgn_studio.core.project.opening import Opener, Subject
 
 BATCH = 64
 STRENGTHS = (0.001, 0.003, 0.01, 0.03)  # 1 / weight decay of the reading
@@ -92,8 +91,7 @@ def say(name: str, logits: Tensor, test: Known) -> None:
 
 def main() -> None:
     torch.set_num_threads(1)
-    with Interruption() as stop:
-        subject = open_subject(sys.argv[1], {}, classifier=None, foreign=ExternalClassifier(), stop=stop)
+    subject = Opener().open_pgn(sys.argv[1])
     train, val, test = (known(subject, name) for name in ("train", "val", "test"))
     read_val, read = reading(train, val, test)
     of_f, of_reading = weights(val, read_val)

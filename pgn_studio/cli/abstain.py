@@ -21,11 +21,11 @@ from pgn_studio.cli.evaluate import (
 )
 from pgn_studio.cli.gamma_options import GivenGamma, given_gamma, note_gamma
 from pgn_studio.cli.options import refuse_folder, with_settings
-from pgn_studio.cli.resolve import WhichPgn, find_pgn
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import DEFAULT_ABSTAIN_SHARE, DataSettings
 from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.project.resolve import WhichPgn, find_pgn
 
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.abstention import Abstention
@@ -72,18 +72,17 @@ def abstain(
     _check_out(out, find_pgn(target, which)[1], force=force)  # a typo shows before torch is imported
     access.check_other(classifier)
     prepare()
-    from pgn_studio.cli.opening import ExternalClassifier, open_subject
+    from pgn_studio.cli.opening import opener
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation import abstention
     from pgn_studio.core.perturbation.pgn import save_pgn
 
     pick_device(device)
-    foreign = ExternalClassifier.given(classifier_arch, access)
+    source = access.source(classifier, classifier_arch)
     with Interruption() as stop:
-        subject = open_subject(
-            target, given, classifier=classifier, foreign=foreign, stop=stop, which=which, split=split,
-            gammas=() if at is None else (at,),
-        )  # fmt: skip
+        subject = opener(stop).open_pgn(
+            target, source, data=given, which=which, split=split, gammas=() if at is None else (at,)
+        )
         note_gamma(subject.pgn)
         if subject.pgn.abstains_always:
             terminal.note("The new one is derived from what it would do, were it to act.")

@@ -22,16 +22,17 @@ from pgn_studio.cli.evaluate import (
 )
 from pgn_studio.cli.gamma_options import HOW_TO_UNDO_ABSTENTION, GivenGamma, given_gamma
 from pgn_studio.cli.options import check_json_file, with_settings
-from pgn_studio.cli.resolve import find_pgn
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.cli.wording import in_options
 from pgn_studio.core.config import MOST_SEED, BaselineName, DataSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
+from pgn_studio.core.project.resolve import find_pgn
 
 if TYPE_CHECKING:
-    from pgn_studio.cli.opening import Subject
     from pgn_studio.core.baselines import Baseline, BaselineContext
     from pgn_studio.core.evaluation.evaluate import Evaluation
+    from pgn_studio.core.project.opening import Subject
 
 EXAMPLE = "Example: pgn-studio baseline all photos-enhance --json baselines.json"
 
@@ -77,17 +78,16 @@ def baseline(
     find_pgn(target)  # a typo shows before torch is imported
     access.check_other(classifier)
     prepare()
-    from pgn_studio.cli.opening import ExternalClassifier, open_subject
+    from pgn_studio.cli.opening import opener
     from pgn_studio.core.baselines import names_for
     from pgn_studio.core.device import pick_device
 
     pick_device(device)
-    foreign = ExternalClassifier.given(classifier_arch, access)
+    source = access.source(classifier, classifier_arch)
     with Interruption() as stop:
-        subject = open_subject(
-            target, given, classifier=classifier, foreign=foreign, stop=stop, split=split,
-            gammas=() if at is None else (at,),
-        )  # fmt: skip
+        subject = opener(stop).open_pgn(
+            target, source, data=given, split=split, gammas=() if at is None else (at,)
+        )
         context = _context(subject, seed, device=device, stop=stop)
         names = names_for(context.problem) if name == "all" else [name]
         rows = _rows(subject, context, names, split, batch_size=batch_size, stop=stop)
@@ -144,7 +144,7 @@ def _rows(
         except ClassifierError as error:  # a classifier that only answers
             if len(names) == 1:
                 raise
-            terminal.note(f"{kind.title} is left out: {error.message}")
+            terminal.note(f"{kind.title} is left out: {in_options(error.message)}")
             continue
         with terminal.progress(f"{kind.title}: measuring on {split}", stop) as report:
             evaluation = measure_baseline(

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pgn_studio.cli.options import numbers, with_fields
-from pgn_studio.cli.resolve import check_classifier
 from pgn_studio.core.config import is_black_box
 from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.project.resolve import resolve_classifier
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers.blackbox.access import Access
     from pgn_studio.core.pretrained import Triple
+    from pgn_studio.core.project.source import ClassifierSource
 
 Command = Callable[..., None]
-_FOREIGN = "Foreign classifier"
+_EXTERNAL = "External classifier"
 _BLACK_BOX = "Black box (.onnx, http://…, python:…)"
 
 
@@ -32,7 +33,7 @@ class GivenAccess:
     classifier_mean: Annotated[
         str | None,
         typer.Option(
-            metavar="R,G,B", help="Mean that such a classifier was trained with.", rich_help_panel=_FOREIGN
+            metavar="R,G,B", help="Mean that such a classifier was trained with.", rich_help_panel=_EXTERNAL
         ),
     ] = None
     classifier_std: Annotated[
@@ -40,7 +41,7 @@ class GivenAccess:
         typer.Option(
             metavar="R,G,B",
             help="Standard deviation that such a classifier was trained with.",
-            rich_help_panel=_FOREIGN,
+            rich_help_panel=_EXTERNAL,
         ),
     ] = None
     classifier_channels: Annotated[
@@ -48,7 +49,7 @@ class GivenAccess:
         typer.Option(
             help="Order of the channels that such a classifier takes (default: rgb); mean and std stay those "
             "of red, green and blue.",
-            rich_help_panel=_FOREIGN,
+            rich_help_panel=_EXTERNAL,
         ),
     ] = None
     classes: Annotated[
@@ -57,7 +58,7 @@ class GivenAccess:
             metavar="A,B,…|FILE",
             help="The classifier's classes in its own order, or a file with one a line; default: the data"
             " set's, or ImageNet's where they are some of these.",
-            rich_help_panel=_FOREIGN,
+            rich_help_panel=_EXTERNAL,
         ),
     ] = None
     query_budget: Annotated[
@@ -117,11 +118,26 @@ class GivenAccess:
             trust_code=self.trust_code,
         )
 
+    def source(self, classifier: str | None, arch: str | None) -> ClassifierSource:
+        """All that was said of a classifier; of the recorded one where none is named. As `access`."""
+        from pgn_studio.core.classifiers.blackbox.access import Access
+        from pgn_studio.core.project.source import ClassifierSource
+
+        mean, std = self.normalization
+        access = self.access()
+        return ClassifierSource(
+            classifier or "",
+            arch=arch,
+            mean=mean,
+            std=std,
+            channels=self.classifier_channels,
+            access=None if access == Access() else access,
+        )
+
     def check_other(self, classifier: str | None) -> None:
-        """Of one given instead of the recorded one, if any: raises as `check_classifier` and `check` do."""
+        """Of one given instead of the recorded one, if any: raises as `resolve_classifier` and `check` do."""
         if classifier is not None:
-            check_classifier(classifier)
-            self.check(classifier)
+            self.check(resolve_classifier(classifier))
 
     def check(self, classifier: str) -> None:
         """Raises ConfigError where options of black boxes stand beside another kind of classifier."""

@@ -15,14 +15,15 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.evaluate import BatchSize, ClassifierArch, DeviceName
 from pgn_studio.cli.options import check_json_file, with_settings
-from pgn_studio.cli.resolve import check_classifier
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import DataSettings, TrainingSettings, is_black_box
 from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.project.resolve import resolve_classifier
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
+    from pgn_studio.core.classifiers.normalization import Normalization
     from pgn_studio.core.data.dataset import ImageDataset
     from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit
     from pgn_studio.core.evaluation.normalization_check import Diagnosis
@@ -75,19 +76,19 @@ def classifier(
 
     Where it does badly a wrong normalization is the usual cause: --try-normalizations finds it.
     """
+    source = resolve_classifier(source)
     settings = TrainingSettings.make(**given, classifier=source)
-    check_classifier(source)
     access.check(source)
     names = _splits(split or (), source)
     check_json_file(json_file)
     prepare()
-    from pgn_studio.cli.opening import ExternalClassifier, open_both
+    from pgn_studio.cli.opening import opener
     from pgn_studio.core.device import pick_device
 
     picked = pick_device(device)
-    foreign = ExternalClassifier.given(classifier_arch, access)
+    said = access.source(source, classifier_arch)
     with Interruption() as stop:
-        network, dataset = open_both(settings, foreign, stop)
+        network, dataset = opener(stop).open_both(settings, said)
         measured = _measure(network, dataset, names, batch_size=batch_size, device=picked, stop=stop)
         diagnosis = None
         if try_normalizations:
@@ -96,7 +97,7 @@ def classifier(
         _print_facts(network)
         terminal.result_table(_accuracies(measured, f"Clean accuracy on {dataset.name}"))
         terminal.result_table(_per_class(measured))
-        _advise(network, measured, diagnosis, told=foreign.is_given)
+        _advise(network, measured, diagnosis, told=said.is_given)
     terminal.write_figures(json_file, _figures(network, dataset, measured, diagnosis))
 
 
@@ -221,7 +222,12 @@ def _advise(
     terminal.result_table(table)
     terminal.result(diagnosis.verdict)
     if diagnosis.better is not None:
-        terminal.result(f"Use it with: {shlex.join(diagnosis.better.normalization.options)}")
+        terminal.result(f"Use it with: {shlex.join(_options(diagnosis.better.normalization))}")
+
+
+def _options(how: Normalization) -> list[str]:
+    mean, std = (",".join(f"{value:.8g}" for value in values) for values in (how.mean, how.std))
+    return ["--classifier-mean", mean, "--classifier-std", std, "--classifier-channels", how.channels]
 
 
 def _figures(

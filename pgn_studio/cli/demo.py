@@ -15,7 +15,7 @@ from pgn_studio.core.errors import PgnFileError, RunError
 from pgn_studio.core.paths import trained_folder
 
 if TYPE_CHECKING:
-    from pgn_studio.cli.opening import Subject
+    from pgn_studio.core.project.opening import Subject
 
 DEFAULT_OUT: Path = Path("pgn-studio-demo")
 _ROWS = 5
@@ -60,21 +60,20 @@ def _show(target: str, trained: Path, out: Path, outcome: str, stop: Interruptio
 
 
 def _subject(target: str, trained: Path, stop: Interruption) -> Subject:
-    from pgn_studio.cli.opening import ExternalClassifier, open_subject
+    from pgn_studio.cli.opening import opener
+    from pgn_studio.core.project.source import ClassifierSource
 
-    classifier = str(trained / CLASSIFIER_FILE)
-    return open_subject(target, {}, classifier=classifier, foreign=ExternalClassifier(), stop=stop)
+    return opener(stop).open_pgn(target, ClassifierSource(str(trained / CLASSIFIER_FILE)))
 
 
 def _trained_anew(folder: Path, trained: Path, stop: Interruption) -> str:
-    from pgn_studio.cli.opening import ExternalClassifier, open_both
-    from pgn_studio.cli.train import print_result, run_session, start_run
+    from pgn_studio.cli.opening import opener
+    from pgn_studio.cli.train import begin_run, print_result, train_run
 
     if (folder / "run.json").exists():
         raise RunError(f"{folder} already holds a run.", hint="Choose another --out.")
     settings = TrainingSettings.make(**ENHANCE, classifier=str(trained / CLASSIFIER_FILE))
-    classifier, dataset = open_both(settings, ExternalClassifier(), stop)
-    finished = run_session(start_run(settings, classifier, dataset, folder, ExternalClassifier()), stop)
+    finished = train_run(begin_run(settings, *opener(stop).open_both(settings), folder), stop)
     print_result(finished)
     stop.on_ask = None
     return finished.pgn_path

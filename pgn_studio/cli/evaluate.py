@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,14 +13,14 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.gamma_options import GivenGammas, given_gammas, note_abstention
 from pgn_studio.cli.options import check_json_file, with_settings
-from pgn_studio.cli.resolve import WhichPgn, find_pgn
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import DataSettings
+from pgn_studio.core.project.resolve import WhichPgn, find_pgn
 
 if TYPE_CHECKING:
-    from pgn_studio.cli.opening import Subject
     from pgn_studio.core.evaluation.evaluate import Evaluation
+    from pgn_studio.core.project.opening import Subject
 
 EXAMPLE = "Example: pgn-studio evaluate photos-enhance --split test --json photos-enhance.json"
 
@@ -77,16 +76,13 @@ def evaluate(
     find_pgn(target, which)  # a typo shows before torch is imported
     access.check_other(classifier)
     prepare()
-    from pgn_studio.cli.opening import ExternalClassifier, open_subject
+    from pgn_studio.cli.opening import opener
     from pgn_studio.core.device import pick_device
 
     pick_device(device)
-    foreign = ExternalClassifier.given(classifier_arch, access)
+    source = access.source(classifier, classifier_arch)
     with Interruption() as stop:
-        subject = open_subject(
-            target, given, classifier=classifier, foreign=foreign, stop=stop, which=which, split=split,
-            gammas=gammas,
-        )  # fmt: skip
+        subject = opener(stop).open_pgn(target, source, data=given, which=which, split=split, gammas=gammas)
         found = measure_along(subject, split, gammas, device=device, batch_size=batch_size, stop=stop)
     with terminal.results_beside(json_file):
         table = evaluation_table(found[0], str(subject.pgn.path))
@@ -112,26 +108,14 @@ def measure_along(
     stop: Interruption,
 ) -> list[Evaluation]:
     """`measure` at each γ; () means at the PGN's own."""
-    from pgn_studio.core.device import pick_device
-    from pgn_studio.core.evaluation.along import evaluate_along
-    from pgn_studio.core.evaluation.leakage import find_leakage
+    from pgn_studio.core.project.opening import measure
 
     note_abstention(subject.pgn)
-
     with terminal.progress(f"Measuring on {split}", stop) as report:
-        found = evaluate_along(
-            subject.pgn,
-            gammas or (subject.pgn.gamma,),
-            subject.classifier,
-            subject.dataset.split(split),
-            split_name=split,
-            dataset_name=subject.dataset.name,
-            batch_size=batch_size,
-            device=pick_device(device),
-            progress=report,
-        )
-    leakage = find_leakage(subject.pgn, subject.classifier, subject.dataset, split)
-    return [replace(evaluation, leakage=leakage) for evaluation in found]
+        return measure(
+            subject.pgn, subject.classifier, subject.dataset, split,
+            gammas=gammas, device=device, batch_size=batch_size, progress=report,
+        )  # fmt: skip
 
 
 def _where(evaluation: Evaluation) -> str:

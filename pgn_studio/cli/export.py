@@ -26,7 +26,6 @@ from pgn_studio.cli.evaluate import (
 )
 from pgn_studio.cli.gamma_options import at_same_gamma, given_gamma, given_gammas, note_gamma
 from pgn_studio.cli.options import Command, option_name, refuse_folder, with_fields, with_settings
-from pgn_studio.cli.resolve import check_classifier, find_pgn, find_run, refuse_inside_dataset
 from pgn_studio.cli.selection_options import GivenSelection, chosen_images
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
@@ -35,15 +34,16 @@ from pgn_studio.core.errors import ConfigError, RunError
 from pgn_studio.core.export import BUILT_IN, EXPORTS
 from pgn_studio.core.export.base import Export, Option
 from pgn_studio.core.legacy import EXPORT_NAMES
+from pgn_studio.core.project.resolve import find_pgn, find_run, refuse_inside_dataset, resolve_classifier
 
 if TYPE_CHECKING:
     import torch
 
-    from pgn_studio.cli.opening import Subject
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.core.project.opening import Subject
     from pgn_studio.core.runs import RunFolder
 
 EXAMPLE = "Example: pgn-studio export photos-enhance --what figure --outcome fixed --count 6 --out fixed.png"
@@ -194,12 +194,10 @@ def _opened(
     kind: Kind, out: Path, target: str, given: Mapping[str, Any], *, classifier: str | None, arch: str | None,
     access: GivenAccess, stop: Interruption, split: str, gammas: Sequence[float],
 ) -> Subject:  # fmt: skip
-    from pgn_studio.cli.opening import ExternalClassifier, open_subject
+    from pgn_studio.cli.opening import opener
 
-    subject = open_subject(
-        target, given, classifier=classifier, foreign=ExternalClassifier.given(arch, access), stop=stop,
-        split=split, gammas=gammas,
-    )  # fmt: skip
+    source = access.source(classifier, arch)
+    subject = opener(stop).open_pgn(target, source, data=given, split=split, gammas=gammas)
     if not kind.suffixes:
         refuse_inside_dataset(out, subject.dataset.root)
     return subject
@@ -362,7 +360,7 @@ def _check_target(kind: Kind, target: str, classifier: str | None) -> None:
     else:
         find_pgn(target)
     if classifier is not None:
-        check_classifier(classifier)
+        resolve_classifier(classifier)
 
 
 def _run_of(target: str) -> RunFolder:

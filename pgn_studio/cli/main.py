@@ -38,6 +38,7 @@ from pgn_studio.cli.display import find_display
 from pgn_studio.cli.logs import logging_to_file
 from pgn_studio.cli.options import moved_option
 from pgn_studio.cli.terminal import note
+from pgn_studio.cli.wording import error_text
 from pgn_studio.core.errors import Canceled, PgnStudioError
 
 log = logging.getLogger(__name__)
@@ -189,7 +190,7 @@ def _left_by_reader() -> int:
 def _bad_input(error: BaseException, given: Sequence[str]) -> str | None:
     """What the user can act on, or None for a fault of ours."""
     if isinstance(error, PgnStudioError):
-        return str(error)
+        return error_text(error)
     if hasattr(error, "format_message"):  # click's usage errors, wherever typer keeps its click
         message = error.format_message().replace("Value error, ", "")
         context = getattr(error, "ctx", None)

@@ -128,16 +128,15 @@ def _make_classifier(stop: Interruption) -> str:
 
 
 def _make_pgn(name: str, given: Mapping[str, Any], stop: Interruption) -> str:
-    from pgn_studio.cli.opening import ExternalClassifier, Subject, open_both
-    from pgn_studio.cli.train import run_session, start_run
+    from pgn_studio.cli.opening import opener
+    from pgn_studio.cli.train import begin_run, train_run
     from pgn_studio.core.perturbation.pgn import load_pgn, save_pgn
+    from pgn_studio.core.project.opening import Subject
 
     settings = TrainingSettings.make(**given, classifier=CLASSIFIER_FILE)
-    foreign = ExternalClassifier()
-    classifier, dataset = open_both(settings, foreign, stop)
+    classifier, dataset = opener(stop).open_both(settings)
     run_folder = Path(name).stem
-    session = start_run(settings, classifier, dataset, Path(run_folder), foreign)
-    finished = run_session(session, stop)
+    finished = train_run(begin_run(settings, classifier, dataset, Path(run_folder)), stop)
     stop.on_ask = None
     if stop.asked:
         raise Canceled
@@ -145,7 +144,7 @@ def _make_pgn(name: str, given: Mapping[str, Any], stop: Interruption) -> str:
     given_by_name = {**pgn.info.settings, "classifier": CLASSIFIER_FILE}
     info = replace(pgn.info, name=run_folder, classifier_path=CLASSIFIER_FILE, settings=given_by_name)
     save_pgn(Path(name), pgn.generator, info)
-    subject = Subject(load_pgn(Path(name)), classifier, dataset, None)
+    subject = Subject(load_pgn(Path(name)), classifier, dataset)
     evaluation = measure(subject, "test", device=settings.device, batch_size=256, stop=stop)
     options = {**given, "classifier": CLASSIFIER_FILE}
     command = _command_lines("train", options, run_folder)

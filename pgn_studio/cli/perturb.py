@@ -11,10 +11,10 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.evaluate import ClassifierArch, DeviceName, OtherClassifier, Target
 from pgn_studio.cli.gamma_options import GivenGamma, at_same_gamma, given_gamma, note_gamma
-from pgn_studio.cli.resolve import find_pgn, refuse_inside_dataset
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.errors import Canceled, ConfigError
+from pgn_studio.core.project.resolve import find_pgn, refuse_inside_dataset
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,14 +78,14 @@ def perturb(
         find_pgn(against)
     access.check_other(classifier)
     prepare()
-    from pgn_studio.cli.opening import ExternalClassifier, open_networks
+    from pgn_studio.cli.opening import opener
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.evaluation.single import perturb_file
 
     chosen = pick_device(device)
     with Interruption() as stop:
-        foreign = ExternalClassifier.given(classifier_arch, access)
-        pgn, network = open_networks(target, classifier, foreign, gamma=at)
+        source = access.source(classifier, classifier_arch)
+        pgn, network = opener(stop).open_networks(target, source, gamma=at)
         note_gamma(pgn)
         _check_choice(pgn, if_surer)
         if out is not None:

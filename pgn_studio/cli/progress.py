@@ -6,6 +6,7 @@ import logging
 from types import TracebackType
 
 from pgn_studio.cli.terminal import LiveLine, duration, percent
+from pgn_studio.cli.wording import in_options
 from pgn_studio.core.training.eta import ETAWords
 from pgn_studio.core.training.events import (
     EpochCompleted,
@@ -89,7 +90,7 @@ def notice_line(event: Notice) -> str:
     """What is noticed in words of its weight, with its step once there is one."""
     word = {"info": "note", "warning": "warning", "severe": "problem", "passed": "passed"}[event.level]
     where = f", step {event.step}" if event.step else ""
-    return f"{word}{where}: {event.message} {event.hint}".rstrip()
+    return f"{word}{where}: {in_options(event.message)} {in_options(event.hint)}".rstrip()
 
 
 def step_figures(steps: list[StepCompleted]) -> str:

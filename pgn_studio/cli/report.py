@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -21,17 +22,19 @@ from pgn_studio.cli.evaluate import (
 )
 from pgn_studio.cli.gamma_options import GivenGamma, at_same_gamma, given_gamma
 from pgn_studio.cli.options import with_settings
-from pgn_studio.cli.resolve import check_classifier, find_pgn
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.cli.wording import in_options
 from pgn_studio.core.config import MOST_SEED, BaselineName, DataSettings, TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
+from pgn_studio.core.project.resolve import find_pgn, resolve_classifier
 
 if TYPE_CHECKING:
-    from pgn_studio.cli.opening import Subject
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.core.project.opening import Opener, Subject
+    from pgn_studio.core.project.source import ClassifierSource
     from pgn_studio.core.report.section import ReportTable
     from pgn_studio.core.report.sections.baselines import BaselineResult
 
@@ -95,12 +98,12 @@ def report(
     find_pgn(target)  # a typo shows before torch is imported
     files, others = _parts(classifiers), _parts(pgns)
     for file in files:
-        check_classifier(file)
+        resolve_classifier(file)
     access.check_other(classifier)
     for other in others:
         find_pgn(other)
     prepare()
-    from pgn_studio.cli.opening import ExternalClassifier, open_subject
+    from pgn_studio.cli.opening import opener
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.report.render import check_report_folder, write_report
     from pgn_studio.core.report.report import make_report, warnings
@@ -108,15 +111,14 @@ def report(
     pick_device(device)
     out = check_report_folder(out)
     names = _baseline_names(baselines, target)
-    foreign = ExternalClassifier.given(classifier_arch, access)
+    source = access.source(classifier, classifier_arch)
     with Interruption() as stop:
-        subject = open_subject(
-            target, given, classifier=classifier, foreign=foreign, stop=stop, split=split,
-            gammas=() if at is None else (at,),
-        )  # fmt: skip
+        subject = opener(stop).open_pgn(
+            target, source, data=given, split=split, gammas=() if at is None else (at,)
+        )
         if subject.pgn.abstains_always:
             names = ()  # at an RMS of 0
-        partners = _classifiers(files, subject, foreign), _pgns(others, at, device)
+        partners = _classifiers(files, subject, source), _pgns(others, at, device, opener(stop))
         evaluation = measure(subject, split, device=device, batch_size=batch_size, stop=stop)
         rivals = _measured_baselines(names, subject, evaluation, device, batch_size, stop)
         with terminal.progress("Measuring variants", stop) as progress:
@@ -188,30 +190,25 @@ def _measured_baselines(
         except ClassifierError as error:  # a classifier that only answers
             if len(names) == 1:
                 raise
-            terminal.note(f"The baseline {name} is left out: {error.message}")
+            terminal.note(f"The baseline {name} is left out: {in_options(error.message)}")
     return found
 
 
-def _classifiers(files: list[str], subject: Subject, foreign: Any) -> list[tuple[str, Classifier]]:
-    """Each file's classifier under a name of its own."""
-    from pgn_studio.cli.opening import load_foreign, says_everything
-    from pgn_studio.core.classifiers import load_classifier
+def _classifiers(
+    files: list[str], subject: Subject, source: ClassifierSource
+) -> list[tuple[str, Classifier]]:
+    """Each file's classifier under a name of its own; what was said of the PGN's own holds of all."""
     from pgn_studio.core.report.report import classifier_name
 
     found = []
     for file in files:
-        if says_everything(file, foreign):
-            network = load_classifier(file)
-        else:
-            dataset = subject.dataset
-            network = load_foreign(file, foreign, classes=dataset.classes, image_size=dataset.image_size)
+        network = replace(source, path=file).load(subject.dataset.classes, subject.dataset.image_size)
         found.append((classifier_name(network), network))
     return found
 
 
-def _pgns(targets: list[str], gamma: float | None, device: str) -> list[tuple[str, Pgn]]:
+def _pgns(targets: list[str], gamma: float | None, device: str, opener: Opener) -> list[tuple[str, Pgn]]:
     """At the same γ where they serve it. One that is told what its classifier says brings that along."""
-    from pgn_studio.cli.opening import ExternalClassifier, open_networks
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.perturbation.pgn import load_pgn
 
@@ -219,7 +216,7 @@ def _pgns(targets: list[str], gamma: float | None, device: str) -> list[tuple[st
     for target in targets:
         pgn = at_same_gamma(load_pgn(find_pgn(target)[0]), gamma)
         if pgn.told != "nothing":
-            own = open_networks(target, None, ExternalClassifier())[1]
+            own = opener.open_networks(target)[1]
             pgn = pgn.asking(own.to(pick_device(device)))
         found.append((pgn.info.name or Path(target).stem, pgn))
     return found

@@ -110,8 +110,9 @@ def _with_rows(table: PaperTable, only: Sequence[str]) -> PaperTable:
 
 def _wishes(given: dict[str, Any], out: Path, stop: Interruption) -> Wishes:
     """What was given with absolute paths; the small scale's data set is read to count its classes."""
-    from pgn_studio.cli.opening import absolute_dataset, open_dataset
+    from pgn_studio.cli.opening import open_dataset
     from pgn_studio.core.config import DataSettings
+    from pgn_studio.core.project.opening import absolute_dataset
     from pgn_studio.core.sweeps.reproduction import SMALL_SIZE, Wishes
 
     values = {**given, "out": out}

@@ -10,8 +10,9 @@ from typing import Any
 from pgn_studio.cli import terminal
 from pgn_studio.cli.opening import open_dataset
 from pgn_studio.cli.signals import Interruption
-from pgn_studio.cli.sweep_work import Opener, RunJob
+from pgn_studio.cli.sweep_work import LastOpened, RunJob
 from pgn_studio.cli.train_classifier import trained_with_report
+from pgn_studio.cli.wording import error_text
 from pgn_studio.core.baselines import BaselineContext, make_baseline, measure_baseline
 from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.data.dataset import ImageDataset
@@ -53,7 +54,7 @@ class _Common:
         self.wishes = wishes
         self.stop = stop
         small = wishes.scale == "small"
-        self.opener = Opener(stop, limit=self.limit if small else None)
+        self.opener = LastOpened(stop, limit=self.limit if small else None)
 
     def limit(self, dataset: ImageDataset) -> ImageDataset:
         return limited(dataset, SMALL_IMAGES, seed=self.wishes.seed)
@@ -98,7 +99,7 @@ class VanillaJob:
         except DataError as error:
             if self._common.wishes.scale == "small":
                 raise
-            raise NotRun(f"data: {error}") from error
+            raise NotRun(f"data: {error_text(error)}") from error
         if self._common.wishes.scale == "small":
             dataset = self._common.limit(dataset)
         classifier = self._classifier(dataset)
@@ -218,5 +219,5 @@ def _missing_weights(name: str) -> str:
     try:
         imagenet_weights(name)
     except PgnStudioError as error:
-        return str(error)
+        return error_text(error)
     return ""

@@ -13,11 +13,11 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.evaluate import ClassifierArch
 from pgn_studio.cli.options import with_settings
-from pgn_studio.cli.resolve import check_classifier, refuse_inside_dataset
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ConfigError, RunError
+from pgn_studio.core.project.resolve import refuse_inside_dataset, resolve_classifier
 
 if TYPE_CHECKING:
     from pgn_studio.cli.sweep_work import RunJob
@@ -81,23 +81,22 @@ def sweep(
                 "--classifier is needed: the frozen classifier's file.",
                 hint="`pgn-studio train-classifier` makes one.",
             )
-        check_classifier(point.settings.classifier)
+        resolve_classifier(point.settings.classifier)
         access.check(point.settings.classifier)
         if not out.expanduser().exists():
             refuse_inside_dataset(out, point.settings.dataset)
     prepare()
-    from pgn_studio.cli.opening import ExternalClassifier
-    from pgn_studio.cli.sweep_work import Opener, RunJob
-    from pgn_studio.cli.train import absolute_settings
+    from pgn_studio.cli.sweep_work import LastOpened, RunJob
     from pgn_studio.core.device import training_machine
     from pgn_studio.core.encoders import check_encoder
+    from pgn_studio.core.project.training_run import absolute_settings
     from pgn_studio.core.sweeps.folder import SweepFolder
 
     training_machine(base.device, base.precision)
     for point in points:
         check_encoder(point.settings)
     with Interruption() as stop:
-        opener = Opener(stop, foreign=ExternalClassifier.given(classifier_arch, access))
+        opener = LastOpened(stop, access.source(None, classifier_arch))
         shared = absolute_settings(base).model_dump(mode="json")
         folder = SweepFolder.open(out.expanduser().absolute(), shared, axes)
         jobs = [

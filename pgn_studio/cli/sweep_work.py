@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgn_studio.cli import terminal
-from pgn_studio.cli.opening import ExternalClassifier, open_both
+from pgn_studio.cli.opening import opener
 from pgn_studio.cli.signals import Interruption
-from pgn_studio.cli.train import Session, resumed_session, run_session, start_run
+from pgn_studio.cli.train import begin_run, continue_run, train_run
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
@@ -18,6 +18,9 @@ from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate
 from pgn_studio.core.export.triptych import TriptychRow, triptych_rows
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.perturbation.pgn import load_pgn
+from pgn_studio.core.project.opening import RECORDED
+from pgn_studio.core.project.source import ClassifierSource
+from pgn_studio.core.project.training_run import TrainingRun
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.sweeps.jobs import Figures
 from pgn_studio.core.sweeps.run_state import (
@@ -34,18 +37,18 @@ if TYPE_CHECKING:
     Opened = tuple[Classifier, ImageDataset]
 
 
-class Opener:
+class LastOpened:
     """Classifier and data set of a run's settings; the last ones are kept, since most runs share them."""
 
     def __init__(
         self,
         stop: Interruption,
+        source: ClassifierSource = RECORDED,
         *,
-        foreign: ExternalClassifier = ExternalClassifier(),  # noqa: B008 - frozen
         limit: Callable[[ImageDataset], ImageDataset] | None = None,
     ) -> None:
         self.stop = stop
-        self.foreign = foreign
+        self._source = source
         self._limit = limit
         self._key: tuple[object, ...] | None = None
         self._opened: Opened | None = None
@@ -53,7 +56,7 @@ class Opener:
     def __call__(self, settings: TrainingSettings) -> Opened:
         key = (settings.classifier, *(getattr(settings, name) for name in DataSettings.model_fields))
         if self._opened is None or key != self._key:
-            classifier, dataset = open_both(settings, self.foreign, self.stop)
+            classifier, dataset = opener(self.stop).open_both(settings, self._source)
             self._opened = (classifier, dataset if self._limit is None else self._limit(dataset))
             self._key = key
         return self._opened
@@ -62,7 +65,7 @@ class Opener:
 class RunJob:
     """One run: trained from where it is, then measured on the test split. A sweeps.jobs.Job."""
 
-    def __init__(self, name: str, settings: TrainingSettings, folder: Path, opener: Opener) -> None:
+    def __init__(self, name: str, settings: TrainingSettings, folder: Path, opener: LastOpened) -> None:
         self.name = name
         self.settings = settings
         self.folder = folder
@@ -84,7 +87,7 @@ class RunJob:
         left = what_is_left(self.folder)
         classifier, dataset = self._opener(self.settings)
         if left != "measure":
-            finished = run_session(self._session(left, classifier, dataset), self._opener.stop)
+            finished = train_run(self._training_run(left, classifier, dataset), self._opener.stop)
             if finished.reason == "stopped":
                 raise Canceled
         evaluation = self._measured(classifier, dataset)
@@ -96,14 +99,12 @@ class RunJob:
         pgn = load_pgn(RunFolder.open(self.folder).pgn_path)
         return triptych_rows(pgn, classifier, dataset.split("test"), [image])[0]
 
-    def _session(self, left: str, classifier: Classifier, dataset: ImageDataset) -> Session:
+    def _training_run(self, left: str, classifier: Classifier, dataset: ImageDataset) -> TrainingRun:
         settings = self.settings.updated(image_size=dataset.image_size)
         if left == "resume":
-            return resumed_session(
-                RunFolder.open(self.folder), settings, classifier, dataset, self._opener.foreign
-            )
+            return continue_run(RunFolder.open(self.folder), settings, classifier, dataset)
         clear_start(self.folder)
-        return start_run(settings, classifier, dataset, self.folder, self._opener.foreign)
+        return begin_run(settings, classifier, dataset, self.folder)
 
     def _measured(self, classifier: Classifier, dataset: ImageDataset) -> Evaluation:
         with terminal.progress("Measuring on test", self._opener.stop) as report:

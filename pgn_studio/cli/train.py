@@ -13,16 +13,18 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.blackbox import GivenAccess, with_access
 from pgn_studio.cli.options import option_name, with_settings
 from pgn_studio.cli.progress import TrainingReport
-from pgn_studio.cli.resolve import check_classifier, find_run, refuse_inside_dataset
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
-from pgn_studio.core.config import TrainingSettings, check_discriminator, is_black_box, names_file
+from pgn_studio.core.config import TrainingSettings, check_discriminator, is_black_box
 from pgn_studio.core.errors import Canceled, ConfigError, RunError
+from pgn_studio.core.project.resolve import find_run, resolve_classifier
 
 if TYPE_CHECKING:
-    from pgn_studio.cli.opening import ExternalClassifier
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
+    from pgn_studio.core.project.opening import Opener
+    from pgn_studio.core.project.source import ClassifierSource
+    from pgn_studio.core.project.training_run import TrainingRun
     from pgn_studio.core.runs import RunFolder
     from pgn_studio.core.training.events import RunFinished
 
@@ -64,7 +66,8 @@ def train(
     classifier_arch: Annotated[
         str | None,
         typer.Option(
-            help="Architecture of a weights file that does not name it.", rich_help_panel="Foreign classifier"
+            help="Architecture of a weights file that does not name it.",
+            rich_help_panel="External classifier",
         ),
     ] = None,
 ) -> None:
@@ -77,26 +80,26 @@ def train(
     """
     if resume is not None:
         parts = (classifier_arch, access.classes, *access.normalization, access.classifier_channels)
-        foreign_given = any(part is not None for part in parts)
-        _refuse_with_resume(given, out=out, dry_run=dry_run, foreign=foreign_given)
+        external_given = any(part is not None for part in parts)
+        _refuse_with_resume(given, out=out, dry_run=dry_run, external=external_given)
         find_run(resume)  # a typo shows before torch is imported
         settings = None
     else:
         settings = _checked(given)
         access.check(settings.classifier)
     prepare()
-    from pgn_studio.cli.opening import ExternalClassifier
+    from pgn_studio.cli.opening import opener
 
+    source = access.source(None, classifier_arch)
     with Interruption() as stop:
-        foreign = ExternalClassifier.given(classifier_arch, access)
         if settings is not None and dry_run:
-            terminal.result(_resolved_json(settings, out, foreign, stop))
+            terminal.result(_resolved_json(settings, out, source, opener(stop)))
             return
         if settings is None:
-            session = _resumed(str(resume), given, foreign, stop)
+            training_run = _resumed(str(resume), given, source, opener(stop))
         else:
-            session = _new(settings, out, foreign, stop)
-        finished = run_session(session, stop)
+            training_run = _new(settings, out, source, opener(stop))
+        finished = train_run(training_run, stop)
     print_result(finished)
     if finished.reason == "stopped":
         if finished.step:  # before the first there is nothing to go on from
@@ -111,13 +114,13 @@ def _checked(given: dict[str, Any]) -> TrainingSettings:
             "--classifier is needed: the frozen classifier's file.",
             hint="`pgn-studio train-classifier` makes one.",
         )
-    check_classifier(settings.classifier)
+    resolve_classifier(settings.classifier)
     if is_black_box(settings.classifier):
         check_discriminator(settings)
     return settings
 
 
-def _refuse_with_resume(given: dict[str, Any], *, out: str | None, dry_run: bool, foreign: bool) -> None:
+def _refuse_with_resume(given: dict[str, Any], *, out: str | None, dry_run: bool, external: bool) -> None:
     if dry_run:
         raise ConfigError(
             "--dry-run says what a new run would be; a run that is there has it in its run.json.",
@@ -129,7 +132,7 @@ def _refuse_with_resume(given: dict[str, Any], *, out: str | None, dry_run: bool
         if name not in ALONG_WITH_RESUME
     ]
     refused += ["--out"] if out is not None else []
-    refused += ["--classifier-arch, -mean, -std or -channels, or --classes"] if foreign else []
+    refused += ["--classifier-arch, -mean, -std or -channels, or --classes"] if external else []
     if refused:
         raise ConfigError(
             f"--resume continues with the run's own settings: {', '.join(refused)} cannot be given along.",
@@ -137,106 +140,34 @@ def _refuse_with_resume(given: dict[str, Any], *, out: str | None, dry_run: bool
         )
 
 
-class Session:
-    """Everything a Trainer is made of."""
-
-    def __init__(
-        self,
-        settings: TrainingSettings,
-        *,
-        classifier: Classifier,
-        dataset: ImageDataset,
-        run: RunFolder,
-        resume: bool = False,
-    ) -> None:
-        self.settings = settings
-        self.classifier = classifier
-        self.dataset = dataset
-        self.run = run
-        self.resume = resume
-
-
 def _new(
-    settings: TrainingSettings, out: str | None, foreign: ExternalClassifier, stop: Interruption
-) -> Session:
-    from pgn_studio.cli.opening import open_both
-    from pgn_studio.core.data.dataset import settings_as_loaded
+    settings: TrainingSettings, out: str | None, source: ClassifierSource, opener: Opener
+) -> TrainingRun:
+    from pgn_studio.core.project.training_run import check_new_run, recordable
 
-    folder = _unused(settings, out)
-    classifier, dataset = open_both(settings, foreign, stop)
-    kept = settings_as_loaded(absolute_settings(settings), dataset)
-    return start_run(kept, classifier, dataset, folder, foreign)
-
-
-def _unused(settings: TrainingSettings, out: str | None) -> Path | None:
-    """The folder of a new run; what cannot be trained, or not there, shows before the images are read."""
-    from pgn_studio.core.device import training_machine
-    from pgn_studio.core.encoders import check_encoder
-    from pgn_studio.core.runs import check_unused
-
-    training_machine(settings.device, settings.precision)
-    check_encoder(settings)
-    folder = None if out is None else Path(out).expanduser().absolute()
-    if folder is not None:
-        refuse_inside_dataset(folder, settings.dataset)
-        check_unused(folder)  # as RunFolder.create does
-    return folder
+    folder = check_new_run(settings, out)
+    classifier, dataset = opener.open_both(settings, source)
+    return begin_run(recordable(settings, dataset), classifier, dataset, folder)
 
 
 def _resolved_json(
-    settings: TrainingSettings, out: str | None, foreign: ExternalClassifier, stop: Interruption
+    settings: TrainingSettings, out: str | None, source: ClassifierSource, opener: Opener
 ) -> str:
     """The settings of the run that would be made, as its run.json holds them, with the defaults."""
-    from pgn_studio.cli.opening import note_mirroring, open_both
-    from pgn_studio.core.data.dataset import settings_as_loaded
+    from pgn_studio.cli.opening import note, note_mirroring
+    from pgn_studio.core.project.training_run import check_new_run, recordable
     from pgn_studio.core.training.resolving import resolved
 
-    _unused(settings, out)
-    classifier, dataset = open_both(settings, foreign, stop)
-    whole = resolved(settings_as_loaded(absolute_settings(settings), dataset), classifier, dataset)
+    check_new_run(settings, out)
+    classifier, dataset = opener.open_both(settings, source)
+    whole = resolved(recordable(settings, dataset), classifier, dataset)
     note_mirroring(settings, dataset)
     if whole.input_mixup is None:
-        terminal.note("note: input_mixup is measured on the classifier's answers when the training begins.")
+        note("input_mixup is measured on the classifier's answers when the training begins.")
     return json.dumps(whole.model_dump(mode="json"), indent=2, allow_nan=False, ensure_ascii=False)
 
 
-def absolute_settings(settings: TrainingSettings) -> TrainingSettings:
-    """`settings` with absolute paths, so that a run is found again from another folder."""
-    from pgn_studio.cli.opening import absolute_dataset
-
-    source = settings.classifier
-    if names_file(source):
-        source = str(Path(source).expanduser().absolute())
-    data = absolute_dataset(settings.model_dump(include={"dataset", "data_root"}, exclude_none=True))
-    return settings.updated(**data, classifier=source)
-
-
-def start_run(
-    settings: TrainingSettings,
-    classifier: Classifier,
-    dataset: ImageDataset,
-    folder: Path | None,
-    foreign: ExternalClassifier,
-) -> Session:
-    """Make the run folder; run.json records the data set, the classifier and its hash."""
-    from pgn_studio.cli.opening import ExternalClassifier, note_mirroring
-    from pgn_studio.core.runs import RunFolder
-
-    extra: dict[str, Any] = {
-        "dataset": {"name": dataset.name, "root": dataset.root, "fingerprint": dataset.fingerprint},
-        "classifier": {"path": classifier.info.path, "sha256": classifier.info.sha256},
-    }
-    if foreign.to_json() != ExternalClassifier().to_json():
-        extra["external_classifier"] = foreign.to_json()
-    run = RunFolder.create(folder, settings, extra=extra)
-    terminal.note(f"Run: {run.path}")
-    note_mirroring(settings, dataset)
-    return Session(settings, classifier=classifier, dataset=dataset, run=run)
-
-
-def _resumed(target: str, given: dict[str, Any], asked: ExternalClassifier, stop: Interruption) -> Session:
-    from pgn_studio.cli.opening import ExternalClassifier, open_both
-
+def _resumed(target: str, given: dict[str, Any], source: ClassifierSource, opener: Opener) -> TrainingRun:
     run = find_run(target)
     settings = run.settings
     if "epochs" in given and given["epochs"] < (settings.epochs or 0):
@@ -246,87 +177,60 @@ def _resumed(target: str, given: dict[str, Any], asked: ExternalClassifier, stop
         )
     settings = settings.updated(**given)
     run.check_unfinished(settings.epochs)
-    foreign = asked.over(ExternalClassifier.recorded(run.run_json.get("external_classifier")))
     run.take()  # before the images are read: another process may be training it
     try:
-        opened = open_both(_with_found_classifier(settings, run), foreign, stop)
-        return resumed_session(run, settings, *opened, foreign)
+        opened = opener.open_run(run, source, settings=settings)
+        return continue_run(run, settings, opened.classifier, opened.dataset)
     except BaseException:
         run.release()
         raise
 
 
-def resumed_session(
-    run: RunFolder,
-    settings: TrainingSettings,
-    classifier: Classifier,
-    dataset: ImageDataset,
-    foreign: ExternalClassifier,
-) -> Session:
-    """Go on with `run` under `settings`: from its checkpoint, or from the beginning where it has none."""
+def begin_run(
+    settings: TrainingSettings, classifier: Classifier, dataset: ImageDataset, folder: Path | None
+) -> TrainingRun:
+    """`start_run`, with notes on stderr."""
+    from pgn_studio.cli.opening import note_mirroring
+    from pgn_studio.core.project.training_run import start_run
+
+    training_run = start_run(settings, classifier, dataset, folder)
+    terminal.note(f"Run: {training_run.run.path}")
+    note_mirroring(settings, dataset)
+    return training_run
+
+
+def continue_run(
+    run: RunFolder, settings: TrainingSettings, classifier: Classifier, dataset: ImageDataset
+) -> TrainingRun:
+    """`resume_run`, with notes on stderr."""
+    from pgn_studio.cli.opening import note
     from pgn_studio.core.evaluation.leakage import told_of_other_images
+    from pgn_studio.core.project.training_run import resume_run
 
-    run.check_classifier(classifier.info.sha256)
-    run.take()
-    recorded = run.run_json.get("dataset")
-    if isinstance(recorded, dict) and recorded.get("fingerprint") != dataset.fingerprint:
-        terminal.note(f"note: {told_of_other_images(run, dataset)}")
-    run.update(settings=settings.model_dump(mode="json"))
-    if classifier.queries is not None:
-        classifier.queries.add_earlier(int(run.run_json.get("queries") or 0))
-        run.update(external_classifier=foreign.to_json())
+    told = told_of_other_images(run, dataset)
+    training_run = resume_run(run, settings, classifier, dataset)
+    if told:
+        note(told)
     terminal.note(f"Run: {run.path}")
-    resume = run.rewind()
-    if not resume:
-        terminal.note("note: the run ended before its first checkpoint: it starts from its beginning.")
-    return Session(settings, classifier=classifier, dataset=dataset, run=run, resume=resume)
+    if not training_run.resume:
+        note("the run ended before its first checkpoint: it starts from its beginning.")
+    return training_run
 
 
-def _with_found_classifier(settings: TrainingSettings, run: RunFolder) -> TrainingSettings:
-    """Settings whose classifier is where its file is now. Raises ClassifierError as `evaluate` does."""
-    from pgn_studio.core.paths import trained_folder
-    from pgn_studio.core.perturbation.pgn import find_classifier_file
-
-    if not names_file(settings.classifier):
-        return settings
-    found = find_classifier_file(
-        settings.classifier,
-        run.classifier_sha256,
-        beside=run.path,
-        trained=trained_folder(),
-        hint="Restore the file, or put it beside the run; another classifier needs a new run.",
-    )
-    return settings.updated(classifier=str(found))
-
-
-def run_session(session: Session, stop: Interruption) -> RunFinished:
+def train_run(training_run: TrainingRun, stop: Interruption) -> RunFinished:
     """Train in this thread with a report on stderr. Raises RunError when the run fails."""
     from pgn_studio.core.training.control import TrainingControl
     from pgn_studio.core.training.events import RunFailed
-    from pgn_studio.core.training.trainer import Trainer
 
-    session.run.take()
-    try:
-        if stop.asked:
-            raise Canceled
-        control = TrainingControl(gamma=session.settings.first_gamma, gammas=session.settings.gammas)
-        stop.on_ask = control.stop
-        terminal.note("Preparing the networks and measuring the classifier …")
-        with TrainingReport() as report:
-            ending = Trainer(
-                session.settings,
-                dataset=session.dataset,
-                classifier=session.classifier,
-                run=session.run,
-                control=control,
-                sink=report,
-                resume=session.resume,
-            ).run()
-    except KeyboardInterrupt:
-        session.run.update(status="stopped")  # the last checkpoint is there to go on from
-        raise
-    finally:
-        session.run.release()
+    if stop.asked:
+        training_run.run.release()
+        raise Canceled
+    settings = training_run.settings
+    control = TrainingControl(gamma=settings.first_gamma, gammas=settings.gammas)
+    stop.on_ask = control.stop
+    terminal.note("Preparing the networks and measuring the classifier …")
+    with TrainingReport() as report:
+        ending = training_run.train(control, report)
     if isinstance(ending, RunFailed):
         raise RunError(ending.message, hint=ending.hint, details=ending.details)
     return ending

@@ -38,13 +38,14 @@ def train_classifier(
     settings = ClassifierSettings.make(**given)
     out = _checked_file(out, force)
     prepare()
-    from pgn_studio.cli.opening import open_at_a_size
+    from pgn_studio.cli.opening import opener
     from pgn_studio.core.data.dataset import settings_as_loaded
     from pgn_studio.core.device import pick_device
+    from pgn_studio.core.project.source import ClassifierSource
 
     pick_device(settings.device)  # a wrong name is an error before the images are read
     with Interruption() as stop:
-        dataset = open_at_a_size(settings, f"arch:{settings.arch}", None, stop)
+        dataset = opener(stop).read_at_a_size(settings, ClassifierSource(f"arch:{settings.arch}"))
         settings = settings_as_loaded(settings, dataset)
         classifier = trained_with_report(dataset, settings, out, stop)
         if stop.asked:

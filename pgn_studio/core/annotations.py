@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pgn_studio.core.advice import Advice, Command
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.files import write_json
 
@@ -51,7 +52,9 @@ def read_annotations(run: Path) -> Annotations:
 def write_annotations(run: Path, annotations: Annotations) -> None:
     """Replace them, atomically. Raises RunError for a name that is too long, no run, or a full disk."""
     if not run.is_dir():
-        raise RunError(f"There is no run folder {run}.", hint="`pgn-studio runs` lists the runs.")
+        raise RunError(
+            f"There is no run folder {run}.", hint=Advice("The runs are listed by {}.", Command("runs"))
+        )
     if len(annotations.name) > LONGEST_NAME or "\n" in annotations.name:
         raise RunError(
             f"A run's name is one line of at most {LONGEST_NAME} characters.",

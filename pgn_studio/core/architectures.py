@@ -15,6 +15,7 @@ import torch
 import torchvision
 from torch import nn
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.config import IMAGENET_SIZE, WEIGHTS_PACKAGES
 from pgn_studio.core.errors import ClassifierError
 
@@ -147,8 +148,11 @@ def fixed_size(name: str) -> int | None:
     return architecture.image_size
 
 
-def check_size(name: str, size: int, *, option: str = "--image-size ") -> None:
-    """Raises ClassifierError, which names sizes that work, where the network does not take `size` pixels."""
+def check_size(name: str, size: int, *, setting: str = "image_size") -> None:
+    """Raises ClassifierError, which names sizes that work, where the network does not take `size` pixels.
+
+    `setting`: the one that says the size.
+    """
     if takes_size(name, size):
         return
     own = find_architecture(name).image_size
@@ -157,7 +161,7 @@ def check_size(name: str, size: int, *, option: str = "--image-size ") -> None:
     listed = ", ".join(str(other) for other in sorted((own, *others[:_SIZES_NAMED]))) + " px"
     raise ClassifierError(
         f"{name} cannot take images of {size} px; it takes {listed}{' only' if fixed else ', for example'}.",
-        hint=f"Use {option}{own}, or leave it out.",
+        hint=Advice("Use {}, or leave it out.", Setting(setting, own)),
     )
 
 

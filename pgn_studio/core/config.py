@@ -16,8 +16,10 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
-from pgn_studio.core.errors import ConfigError
+from pgn_studio.core.advice import Advice, Setting
+from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.gamma import GammaRange, check_gamma, parsed_gamma
+from pgn_studio.core.paths import DEMO_SCHEME, demo_classifier
 
 Problem = Literal["enhance", "adversarial"]
 DiscriminatorKind = Literal["shared", "known", "blackbox"]
@@ -101,7 +103,8 @@ class Settings(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            raise ConfigError("; ".join(_problem_line(item) for item in error.errors())) from None
+            problems = [_problem(item) for item in error.errors()]
+            raise ConfigError(Advice("; ".join("{}" for _ in problems), *problems)) from None
 
     def updated(self, **changes: Any) -> Self:
         """A validated copy with `changes`."""
@@ -137,12 +140,11 @@ def _extra(field: FieldInfo) -> dict[str, Any]:
     return dict(extra)
 
 
-def _problem_line(item: Any) -> str:
-    where = ".".join(str(part) for part in item["loc"])
+def _problem(item: Any) -> str:
     message = str(item["msg"]).removeprefix("Value error, ")
-    if not where:
+    if not item["loc"]:
         return message
-    return f"{where.replace('_', '-')}: {message} (got {item.get('input')!r})"
+    return Advice("{}: {} (got {!r})", Setting(str(item["loc"][0])), message, item.get("input"))
 
 
 class DataSettings(Settings):
@@ -181,10 +183,10 @@ class ClassifierSettings(DataSettings):
 class TrainingSettings(DataSettings):
     """How to train a PGN. The defaults are the recipe that held in trials (docs); `paper` is literal."""
 
-    classifier: str = setting("", "The frozen classifier: a file (.safetensors, .pth, .pt2, .onnx), http://host/path, or python:module:function.", group="Classifier")
+    classifier: str = setting("", "The frozen classifier: a file (.safetensors, .pth, .pt2, .onnx), http://host/path, python:module:function, or demo:digits.", group="Classifier")
     recipe: Recipe = setting("recommended", "recommended, or paper: the paper's literal reading (a linear D, told nothing; an encoder that learns; attacks with a D of their own, known or blackbox).", group="PGN")
     problem: Problem = setting("enhance", "enhance: more images right. adversarial: more images wrong.", group="PGN")
-    discriminator: DiscriminatorKind = setting("shared", "shared: D looks through the classifier. known: through its architecture with other weights. blackbox: through another network; the classifier is asked for labels only.", group="PGN")
+    discriminator: DiscriminatorKind = setting("shared", "shared: the discriminator reuses the classifier's features. known: its architecture with other weights. blackbox: another network; the classifier is asked for labels only.", group="PGN")
     discriminator_backbone: str = setting("auto", "D's own backbone (known, blackbox): auto, small, efficientnet-lite0, or any torchvision or timm name.", group="PGN", advanced=True)
     discriminator_weights: str = setting("auto", "Weights of D's own backbone: auto, none (D's loss trains it), pretrained (ImageNet's), or a file.", group="PGN", advanced=True)
     loss: LossName = setting("least-squares", "least-squares (ls): equations 7, 8. logistic (lr): Appendix A.2.", group="PGN")
@@ -203,10 +205,10 @@ class TrainingSettings(DataSettings):
     image_conditioning: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", experimental=True)
     condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", experimental=True, ge=1, le=4096)
     label_conditioning: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", experimental=True)
-    soft_targets: bool | None = setting(None, "D's target t is the probability that the classifier gives to success, not 1 or 0; default: where D looks through the classifier (shared). Else the classifier is asked for labels only.", group="Discriminator", experimental=True)
+    soft_targets: bool | None = setting(None, "D's target t is the probability that the classifier gives to success, not 1 or 0; default: where the discriminator reuses the classifier's features (shared). Else the classifier is asked for labels only.", group="Discriminator", experimental=True)
     min_scale: float | None = setting(None, "While it trains, the perturbation is added at a random strength from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", experimental=True, gt=0.0, le=1.0)
     clip: bool = setting(True, "While it trains, the perturbation is clipped where pixels would leave 0…1, as in a saved picture.", group="Training", experimental=True)
-    feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, so that it does not know its images by heart; 0 is off.", group="Training", experimental=True, ge=0.0, le=10.0)
+    feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, to reduce overfitting; 0 is off.", group="Training", experimental=True, ge=0.0, le=10.0)
     head: HeadName = setting("auto", "D's head: linear (one layer), mlp (two hidden layers of 256), or surrogate: D predicts the classifier's label, judges by the odds of the true one and is told nothing else; auto: surrogate where D's own backbone learns and is told the label, else mlp.", group="Discriminator", experimental=True)
     logit_temperature: float = setting(4.0, "D's logit is divided by this before it judges G, so that G gets a gradient where D is sure; 1 is off.", group="Training", experimental=True, ge=1.0, le=100.0)
     epochs: int | None = setting(None, "Passes over the training images; default: 15, or as many as make 1,000 steps (2,000 to attack a black box), but at most 200.", group="Training", ge=1, le=10_000)
@@ -220,6 +222,16 @@ class TrainingSettings(DataSettings):
     select: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", experimental=True)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
     precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)
+
+    @field_validator("classifier")
+    @classmethod
+    def _find_demo(cls, value: str) -> str:
+        if not value.startswith(DEMO_SCHEME):
+            return value
+        try:
+            return str(demo_classifier(value.removeprefix(DEMO_SCHEME)))
+        except PgnStudioError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("encoder", mode="before")
     @classmethod
@@ -272,7 +284,7 @@ class TrainingSettings(DataSettings):
     @model_validator(mode="after")
     def _widths_are_positive(self) -> Self:
         if self.decoder_widths is not None and (not self.decoder_widths or min(self.decoder_widths) < 1):
-            raise ValueError("decoder-widths: expected at least one positive number of channels")
+            raise ValueError("decoder_widths: expected at least one positive number of channels")
         return self
 
 
@@ -284,7 +296,7 @@ def data_part(settings: DataSettings) -> DataSettings:
     return DataSettings.make(**{name: getattr(settings, name) for name in DataSettings.model_fields})
 
 
-# What `--recipe paper` sets where the user has not said otherwise (§3.2-3.4 of the paper), beside
+# What the recipe `paper` sets where the user has not said otherwise (§3.2-3.4 of the paper), beside
 # `paper_discriminator` and `paper_gamma`.
 PAPER_RECIPE: dict[str, Any] = {
     "encoder": "resnet50",
@@ -398,6 +410,9 @@ def check_discriminator(settings: TrainingSettings) -> None:
     """Raises ConfigError unless these settings ask the classifier for labels only."""
     if settings.discriminator != "blackbox":
         raise ConfigError(
-            f"--discriminator {settings.discriminator} looks into the classifier, but this one only answers.",
-            hint="Use --discriminator blackbox.",
+            Advice(
+                "{} looks into the classifier, but this one only answers.",
+                Setting("discriminator", settings.discriminator),
+            ),
+            hint=Advice("Use {}.", Setting("discriminator", "blackbox")),
         )

@@ -15,6 +15,7 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.ops import Permute
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.architectures import (
     Architecture,
     check_size,
@@ -32,7 +33,7 @@ from pgn_studio.core.weight_fitting import load_weights
 
 SMALL = "small"
 LEAST_SIZE = 128  # pixels; below it, networks with stride 32 leave fewer than 4x4 positions
-_SIZE_OPTION = "--set encoder_input_size="
+_SIZE = "encoder_input_size"
 _SEEN_WHOLE = 32  # pixels of an image from which on it is enlarged to what the weights learned at
 # Of a network's parameters, how many its last stage has: a quarter of a transformer's blocks, and more than
 # the convolution that ends a MobileNet.
@@ -101,7 +102,7 @@ class Backbone(nn.Module):
         try:
             raw = self.features.eval()(torch.zeros(1, 3, self.size, self.size))
         except Exception as error:  # asserts, shape errors: each network its own
-            check_size(self.name, self.size, option=_SIZE_OPTION)
+            check_size(self.name, self.size, setting=_SIZE)
             raise self._without_maps() from error
         finally:
             self.features.train(mode)
@@ -124,7 +125,9 @@ class Backbone(nn.Module):
     def _uncut(self) -> ConfigError:
         return ConfigError(
             f"{self.name} has no last stage that could learn alone.",
-            hint="Use --encoder-training frozen or full.",
+            hint=Advice(
+                "Use {} or {}.", Setting("encoder_training", "frozen"), Setting("encoder_training", "full")
+            ),
         )
 
 
@@ -154,7 +157,7 @@ def imagenet_backbone(
                 warnings.simplefilter("ignore")  # of how timm fits position embeddings
                 cast(Callable[..., None], network.set_input_size)(img_size=(size, size))
         except Exception:  # noqa: BLE001 - asserts, shape errors: each network its own
-            check_size(name, size, option=_SIZE_OPTION)
+            check_size(name, size, setting=_SIZE)
     features = _feature_layers(network, architecture)
     return Backbone(features, architecture, size=size, weights_source=source)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pgn_studio.core.advice import Wording, worded
+
 
 class PgnStudioError(Exception):
     """A problem the user can act on; shown as one line (CLI, exit code 2) or a dialog (window).
 
-    `hint` is what to do about it; `details` is long text for the dialog's details and the log.
+    `hint` is what to do about it; `details` is long text for the dialog's details and the log. Message and
+    hint may be an `Advice`.
     """
 
     def __init__(self, message: str, *, hint: str = "", details: str = "") -> None:
@@ -17,6 +20,10 @@ class PgnStudioError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
+
+    def worded(self, word: Wording) -> str:
+        """Message and hint in a face's words."""
+        return f"{worded(self.message, word)} {worded(self.hint, word)}".strip()
 
 
 class ConfigError(PgnStudioError):

@@ -1,10 +1,25 @@
-"""What a classifier of another program does not say itself, in the part that may go with a PGN's file."""
+"""What a classifier of another program does not say itself, as run.json and a PGN's file record it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+
+def external_facts(
+    *,
+    arch: str | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    channels: str | None,
+    access: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """run.json's `external_classifier`, empty where nothing was said; `access` without secrets."""
+    facts: dict[str, Any] = {"arch": arch, "mean": mean, "std": std, "channels": channels}
+    if access is not None:
+        facts["access"] = access
+    return facts if any(value is not None for value in facts.values()) else {}
 
 
 def portable_facts(recorded: Any) -> dict[str, Any]:
@@ -15,7 +30,7 @@ def portable_facts(recorded: Any) -> dict[str, Any]:
     if not recorded:
         return {}
     if not isinstance(recorded, Mapping):
-        raise TypeError("the foreign classifier's facts are no table")
+        raise TypeError("an external classifier's facts are a table")
     facts = {name: recorded[name] for name in ("arch", "mean", "std", "channels") if recorded.get(name)}
     _check(facts)
     access = recorded.get("access")

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import platformdirs
 
-from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.core.errors import ClassifierError, PgnStudioError
 
+DEMO_SCHEME = "demo:"  # before the name of a bundled classifier
 _APP = "pgn-studio"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -45,6 +46,18 @@ def resources_folder() -> Path:
 def trained_folder() -> Path:
     """The demo's classifier and PGNs. Raises PgnStudioError in a broken installation."""
     return _bundled_folder("trained")
+
+
+def demo_classifier(name: str) -> Path:
+    """The bundled classifier that demo:NAME stands for. Raises ClassifierError for another name."""
+    ending = "-classifier.safetensors"
+    files = {path.name.removesuffix(ending): path for path in sorted(trained_folder().glob(f"*{ending}"))}
+    if name not in files:
+        there = ", ".join(f"{DEMO_SCHEME}{known}" for known in files)
+        raise ClassifierError(
+            f"There is no bundled classifier {DEMO_SCHEME}{name}.", hint=f"There is: {there}."
+        )
+    return files[name]
 
 
 def packaged_weights(package: str) -> Path | None:

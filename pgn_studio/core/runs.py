@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pgn_studio.core.advice import Advice, Argument, Command, Setting
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError, RunError
 from pgn_studio.core.files import (
@@ -105,7 +106,9 @@ class RunFolder:
         """Open a run that is there. Raises RunError, saying what to do, when run.json is unusable."""
         path = Path(path)
         if not path.is_dir():
-            raise RunError(f"There is no run folder {path}.", hint="`pgn-studio runs` lists the runs.")
+            raise RunError(
+                f"There is no run folder {path}.", hint=Advice("The runs are listed by {}.", Command("runs"))
+            )
         return cls(path, _read_run_json(path / RUN_JSON))
 
     @property
@@ -186,7 +189,7 @@ class RunFolder:
         if self._run_json.get("status") == "completed" and (epochs or 0) <= (self.settings.epochs or 0):
             raise RunError(
                 f"The run {self.path} has done its {self.settings.epochs} epochs.",
-                hint=f"Give --epochs above {self.settings.epochs}, or more in the window, to train longer.",
+                hint=Advice("Give {} above {} to train longer.", Setting("epochs"), self.settings.epochs),
             )
 
     @property
@@ -194,6 +197,13 @@ class RunFolder:
         """Of the classifier's file when the run was begun; empty where there is none or it is not known."""
         recorded = self._run_json.get("classifier")
         known = recorded.get("sha256") if isinstance(recorded, dict) else None
+        return known if isinstance(known, str) else ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the data set when the run was begun; empty where it is not known."""
+        recorded = self._run_json.get("dataset")
+        known = recorded.get("fingerprint") if isinstance(recorded, dict) else None
         return known if isinstance(known, str) else ""
 
     def check_classifier(self, sha256: str) -> None:
@@ -342,7 +352,7 @@ def check_unused(path: Path) -> list[Path]:
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; expected a new or empty folder.", hint="Choose another name.")
     if (path / RUN_JSON).exists():
-        hint = f"Continue it with `--resume {path}`, or choose another folder."
+        hint = Advice("Continue it with {}, or choose another folder.", Argument("resume", str(path)))
         raise RunError(f"{path} already holds a run.", hint=hint)
     half_written = leftovers_of(path / RUN_JSON)
     if path.exists() and set(path.iterdir()) - set(half_written):

@@ -57,7 +57,7 @@ class Launcher(QObject):
             return
         if not self._window.isVisible():  # closed meanwhile
             return
-        studio = self._window.build()
+        controller = self._window.build()
         # After the pages: opening and training wait for it, looking around does not.
         self.later = ImportThread(lazy_imports.LATER, self, holds_work=True)
         self.later.finished.connect(self._all_imported)
@@ -67,19 +67,19 @@ class Launcher(QObject):
         gc.freeze()
         atexit.register(gc.unfreeze)  # else extension modules complain about leaks at exit
         if self._demo:
-            studio.open_demo()
+            controller.opener.open_demo()
         elif not self._window.drops.waiting:  # what was dropped is wanted instead
-            self._window.last_session.restore()
+            self._window.session_restore.restore()
         self._window.drops.open_waiting()
         self._window.tour.offer()
 
     @Slot()
     def _all_imported(self) -> None:
         gc.freeze()
-        studio = self._window.studio
-        if self.later is not None and self.later.failure and studio is not None:
+        controller = self._window.controller
+        if self.later is not None and self.later.failure and controller is not None:
             error = PgnStudioError(f"A part of PyTorch is broken: {self.later.failure}", hint=_ADVICE)
-            studio.show_problem("The window cannot work", error)
+            controller.reporter.show_problem("The window cannot work", error)
 
 
 def make_application(argv: Sequence[str]) -> QApplication:
@@ -99,10 +99,10 @@ def make_application(argv: Sequence[str]) -> QApplication:
 def run_app(argv: Sequence[str], *, demo: bool = False) -> int:
     """Open the window and stay until it is closed; the exit code."""
     application = make_application(argv)
-    state = Preferences()
-    current_theme().apply(state.theme)
-    current_theme().set_text_size(state.text_size)
-    window = MainWindow(state)
+    preferences = Preferences()
+    current_theme().apply(preferences.theme)
+    current_theme().set_text_size(preferences.text_size)
+    window = MainWindow(preferences)
     window.show()
     launcher = Launcher(window, demo=demo)
     sys.excepthook = _report_uncaught

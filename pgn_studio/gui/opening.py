@@ -41,7 +41,7 @@ def kind_of(path: Path) -> Kind:
     if suffix in WEIGHT_SUFFIXES:
         return Kind.WEIGHTS
     raise DataError(
-        f"{path.name} is nothing that can be opened here.",
+        f"PGN Studio cannot open {path.name}.",
         hint="Expected an image or a folder of them, a run folder, or a .safetensors, .pth, .pt, .pt2 or"
         " .onnx file.",
     )

@@ -7,15 +7,19 @@ import logging
 import os
 import re
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QByteArray, QSettings
 from PySide6.QtWidgets import QMainWindow
 
 from pgn_studio.core.files import parse_json
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.theme import THEMES, ThemeName
+
+if TYPE_CHECKING:
+    from pgn_studio.core.data.dataset import ImageDataset
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +95,12 @@ class Preferences:
         self._settings.setValue(f"recent/{kind}", [entry, *others][:RECENT_LENGTH])
 
     def remember_source(self, source: ClassifierSource) -> None:
-        """A classifier's file, with what was said of it that it does not say itself."""
+        """A classifier's file, with what was said of it that it does not say itself.
+
+        Addresses and code have no place among the recent ones.
+        """
+        if not Path(source.path).is_file():
+            return
         self.add_recent("classifiers", source.path)
         path = str(Path(source.path).absolute())
         recent, known = self._stored("classifiers"), {**self.sources(), path: source}
@@ -125,6 +134,12 @@ class Preferences:
         others = [text for text in self._texts("mirrored") if text[2:] != folder]
         own = [] if keeps is None else [f"{'y' if keeps else 'n'} {folder}"]
         self._settings.setValue("mirrored", [*own, *others][:ANSWERS_LENGTH])
+
+    def answered(self, dataset: ImageDataset) -> ImageDataset:
+        """With what the user has said of its mirrored images, where it says nothing itself."""
+        if dataset.mirrorable is not None:
+            return dataset
+        return replace(dataset, mirrorable=self.mirrored(dataset.root))
 
     def save_layout(self, window: QMainWindow) -> None:
         self._settings.setValue("geometry", window.saveGeometry())

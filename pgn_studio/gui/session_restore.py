@@ -9,22 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
-from PySide6.QtWidgets import QSplitter
+from PySide6.QtWidgets import QMainWindow, QSplitter, QTabWidget
 
 from pgn_studio.core.config import NAMED_DATASETS, DataSettings, TrainingSettings, names_file
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey, parse_range
 from pgn_studio.core.files import parse_json
 from pgn_studio.core.legacy import modern
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
+from pgn_studio.gui.preferences import Preferences
+from pgn_studio.gui.reporter import Reporter
+from pgn_studio.gui.training.shown_run import ShownRun
+from pgn_studio.gui.widgets.notices import Banner
+from pgn_studio.gui.wording import error_text
+from pgn_studio.gui.workspace import Workspace
 
 if TYPE_CHECKING:
-    from pgn_studio.gui.main_window import MainWindow
-    from pgn_studio.gui.preferences import Preferences
-    from pgn_studio.gui.studio import Studio
+    from pgn_studio.gui.pages.inspect.page import InspectPage
+    from pgn_studio.gui.pages.setup.panel import SetupPanel
 
 log = logging.getLogger(__name__)
-TITLE = "The last session could not be restored in full."
+TITLE = "The last session could not be restored completely."
 
 
 class SessionRestore(QObject):
@@ -32,9 +37,23 @@ class SessionRestore(QObject):
 
     restored = Signal()  # everything that could be opened is
 
-    def __init__(self, window: MainWindow, studio: Studio, state: Preferences) -> None:
+    def __init__(
+        self,
+        window: QMainWindow,
+        tabs: QTabWidget,
+        banner: Banner,
+        *,
+        workspace: Workspace,
+        shown: ShownRun,
+        setup: SetupPanel,
+        inspect_page: InspectPage,
+        reporter: Reporter,
+        preferences: Preferences,
+    ) -> None:
         super().__init__(window)
-        self._window, self._studio, self._state = window, studio, state
+        self._window, self._tabs, self._banner = window, tabs, banner
+        self._workspace, self._shown, self._setup = workspace, shown, setup
+        self._inspect_page, self._reporter, self._preferences = inspect_page, reporter, preferences
         self._stored: dict[str, Any] = {}
         self._alone = False  # a run or a PGN is being opened, which brings all that it needs
 
@@ -42,29 +61,29 @@ class SessionRestore(QObject):
 
     def save(self) -> None:
         """Write down what is open now."""
-        workspace, inspection, shown = self._studio.workspace, self._studio.inspection, self._studio.shown
+        workspace, page, shown = self._workspace, self._inspect_page, self._shown
         fits = shown.now.subject == workspace.subject  # else other images or another classifier came after it
-        session = {
-            "page": self._pages()[self._window.tabs.currentIndex()],
+        opened = {
+            "page": self._pages()[self._tabs.currentIndex()],
             "opened": shown.path if fits else "",
             "data": None if workspace.dataset is None else workspace.data_settings.model_dump(mode="json"),
             "classifier": None if workspace.classifier is None else workspace.source.to_json(),
             "settings": self._settings(),
-            "image": inspection.chosen,
-            "filter": _plain(inspection.gallery.filters.selection),
-            "thumbnails": inspection.gallery.view.thumbnail_px,
+            "image": page.chosen,
+            "filter": _plain(page.gallery.filters.selection),
+            "thumbnails": page.gallery.view.thumbnail_px,
             "splitters": {item.objectName(): item.sizes() for item in self._splitters()},
         }
-        self._state.session = json.dumps(session)
+        self._preferences.session = json.dumps(opened)
 
     def _settings(self) -> dict[str, Any]:
         try:
-            return self._studio.setup.settings(DataSettings(), "arch:small").model_dump(mode="json")
+            return self._setup.settings(DataSettings(), "arch:small").model_dump(mode="json")
         except PgnStudioError:
             return {}  # something half typed
 
     def _pages(self) -> list[str]:
-        tabs = (self._window.tabs.widget(number) for number in range(self._window.tabs.count()))
+        tabs = (self._tabs.widget(number) for number in range(self._tabs.count()))
         return ["" if page is None else page.objectName() for page in tabs]
 
     def _splitters(self) -> list[QSplitter]:
@@ -74,17 +93,17 @@ class SessionRestore(QObject):
 
     def restore(self) -> None:
         """Open what was open, if that is wanted; `restored` follows."""
-        self._stored = _read(self._state.session) if self._state.restores_session else {}
+        self._stored = _read(self._preferences.session) if self._preferences.restores_session else {}
         if not self._stored:
             return
         self._set_sizes()
         thumbnails = self._stored.get("thumbnails")
         if isinstance(thumbnails, int):
-            self._studio.inspection.gallery.view.set_thumbnail_px(thumbnails)
-        self._studio.deferred_errors = []
+            self._inspect_page.gallery.view.set_thumbnail_px(thumbnails)
+        self._reporter.deferred = []
         self._open()
-        if self._studio.workspace.busy:
-            self._studio.workspace.task_ended.connect(self._advance, Qt.ConnectionType.QueuedConnection)
+        if self._workspace.busy:
+            self._workspace.task_ended.connect(self._advance, Qt.ConnectionType.QueuedConnection)
         else:
             self._finish()
 
@@ -95,13 +114,13 @@ class SessionRestore(QObject):
                 splitter.setSizes(sizes)
 
     def _open(self) -> None:
-        workspace, opened = self._studio.workspace, self._stored.get("opened")
+        workspace, opened = self._workspace, self._stored.get("opened")
         if isinstance(opened, str) and opened:
             if Path(opened).exists():  # brings its images and its classifier
                 (workspace.open_run if Path(opened).is_dir() else workspace.open_pgn)(Path(opened))
                 self._alone = True
                 return
-            self._miss(f"{opened} is gone.")
+            self._miss(f"{opened} no longer exists.")
         self._open_parts()
 
     def _open_parts(self) -> None:
@@ -114,58 +133,58 @@ class SessionRestore(QObject):
         try:
             settings = DataSettings.make(**data)
         except PgnStudioError as error:
-            self._miss(f"Its data set is not understood: {error}")
+            self._miss(f"Its data set is not valid: {error_text(error)}")
             return
         if settings.dataset not in NAMED_DATASETS and not Path(settings.dataset).exists():
-            self._miss(f"The data set {settings.dataset} is gone.")
+            self._miss(f"The data set {settings.dataset} no longer exists.")
             return
         # Nothing is fetched without being asked for.
-        self._studio.workspace.load_dataset(settings.updated(download=False))
+        self._workspace.load_dataset(settings.updated(download=False))
 
     def _open_classifier(self, told: Mapping[str, Any]) -> None:
         source = ClassifierSource.from_json(told)
         if source is None:
             return
         if not names_file(source.path):  # an address or code: a file alone must not start it
-            self._miss(f"The black box {source.path} is not asked again by itself: open it with File.")
+            self._miss(f"The black box {source.path} is not opened automatically: open it with File.")
         elif not Path(source.path).exists():
-            self._miss(f"The classifier {source.path} is gone.")
+            self._miss(f"The classifier {source.path} no longer exists.")
         else:
-            self._studio.workspace.load_classifier(source)
+            self._workspace.load_classifier(source)
 
     def _miss(self, text: str) -> None:
-        assert self._studio.deferred_errors is not None
-        self._studio.deferred_errors.append(text)
+        assert self._reporter.deferred is not None
+        self._reporter.deferred.append(text)
 
     @Slot()
     def _advance(self) -> None:
-        if self._studio.workspace.busy or self._studio.deferred_errors is None:
+        if self._workspace.busy or self._reporter.deferred is None:
             return
         alone, self._alone = self._alone, False
-        if alone and not self._studio.shown.path:  # it could not be opened: then at least what it needs
+        if alone and not self._shown.path:  # it could not be opened: then at least what it needs
             self._open_parts()
-        if not self._studio.workspace.busy:
-            self._studio.workspace.task_ended.disconnect(self._advance)
+        if not self._workspace.busy:
+            self._workspace.task_ended.disconnect(self._advance)
             self._finish()
 
     def _finish(self) -> None:
         """What can be chosen once everything is there."""
-        problems, self._studio.deferred_errors = self._studio.deferred_errors, None
-        inspection = self._studio.inspection
+        problems, self._reporter.deferred = self._reporter.deferred, None
+        page = self._inspect_page
         try:
             settings = TrainingSettings.make(**modern(_mapping(self._stored.get("settings"))))
-            self._studio.setup.fill(settings.model_dump(mode="json"), name="Settings of the last session")
+            self._setup.fill(settings.model_dump(mode="json"), name="Settings of the last session")
         except (PgnStudioError, TypeError):
             log.warning("The settings of the last session are not understood.")
-        if inspection.split_name:
-            inspection.gallery.filters.set_selection(_selection(_mapping(self._stored.get("filter"))))
+        if page.split_name:
+            page.gallery.filters.set_selection(_selection(_mapping(self._stored.get("filter"))))
             image = self._stored.get("image")
-            inspection.gallery.view.choose(image if isinstance(image, int) else -1)
+            page.gallery.view.choose(image if isinstance(image, int) else -1)
         if self._stored.get("page") in self._pages():
-            self._window.tabs.setCurrentIndex(self._pages().index(self._stored["page"]))
+            self._tabs.setCurrentIndex(self._pages().index(self._stored["page"]))
         self._set_sizes()  # again: a page that was empty had no room to share out
         if problems:
-            self._window.notice.show_message(TITLE, hint=" ".join(problems), kind="warning")
+            self._banner.show_message(TITLE, hint=" ".join(problems), kind="warning")
         self.restored.emit()
 
 

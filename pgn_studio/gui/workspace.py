@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from pgn_studio.core.config import DataSettings, TrainingSettings, data_part, names_file
-from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.gui.classifier_source import ClassifierSource, load_as_trained, recorded_source
+from pgn_studio.core.config import DataSettings, TrainingSettings, data_part, is_black_box, names_file
+from pgn_studio.core.errors import PgnStudioError, RunError
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.task_queue import TaskQueue
-from pgn_studio.gui.training.reopening import ReopenedRun, reopen_run
 from pgn_studio.gui.training.shown_run import Subject
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.locks import Holder
     from pgn_studio.core.perturbation.pgn import Pgn
+    from pgn_studio.core.project.opening import Opener
     from pgn_studio.core.protocols import Progress
 
 DEMO_PGN = "digits-enhance.safetensors"
@@ -48,6 +49,21 @@ class MeasuredPgn:
     holder: Holder | None = None  # who trains its run: it is open to be read only
     status: str = ""  # of its run, as the RunFolder has it
     settings: Mapping[str, Any] = field(default_factory=dict)  # of its run; else the PGN has its own
+
+
+@dataclass(frozen=True)
+class ReopenedRun:
+    """A run from disk with its images and its classifier, ready to go on; it may have no PGN yet."""
+
+    folder: str
+    settings: TrainingSettings
+    data_settings: DataSettings
+    dataset: ImageDataset
+    source: ClassifierSource
+    classifier: Classifier
+    history: tuple[dict[str, Any], ...]  # metrics.jsonl
+    status: str  # as its RunFolder has it
+    warning: str  # where its images are others now
 
 
 class Workspace(TaskQueue):
@@ -89,7 +105,7 @@ class Workspace(TaskQueue):
         try:
             check_classes(self.classifier, self.dataset.classes)
         except PgnStudioError as error:
-            return str(error)
+            return error_text(error)
         return ""
 
     @property
@@ -132,29 +148,26 @@ class Workspace(TaskQueue):
     def open_pgn(self, path: Path) -> None:
         """Load a PGN (file or run folder) with its data set and classifier, and measure it on test."""
         loaded = None if self.classifier is None else (self.source, self.classifier)
-        work = partial(_open_and_measure, path, self._measuring(), self.dataset, loaded, self.known())
+        work = partial(_open_and_measure, path, self.device, self.dataset, loaded, self.known())
         self._enqueue(f"Opening {path.name}", work, self._set_opened)
 
     def reopen_run(self, path: Path) -> None:
         """Load a run's data set and classifier, so that it can go on; it may have no PGN yet."""
         loaded = None if self.classifier is None else (self.source, self.classifier)
-        work = partial(reopen_run, path, self.dataset, loaded)
+        work = partial(_reopen, path, self.dataset, loaded)
         self._enqueue(f"Opening {path.name}", work, self._set_reopened)
 
     def open_demo(self) -> None:
         """The bundled digits with the weak classifier and a PGN that mends it."""
-        self._enqueue("Opening the demo", partial(_open_demo, self._measuring()), self._set_opened)
+        self._enqueue("Opening the demo", partial(_open_demo, self.device), self._set_opened)
 
     def measure_run(self, pgn_path: str, run_folder: str) -> None:
         """Measure the PGN that a run has kept, on the test split."""
         if self.dataset is None or self.classifier is None:
             return
         loaded = _Loaded(self.classifier, self.source, self.dataset, self.data_settings)
-        work = partial(_measure_kept, Path(pgn_path), run_folder, loaded, self._measuring())
+        work = partial(_measure_kept, Path(pgn_path), run_folder, loaded, self.device)
         self._enqueue("Measuring the PGN on test", work, self.run_measured.emit, loads=False)
-
-    def _measuring(self) -> _Measuring:
-        return _Measuring(self.device)
 
     # ------------------------------------------------------------------ results
 
@@ -198,7 +211,7 @@ class Workspace(TaskQueue):
         if self.dataset is None or self.classifier is None or self.problem():
             return
         if self.classifier.queries is None:
-            work = partial(_classify, self.classifier, self.dataset, self._measuring())
+            work = partial(_classify, self.classifier, self.dataset, self.device)
             self._enqueue("Measuring clean accuracy", work, self._tell_split, loads=False)
 
     def _tell_split(self, found: ClassifiedSplit) -> None:
@@ -236,28 +249,12 @@ class Workspace(TaskQueue):
 # ---------------------------------------------------------------------- what runs in the background
 
 
-@dataclass(frozen=True)
-class _Measuring:
-    device: str
+def _measured(
+    pgn: Pgn, classifier: Classifier, dataset: ImageDataset, device: str, progress: Progress
+) -> Evaluation:
+    from pgn_studio.core.project.opening import measure
 
-    def evaluate(
-        self, pgn: Pgn, classifier: Classifier, dataset: ImageDataset, progress: Progress
-    ) -> Evaluation:
-        from pgn_studio.core.device import pick_device
-        from pgn_studio.core.evaluation.evaluate import evaluate
-        from pgn_studio.core.evaluation.leakage import find_leakage
-
-        evaluation = evaluate(
-            pgn,
-            classifier,
-            dataset.split(HEADLINE_SPLIT),
-            split_name=HEADLINE_SPLIT,
-            dataset_name=dataset.name,
-            device=pick_device(self.device),
-            progress=progress,
-        )
-        leakage = find_leakage(pgn, classifier, dataset, HEADLINE_SPLIT)
-        return replace(evaluation, leakage=leakage)
+    return measure(pgn, classifier, dataset, HEADLINE_SPLIT, device=device, progress=progress)[0]
 
 
 def _load_dataset(settings: DataSettings, progress: Progress) -> ImageDataset:
@@ -286,7 +283,7 @@ def _load_classifier(
 
 
 def _classify(
-    classifier: Classifier, dataset: ImageDataset, measuring: _Measuring, progress: Progress
+    classifier: Classifier, dataset: ImageDataset, device: str, progress: Progress
 ) -> ClassifiedSplit:
     from pgn_studio.core.classifiers import check_suits
     from pgn_studio.core.device import pick_device
@@ -298,7 +295,7 @@ def _classify(
         classifier,
         dataset.split(HEADLINE_SPLIT),
         split_name=HEADLINE_SPLIT,
-        device=pick_device(measuring.device),
+        device=pick_device(device),
         progress=progress,
     )
     return replace(found, learned=classifier_learned(classifier, dataset, HEADLINE_SPLIT))
@@ -313,12 +310,12 @@ class _Loaded:
 
 
 def _measure_kept(
-    path: Path, run_folder: str, loaded: _Loaded, measuring: _Measuring, progress: Progress
+    path: Path, run_folder: str, loaded: _Loaded, device: str, progress: Progress
 ) -> MeasuredPgn:
     from pgn_studio.core.perturbation.pgn import load_pgn
 
     pgn = load_pgn(path)
-    evaluation = measuring.evaluate(pgn, loaded.classifier, loaded.dataset, progress)
+    evaluation = _measured(pgn, loaded.classifier, loaded.dataset, device, progress)
     return MeasuredPgn(
         pgn,
         loaded.classifier,
@@ -331,7 +328,7 @@ def _measure_kept(
     )
 
 
-def _open_demo(measuring: _Measuring, progress: Progress) -> MeasuredPgn:
+def _open_demo(device: str, progress: Progress) -> MeasuredPgn:
     from pgn_studio.core.paths import trained_folder
 
     path = trained_folder() / DEMO_PGN
@@ -340,12 +337,12 @@ def _open_demo(measuring: _Measuring, progress: Progress) -> MeasuredPgn:
             f"The demo's PGN is missing: expected {path}.",
             hint="Install PGN Studio again, or make the demo's files anew: `make demo-models`.",
         )
-    return _open_and_measure(path, measuring, None, None, {}, progress)
+    return _open_and_measure(path, device, None, None, {}, progress)
 
 
 def _open_and_measure(
     path: Path,
-    measuring: _Measuring,
+    device: str,
     current: ImageDataset | None,
     loaded: tuple[ClassifierSource, Classifier] | None,
     known: Mapping[str, ClassifierSource],
@@ -356,43 +353,82 @@ def _open_and_measure(
     `current` is used instead of the recorded data set where it is the same by its fingerprint, and
     `loaded` where the recorded classifier is an address or code, which a file alone must not start.
     """
-    from pgn_studio.core.classifiers import check_suits
-    from pgn_studio.core.perturbation.pgn import load_pgn
-    from pgn_studio.core.runs import RunFolder
+    from pgn_studio.core.perturbation.pgn import read_pgn_info
+    from pgn_studio.core.project.opening import data_of
+    from pgn_studio.core.project.resolve import find_pgn
 
-    run = RunFolder.open(path) if path.is_dir() else None
-    if run is not None and not run.pgn_path.is_file():
-        run.check_free()  # says who trains it: its first PGN comes with its first epoch
-    pgn = load_pgn(run.pgn_path if run else path)
-    settings = TrainingSettings.make(**pgn.info.settings)
-    recorded = pgn.info.classifier_path
+    recorded = read_pgn_info(find_pgn(str(path))[0]).classifier_path
     if names_file(recorded):
         loaded = None
     elif loaded is None or loaded[1].info.path != recorded:
         raise PgnStudioError(
             f"This PGN was trained against {recorded}.", hint="Open that black box first, then the PGN."
         )
-    same = current is not None and current.fingerprint == pgn.info.fingerprint
-    data_settings = data_part(settings)
-    if current is not None and same and current.image_size == pgn.info.image_size:
-        dataset = current
-    else:
-        dataset = _load_dataset(data_settings.updated(image_size=pgn.info.image_size), progress)
-    if loaded is None:
-        source, classifier = load_as_trained(recorded_source(pgn, path, run, known), pgn, dataset.classes)
-    else:
-        source, classifier = loaded
-    check_suits(classifier, dataset.classes, dataset.image_size)
-    evaluation = measuring.evaluate(pgn, classifier, dataset, progress)
-    figures = (HEADLINE_SPLIT, evaluation)
-    opened = MeasuredPgn(pgn, classifier, dataset, *figures, data_settings, source, path=str(path))
-    if run is None:
+    source, classifier = loaded or (None, None)
+    subject = _opener(progress).open_pgn(path, known=known, loaded=(classifier, current))
+    pgn, dataset = subject.pgn, subject.dataset
+    opened = MeasuredPgn(
+        pgn,
+        subject.classifier,
+        dataset,
+        HEADLINE_SPLIT,
+        _measured(pgn, subject.classifier, dataset, device, progress),
+        data_of(pgn.info, {}),
+        source or subject.source,
+        path=str(path),
+    )
+    if subject.run is None or path.is_file():
         return opened
     return replace(
         opened,
-        history=tuple(run.read_metrics()),
-        run_folder=str(run.path),
-        holder=run.holder,
-        status=run.status,
-        settings=run.settings.model_dump(mode="json"),
+        history=tuple(subject.run.read_metrics()),
+        run_folder=str(subject.run.path),
+        holder=subject.run.holder,
+        status=subject.run.status,
+        settings=subject.run.settings.model_dump(mode="json"),
     )
+
+
+def _reopen(
+    path: Path,
+    current: ImageDataset | None,
+    loaded: tuple[ClassifierSource, Classifier] | None,
+    progress: Progress,
+) -> ReopenedRun:
+    """`current` is taken where it is the run's data set, `loaded` for its black box.
+
+    Raises RunError where somebody else trains the run, or its black box is not open: a folder alone
+    must not start code or ask addresses. Raises ClassifierError where its file is another one now.
+    """
+    from pgn_studio.core.runs import RunFolder
+
+    run = RunFolder.open(path)
+    run.check_free()
+    settings = run.settings
+    if not is_black_box(settings.classifier):
+        loaded = None
+    elif loaded is None or loaded[1].info.path != settings.classifier:
+        raise RunError(
+            f"This run asks the black box {settings.classifier}.",
+            hint="Open that black box first, then the run.",
+        )
+    source, classifier = loaded or (None, None)
+    opened = _opener(progress).open_run(run, loaded=(classifier, current))
+    return ReopenedRun(
+        str(run.path),
+        settings,
+        data_part(settings),
+        opened.dataset,
+        source or opened.source,
+        opened.classifier,
+        tuple(run.read_metrics()),
+        run.status,
+        opened.warning,
+    )
+
+
+def _opener(progress: Progress) -> Opener:
+    from pgn_studio.core.data.sources import load_dataset
+    from pgn_studio.core.project.opening import Opener
+
+    return Opener(read=partial(load_dataset, progress=progress))

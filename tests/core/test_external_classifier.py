@@ -1,4 +1,4 @@
-"""What a run knows of a foreign classifier, in the part that may go with its PGN."""
+"""What a run knows of a external classifier, in the part that may go with its PGN."""
 
 from __future__ import annotations
 

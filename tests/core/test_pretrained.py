@@ -150,7 +150,7 @@ def test_without_a_network_the_offline_way_is_named(
     monkeypatch.setattr(urllib.request, "urlopen", _unreachable)
     with pytest.raises(WeightsError, match=f"weights of {name}") as caught:
         imagenet_backbone(name)
-    assert "--encoder-weights FILE" in caught.value.hint
+    assert "encoder_weights" in caught.value.hint
     assert not any(hub.glob("*"))
 
 

@@ -52,7 +52,7 @@ def test_default_folder_is_named_by_time_dataset_and_problem() -> None:
 
 
 def test_create_refuses_an_existing_run_and_other_contents(run: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"already holds a run.*--resume"):
+    with pytest.raises(RunError, match=r"already holds a run.*resume="):
         RunFolder.create(run.path, SETTINGS)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("x")

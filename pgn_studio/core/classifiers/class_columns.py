@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 
+from pgn_studio.core.advice import Advice, Argument
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.pretrained import IMAGENET_CLASSES, imagenet_categories
 from pgn_studio.core.weight_files import some_names
@@ -45,8 +46,10 @@ def choose_columns(
     if len(missing) == len(classes):
         raise ClassifierError(
             f"{origin} has a last layer for {outputs} classes, but {len(classes)} classes were given.",
-            hint="Load the data set that it was trained on, or name its classes in its order:"
-            " --classes FILE, one a line.",
+            hint=Advice(
+                "Load the data set that it was trained on, or name its classes in its order with {}.",
+                Argument("classes"),
+            ),
         )
     if missing:
         raise ClassifierError(
@@ -76,21 +79,31 @@ def imagenet_columns(classes: Sequence[str]) -> Columns | None:
 def _by_names(outputs: int, classes: Sequence[str], names: Sequence[str], origin: str) -> Columns | None:
     if len(names) != outputs:
         raise ClassifierError(
-            f"{origin} has {outputs} outputs, but --classes names {len(names)} classes.",
+            Advice(
+                "{} has {} outputs, but {} names {} classes.",
+                origin,
+                outputs,
+                Argument("classes"),
+                len(names),
+            ),
             hint="Name each output, in the order in which the classifier was trained.",
         )
     known = _among(names, classes, outputs)
     missing = [name for name, index in zip(classes, known, strict=True) if index is None or index < 0]
     theirs = any(_imagenet_index(outputs, name) is not None or _synset(name) for name in names)
     if len(missing) == len(classes) and not theirs and (synsets := _synsets(outputs, classes)):
-        return _columns(synsets, classes, outputs, "ImageNet's synsets, as --classes names none of them")
+        return _columns(synsets, classes, outputs, "ImageNet's synsets, as the names given are none of them")
     if missing:
         raise ClassifierError(
-            f"The classes of {origin} are not the data set's: {some_names(missing)} not among those that"
-            " --classes names.",
+            Advice(
+                "The classes of {} are not the data set's: {} not among those that {} names.",
+                origin,
+                some_names(missing),
+                Argument("classes"),
+            ),
             hint="Name them as the data set does, in the order in which the classifier was trained.",
         )
-    return _columns([index for index in known if index is not None], classes, outputs, "--classes")
+    return _columns([index for index in known if index is not None], classes, outputs, "the names given")
 
 
 def _columns(indices: list[int], classes: Sequence[str], outputs: int, by: str) -> Columns | None:

@@ -40,6 +40,7 @@ class ClassifierInfo:
     channels: ChannelOrder = "rgb"  # the order in which the network takes them; ours is always RGB
     facts: Mapping[str, str] = field(default_factory=dict)  # what was understood of a program, for a person
     notices: tuple[str, ...] = ()  # sentences about what was decided while loading; every face shows them
+    told: Mapping[str, Any] = field(default_factory=dict, compare=False)  # `external_facts`
 
 
 class Classifier(nn.Module):

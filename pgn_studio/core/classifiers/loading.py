@@ -1,15 +1,16 @@
-"""One door for every kind of classifier: our files, foreign weights, exported programs, names."""
+"""One door for every kind of classifier: our files, external weights, exported programs, names."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from pgn_studio.core.advice import Advice, Argument
 from pgn_studio.core.architectures import architectures_called, fixed_size, suitable_size
 from pgn_studio.core.class_names import composed
 from pgn_studio.core.classifiers.blackbox.access import Access
@@ -43,6 +44,7 @@ from pgn_studio.core.classifiers.saved import (
 from pgn_studio.core.classifiers.small_cnn import SMALL
 from pgn_studio.core.config import ChannelOrder, is_black_box, names_file
 from pgn_studio.core.errors import ClassifierError
+from pgn_studio.core.external_classifier import external_facts
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.pretrained import (
     IMAGENET_CLASSES,
@@ -72,7 +74,7 @@ def load_classifier(
 ) -> Classifier:
     """Load a classifier, frozen. No code from a file is run.
 
-    `source` is a file that PGN Studio saved (which knows all the rest), foreign weights in a .safetensors
+    `source` is a file that PGN Studio saved (which knows all the rest), external weights in a .safetensors
     file or a checkpoint of torch.save (`arch` and `classes` needed; where the weights know more classes,
     by the names in `access` or ImageNet's, the outputs of `classes` are used), a .pt2 exported program
     or TorchScript file (`classes` needed; it is given pixels in [0, 1] unless `mean` and `std` say
@@ -83,18 +85,26 @@ def load_classifier(
     What is not given comes from the architecture's published weights, and from a file of ours itself:
     of such a file `mean`, `std` and `channels` replace its own. Raises ClassifierError.
     """
-    text = str(source)
     wishes = _Wishes(classes, image_size, mean, std, channels, None if access is None else access.classes)
+    classifier = _loaded(source, arch, wishes, access)
+    asked = None if access is None or access == Access() else access.to_json()
+    told = external_facts(arch=arch, mean=mean, std=std, channels=channels, access=asked)
+    classifier.info = replace(classifier.info, told=told)
+    return classifier
+
+
+def _loaded(source: str | Path, arch: str | None, wishes: _Wishes, access: Access | None) -> Classifier:
+    text = str(source)
     if text.startswith(_ARCH_SCHEME):
         return _from_name(text.removeprefix(_ARCH_SCHEME), wishes)
     if is_black_box(text):
         return open_black_box(
             text,
             classes=_needed_classes(wishes, text),
-            image_size=image_size,
-            mean=mean,
-            std=std,
-            channels=channels,
+            image_size=wishes.image_size,
+            mean=wishes.mean,
+            std=wishes.std,
+            channels=wishes.channels,
             access=access or Access(),
         )
     path = Path(source).expanduser()
@@ -105,12 +115,16 @@ def load_classifier(
         if content:
             if wishes.names is not None:
                 raise ClassifierError(
-                    f"{path.name} says its classes itself: --classes is for other programs' files.",
+                    Advice(
+                        "{} says its classes itself: {} is for other programs' files.",
+                        path.name,
+                        Argument("classes"),
+                    ),
                     hint="Leave it out.",
                 )
             classifier = read_saved_classifier(path, {**content, **wishes.normalization})
-            if classes is not None:
-                check_classes(classifier, classes)
+            if wishes.classes is not None:
+                check_classes(classifier, wishes.classes)
             return classifier
         return _from_state_dict(path, arch, wishes)
     kind = archive_kind(path)
@@ -164,7 +178,10 @@ class _Wishes:
 
     def __post_init__(self) -> None:
         if self.std is not None and min(self.std) <= 0:
-            raise ClassifierError(f"A std must be above 0, got {self.std}.", hint="Check --classifier-std.")
+            raise ClassifierError(
+                f"A std must be above 0, got {self.std}.",
+                hint=Advice("Check {}.", Argument("classifier_std")),
+            )
 
     @property
     def normalization(self) -> dict[str, Any]:
@@ -198,10 +215,15 @@ class _Wishes:
 def _from_state_dict(path: Path, arch: str | None, wishes: _Wishes) -> Classifier:
     weights = read_weights(path)
     if arch is None:
+        guess = guess_architecture(weights)
         raise ClassifierError(
             f"{path.name} holds weights only, which do not say their architecture.",
-            hint=f"{_guess_hint(weights)}Name it (--classifier-arch {_example(weights)}), and the classes in"
-            " their order (--classes).",
+            hint=Advice(
+                "{}Name it ({}), and the classes in their order ({}).",
+                _guess_hint(weights),
+                Argument("classifier_arch", None if guess is None else guess[0]),
+                Argument("classes"),
+            ),
         )
     classes = _needed_classes(wishes, path.name)
     names = [SMALL] if arch == SMALL else [found.name for found in architectures_called(arch)]
@@ -243,11 +265,6 @@ def _columns(
     """`choose_columns`; disks and programs spell one name in several Unicode forms."""
     alike = None if names is None else [composed(name) for name in names]
     return choose_columns(outputs, [composed(name) for name in classes], alike, origin=origin)
-
-
-def _example(weights: WeightsFile) -> str:
-    guess = guess_architecture(weights)
-    return "resnet50, for example" if guess is None else guess[0]
 
 
 def _guess_hint(weights: WeightsFile) -> str:

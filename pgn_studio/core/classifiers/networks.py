@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.architectures import (
     Triple,
     check_size,
@@ -37,7 +38,7 @@ def build_network(arch: str, num_classes: int, *, image_size: int) -> nn.Module:
     if image_size < MIN_SMALL_SIZE:
         raise ClassifierError(
             f"The small network needs images of at least {MIN_SMALL_SIZE} px, got {image_size}.",
-            hint="Choose a larger --image-size.",
+            hint=Advice("Choose a larger {}.", Setting("image_size")),
         )
     return SmallCNN(num_classes, image_size=image_size)
 

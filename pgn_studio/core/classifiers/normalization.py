@@ -32,12 +32,6 @@ class Normalization:
         mean, std = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.std))
         return in_order((pixels - mean) / std, self.channels)
 
-    @property
-    def options(self) -> tuple[str, ...]:
-        """For the command line."""
-        words = ["--classifier-mean", _words(self.mean), "--classifier-std", _words(self.std)]
-        return (*words, "--classifier-channels", self.channels)
-
 
 def in_order(values: Tensor, channels: ChannelOrder) -> Tensor:
     """RGB values (N, 3, H, W) in the order that a network wants."""
@@ -47,7 +41,3 @@ def in_order(values: Tensor, channels: ChannelOrder) -> Tensor:
 def recorded_order(value: Any) -> ChannelOrder | None:
     """As a run recorded it; runs of before know no order but RGB."""
     return value if value in ("rgb", "bgr") else None
-
-
-def _words(values: Triple) -> str:
-    return ",".join(f"{value:.8g}" for value in values)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.augment import augment
 from pgn_studio.core.classifiers.accuracy import Indices, accuracy_of, evenly_spaced
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
@@ -187,7 +188,12 @@ class _Run:
         if not math.isfinite(value):
             raise ClassifierError(
                 f"The training diverged at step {self.step}: the loss is {value}.",
-                hint=f"Lower --learning-rate (now {self.settings.learning_rate:g}), or use precision fp32.",
+                hint=Advice(
+                    "Lower {} (now {:g}), or use {}.",
+                    Setting("learning_rate"),
+                    self.settings.learning_rate,
+                    Setting("precision", "fp32"),
+                ),
             )
         return value, int((logits.argmax(dim=1) == targets).sum())
 
@@ -230,9 +236,9 @@ def _training_indices(labels: Labels, num_classes: int, settings: ClassifierSett
         return np.arange(len(labels))
     if settings.max_train_images < num_classes:
         raise ClassifierError(
-            f"Expected max-train-images of at least one image for each of {num_classes} classes, got"
+            f"Expected at least one training image for each of {num_classes} classes, got"
             f" {settings.max_train_images}.",
-            hint="Raise --max-train-images.",
+            hint=Advice("Raise {}.", Setting("max_train_images")),
         )
     return balanced_subset(labels, settings.max_train_images, settings.seed)
 
@@ -272,13 +278,17 @@ def _explained(settings: ClassifierSettings, image_size: int) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise ClassifierError(
             f"The device has too little memory for batches of {settings.batch_size} at {image_size} px.",
-            hint="Lower --batch-size or --image-size.",
+            hint=Advice("Lower {} or {}.", Setting("batch_size"), Setting("image_size")),
             details=str(error),
         ) from error
     except (RuntimeError, ValueError, AssertionError) as error:
         raise ClassifierError(
             f"{settings.arch} cannot be trained on images of {image_size} px in batches of"
             f" {settings.batch_size}: {str(error).splitlines()[0] if str(error) else 'torch refused'}",
-            hint="Choose another --image-size (224 suits most architectures) or a larger --batch-size.",
+            hint=Advice(
+                "Choose another {} (224 suits most architectures) or a larger {}.",
+                Setting("image_size"),
+                Setting("batch_size"),
+            ),
             details=str(error),
         ) from error

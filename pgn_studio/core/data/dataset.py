@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -101,6 +101,7 @@ class ImageDataset:
     mirrorable: bool | None = None
     division: Division = Division()
     parts: Parts | None = field(default=None, repr=False, compare=False)
+    settings: DataSettings | None = field(default=None, repr=False, compare=False)  # that it was loaded with
 
     def split(self, name: str) -> Split:
         """The split called `name`; "validation" and "valid" mean "val". Raises DataError."""
@@ -114,7 +115,7 @@ class ImageDataset:
         """The same images, divided in another way where nothing says how. Raises DataError."""
         if self.parts is None or division == self.division:
             return self
-        return self.parts.assembled(division)
+        return replace(self.parts.assembled(division), settings=self.settings)
 
     def class_counts(self) -> npt.NDArray[np.int64]:
         """Images of each class in each split, (number of classes, number of splits)."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.data import stl10
 from pgn_studio.core.data.arrays import ArrayPart, load_arrays
@@ -73,9 +74,11 @@ def _load_digits(settings: DataSettings, progress: Progress) -> ImageDataset:
 
 def _load_stl10(settings: DataSettings, progress: Progress) -> ImageDataset:
     root = _root(settings)
-    offline = (
-        f"Put {', '.join(stl10.FILES)} and class_names.txt of stl10_binary.tar.gz into {root}, "
-        "or name their folder with --data-root."
+    offline = Advice(
+        "Put {} and class_names.txt of stl10_binary.tar.gz into {}, or name their folder with {}.",
+        ", ".join(stl10.FILES),
+        root,
+        Setting("data_root"),
     )
     folder = stl10.find_stl10(root)
     if folder is None:
@@ -117,7 +120,9 @@ def _load_torchvision(
     root = _root(settings)
     if root.name == folder:  # the folder itself was given
         root = root.parent
-    offline = f"Put {files} into {root}, or name the folder around it with --data-root."
+    offline = Advice(
+        "Put {} into {}, or name the folder around it with {}.", files, root, Setting("data_root")
+    )
     if not (root / folder).is_dir():
         _download_or_say_how(kind, settings.updated(data_root=root), progress, offline=offline)
     parts = []
@@ -149,9 +154,11 @@ def _load_imagenette(settings: DataSettings, progress: Progress) -> ImageDataset
     """An image folder with train and val; val, its published held-out part, is the test split."""
     root = _root(settings)
     versions = _imagenette_versions(settings.image_size)
-    offline = (
-        f"Extract imagenette2-160.tgz, imagenette2-320.tgz or imagenette2.tgz into {root}, "
-        "or name the folder around it with --data-root."
+    offline = Advice(
+        "Extract imagenette2-160.tgz, imagenette2-320.tgz or imagenette2.tgz into {}, or name the folder"
+        " around it with {}.",
+        root,
+        Setting("data_root"),
     )
     folder = _imagenette_folder(root, versions)
     if folder is None:
@@ -183,7 +190,8 @@ def _imagenette_folder(root: Path, versions: Sequence[str]) -> Path | None:
 def _root(settings: DataSettings) -> Path:
     root = settings.data_root.expanduser().absolute() if settings.data_root else data_folder()
     if root.exists() and not root.is_dir():
-        raise DataError(f"Expected a folder, found a file: {root}.", hint="Name a folder with --data-root.")
+        hint = Advice("Name a folder with {}.", Setting("data_root"))
+        raise DataError(f"Expected a folder, found a file: {root}.", hint=hint)
     return root
 
 
@@ -192,5 +200,6 @@ def _download_or_say_how(
 ) -> None:
     root = _root(settings)
     if not settings.download:
-        raise DataError(f"No {kind} in {root}.", hint=f"Allow its download with --download. Or: {offline}")
+        hint = Advice("Allow its download with {}. Or: {}", Setting("download", True), offline)
+        raise DataError(f"No {kind} in {root}.", hint=hint)
     download(kind, root, progress, options=options, offline=offline)

@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from pgn_studio.core.config import NAMED_DATASETS, DataSettings
+from pgn_studio.core.config import NAMED_DATASETS, DataSettings, data_part
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.folder import load_folder
 from pgn_studio.core.data.named import load_named
@@ -22,6 +22,10 @@ def load_dataset(settings: DataSettings, *, progress: Progress | None = None) ->
     while the extent is unknown; an exception from it (Canceled) ends the loading and passes
     through. Raises DataError with what to do about it.
     """
+    return replace(_loaded(settings, progress), settings=data_part(settings))
+
+
+def _loaded(settings: DataSettings, progress: Progress | None) -> ImageDataset:
     report = progress or _no_report
     wish = settings.dataset.strip()
     if wish in NAMED_DATASETS:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from pgn_studio.core.advice import Advice, Argument, Command, Setting
 from pgn_studio.core.errors import ConfigError, DataError
 from pgn_studio.core.evaluation import metrics as measures
 from pgn_studio.core.evaluation.evaluate import Evaluation
@@ -45,7 +46,11 @@ def without_abstention(pgn: Pgn) -> Pgn:
     if pgn.info.problem != "enhance":
         raise ConfigError(
             "Only a PGN that enhances can hold back; this one attacks.",
-            hint="A weaker attack: `pgn-studio perturb --strength`, or a larger --gamma.",
+            hint=Advice(
+                "For a weaker attack use {}, or train with a larger {}.",
+                Command("perturb", (Argument("strength"),)),
+                Setting("gamma"),
+            ),
         )
     return Pgn(pgn.generator, replace(pgn.info, abstain_below_rms=0.0), path=pgn.path).eval().at(pgn.gamma)
 

@@ -123,8 +123,8 @@ def poor_split(classifier: Classifier, measured: Iterable[ClassifiedSplit], *, t
     if poor is None:
         return None
     return (
-        f"Only {100 * (poor.accuracy.value or 0.0):.1f} % of {poor.split_name} are right (naming the largest "
-        f"class every time: {100 * poor.largest_class:.1f} %). A wrong normalization is the usual cause."
+        f"Accuracy on {poor.split_name} is only {100 * (poor.accuracy.value or 0.0):.1f} % (majority-class "
+        f"baseline: {100 * poor.largest_class:.1f} %). A wrong normalization is the most common cause."
     )
 
 

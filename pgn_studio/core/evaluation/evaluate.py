@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnFileError
@@ -452,6 +453,9 @@ def _check_finite(sizes: npt.NDArray[np.float32], clean: Scores, perturbed: Scor
     if not (np.isfinite(sizes).all() and np.isfinite(perturbed).all()):
         raise PgnFileError(
             "There are perturbations, or the classifier's outputs on perturbed images, that are not finite.",
-            hint="The training of the PGN diverged: train with a larger gamma, smaller learning rates, or "
-            "--precision fp32.",
+            hint=Advice(
+                "The training of the PGN diverged: train with a larger {}, smaller learning rates, or {}.",
+                Setting("gamma"),
+                Setting("precision", "fp32"),
+            ),
         )

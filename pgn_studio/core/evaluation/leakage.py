@@ -88,7 +88,9 @@ def pgn_learned(info: PgnInfo, dataset: ImageDataset, split_name: str) -> Learne
 
 
 def told_of_other_images(run: RunFolder, dataset: ImageDataset) -> str:
-    """What it means for a run that it goes on with images that are not those it was started with."""
+    """What it means for a run to go on with images that are not its own; empty where they are."""
+    if run.fingerprint in ("", dataset.fingerprint):
+        return ""
     if not run.last_pgn_path.is_file():
         return "The data set is not the same as when this run was started."
     return pgn_learned(read_pgn_info(run.last_pgn_path), dataset, "val").sentence("val")

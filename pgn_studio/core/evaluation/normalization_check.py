@@ -97,7 +97,7 @@ class Diagnosis:
                 f"{_percent(own)} as it is given them now."
             )
         if is_poor(self.trials[0].accuracy, self.chance):
-            text += " That is still little: are the classes in the order that it was trained with?"
+            text += " That is still low: check that the classes are in the order of the training."
         return text
 
     def to_json(self) -> dict[str, Any]:

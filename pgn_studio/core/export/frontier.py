@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pgn_studio.core.advice import Advice, Argument, Command, Setting
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.export.base import PICTURES, Picture, Source, Written, checked_suffix, option, writing
 from pgn_studio.core.export.drawing import GRAY, save_figure
@@ -89,8 +90,13 @@ def gammas_shown(pgn: Pgn, wanted: Sequence[float], *, compared: bool = False) -
     if served is None:
         raise ConfigError(
             f"This PGN was trained for gamma {pgn.gamma:g} alone: it is one point of a frontier, no curve.",
-            hint="Train one with --gamma LOW..HIGH, or name this one beside another; `pgn-studio report` "
-            "draws accuracy against the strength of its perturbation.",
+            hint=Advice(
+                "Train one for a range, such as {}, or name this one with {}; accuracy against the strength"
+                " of its perturbation is drawn by {}.",
+                Setting("gamma", (0.3, 30.0)),
+                Argument("beside"),
+                Command("report"),
+            ),
         )
     fitting = (
         [gamma for gamma in wanted if gamma in served] if compared else [served.check(g) for g in wanted]

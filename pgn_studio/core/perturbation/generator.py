@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.config import DecoderNorm
 from pgn_studio.core.encoders import SMALL, Backbone, default_size, imagenet_backbone
 from pgn_studio.core.errors import ConfigError
@@ -46,7 +47,9 @@ class SmallEncoder(nn.Module):
     def cut_last_stage(self) -> nn.Module:
         raise ConfigError(
             "The small encoder has no last stage that could learn alone.",
-            hint="Use --encoder-training frozen or full.",
+            hint=Advice(
+                "Use {} or {}.", Setting("encoder_training", "frozen"), Setting("encoder_training", "full")
+            ),
         )
 
     @classmethod

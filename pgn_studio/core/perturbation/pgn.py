@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.config import (
     ChannelOrder,
     TrainingSettings,
@@ -35,7 +36,7 @@ FORMAT = "pgn-studio-pgn"
 FORMAT_VERSION = 1
 Told = Literal["nothing", "label", "probabilities"]
 ABSTAINS_ALWAYS = 1e30  # as the least RMS: finite, so that JSON holds it, and above any p
-_GIVE_IT = "Give the file with --classifier, or put it beside the PGN."
+_GIVE_IT = Advice("Give the file with {}, or put it beside the PGN.", Setting("classifier"))
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class PgnInfo:
     told: Told = "nothing"  # what of f's outputs about the image G is told
     learned_from: str = ""  # its training images, as core/learned_images.py packs them
     abstain_below_rms: float = 0.0  # an image whose p has a smaller RMS in the input space is left as it is
-    external_classifier: Mapping[str, Any] = field(default_factory=dict)  # as core/foreign_facts.py says
+    external_classifier: Mapping[str, Any] = field(default_factory=dict)  # `portable_facts`
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pgn_studio.core.advice import Advice, Argument, Command, Setting
 from pgn_studio.core.assignments import typed_value, value_text
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ConfigError
@@ -19,6 +20,10 @@ MOST_RUNS = 1000  # more is a slip of the keyboard
 NO_RESULT_CHANGES = ("device", "cache_mb", "download")  # settings that change no result
 _UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9.+-]+")
 _LONGEST_LABEL = 40
+_OVER = Argument("over")
+_WHERE_LISTED = Advice(
+    "They are listed by {} and {}.", Command("train", (Argument("help", True),)), Argument("set", "help")
+)
 
 
 @dataclass(frozen=True)
@@ -47,24 +52,24 @@ def parse_axis(text: str, given: Mapping[str, Any]) -> Axis:
     written, equals, listed = text.partition("=")
     name = written.strip().replace("-", "_")
     if not equals or not listed.strip():
-        raise ConfigError(f"--over: expected SETTING=VALUE,VALUE,…, got {text!r}.")
+        raise ConfigError(Advice("{}: expected SETTING=VALUE,VALUE,…, got {!r}.", _OVER, text))
     if name not in TrainingSettings.model_fields or name in NO_RESULT_CHANGES:
         swept = [field for field in TrainingSettings.model_fields if field not in NO_RESULT_CHANGES]
         fields = [field.replace("_", "-") for field in swept]
         near = difflib.get_close_matches(written.strip(), fields, n=2)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "`train --help` and `--set help` list them."
-        raise ConfigError(f"--over: there is no setting {written.strip()!r} to sweep.", hint=hint)
+        hint = f"Did you mean {' or '.join(near)}?" if near else _WHERE_LISTED
+        message = Advice("{}: there is no setting {!r} to sweep.", _OVER, written.strip())
+        raise ConfigError(message, hint=hint)
     if name in given:
-        option = written.strip().replace("_", "-")
-        other = f"--set {name}" if TrainingSettings.is_experimental(name) else f"--{option}"
-        raise ConfigError(f"{other} and --over {option} cannot both be given.", hint="Leave one out.")
+        twice = Advice("{} cannot both be set and swept ({}).", Setting(name), Argument("over", name))
+        raise ConfigError(twice, hint="Leave one out.")
     try:
         values = [typed_value(TrainingSettings, name, item.strip(), given) for item in listed.split(",")]
     except ConfigError as error:
-        raise ConfigError(f"--over {error.message}") from None
+        raise ConfigError(Advice("{} {}", _OVER, str(error.message))) from None
     for value in values:
         if values.count(value) > 1:
-            raise ConfigError(f"--over {text}: {value_text(value)} is named twice.")
+            raise ConfigError(Advice("{}: {} is named twice.", Argument("over", text), value_text(value)))
     return Axis(name, tuple(values))
 
 
@@ -73,16 +78,16 @@ def make_points(given: Mapping[str, Any], axes: Sequence[Axis]) -> list[Point]:
     names = [axis.name for axis in axes]
     for name in names:
         if names.count(name) > 1:
-            option = name.replace("_", "-")
-            raise ConfigError(f"--over {option} is given twice.", hint="Put its values together.")
+            message = Advice("{} is given twice.", Argument("over", name))
+            raise ConfigError(message, hint="Put its values together.")
     count = 1
     for axis in axes:
         count *= len(axis.values)
     if not axes or count > MOST_RUNS:
         came = f"{count} runs" if axes else "nothing to sweep"
         raise ConfigError(
-            f"--over: expected 1 to {MOST_RUNS} runs, got {came}.",
-            hint="Give for example --over gamma=0.1,1,10,30.",
+            Advice("{}: expected 1 to {} runs, got {}.", _OVER, MOST_RUNS, came),
+            hint=Advice("Give for example {}.", Argument("over", "gamma=0.1,1,10,30")),
         )
     points = []
     for combination in itertools.product(*(axis.values for axis in axes)):

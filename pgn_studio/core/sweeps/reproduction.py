@@ -157,7 +157,7 @@ def _cell(table: PaperTable, row: PaperRow, column: str, paper: PaperFigure, wis
     }
     needs = ""
     if wishes.scale == "paper" and row.dataset != "STL-10" and wishes.imagenet is None:
-        needs = f"data: {row.dataset} needs an ImageNet folder (--imagenet FOLDER with train|val/class/…)"
+        needs = f"data: {row.dataset} needs an ImageNet folder (imagenet: a folder with train|val/class/…)"
     return Cell(
         name=f"{stem}_{parts[what.kind]}",
         row=row,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.training.batches import SMALLEST_BATCH
 
 _KEPT = "The run is kept up to its last checkpoint"
@@ -40,7 +41,11 @@ def explained(error: Exception, *, folder: Path, batch_size: int) -> tuple[str, 
         line = str(error).strip().splitlines()[0]
         return (
             f"The device no longer answers: {line}",
-            f"Start the program again and continue the run, on another --device if need be. {_KEPT}.",
+            Advice(
+                "Start the program again and continue the run, on another {} if need be. {}.",
+                Setting("device"),
+                _KEPT,
+            ),
         )
     return (
         f"Training failed: {type(error).__name__}: {error}",

@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.training.checkpoint import parts
@@ -49,7 +50,10 @@ def few_failures(
         step,
         "targets-constant",
         f"{right}: nearly every target is 1, so there are few failures to learn from.",
-        "Train on images that the classifier has not seen, or leave input_mixup at its default.",
+        Advice(
+            "Train on images that the classifier has not seen, or leave {} at its default.",
+            Setting("input_mixup"),
+        ),
     )
 
 
@@ -61,14 +65,16 @@ def below_clean(ending: RunFinished, settings: TrainingSettings) -> Notice | Non
             step,
             "below-clean",
             f"The PGN that this run keeps reaches {kept:.1%} on validation; without it it is {clean:.1%}.",
-            "Raise --gamma, lower learning_rate_g (with --set), or train for more epochs.",
+            Advice(
+                "Raise {}, lower {}, or train for more epochs.", Setting("gamma"), Setting("learning_rate_g")
+            ),
         )
     if settings.problem == "adversarial" and kept >= clean:
         return Notice(
             step,
             "no-attack",
             f"The PGN that this run keeps leaves accuracy at {kept:.1%}; clean it is {clean:.1%}.",
-            "Lower --gamma, or train for more epochs.",
+            Advice("Lower {}, or train for more epochs.", Setting("gamma")),
         )
     return None
 
@@ -103,8 +109,11 @@ def not_finite(error: NotFiniteError, *, step: int, saved_step: int) -> Notice:
         if saved_step
         else "Nothing is kept: it was in its first epoch."
     )
-    hint = (
-        "In a new run raise --gamma, lower learning_rate_g and learning_rate_d (with --set), or use "
-        "--precision fp32."
+    hint = Advice(
+        "In a new run raise {}, lower {} and {}, or use {}.",
+        Setting("gamma"),
+        Setting("learning_rate_g"),
+        Setting("learning_rate_d"),
+        Setting("precision", "fp32"),
     )
     return Notice(step, "non-finite", f"{error.message} {kept}", hint, "severe")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.config import LossName, Problem, TrainingSettings
 from pgn_studio.core.training.events import EpochCompleted, Notice, NoticeLevel, StepCompleted
 
@@ -35,6 +36,8 @@ GROWTH_FROM = 0.2  # …and above this, which good runs do not reach
 SMALL_RMS = (0.5 / 255, 1 / 255)  # half a gray level is rounded away in 8 bits
 VANISHING_AFTER = 2  # epochs: G starts near zero
 VARIED = 0.05 * 0.95  # variance of D's targets from which on its judgments are expected to vary: 5 % differ
+
+_GAMMA, _RATE_G, _RATE_D = Setting("gamma"), Setting("learning_rate_g"), Setting("learning_rate_d")
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,11 @@ def _one_class_text(now: Reading) -> str:
 
 def _one_class_hint(now: Reading) -> str:
     if now.success < 0.5:
-        return "Lower learning_rate_g (with --set) and start anew; for an attack, lower --gamma."
-    return "Train on images that the classifier has not seen, or leave input_mixup at its default."
+        return Advice("Lower {} and start anew; for an attack, lower {}.", _RATE_G, _GAMMA)
+    return Advice(
+        "Train on images that the classifier has not seen, or leave {} at its default.",
+        Setting("input_mixup"),
+    )
 
 
 CHECKS = (
@@ -131,7 +137,7 @@ CHECKS = (
         _exploding,
         _settled,
         _exploding_text,
-        lambda now: f"Raise --gamma (now {now.gamma:g}), or lower learning_rate_g (with --set).",
+        lambda now: Advice("Raise {} (now {:g}), or lower {}.", _GAMMA, now.gamma, _RATE_G),
         lambda now: f"The perturbation has come down: its RMS is {now.rms:.2f}.",
     ),
     Check(
@@ -140,9 +146,8 @@ CHECKS = (
         _outruns,
         _keeps_pace,
         _outrun_text,
-        lambda now: (
-            f"Raise --gamma (now {now.gamma:g}) or lower learning_rate_g; or help D: "
-            "raise learning_rate_d (with --set)."
+        lambda now: Advice(
+            "Raise {} (now {:g}) or lower {}; or help D: raise {}.", _GAMMA, now.gamma, _RATE_G, _RATE_D
         ),
         lambda now: (
             f"D has caught up with G: {now.success:.1%} of the perturbed images are {now.wanted}, "
@@ -158,9 +163,12 @@ CHECKS = (
             f"D answers nearly the same to everything: its judgments vary by {now.d_spread:.3f}, and its "
             f"loss is {now.d_loss:.0%} of what the best constant gives, though both outcomes occur."
         ),
-        lambda now: (
-            "Raise learning_rate_d (with --set); or let D see more: --set image_conditioning=yes, "
-            "--set head=mlp, another --discriminator."
+        lambda now: Advice(
+            "Raise {}; or let D see more: {}, {}, another {}.",
+            _RATE_D,
+            Setting("image_conditioning", True),
+            Setting("head", "mlp"),
+            Setting("discriminator"),
         ),
         lambda now: f"D tells successes from failures: its judgments vary by {now.d_spread:.2f}.",
     ),
@@ -182,9 +190,9 @@ CHECKS = (
             f"The perturbation vanishes: its RMS is {255 * now.rms:.2f} gray levels, which 8 bits round away."
         ),
         lambda now: (
-            f"Lower --gamma (now {now.gamma:g})."
+            Advice("Lower {} (now {:g}).", _GAMMA, now.gamma)
             if now.gamma
-            else "Raise learning_rate_g (with --set), or see whether D learns."
+            else Advice("Raise {}, or see whether D learns.", _RATE_G)
         ),
         lambda now: f"The perturbation has grown: its RMS is {255 * now.rms:.1f} gray levels.",
     ),

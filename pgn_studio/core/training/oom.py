@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.batches import SMALLEST_BATCH
@@ -35,7 +36,10 @@ class Shrinking:
             CODE,
             f"Memory ran out in step {self.step + 1} at {self.batch_size} images a step. "
             f"The run goes on {where} with {self.smaller}.",
-            f"Nothing needs to be done; a new run is spared the retry by --batch-size {self.smaller}.",
+            Advice(
+                "Nothing needs to be done; a new run is spared the retry by {}.",
+                Setting("batch_size", self.smaller),
+            ),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from pgn_studio.core.advice import Advice, Argument, Setting
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings, check_discriminator, soft_targets
 from pgn_studio.core.data.dataset import ImageDataset
@@ -33,8 +34,11 @@ class QueryBudget:
             check_discriminator(settings)
         if soft_targets(settings) and not classifier.gives_scores:
             raise ConfigError(
-                "soft_targets needs the classifier's probabilities, but this one answers with labels.",
-                hint="Leave soft_targets at its default: labels are enough.",
+                Advice(
+                    "{} needs the classifier's probabilities, but this one answers with labels.",
+                    Setting("soft_targets"),
+                ),
+                hint="Leave it at its default: labels are enough.",
             )
 
     @property
@@ -55,7 +59,7 @@ class QueryBudget:
             raise ConfigError(
                 f"The query budget leaves {self._meter.left:,} queries, but measuring this data and one step"
                 f" may take {needed:,}.",
-                hint="Give a larger --query-budget, or fewer images.",
+                hint=Advice("Give a larger {}, or fewer images.", Argument("query_budget")),
             )
 
     def allows_step(self) -> bool:
@@ -73,7 +77,7 @@ class QueryBudget:
             "query-budget",
             f"The query budget of {self._meter.budget:,} used: {self._meter.used:,}; the rest does not reach"
             " through another step and the last measurement. Training stops and keeps the best PGN so far.",
-            "Go on with --resume and a larger --query-budget.",
+            Advice("Go on with {} and a larger {}.", Argument("resume"), Argument("query_budget")),
         )
 
     def keep(self, step: TrainStep, position: TrainingState, run: RunFolder, info: PgnInfo) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.classifiers import Classifier, check_suits, measure_accuracy
 from pgn_studio.core.config import TrainingSettings, told_of_classifier, with_augmentation
 from pgn_studio.core.data.dataset import ImageDataset
@@ -148,7 +149,7 @@ class Trainer:
         total = self._pace.first_step(self._epochs)
         ended = bool(told) and told[-1].get("event") == RunFinished.__name__
         if self._position.step >= total and completed and ended:  # else it was killed before it could say so
-            hint = f"Give --epochs above {self._epochs} to go on."
+            hint = Advice("Give {} above {} to go on.", Setting("epochs"), self._epochs)
             raise RunError(f"This run has done its {self._epochs} epochs.", hint=hint)
         self._announce(total, told)
         del told  # of a long run they are large

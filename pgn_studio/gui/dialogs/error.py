@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.gui.widgets.words import in_the_window
+from pgn_studio.gui.wording import in_the_window
 
 MEMORY_HINT = "Choose a smaller image size, a smaller batch or a smaller network, or close other programs."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 import time
 from datetime import datetime
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMessageBox,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -26,17 +28,86 @@ from PySide6.QtWidgets import (
 
 from pgn_studio.core.config import ClassifierSettings, DataSettings
 from pgn_studio.core.errors import ConfigError, PgnStudioError
+from pgn_studio.core.files import reason_of, way_out
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.gui.dialogs.error import show_error
-from pgn_studio.gui.dialogs.saving_place import ReplaceQuestion, UnsavedQuestion, place_for
 from pgn_studio.gui.operations import Operation, run_in_background
+from pgn_studio.gui.widgets.inputs import WheelGuard
 from pgn_studio.gui.widgets.settings_form import SettingsForm
-from pgn_studio.gui.widgets.wheel import WheelGuard
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers.training import ClassifierProgress, UnsavedClassifierError
     from pgn_studio.core.data.dataset import ImageDataset
     from pgn_studio.core.protocols import Progress
+
+
+SUFFIX = ".safetensors"
+
+
+def place_for(text: str) -> Path:
+    """The file that is meant; its folder is made. Raises ConfigError where none can be written there."""
+    if not text.strip():
+        raise ConfigError("“Save as” is empty.", hint=f"Name a file: classifier{SUFFIX}, for example.")
+    try:
+        path = Path(text.strip()).expanduser()
+        if path.is_dir():
+            raise ConfigError(
+                f"“Save as” names a folder: {path}.",
+                hint=f"Name a file in it: classifier{SUFFIX}, for example.",
+            )
+        if path.suffix != SUFFIX:
+            path = path.with_name(path.name + SUFFIX)
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path} is no file that can be replaced.", hint="Choose another name.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(prefix=f".{path.stem}-", suffix=SUFFIX, dir=path.parent):
+            pass  # as it will be written: under a name about as long
+    except OSError as error:
+        told = f"The classifier could not be saved as {text.strip()}: {reason_of(error)}."
+        raise ConfigError(told, hint=way_out(error)) from error
+    except (ValueError, RuntimeError) as error:  # a zero byte; a home that nobody has
+        raise ConfigError(f"“Save as” is no path: {error}.", hint="Choose another place.") from error
+    return path
+
+
+class ReplaceQuestion(QMessageBox):
+    """A file of that name is there; Return and Escape keep it."""
+
+    def __init__(self, path: Path, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("replace_dialog")
+        self.setIcon(QMessageBox.Icon.Question)
+        self.setWindowTitle("Train a classifier")
+        self.setText(f"{path.name} is there already. Replace it?")
+        self.setInformativeText(f"What is in {path.parent} under this name is lost once this one is trained.")
+        self.replace: QPushButton = self.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
+        self.replace.setObjectName("replace_button")
+        self.replace.setAutoDefault(False)
+        keep = self.addButton(QMessageBox.StandardButton.Cancel)
+        self.setDefaultButton(keep)
+        self.setEscapeButton(keep)
+        self.finished.connect(self.deleteLater)
+
+
+class UnsavedQuestion(QMessageBox):
+    """A classifier that is trained could not be written: somewhere else, or not at all."""
+
+    def __init__(self, reason: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("unsaved_dialog")
+        self.setIcon(QMessageBox.Icon.Warning)
+        self.setWindowTitle("The classifier could not be saved")
+        self.setText(reason)
+        self.setInformativeText("It is trained, and can be saved elsewhere.")
+        self.elsewhere: QPushButton = self.addButton("Save elsewhere…", QMessageBox.ButtonRole.AcceptRole)
+        self.elsewhere.setObjectName("save_elsewhere_button")
+        discard = self.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
+        discard.setAutoDefault(False)
+        self.setDefaultButton(self.elsewhere)
+        self.setEscapeButton(self.elsewhere)  # Escape loses nothing
+        self.finished.connect(self.deleteLater)
+
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +175,7 @@ class TrainClassifierDialog(QDialog):
         self.stop_button.setObjectName("stop_classifier_button")
         self.aside_button = buttons.addButton("Hide", QDialogButtonBox.ButtonRole.ActionRole)
         self.aside_button.setObjectName("put_aside_button")
-        self.aside_button.setToolTip("Train on; the Classifier page shows how far it is")
+        self.aside_button.setToolTip("Keep training. The Classifier page shows the progress.")
         self.cancel_button = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         self.cancel_button.setObjectName("cancel_classifier_button")
         for button in (self.stop_button, self.cancel_button):
@@ -239,7 +310,7 @@ class TrainClassifierDialog(QDialog):
         if not isinstance(error, UnsavedClassifierError):
             return False
         self._outcome = "The classifier could not be saved."
-        question = UnsavedQuestion(str(error), self)
+        question = UnsavedQuestion(error_text(error), self)
         question.elsewhere.clicked.connect(partial(self._save_elsewhere, error))
         question.open()
         return True
@@ -259,7 +330,7 @@ class TrainClassifierDialog(QDialog):
         discarded = not self._outcome  # it neither succeeded nor failed
         self._operation = None
         self._set_running(False)
-        self.ended.emit(self._outcome or "The training of the classifier was given up; nothing is kept.")
+        self.ended.emit(self._outcome or "The training of the classifier was canceled. Nothing is kept.")
         if discarded:
             super().reject()
 

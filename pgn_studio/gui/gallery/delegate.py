@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from pgn_studio.core.evaluation.selection import Outcome
 from pgn_studio.gui.gallery.model import THUMBNAIL_PX, Role
-from pgn_studio.gui.widgets.elided_label import elided_change
+from pgn_studio.gui.widgets.compact import elided_change
 
 RIGHT_COLOR = QColor(0x00, 0x72, 0xB2)
 WRONG_COLOR = QColor(0xD5, 0x5E, 0x00)

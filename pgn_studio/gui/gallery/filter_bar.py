@@ -15,16 +15,16 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey
-from pgn_studio.gui.gallery.filtering import Narrowing, choose_class, class_combo, fill_classes
+from pgn_studio.gui.gallery.filtering import Filtering, choose_class, class_combo, fill_classes
 
 TYPING_PAUSE_MS = 150
 OUTCOMES: tuple[Outcome | None, ...] = (None, *Outcome)
 TOOLTIPS = {
     None: "Every image of the split",
-    Outcome.FIXED: "Wrong before, right with the perturbation",
-    Outcome.BROKEN: "Right before, wrong with the perturbation",
-    Outcome.BOTH_RIGHT: "Right before and after",
-    Outcome.BOTH_WRONG: "Wrong before and after",
+    Outcome.FIXED: "Misclassified before, correct with the perturbation",
+    Outcome.BROKEN: "Correct before, misclassified with the perturbation",
+    Outcome.BOTH_RIGHT: "Correct before and after",
+    Outcome.BOTH_WRONG: "Misclassified before and after",
 }
 
 
@@ -32,7 +32,7 @@ class FilterBar(QWidget):
     """Says what to show; `changed` carries a Selection."""
 
     changed = Signal(object)
-    list_wanted = Signal()  # save what is shown
+    list_requested = Signal()  # save what is shown
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,7 +41,7 @@ class FilterBar(QWidget):
         self._classes = class_combo("class-filter", "True class", self)
         self._sort = QComboBox(self)
         self._more = QToolButton(self)
-        self.narrowing = Narrowing(self)
+        self.filtering = Filtering(self)
         self._descending = QToolButton(self)
         self._text = QLineEdit(self)
         self._typing = QTimer(self)
@@ -52,15 +52,15 @@ class FilterBar(QWidget):
 
     @property
     def selection(self) -> Selection:
-        label, before, after = (self._classes.currentData(), *self.narrowing.classes)
+        label, before, after = (self._classes.currentData(), *self.filtering.classes)
         return Selection(
             outcome=OUTCOMES[max(self._group.checkedId(), 0)],
             label=label,
             before=before,
             after=after,
             text=self._text.text().strip(),
-            ranges=self.narrowing.ranges,
-            versus=self.narrowing.versus,
+            ranges=self.filtering.ranges,
+            versus=self.filtering.versus,
             sort=SortKey(self._sort.currentData()),
             descending=self._descending.isChecked(),
         )
@@ -68,7 +68,7 @@ class FilterBar(QWidget):
     def set_classes(self, classes: tuple[str, ...]) -> None:
         """Offer these classes; keeps the chosen ones where they still exist."""
         fill_classes(self._classes, "All classes", classes)
-        self.narrowing.set_classes(classes)
+        self.filtering.set_classes(classes)
         self._mark_more()
 
     def set_selection(self, selection: Selection) -> None:
@@ -81,7 +81,7 @@ class FilterBar(QWidget):
             self._descending.setChecked(selection.descending)
             self._show_direction(selection.descending)
         self._buttons[selection.outcome].setChecked(True)
-        self.narrowing.set_selection(selection)
+        self.filtering.set_selection(selection)
         self._announce()
 
     def show_counts(self, counts: dict[Outcome | None, int]) -> None:
@@ -93,14 +93,14 @@ class FilterBar(QWidget):
             self._buttons[outcome].setChecked(True)
             self._announce()
 
-    def clear_narrowing(self) -> None:
+    def clear_filters(self) -> None:
         """Any class, name and size again; the outcome and the order stay."""
         shown = self.selection
         self.set_selection(Selection(outcome=shown.outcome, sort=shown.sort, descending=shown.descending))
 
     def offer_versus(self, name: str) -> None:
         """Filters against another PGN of this name; empty: there is none."""
-        self.narrowing.offer_versus(name)
+        self.filtering.offer_versus(name)
         self._mark_more()
 
     def focus_search(self) -> None:
@@ -121,11 +121,11 @@ class FilterBar(QWidget):
         self._more.setAccessibleName("More filters")
         self._more.setToolTip("Filter by predicted class, confidence, margin and L2; save the list")
         self._more.setCheckable(True)
-        self._more.toggled.connect(self.narrowing.setVisible)
-        self.narrowing.hide()
-        self.narrowing.changed.connect(self._announce)
-        self.narrowing.list_wanted.connect(self.list_wanted)
-        self.narrowing.clear_wanted.connect(self.clear_narrowing)
+        self._more.toggled.connect(self.filtering.setVisible)
+        self.filtering.hide()
+        self.filtering.changed.connect(self._announce)
+        self.filtering.list_requested.connect(self.list_requested)
+        self.filtering.clear_requested.connect(self.clear_filters)
         self._descending.setObjectName("sort-descending")
         self._descending.setCheckable(True)
         self._descending.setToolTip("Ascending or descending")
@@ -150,7 +150,7 @@ class FilterBar(QWidget):
         grid.addWidget(self._sort, 1, 2)
         grid.addWidget(self._descending, 1, 3)
         grid.addWidget(self._more, 1, 4)
-        grid.addWidget(self.narrowing, 2, 0, 1, 5)
+        grid.addWidget(self.filtering, 2, 0, 1, 5)
         grid.setColumnStretch(1, 1)
 
     def _segments(self) -> QHBoxLayout:
@@ -181,7 +181,7 @@ class FilterBar(QWidget):
 
     def _mark_more(self) -> None:
         """How many of the folded filters are at work: nobody should miss images without seeing why."""
-        active = self.narrowing.active
+        active = self.filtering.active
         self._more.setText(f"Filters · {active}" if active else "Filters")
 
 

@@ -16,20 +16,20 @@ RANGED = (
     SortKey.L2,
 )
 TIPS = {
-    SortKey.CONFIDENCE_BEFORE: "Probability, 0 to 1, of the class that the image was taken for",
-    SortKey.CONFIDENCE_AFTER: "Probability, 0 to 1, of the class that the perturbed image is taken for",
-    SortKey.MARGIN_BEFORE: "Probability of the true class less the largest other; below 0 it is wrong",
-    SortKey.MARGIN_AFTER: "Probability of the true class less the largest other; below 0 it is wrong",
+    SortKey.CONFIDENCE_BEFORE: "Probability, 0 to 1, of the predicted class of the original image",
+    SortKey.CONFIDENCE_AFTER: "Probability, 0 to 1, of the predicted class of the perturbed image",
+    SortKey.MARGIN_BEFORE: "Probability of the true class minus the largest other; negative: misclassified",
+    SortKey.MARGIN_AFTER: "Probability of the true class minus the largest other; negative: misclassified",
     SortKey.L2: "Length of the perturbation in the classifier's input space",
 }
 
 
-class Narrowing(QWidget):
+class Filtering(QWidget):
     """`changed` comes with every filter that is set or lifted by the user."""
 
     changed = Signal()
-    list_wanted = Signal()
-    clear_wanted = Signal()
+    list_requested = Signal()
+    clear_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,8 +41,8 @@ class Narrowing(QWidget):
         for versus in Versus:
             self._versus.addItem(versus.title, versus.value)
         self._against = QLabel("Against", self)
-        self._before.setToolTip("Show only images that were taken for this class as they were")
-        self._after.setToolTip("Show only images that are taken for this class with the perturbation")
+        self._before.setToolTip("Show only images that are predicted as this class without the perturbation")
+        self._after.setToolTip("Show only images that are predicted as this class with the perturbation")
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 4, 0, 4)
         grid.setHorizontalSpacing(8)
@@ -55,8 +55,8 @@ class Narrowing(QWidget):
         buttons = QHBoxLayout()
         buttons.addStretch(1)
         for name, text, tip, signal in (
-            ("clear-narrowing", "Clear", "Any class, name and size again", self.clear_wanted),
-            ("save-list", "Save list…", "Write the images shown, in this order, as CSV", self.list_wanted),
+            ("clear-filtering", "Clear", "Reset class, name and size", self.clear_requested),
+            ("save-list", "Save list…", "Write the images shown, in this order, as CSV", self.list_requested),
         ):
             button = QPushButton(text, self)
             button.setObjectName(name)
@@ -102,7 +102,7 @@ class Narrowing(QWidget):
         """Filters against the PGN called `name`; empty: there is none, and its filter is lifted."""
         self._versus.setVisible(bool(name))
         self._against.setVisible(bool(name))
-        self._versus.setToolTip(f"Hold the outcomes against those of {name}")
+        self._versus.setToolTip(f"Compare the outcomes with those of {name}")
         if not name:
             with QSignalBlocker(self._versus):
                 self._versus.setCurrentIndex(0)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 EMPTY_TEXTS = {
     None: "This split has no images.",
-    Outcome.FIXED: "No image was fixed: nothing that was wrong became right.",
-    Outcome.BROKEN: "No image was broken: everything that was right stayed right.",
-    Outcome.BOTH_RIGHT: "No image is right both before and after.",
-    Outcome.BOTH_WRONG: "No image is wrong both before and after.",
+    Outcome.FIXED: "No image was fixed.",
+    Outcome.BROKEN: "No image was broken.",
+    Outcome.BOTH_RIGHT: "No image is correct both before and after.",
+    Outcome.BOTH_WRONG: "No image is misclassified both before and after.",
 }
 
 
@@ -30,7 +30,7 @@ class GalleryPanel(QWidget):
 
     chosen = Signal(int)
     opened = Signal()
-    list_wanted = Signal()
+    list_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,8 +45,8 @@ class GalleryPanel(QWidget):
         self.filters.changed.connect(self._apply)
         self.view.chosen.connect(self.chosen)
         self.view.opened.connect(self.opened)
-        self.filters.list_wanted.connect(self.list_wanted)
-        self._clear.clicked.connect(self.filters.clear_narrowing)
+        self.filters.list_requested.connect(self.list_requested)
+        self._clear.clicked.connect(self.filters.clear_filters)
 
     def show_content(self, content: GalleryContent, source: ImageSource) -> None:
         self.filters.set_classes(content.classes)
@@ -81,7 +81,7 @@ class GalleryPanel(QWidget):
         self._empty_text.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty_text.setWordWrap(True)
         self._clear.setObjectName("clear-filters")
-        self._clear.setToolTip("Any class, name and size again")
+        self._clear.setToolTip("Reset class, name and size")
         empty = QWidget(self)
         column = QVBoxLayout(empty)
         column.addStretch(2)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
-from pgn_studio.gui.gallery.pictures import to_thumbnail
 from pgn_studio.gui.operations import Operation, run_in_background
+from pgn_studio.gui.pictures import to_thumbnail
 
 if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress

@@ -1,4 +1,4 @@
-"""The Data tab: how many images of which class, what they look like, and which files were left out."""
+"""The Data page: counts, samples and skipped files of what is loaded; asks whether images may be mirrored."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ from PySide6.QtWidgets import (
 from pgn_studio.gui.operations import Operation, run_in_background
 from pgn_studio.gui.pages.setup.cards import shortened
 from pgn_studio.gui.plots.plot_widget import QuietPlot
+from pgn_studio.gui.preferences import Preferences
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.widgets.row_table import Column, RowTable, count
 
 if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import ImageDataset, Split
+
 
 SAMPLES = 60
 TILE_PX = 72
@@ -67,7 +69,7 @@ class DataPage(QWidget):
         self.split.addItems([name for name, _ in _SPLITS])
         self.notices = QLabel(self)
         self.notices.setObjectName("data_notices")
-        self.notices.setAccessibleName("What was decided while loading")
+        self.notices.setAccessibleName("Notices of loading")
         self.notices.setTextFormat(Qt.TextFormat.PlainText)
         self.notices.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.notices.setWordWrap(True)
@@ -79,7 +81,7 @@ class DataPage(QWidget):
         for bars in self.bars:
             self.plot.addItem(bars)
         self.plot.setLimits(yMin=0)  # bars stand on the axis
-        self.plot.reset_wanted.connect(self._show_all)
+        self.plot.reset_requested.connect(self._show_all)
         self.classes = RowTable(COLUMNS, self)
         self.classes.setObjectName("class_counts")
         self.classes.setAccessibleName("Images of each class, by split, as a table")
@@ -233,3 +235,44 @@ def _tile(image: Any) -> QImage:
     how = Qt.TransformationMode.SmoothTransformation
     how = how if width > TILE_PX else Qt.TransformationMode.FastTransformation
     return whole.scaled(TILE_PX, TILE_PX, Qt.AspectRatioMode.KeepAspectRatio, how)
+
+
+ANSWERS = (("not sure", None), ("yes", True), ("no", False))
+_TOLD = (
+    "Training mirrors half of the images. Answer no where a mirrored image shows another class, as with "
+    "digits, letters, or left and right. Not sure: the images are mirrored. "
+    "The answer applies from the next training on and is remembered for this folder."
+)
+
+
+class MirrorQuestion(QWidget):
+    """Hidden where the data set says it itself; the answer is kept for its folder."""
+
+    def __init__(self, preferences: Preferences, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._preferences = preferences
+        self._folder = ""
+        self.answer = QComboBox(self)
+        self.answer.setObjectName("mirrored_answer")
+        self.answer.setAccessibleName("A mirrored image keeps its class")
+        self.answer.setToolTip(_TOLD)
+        for text, keeps in ANSWERS:
+            self.answer.addItem(text, keeps)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(QLabel("A mirrored image keeps its class", self))
+        row.addWidget(self.answer)
+        row.addStretch(1)
+        self.answer.activated.connect(self._keep)
+        self.hide()
+
+    @Slot(object)
+    def show_dataset(self, dataset: ImageDataset) -> None:
+        self._folder = dataset.root
+        known = self._preferences.mirrored(self._folder)
+        self.answer.setCurrentIndex([keeps for _, keeps in ANSWERS].index(known))
+        self.setVisible(dataset.mirrorable is None)
+
+    @Slot(int)
+    def _keep(self, index: int) -> None:
+        self._preferences.remember_mirrored(self._folder, ANSWERS[index][1])

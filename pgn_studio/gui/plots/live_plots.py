@@ -8,15 +8,23 @@ from dataclasses import replace
 import numpy as np
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QGridLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+)
 
 from pgn_studio.core.gamma import GammaRange
-from pgn_studio.gui.plots.compared import ComparedRun
-from pgn_studio.gui.plots.gamma_axis import GammaOverlay
 from pgn_studio.gui.plots.legend import LegendSwitch
-from pgn_studio.gui.plots.series import Look, Series
+from pgn_studio.gui.plots.overlays import GammaOverlay
+from pgn_studio.gui.plots.series import ComparedRun, Look, Series
 from pgn_studio.gui.plots.series_plot import SeriesPlot
-from pgn_studio.gui.theme import current_theme
+from pgn_studio.gui.theme import current_theme, icon
 from pgn_studio.gui.training.history import RunHistory
 
 PERCENT_LIMITS = {"yMin": -5, "yMax": 105}  # around a flat line pyqtgraph would show 60 to 140 %
@@ -63,7 +71,7 @@ class LivePlots(QWidget):
             layout.addWidget(plot, index // 2, index % 2)
             plot.pointed.connect(self._point_all)
             plot.zoomed.connect(self._zoomed_by_hand)
-            plot.reset_wanted.connect(self.reset_zoom)
+            plot.reset_requested.connect(self.reset_zoom)
             if plot is not self.losses:
                 plot.plot.setXLink(self.losses.plot)
         self._dirty: list[SeriesPlot] = []
@@ -210,3 +218,54 @@ class LivePlots(QWidget):
         self.gamma_switch.set_color(colors.marker)
         self.mark_notices()
         self.refresh()
+
+
+class PlotBar(QWidget):
+    """Steers the four plots."""
+
+    def __init__(self, plots: LivePlots, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.along = QComboBox(self)
+        self.along.setObjectName("plot_axis")
+        self.along.setAccessibleName("Plot along")
+        self.along.addItems(["Per step", "Per epoch"])
+        self.along.setToolTip("Every step or the mean of each epoch. Dots: validation split.")
+        self.logarithmic = QCheckBox("Log scale", self)
+        self.logarithmic.setObjectName("log_scale")
+        self.logarithmic.setToolTip("Draw losses and L2 on a logarithmic scale")
+        label = QLabel("S&moothing", self)
+        self.smoothing = QSpinBox(self)
+        self.smoothing.setObjectName("smoothing")
+        self.smoothing.setAccessibleName("Smoothing in steps")
+        self.smoothing.setRange(1, 500)
+        self.smoothing.setValue(20)
+        self.smoothing.setSuffix(" steps")
+        self.smoothing.setToolTip("Lines are means over this many steps. Single steps are drawn faintly.")
+        label.setBuddy(self.smoothing)
+        self.reset = QToolButton(self)
+        self.reset.setObjectName("reset_zoom")
+        self.reset.setAccessibleName("Show all of the plots")
+        self.reset.setToolTip("Show all of the plots (Ctrl+R, or double click a plot)")
+        self.reset.setShortcut("Ctrl+R")
+        self.reset.setEnabled(False)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self.along, self.logarithmic, label, self.smoothing, self.reset):
+            layout.addWidget(part)
+        self._plots = plots
+        self.along.currentIndexChanged.connect(self._choose_axis)
+        self.logarithmic.toggled.connect(plots.set_logarithmic)
+        self.smoothing.valueChanged.connect(plots.set_smoothing)
+        self.reset.clicked.connect(plots.reset_zoom)
+        plots.zoom_changed.connect(self.reset.setEnabled)
+        current_theme().changed.connect(self._set_icon)
+        self._set_icon()
+
+    @Slot(int)
+    def _choose_axis(self, index: int) -> None:
+        self._plots.set_per_epoch(index == 1)
+        self.smoothing.setEnabled(index == 0)  # a mean over the epoch needs no other
+
+    @Slot()
+    def _set_icon(self) -> None:
+        self.reset.setIcon(icon("expand"))

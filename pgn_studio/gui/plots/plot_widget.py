@@ -14,7 +14,7 @@ class QuietPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     """Without menu, buttons and frame; fixed margins, so that the axes of neighbors are in line."""
 
     left = Signal()  # by the pointer
-    reset_wanted = Signal()
+    reset_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,5 +44,5 @@ class QuietPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         if event.button() is Qt.MouseButton.LeftButton:
-            self.reset_wanted.emit()
+            self.reset_requested.emit()
         super().mouseDoubleClickEvent(event)

@@ -12,12 +12,10 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from pgn_studio.core.training.events import Notice
-from pgn_studio.gui.plots.compared import MOST, ComparedRun, dashed
-from pgn_studio.gui.plots.growing import GrowingLine
 from pgn_studio.gui.plots.legend import LegendSwitch
-from pgn_studio.gui.plots.notice_marks import NoticeMarks
+from pgn_studio.gui.plots.overlays import NoticeMarks
 from pgn_studio.gui.plots.plot_widget import QuietPlot
-from pgn_studio.gui.plots.series import Line, Look, Series
+from pgn_studio.gui.plots.series import MOST, ComparedRun, GrowingLine, Line, Look, Series, dashed
 from pgn_studio.gui.theme import PlotColors
 from pgn_studio.gui.training.history import RunHistory
 
@@ -62,7 +60,7 @@ class SeriesPlot(QFrame):
 
     pointed = Signal(float)  # x under the pointer; NaN when it has left
     zoomed = Signal()  # by hand
-    reset_wanted = Signal()
+    reset_requested = Signal()
 
     def __init__(
         self,
@@ -119,7 +117,7 @@ class SeriesPlot(QFrame):
         layout.addWidget(self.plot, 1)
         self.plot.scene().sigMouseMoved.connect(self._mouse_moved)
         self.plot.left.connect(self._mouse_left)
-        self.plot.reset_wanted.connect(self.reset_wanted)
+        self.plot.reset_requested.connect(self.reset_requested)
         self.plot.getPlotItem().vb.sigRangeChangedManually.connect(self._zoomed_by_hand)
 
     def _switch(self, lines: _Curves) -> LegendSwitch:

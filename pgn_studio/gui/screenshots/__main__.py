@@ -46,9 +46,9 @@ def _take_all(options: argparse.Namespace, home: Path) -> None:
     make_application(["pgn-studio"])
     current_theme().apply("light")
     current_theme().set_text_size(options.text)
-    state = Preferences(QSettings(str(home / "window.ini"), QSettings.Format.IniFormat))
-    state.tour_seen = True  # it has a picture of its own
-    window = MainWindow(state)
+    preferences = Preferences(QSettings(str(home / "window.ini"), QSettings.Format.IniFormat))
+    preferences.tour_seen = True  # it has a picture of its own
+    window = MainWindow(preferences)
     window.resize(*options.size)
     window.show()
     camera = Camera(options.out)
@@ -58,7 +58,7 @@ def _take_all(options: argparse.Namespace, home: Path) -> None:
     launcher = Launcher(window, demo=False)
     launcher.start()
     try:
-        if not wait_until(lambda: window.studio is not None, options.patience):
+        if not wait_until(lambda: window.controller is not None, options.patience):
             raise SystemExit("torch could not be imported.")
         stage = Stage(window, home, patience_s=options.patience)
         window.resize(*options.size)

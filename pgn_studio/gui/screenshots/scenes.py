@@ -12,12 +12,12 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QLineEdit,
 
 from pgn_studio.core.annotations import Annotations, write_annotations
 from pgn_studio.core.paths import trained_folder
+from pgn_studio.gui.controller import Controller
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.pages.classifier.measuring import SPLITS
-from pgn_studio.gui.pages.inspect.gamma_measuring import FRONTIER
+from pgn_studio.gui.pages.inspect.gamma import FRONTIER
 from pgn_studio.gui.screenshots.camera import settle, wait_until
-from pgn_studio.gui.studio import Studio
 
 EPOCHS_BEFORE_GAMMA, EPOCHS_SHOWN = 2, 4
 GAMMAS = (0.3, 3.0)  # of the short runs on the Runs page
@@ -45,9 +45,9 @@ class Stage:
         self._patience_s = patience_s
 
     @property
-    def studio(self) -> Studio:
-        assert self.window.studio is not None
-        return self.window.studio
+    def controller(self) -> Controller:
+        assert self.window.controller is not None
+        return self.window.controller
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
         if not wait_until(condition, self._patience_s):
@@ -55,12 +55,12 @@ class Stage:
 
     def idle(self) -> None:
         """Until nothing is loaded, measured or trained."""
-        studio = self.studio
-        self.wait(lambda: not (studio.workspace.busy or studio.session.active), "what was begun")
+        controller = self.controller
+        self.wait(lambda: not (controller.workspace.busy or controller.training.active), "what was begun")
 
     def end_run(self) -> None:
         """Stop the run under way, if any, and wait for its end."""
-        self.studio.session.stop()
+        self.controller.training.stop()
         self.idle()
 
     def part(self, name: str) -> QWidget:
@@ -102,9 +102,9 @@ class Stage:
     def finish(self) -> None:
         """Stop what runs."""
         self.clear()
-        self.studio.closing = True
-        self.studio.session.stop()
-        wait_until(lambda: not self.studio.session.active, self._patience_s)
+        self.controller.closing = True
+        self.controller.training.stop()
+        wait_until(lambda: not self.controller.training.active, self._patience_s)
 
     def _dialogs(self) -> list[QDialog]:
         tops = QApplication.topLevelWidgets()
@@ -122,19 +122,19 @@ class Scene:
 
 def _inspect(stage: Stage) -> QWidget:
     """The demo's fixed images with the first of them chosen."""
-    studio = stage.studio
-    studio.open_demo()
+    controller = stage.controller
+    controller.opener.open_demo()
     stage.idle()
-    if studio.error_dialog is not None:
-        raise SystemExit(f"The demo could not be opened: {studio.error_dialog.message.text()}")
+    if controller.reporter.dialog is not None:
+        raise SystemExit(f"The demo could not be opened: {controller.reporter.dialog.message.text()}")
     fixed = stage.part("outcome-fixed")
     if isinstance(fixed, QAbstractButton) and not fixed.isChecked():
         fixed.click()
-    gallery = studio.inspection.gallery
+    gallery = controller.inspect_page.gallery
     stage.wait(lambda: gallery.model.rowCount() > 0, "the fixed images")
     gallery.view.setCurrentIndex(gallery.model.index(0, 0))
-    stage.wait(lambda: studio.inspection.chosen >= 0, "the first image")
-    stage.wait(lambda: len(studio.inspection.measuring.places) >= FRONTIER, "the frontier")
+    stage.wait(lambda: controller.inspect_page.chosen >= 0, "the first image")
+    stage.wait(lambda: len(controller.inspect_page.measuring.places) >= FRONTIER, "the frontier")
     settle(0.5)
     return stage.page(1)
 
@@ -156,10 +156,10 @@ def _beside(stage: Stage) -> QWidget:
     stage.page(1)
     stage.tab("image-tabs", 1)
     stage.tab("browser", 1)
-    others = stage.studio.inspection.beside.others
+    others = stage.controller.inspect_page.beside.others
     others.open([trained_folder() / "digits-adversarial.safetensors"])
     stage.wait(lambda: not others.doing, "the other PGN")
-    view = stage.studio.inspection.beside.view
+    view = stage.controller.inspect_page.beside.view
     stage.wait(lambda: bool(view.columns), "the strip")
     settle(1.0)
     return stage.window
@@ -175,7 +175,7 @@ def _tour(stage: Stage) -> QWidget:
 
 
 def _export(stage: Stage) -> QWidget:
-    stage.studio.inspection.toolbar.export_figure.emit()
+    stage.controller.inspect_page.toolbar.export_figure.emit()
     dialog = stage.opened()
     _line(dialog, "export-command").end(False)  # a picture of the docs shows no path of this machine
     return dialog
@@ -204,17 +204,17 @@ def _error(stage: Stage) -> QWidget:
     """What follows from a file that the window has no use for."""
     file = stage.folder / "measurements.xlsx"
     file.write_bytes(b"")
-    stage.studio.open_path(file)
+    stage.controller.opener.open_path(file)
     return stage.opened()
 
 
 def _train(stage: Stage) -> QWidget:
     """Anew with the demo's settings, γ moved on the way, until there is something to see."""
-    studio, epochs = stage.studio, stage.studio.training.history.epochs
+    controller, epochs = stage.controller, stage.controller.train_page.history.epochs
     stage.page(0)
-    studio.start()
+    controller.start()
     stage.wait(lambda: len(epochs) >= EPOCHS_BEFORE_GAMMA, "the first epochs")
-    gamma = studio.setup.gamma
+    gamma = controller.setup.gamma
     (gamma.dial.turn if gamma.is_range else gamma.user_set)(3 * gamma.shown)
     stage.wait(lambda: len(epochs) >= EPOCHS_SHOWN, "the next epochs")
     return stage.window
@@ -222,11 +222,11 @@ def _train(stage: Stage) -> QWidget:
 
 def _runs(stage: Stage) -> QWidget:
     """Three short runs of another γ each."""
-    studio = stage.studio
+    controller = stage.controller
     stage.end_run()
     for gamma in GAMMAS:
-        studio.setup.fill({"epochs": SHORT_EPOCHS, "gamma": gamma})
-        studio.start()
+        controller.setup.fill({"epochs": SHORT_EPOCHS, "gamma": gamma})
+        controller.start()
         stage.idle()
     window = stage.page(4)
     page = window.runs.page
@@ -259,10 +259,10 @@ def _constant(stage: Stage) -> QWidget:
 
 def _failing(stage: Stage, settings: Mapping[str, Any], code: str) -> QWidget:
     """A run of these settings, to where its health is told to be so and there are curves to see."""
-    studio, history = stage.studio, stage.studio.training.history
-    studio.setup.fill(settings)
+    controller, history = stage.controller, stage.controller.train_page.history
+    controller.setup.fill(settings)
     stage.page(0)
-    studio.start()
+    controller.start()
     stage.wait(lambda: any(notice.code == code for notice in history.notices), f"the notice {code}")
     stage.wait(lambda: len(history.epochs) >= EPOCHS_TO_SEE, "the next epochs")
     return stage.window

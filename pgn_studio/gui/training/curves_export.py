@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QGuiApplication
@@ -13,19 +13,17 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from pgn_studio.core.errors import RunError
 from pgn_studio.gui.operations import run_in_background
-
-if TYPE_CHECKING:
-    from pgn_studio.gui.studio import Studio
+from pgn_studio.gui.reporter import Reporter
+from pgn_studio.gui.training.shown_run import ShownRun
 
 CURVE_FILES = "PNG image (*.png);;SVG (*.svg);;PDF (*.pdf);;CSV table (*.csv)"
 FILE_NAME = "curves.png"
 
 
 class CurvesExport(QObject):
-    def __init__(self, studio: Studio, window: QWidget) -> None:
-        super().__init__(studio)
-        self._studio = studio
-        self._window = window
+    def __init__(self, shown: ShownRun, reporter: Reporter, window: QWidget) -> None:
+        super().__init__(window)
+        self._shown, self._reporter, self._window = shown, reporter, window
 
     @Slot()
     def ask(self) -> None:
@@ -36,31 +34,29 @@ class CurvesExport(QObject):
 
     def save(self, path: Path) -> None:
         """PNG, SVG, PDF or CSV by the suffix."""
-        work = partial(_export, path, Path(self._studio.shown.folder))
+        work = partial(_export, path, Path(self._shown.folder))
         run_in_background(self, work, self._saved, self._failed)
 
     @Slot()
     def copy_command(self) -> None:
         """The command line's twin, to the clipboard."""
         if self._there_is_a_run():
-            folder = self._studio.shown.folder
+            folder = self._shown.folder
             words = ["pgn-studio", "export", folder, "--what", "curves", "--out", FILE_NAME]
             QGuiApplication.clipboard().setText(shlex.join(words))
-            self._studio.message.emit("The command is copied.")
+            self._reporter.say("The command is copied.")
 
     def _there_is_a_run(self) -> bool:
-        if not self._studio.shown.folder:
-            error = RunError(
-                "There is no run whose curves could be saved.", hint="Train, or open a run folder."
-            )
-            self._studio.show_problem("Export curves", error)
-        return bool(self._studio.shown.folder)
+        if not self._shown.folder:
+            error = RunError("There is no run to export.", hint="Train, or open a run folder.")
+            self._reporter.show_problem("Export curves", error)
+        return bool(self._shown.folder)
 
     def _saved(self, path: Path) -> None:
-        self._studio.message.emit(f"Saved {path}")
+        self._reporter.say(f"Saved {path}")
 
     def _failed(self, error: Exception) -> None:
-        self._studio.show_problem("The curves could not be saved", error)
+        self._reporter.show_problem("The curves could not be saved", error)
 
 
 def _export(path: Path, run_folder: Path, _progress: Any) -> Path:

@@ -33,7 +33,7 @@ class RunStatus(Enum):
     ELSEWHERE = "Trained by another process"
 
 
-_OF_SESSION = {
+_OF_TRAINING = {
     RunState.STARTING: RunStatus.STARTING,
     RunState.RUNNING: RunStatus.RUNNING,
     RunState.PAUSED: RunStatus.PAUSED,
@@ -98,14 +98,16 @@ class ShownRun(QObject):
         """What Continue does, or why it does nothing."""
         now = self.now
         if self.continuable(subject):
-            return f"Go on with {now.name}: where it was stopped, or with more epochs"
+            return f"Continue {now.name}: where it stopped, or with more epochs"
         if not now.folder:
             return "No run is shown: open one, or press Start"
         if now.status is RunStatus.ELSEWHERE:
-            return f"{now.name} is being trained by another process"
+            return f"{now.name} is in training in another process"
         if now.status in _AT_REST:
-            return f"{now.name} was trained with other images or another classifier: open it again to go on"
-        return f"{now.name} is under way"
+            return (
+                f"{now.name} was trained with other images or another classifier: open it again to continue"
+            )
+        return f"{now.name} is in progress"
 
     # ------------------------------------------------------------------ ways in
 
@@ -132,10 +134,10 @@ class ShownRun(QObject):
         self._set(replace(self.now, name=name_of(event.run_folder), folder=event.run_folder))
 
     @Slot(object)
-    def follow_session(self, state: RunState) -> None:
-        """While a run is under way; how it ended is told by its last event."""
-        if state in _OF_SESSION:
-            self._set(replace(self.now, status=_OF_SESSION[state]))
+    def follow_training(self, state: RunState) -> None:
+        """While a run is in progress; how it ended is told by its last event."""
+        if state in _OF_TRAINING:
+            self._set(replace(self.now, status=_OF_TRAINING[state]))
 
     @Slot(object)
     def follow_end(self, event: RunFinished | RunFailed) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtCore import QObject, QThread
@@ -15,13 +15,12 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import Event, EventSink, PreviewReady, RunFailed
-from pgn_studio.gui.training.preview import PreviewImages, preview_images
+from pgn_studio.gui.pictures import PreviewImages, preview_images
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers.classifier import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
-    from pgn_studio.core.runs import RunFolder
-    from pgn_studio.core.training.trainer import Trainer
+    from pgn_studio.core.project.training_run import TrainingRun
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,6 @@ class TrainingJob:
     dataset: ImageDataset
     classifier: Classifier
     control: TrainingControl
-    facts: Mapping[str, Any] = field(default_factory=dict)  # for run.json
     resume: str = ""  # the run folder to go on with; empty: a new one
 
 
@@ -52,53 +50,27 @@ def make_trainer(job: TrainingJob, sink: EventSink) -> Runner:
     from pathlib import Path
 
     from pgn_studio.core.device import use_cpu_threads
-    from pgn_studio.core.encoders import check_encoder
+    from pgn_studio.core.project.training_run import check_new_run, resume_run, start_run
     from pgn_studio.core.runs import RunFolder
-    from pgn_studio.core.training.trainer import Trainer
 
     use_cpu_threads(spare=1)  # the event loop needs a core
+    what = (job.settings, job.classifier, job.dataset)
     if job.resume:
-        run = RunFolder.open(Path(job.resume))
+        run = resume_run(RunFolder.open(Path(job.resume)), *what, counts_earlier=True)
     else:
-        check_encoder(job.settings)
-        run = RunFolder.create(None, job.settings, extra=run_facts(job))
-    run.take()
-    trainer = Trainer(
-        job.settings,
-        dataset=job.dataset,
-        classifier=job.classifier,
-        run=run,
-        control=job.control,
-        sink=sink,
-        resume=bool(job.resume) and run.rewind(),
-    )
-    return _Holding(trainer, run)
+        check_new_run(job.settings, None)
+        run = start_run(*what, None)
+    return _Training(run, job.control, sink)
 
 
-class _Holding:
-    """Lets go of the run when its trainer has ended."""
-
-    def __init__(self, trainer: Trainer, run: RunFolder) -> None:
-        self._trainer, self._run = trainer, run
+@dataclass(frozen=True)
+class _Training:
+    training_run: TrainingRun
+    control: TrainingControl
+    sink: EventSink
 
     def run(self) -> None:
-        try:
-            self._trainer.run()
-        finally:
-            self._run.release()
-
-
-def run_facts(job: TrainingJob) -> dict[str, Any]:
-    """What run.json says beyond the settings: which images, which classifier."""
-    return {
-        "dataset": {
-            "name": job.dataset.name,
-            "root": job.dataset.root,
-            "fingerprint": job.dataset.fingerprint,
-        },
-        "classifier": {"path": job.classifier.info.path, "sha256": job.classifier.info.sha256},
-        **job.facts,
-    }
+        self.training_run.train(self.control, self.sink)
 
 
 class EventQueue:
@@ -141,6 +113,6 @@ class TrainingThread(QThread):
             self.events.put(RunFailed(0, "", error.message, error.hint, error.details))
         except Exception as error:  # the thread's last line: nobody above would see it
             log.exception("The training thread failed.")
-            hint = "This is a fault of the program; the details and the log say where."
+            hint = "This is a bug in PGN Studio. See the details and the log."
             message = f"{type(error).__name__}: {error}"
             self.events.put(RunFailed(0, "", message, hint, traceback.format_exc()))

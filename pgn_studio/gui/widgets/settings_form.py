@@ -19,14 +19,14 @@ from PySide6.QtWidgets import (
 
 from pgn_studio.core.config import Settings
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.gui.widgets.number_edit import IntegerEdit, NumberEdit
+from pgn_studio.gui.widgets.inputs import IntegerEdit, NumberEdit
 
 # What people read instead of the file's words.
 LABELS: dict[str, str] = {
     "recommended": "Recommended",
     "paper": "Paper (literal)",
-    "enhance": "Enhance: more right",
-    "adversarial": "Adversarial: more wrong",
+    "enhance": "Enhance: correct more images",
+    "adversarial": "Adversarial: cause errors",
     "shared": "Shared with the classifier",
     "known": "Known architecture",
     "blackbox": "Black box (labels only)",

@@ -125,7 +125,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_foreign_weights_load_with_arch_and_classes(
+def test_external_weights_load_with_arch_and_classes(
     tmp_path: Path, state: dict[str, Tensor], suffix: str
 ) -> None:
     path = tmp_path / f"net{suffix}"
@@ -335,7 +335,7 @@ def test_given_names_of_the_outputs_say_which_is_which(tmp_path: Path, state: di
     torch.testing.assert_close(load(CLASSES, "blue", "red", "green")(pixels), straight[:, [1, 2, 0]])
     torch.testing.assert_close(load(("green", "Blue"), "blue", "red", "green")(pixels), straight[:, [2, 0]])
     assert load(CLASSES, *CLASSES).info.notices == ()
-    with pytest.raises(ClassifierError, match="3 outputs, but --classes names 2"):
+    with pytest.raises(ClassifierError, match="3 outputs, but classes names 2"):
         load(CLASSES, "red", "green")
     with pytest.raises(ClassifierError, match="cyan"):
         load(("red", "cyan"), *CLASSES)
@@ -393,7 +393,7 @@ def test_a_file_of_ours_can_be_given_images_in_another_way(tmp_path: Path) -> No
         load_classifier(path, std=(0.0, 1.0, 1.0))
 
 
-def test_foreign_weights_take_the_order_of_channels(tmp_path: Path, state: dict[str, Tensor]) -> None:
+def test_external_weights_take_the_order_of_channels(tmp_path: Path, state: dict[str, Tensor]) -> None:
     path = tmp_path / "weights.safetensors"
     save_file(state, path)
     rgb, bgr = (load_classifier(path, arch=ARCH, classes=CLASSES, channels=how) for how in ("rgb", "bgr"))

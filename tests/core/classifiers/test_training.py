@@ -114,7 +114,7 @@ def test_divergence_says_what_to_lower(make_squares: Any, tmp_path: Path, monkey
     monkeypatch.setattr("pgn_studio.core.classifiers.training.augment", explode)
     with pytest.raises(ClassifierError, match="diverged at step 1") as caught:
         train(make_squares, tmp_path / "clf.safetensors")
-    assert "--learning-rate" in caught.value.hint
+    assert "learning_rate" in caught.value.hint
     assert not (tmp_path / "clf.safetensors").exists()
 
 
@@ -177,7 +177,7 @@ def test_labels_beyond_the_classes_are_refused(make_squares: Any, tmp_path: Path
 def test_images_too_small_for_an_architecture_are_explained(make_squares: Any, tmp_path: Path) -> None:
     with pytest.raises(ClassifierError, match="densenet121 cannot take images of 8 px") as caught:
         train(make_squares, tmp_path / "clf.safetensors", count=8, arch="densenet121")
-    assert "--image-size" in caught.value.hint
+    assert "image_size" in caught.value.hint
 
 
 def test_it_goes_on_from_a_file_with_another_head(make_squares: Any, tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_without_files_the_error_says_which_go_where(
         assert str(folder) in caught.value.message
         assert files in caught.value.hint
         assert str(folder) in caught.value.hint
-        assert "--download" in caught.value.hint
+        assert "download=True" in caught.value.hint
         assert not folder.exists()
 
 

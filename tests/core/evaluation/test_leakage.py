@@ -133,8 +133,8 @@ def test_a_file_of_before_says_nothing_of_changed_data(load: Load) -> None:
 
 
 def test_another_programs_classifier_says_nothing_at_all(load: Load) -> None:
-    foreign = Classifier(BrightestChannel(), ClassifierInfo("resnet18", ("cat", "dog"), MEAN, STD, 8))
-    assert classifier_learned(foreign, load(), "test") is None
+    external = Classifier(BrightestChannel(), ClassifierInfo("resnet18", ("cat", "dog"), MEAN, STD, 8))
+    assert classifier_learned(external, load(), "test") is None
 
 
 @pytest.mark.parametrize("method", ["permutation", "hash"])
@@ -155,8 +155,8 @@ def test_a_chosen_division_and_an_unspoiled_one_are_left(load: Load) -> None:
     assert divided_as_learned(chosen, classifier) is chosen
     same = load()
     assert divided_as_learned(same, trained_on(same)) is same
-    foreign = Classifier(BrightestChannel(), ClassifierInfo("resnet18", ("cat", "dog"), MEAN, STD, 8))
-    assert divided_as_learned(same, foreign) is same
+    external = Classifier(BrightestChannel(), ClassifierInfo("resnet18", ("cat", "dog"), MEAN, STD, 8))
+    assert divided_as_learned(same, external) is same
 
 
 @pytest.mark.parametrize("settings", [{"split_seed": "x"}, {"test_fraction": 7}, "none"])

@@ -14,7 +14,7 @@ from pgn_studio.core.errors import Canceled, ClassifierError, DataError, QueryBu
 from pgn_studio.core.evaluation.classifier_accuracy import classify_split
 from pgn_studio.core.evaluation.normalization_check import Diagnosis, largest_cost, try_normalizations
 from pgn_studio.core.pretrained import IMAGENET_MEAN, IMAGENET_STD, Triple
-from tests.gui.inspection.studies import CLASSES, SIZE, ArraySplit
+from tests.studies import CLASSES, SIZE, ArraySplit
 
 CPU = torch.device("cpu")
 COUNT = 400

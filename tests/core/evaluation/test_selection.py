@@ -18,7 +18,7 @@ from pgn_studio.core.evaluation.selection import (
     select,
     values_of,
 )
-from tests.gui.inspection.studies import CLASSES, COUNT, Study, make_study
+from tests.studies import CLASSES, COUNT, Study, make_study
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import Canceled
 from pgn_studio.core.evaluation.batch import classify_batch
 from pgn_studio.core.evaluation.strength import perturbed_at, strength_curve
-from tests.gui.inspection.studies import Study, make_study
+from tests.studies import Study, make_study
 
 GRID = np.linspace(0.0, 3.0, 61).round(6)
 RED, GREEN = 0, 1

@@ -20,7 +20,7 @@ from pgn_studio.core.export.comparison import (
 from pgn_studio.core.export.comparison_figure import export_comparison
 from pgn_studio.core.export.triptych import triptych_rows
 from tests.core.evaluation.samples import make_classifier, make_dial, make_split
-from tests.gui.inspection.studies import ArraySplit, Study, make_study
+from tests.studies import ArraySplit, Study, make_study
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from pgn_studio.core.export.frontier import FrontierExport
 from pgn_studio.core.export.model import ModelExport
 from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.legacy import EXPORT_NAMES
-from tests.gui.inspection.studies import Study, make_study
 from tests.installed import installed
+from tests.studies import Study, make_study
 
 
 def source_of(study: Study, **more: object) -> Opened:

@@ -11,7 +11,7 @@ import pytest
 
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.image_table import COLUMNS, export_image_table
-from tests.gui.inspection.studies import CLASSES, COUNT, Study, make_study
+from tests.studies import CLASSES, COUNT, Study, make_study
 
 
 @pytest.fixture(scope="module")

@@ -50,14 +50,14 @@ def test_values_get_the_type_of_their_setting(text: str, name: str, values: tupl
 def test_bad_values_are_refused_in_one_line(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
         parse_axis(text, {})
-    assert "--over" in str(caught.value)
+    assert "over" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_setting_cannot_be_given_and_swept() -> None:
-    with pytest.raises(ConfigError, match="--gamma and --over gamma"):
+    with pytest.raises(ConfigError, match="gamma cannot both be set and swept"):
         parse_axis("gamma=1,2", {"gamma": 3.0})
-    with pytest.raises(ConfigError, match="--set head and --over head"):
+    with pytest.raises(ConfigError, match="head cannot both be set and swept"):
         parse_axis("head=linear,mlp", {"head": "auto"})
 
 

@@ -110,7 +110,7 @@ def step_raises(error: Exception) -> Fault:
         (read_only, "cannot be written (Read-only", "Bring the folder back"),
         (share_gone_in_a_line, "cannot be written (Stale file handle", "network share back"),
         (share_gone_at_flushing, "cannot be written (Input/output error", "Bring the folder back"),
-        (step_raises(RuntimeError("CUDA error: launch failure")), "no longer answers", "--device"),
+        (step_raises(RuntimeError("CUDA error: launch failure")), "no longer answers", "another device"),
         (step_raises(OSError(errno.ENODEV, "No such device")), "No such device", "Bring the folder back"),
     ],
     ids=lambda value: getattr(value, "__name__", None),

@@ -144,7 +144,7 @@ class TestNotFinite:
         assert isinstance(events[-1], RunFailed)
         assert "no longer finite at step" in events[-1].message
         assert "kept as it was at step 9" in events[-1].message
-        assert "--gamma" in events[-1].hint
+        assert "gamma" in events[-1].hint
         told = notices(events)[-1]
         assert (told.code, told.level) == ("non-finite", "severe")
         assert events[-1].message == told.message

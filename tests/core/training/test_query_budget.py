@@ -129,7 +129,7 @@ def test_shared_and_known_are_refused(
         (ending,) = train(tmp_path / kind, asking.updated(discriminator=kind), digits, boxed(oracle))
         assert isinstance(ending, RunFailed)
         assert "only answers" in ending.message
-        assert "--discriminator blackbox" in ending.hint
+        assert "discriminator='blackbox'" in ending.hint
         assert oracle.asked == 0
 
 

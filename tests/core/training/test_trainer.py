@@ -194,7 +194,7 @@ def test_resuming_a_finished_run_says_what_to_do(train: Train, settings: Trainin
     train(settings, name="done")
     _, events = train(settings, name="done", resume=True)
     assert isinstance(events[-1], RunFailed)
-    assert "--epochs" in events[-1].hint
+    assert "epochs above" in events[-1].hint
 
 
 def test_a_run_killed_after_its_last_checkpoint_is_completed(

@@ -9,10 +9,11 @@ from typing import Any
 
 from typing_extensions import Self
 
+from pgn_studio.core.advice import Advice, Argument
 from pgn_studio.core.errors import ConfigError
 
 TIMEOUT_S = 30.0
-_TRUST_HINT = 'Give --trust-code (in the window: tick "I trust this code").'
+_TRUST_HINT = Advice("It runs only with {}.", Argument("trust_code", True))
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,16 @@ class Access:
 
     def __post_init__(self) -> None:
         if self.budget is not None and self.budget < 1:
-            raise ConfigError(f"--query-budget: expected at least 1, got {self.budget}.")
+            raise _refused("query_budget", "at least 1", self.budget)
         if self.per_second is not None and not 0 < self.per_second < math.inf:
-            raise ConfigError(f"--queries-per-second: expected a number above 0, got {self.per_second:g}.")
+            raise _refused("queries_per_second", "a number above 0", f"{self.per_second:g}")
         if not 0 < self.timeout_s <= 3600:
-            raise ConfigError(f"--query-timeout: expected 0 to 3600 seconds, got {self.timeout_s:g}.")
+            raise _refused("query_timeout", "0 to 3600 seconds", f"{self.timeout_s:g}")
         names = self.classes
         if names is not None and (len(names) < 2 or len(set(names)) < len(names)):
             twice = next((name for name in names if names.count(name) > 1), None)
             came = f"{twice!r} more than once" if twice is not None else f"{len(names)}: {''.join(names)!r}"
-            raise ConfigError(f"--classes: expected at least two names, each once, got {came}.")
+            raise _refused("classes", "at least two names, each once", came)
 
     @classmethod
     def recorded(cls, value: Any) -> Self:
@@ -88,8 +89,12 @@ def parse_headers(lines: Sequence[str]) -> tuple[tuple[str, str], ...]:
         plain = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
         if not colon or not plain or not value or not value.isprintable() or not value.isascii():
             raise ConfigError(
-                f"--header number {number}: expected 'Name: value' in plain letters.",
-                hint='For example --header "Authorization: Bearer $TOKEN".',
+                Advice("{} number {}: expected 'Name: value' in plain letters.", Argument("header"), number),
+                hint=Advice("For example {}.", Argument("header", "Authorization: Bearer $TOKEN")),
             )
         headers.append((name, value))
     return tuple(headers)
+
+
+def _refused(argument: str, expected: str, came: object) -> ConfigError:
+    return ConfigError(Advice("{}: expected {}, got {}.", Argument(argument), expected, came))

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 from PIL import Image
 
 from pgn_studio import __version__
+from pgn_studio.core.advice import Advice, Argument
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.errors import BlackBoxError, ConfigError
@@ -120,7 +121,11 @@ class HttpOracle:
                 wait = min(2 * wait, LONGEST_WAIT_S)
         raise BlackBoxError(
             f"{self.name} does not answer after {TRIES} tries ({self._clean(problem)}).",
-            hint="Start it again, or lower --queries-per-second; a run goes on with --resume.",
+            hint=Advice(
+                "Start it again, or lower {}; a run goes on with {}.",
+                Argument("queries_per_second"),
+                Argument("resume"),
+            ),
         )
 
     def _exchange(self, body: bytes, kind: str) -> _Reply:
@@ -204,7 +209,7 @@ class HttpOracle:
             return f"HTTP {status}"
         hint = "Check the address."
         if status in (_UNAUTHORISED, _FORBIDDEN):
-            hint = 'Give its token: --header "Authorization: Bearer …".'
+            hint = Advice("Give its token: {}.", Argument("header", "Authorization: Bearer …"))
         elif 300 <= status < 400:
             hint = "Redirects are not followed: give the address that it leads to."
         raise BlackBoxError(f"{self.name} refused with HTTP {status}.", hint=hint, details=said)
@@ -219,7 +224,11 @@ class HttpOracle:
         if seconds > LONGEST_RETRY_AFTER_S:
             raise BlackBoxError(
                 f"{self.name} answered {problem} and asks to wait {seconds:.0f} s.",
-                hint="Come back then: a run goes on with --resume. Or lower --queries-per-second.",
+                hint=Advice(
+                    "Come back then: a run goes on with {}. Or lower {}.",
+                    Argument("resume"),
+                    Argument("queries_per_second"),
+                ),
             )
         return max(0.0, seconds)
 
@@ -261,12 +270,12 @@ def _checked(address: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise ConfigError(
             "The classifier's address holds a user or password, which would be written into run.json.",
-            hint='Give them as --header "Authorization: Basic …".',
+            hint=Advice("Give them as {}.", Argument("header", "Authorization: Basic …")),
         )
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):
         if any(word in name.lower() for word in _SECRET_WORDS):
             raise ConfigError(
                 f"The classifier's address holds {name!r}, which would be written into run.json.",
-                hint="Give it as a --header.",
+                hint=Advice("Give it as a {}.", Argument("header")),
             )
     return address

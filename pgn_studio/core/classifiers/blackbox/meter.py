@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from pgn_studio.core.advice import Advice, Argument
 from pgn_studio.core.errors import QueryBudgetError
 
 
@@ -40,7 +41,7 @@ class QueryMeter:
             raise QueryBudgetError(
                 f"{what} would take up to {count:,} queries, but of the query budget of {self.budget:,}"
                 f" only {self.left:,} are left.",
-                hint="Give a larger --query-budget.",
+                hint=Advice("Give a larger {}.", Argument("query_budget")),
             )
 
     def send(self, count: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pgn_studio.core.advice import Advice, Argument, Setting
 from pgn_studio.core.classifiers.blackbox.access import Access
 from pgn_studio.core.classifiers.blackbox.classifier import BlackBoxClassifier, Oracle, to_bytes
 from pgn_studio.core.classifiers.blackbox.http import HttpOracle
@@ -64,7 +65,7 @@ def open_black_box(
     if opened.image_size and image_size and opened.image_size != image_size:
         raise ClassifierError(
             f"{opened.oracle.name} takes images of {opened.image_size} px, not of {image_size} px.",
-            hint=f"Use --image-size {opened.image_size}.",
+            hint=Advice("Use {}.", Setting("image_size", opened.image_size)),
         )
     size = opened.image_size or image_size or _SIZE
     info = ClassifierInfo(
@@ -147,7 +148,12 @@ def _open(
     if not (mean is None and std is None and channels is None):
         raise ClassifierError(
             f"{source} is given 8-bit images: mean, std and channel order belong to ONNX files.",
-            hint="Leave out --classifier-mean, --classifier-std and --classifier-channels.",
+            hint=Advice(
+                "Leave out {}, {} and {}.",
+                Argument("classifier_mean"),
+                Argument("classifier_std"),
+                Argument("classifier_channels"),
+            ),
         )
     if source.startswith(PYTHON_SCHEME):
         return _Opened(CallableOracle(source.removeprefix(PYTHON_SCHEME), access), "python", source)

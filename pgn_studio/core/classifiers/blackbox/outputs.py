@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pgn_studio.core.advice import Advice, Argument
 from pgn_studio.core.class_names import composed
 from pgn_studio.core.classifiers.blackbox.cache import Answer
 from pgn_studio.core.classifiers.outputs import log_probabilities
@@ -32,7 +33,10 @@ class AnswerReader:
         if missing := sorted(set(ours) - set(own)):
             raise ClassifierError(
                 f"The classes of {name} are not the data set's: {missing[0]!r} is not among its own.",
-                hint="Name them with --classes in the order that the classifier was trained with.",
+                hint=Advice(
+                    "Name them with {} in the order that the classifier was trained with.",
+                    Argument("classes"),
+                ),
             )
         self.name = name
         self.classes = tuple(classes)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.classifiers.outputs import (
     IN_TRAINING_MODE,
     LIKE_SIGMOIDS,
@@ -143,10 +144,14 @@ class _Probe:
             given += f": it takes images of {size} px"
         return ClassifierError(
             f"{given} ({str(error)[:_SAID]}).",
-            hint=f"Use --image-size {size}."
+            hint=Advice("Use {}.", Setting("image_size", size))
             if size and size != self.size
-            else "Give the image size that it was exported with (--image-size), and export it with a batch"
-            " of any size (dynamic_shapes={0: torch.export.Dim('batch')}).",
+            else Advice(
+                "Give the image size that it was exported with ({}), and export it with a batch of any size"
+                " ({}).",
+                Setting("image_size"),
+                "dynamic_shapes={0: torch.export.Dim('batch')}",
+            ),
             details=str(error),
         )
 

@@ -37,8 +37,8 @@ class AnswersSection(Section):
     note = (
         "After 8-bit rounding. The last two rows are for those who can ask the classifier about the "
         "original and the perturbed image: the class of the highest mean probability, and the prediction "
-        "of the higher probability, whose image is what pgn-studio perturb --if-surer writes. All other "
-        "figures are of the perturbed image alone."
+        "of the higher probability, whose image the command perturb writes where it is told to (if_surer). "
+        "All other figures are of the perturbed image alone."
     )
 
     rows: Sequence[AnswerRow]  # none of an attack, and where the classifier gives labels only

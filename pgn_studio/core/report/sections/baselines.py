@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from pgn_studio.core.advice import Advice, Argument
 from pgn_studio.core.baselines import (
     BaselineContext,
     make_baseline,
@@ -58,7 +59,7 @@ def chosen_baselines(text: str, problem: Problem) -> tuple[str, ...]:
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise ConfigError(
-            f"baselines: expected all, none or names between commas, got {text!r}.",
+            Advice("{}: expected all, none or names between commas, got {!r}.", Argument("baselines"), text),
             hint=f"For the problem {problem} there are: {', '.join(known)}.",
         )
     return names

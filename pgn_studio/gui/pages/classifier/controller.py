@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QUndoCommand
 from PySide6.QtWidgets import QWidget
 
 from pgn_studio.core.evaluation.selection import Selection
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.pages.classifier.page import ClassifierPage
+from pgn_studio.gui.pages.inspect.page import InspectPage
+from pgn_studio.gui.pages.setup.undo import SettingsUndo
+from pgn_studio.gui.reporter import Reporter
+from pgn_studio.gui.training.controller import TrainingController
+from pgn_studio.gui.workspace import Workspace
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Normalization
     from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit
-    from pgn_studio.gui.classifier_source import ClassifierSource
-    from pgn_studio.gui.studio import Studio
 
 
 class NormalizationStep(QUndoCommand):
     """The classifier loaded with another normalization; undo loads it with the one that it had."""
 
-    def __init__(self, studio: Studio, before: ClassifierSource, after: ClassifierSource) -> None:
+    def __init__(
+        self, workspace: Workspace, reporter: Reporter, before: ClassifierSource, after: ClassifierSource
+    ) -> None:
         super().__init__("Use this normalization")
-        self._studio, self._before, self._after = studio, before, after
+        self._workspace, self._reporter, self._before, self._after = workspace, reporter, before, after
 
     def redo(self) -> None:
         self._load(self._before, self._after)
@@ -32,32 +38,40 @@ class NormalizationStep(QUndoCommand):
         self._load(self._after, self._before)
 
     def _load(self, old: ClassifierSource, new: ClassifierSource) -> None:
-        workspace = self._studio.workspace
-        if workspace.source == old:
-            workspace.load_classifier(new)
+        if self._workspace.source == old:
+            self._workspace.load_classifier(new)
         else:
-            self._studio.message.emit("Another classifier was loaded since: its normalization stays.")
+            self._reporter.say("Another classifier is loaded: its normalization stays.")
 
 
 class ClassifierController(QObject):
-    def __init__(self, studio: Studio, parent: QWidget) -> None:
+    inspect_requested = Signal()
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        training: TrainingController,
+        inspect_page: InspectPage,
+        undo: SettingsUndo,
+        reporter: Reporter,
+        parent: QWidget,
+    ) -> None:
         super().__init__(parent)
-        self._studio = studio
+        self._workspace, self._training, self._inspect_page = workspace, training, inspect_page
+        self._undo, self._reporter = undo, reporter
         self.page = ClassifierPage(parent)
-        self.page.put_above(studio.classifier_training.strip)
-        workspace = studio.workspace
         workspace.dataset_changed.connect(self._follow)
         workspace.classifier_changed.connect(self._follow)
         workspace.split_classified.connect(self.page.measuring.take)
         self.page.measuring.measured.connect(self._tell)
-        self.page.measuring.failed.connect(studio.show_problem)
-        self.page.use_wanted.connect(self._use)
-        self.page.wanted.connect(self._show_images)
+        self.page.measuring.failed.connect(reporter.show_problem)
+        self.page.use_requested.connect(self._use)
+        self.page.images_requested.connect(self._show_images)
 
     @Slot()
     def _follow(self) -> None:
         """Another classifier or other images: nothing that was measured holds any longer."""
-        workspace = self._studio.workspace
+        workspace = self._workspace
         told = workspace.source.normalization_given
         problem = workspace.problem() if workspace.dataset and workspace.classifier else ""
         self.page.show_subject(
@@ -68,25 +82,25 @@ class ClassifierController(QObject):
     def _tell(self, found: ClassifiedSplit) -> None:
         """The set-up shows the accuracy on test, of a black box once it was asked."""
         if found.split_name == "test":
-            self._studio.workspace.accuracy_measured.emit(found.accuracy.value, found.title)
+            self._workspace.accuracy_measured.emit(found.accuracy.value, found.title)
 
     @Slot(object)
     def _use(self, normalization: Normalization) -> None:
-        if self._studio.session.active:
-            self._studio.refused.emit("A run is under way: stop it before the classifier is loaded anew.")
+        if self._training.active:
+            self._reporter.refuse("A run is in progress: stop it before reloading the classifier.")
             return
-        source = self._studio.workspace.source
-        step = NormalizationStep(self._studio, source, source.normalized(normalization))
-        self._studio.setup.undo.push(step)  # which does it
+        source = self._workspace.source
+        step = NormalizationStep(self._workspace, self._reporter, source, source.normalized(normalization))
+        self._undo.push(step)  # which does it
 
     @Slot(object)
     def _show_images(self, selection: Selection) -> None:
-        workspace, inspection = self._studio.workspace, self._studio.inspection
-        if inspection.is_about(workspace.classifier, workspace.dataset, self.page.chosen):
-            inspection.browser.show_images(selection)
-            self._studio.inspect_shown.emit()
+        workspace, page = self._workspace, self._inspect_page
+        if page.is_about(workspace.classifier, workspace.dataset, self.page.chosen):
+            page.browser.show_images(selection)
+            self.inspect_requested.emit()
         else:
-            self._studio.message.emit(
+            self._reporter.say(
                 f"Inspect shows no PGN of this classifier on {self.page.chosen}: open or train one to see "
                 "these images."
             )

@@ -25,9 +25,9 @@ from PySide6.QtWidgets import (
 from pgn_studio.core.evaluation.selection import Selection
 from pgn_studio.gui.pages.classifier.measuring import SPLITS, Measuring
 from pgn_studio.gui.pages.classifier.trials_panel import TrialsPanel
-from pgn_studio.gui.pages.inspect.confusion import ConfusionView, Side
+from pgn_studio.gui.pages.inspect.browser import ConfusionView, Side
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.widgets.banner import Banner
+from pgn_studio.gui.widgets.notices import Banner
 from pgn_studio.gui.widgets.row_table import Column, RowTable, count, interval, percent
 
 if TYPE_CHECKING:
@@ -39,25 +39,25 @@ if TYPE_CHECKING:
 CLASS_COLUMNS = (
     Column("Class", "class"),
     Column("n", "n", count),
-    Column("Right", "accuracy", percent),
-    Column("Taken for", "taken_for"),
-    Column("Times", "as_often", count),
+    Column("Accuracy", "accuracy", percent),
+    Column("Predicted", "taken_for"),
+    Column("Count", "as_often", count),
 )
 SPLIT_COLUMNS = (
     Column("Split", "split"),
     Column("Images", "n", count),
-    Column("Right", "accuracy", percent),
+    Column("Accuracy", "accuracy", percent),
     Column("95 % interval", "interval"),
 )
-WIDEST = {"n": "100,000", "accuracy": "100.0 %", "as_often": "Times"}  # names share the rest
-TRY_TIP = "Try the usual means, stds, value ranges and channel orders on a sample of the val images"
+WIDEST = {"n": "100,000", "accuracy": "100.0 %", "as_often": "Count"}  # names share the rest
+TRY_TIP = "Try common means, stds, value ranges and channel orders on a sample of the val images"
 
 
 class ClassifierPage(QWidget):
-    """`wanted` carries a Selection of the chosen split's images, `use_wanted` a Normalization."""
+    """`use_requested` carries a Normalization, `images_requested` the Selection of what was clicked."""
 
-    wanted = Signal(object)
-    use_wanted = Signal(object)
+    images_requested = Signal(object)
+    use_requested = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -147,7 +147,7 @@ class ClassifierPage(QWidget):
         self.bar.setAccessibleName("Progress of the measurement")
         self.bar.setTextVisible(False)
         self.cancel_button.setObjectName("cancel_measuring_button")
-        self.cancel_button.setToolTip("Give up what is being measured")
+        self.cancel_button.setToolTip("Cancel the measurement")
         self.classes.setObjectName("clean_class_table")
         self.classes.setAccessibleName("Clean accuracy of each class")
         self.classes.setToolTip("Click a class to see its images in Inspect")
@@ -224,7 +224,7 @@ class ClassifierPage(QWidget):
         self.classes.clicked.connect(self._class_clicked)
         self.classes.activated.connect(self._class_clicked)
         self.confusion.chosen.connect(self._cell_clicked)
-        self.trials.use_wanted.connect(self.use_wanted)
+        self.trials.use_requested.connect(self.use_requested)
 
     # ------------------------------------------------------------------ following the measurements
 
@@ -262,7 +262,7 @@ class ClassifierPage(QWidget):
 
     def _why_nothing(self) -> str:
         if not self.measuring.ready:
-            return "Load a data set and a classifier: how often it is right is shown here."
+            return "Load a data set and a classifier to see the accuracy."
         return self._problem or f"{self.chosen} is not measured yet."
 
     def _show_work(self, found: ClassifiedSplit | None) -> None:
@@ -295,7 +295,7 @@ class ClassifierPage(QWidget):
         classifier = self.measuring.classifier
         if classifier is None or classifier.normalization is not None:
             return ""
-        return "This black box is given 8-bit images: how it normalizes them is its own affair."
+        return "A black box gets 8-bit images and normalizes them itself."
 
     def _trial_cost(self) -> str:
         classifier = self.measuring.classifier
@@ -338,11 +338,13 @@ class ClassifierPage(QWidget):
     def _class_clicked(self, index: QModelIndex) -> None:
         found = self.measuring.found.get(self.chosen)
         if found is not None:
-            self.wanted.emit(Selection(label=found.classes.index(self.classes.row_of(index)["class"])))
+            self.images_requested.emit(
+                Selection(label=found.classes.index(self.classes.row_of(index)["class"]))
+            )
 
     @Slot(int, int)
     def _cell_clicked(self, true: int, predicted: int) -> None:
-        self.wanted.emit(Selection(label=true, before=predicted))
+        self.images_requested.emit(Selection(label=true, before=predicted))
 
 
 def _fact(name: str, text: str, parent: QWidget) -> QLineEdit:

@@ -1,22 +1,61 @@
-"""Training a classifier beside everything else: one dialog, never in the way, whose result is loaded."""
+"""Training a classifier beside everything else: one dialog, and a strip while that is put aside."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.gui.classifier_source import ClassifierSource
+from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
-from pgn_studio.gui.pages.classifier.training_strip import TrainingStrip
+from pgn_studio.gui.preferences import Preferences
+from pgn_studio.gui.reporter import Reporter
+from pgn_studio.gui.training.controller import TrainingController
+from pgn_studio.gui.workspace import Workspace
 
-if TYPE_CHECKING:
-    from pgn_studio.gui.studio import Studio
+
+class TrainingStrip(QFrame):
+    """Hidden while none is trained."""
+
+    show_requested = Signal()
+    stop_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("classifier_training_strip")
+        self.setProperty("card", True)
+        self.told = QLabel(self)
+        self.told.setObjectName("classifier_training_told")
+        self.bar = QProgressBar(self)
+        self.bar.setObjectName("classifier_training_progress")
+        self.bar.setAccessibleName("Progress of the classifier's training")
+        self.bar.setTextVisible(False)
+        show = QPushButton("Show", self)
+        show.setObjectName("show_classifier_training")
+        show.setToolTip("Bring the dialog back")
+        show.clicked.connect(self.show_requested)
+        self.stop = QPushButton("Stop and keep", self)
+        self.stop.setObjectName("stop_classifier_training")
+        self.stop.setToolTip("Stop at the next step and load the result")
+        self.stop.clicked.connect(self.stop_requested)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(10, 4, 6, 4)
+        layout.addWidget(self.told, 1)
+        layout.addWidget(self.bar, 1)
+        layout.addWidget(show)
+        layout.addWidget(self.stop)
+        self.hide()
+
+    @Slot(int, int, str)
+    def show_progress(self, done: int, total: int, text: str) -> None:
+        """`total` 0: unknown."""
+        self.told.setText(f"Training a classifier. {text}")
+        self.bar.setRange(0, total)
+        self.bar.setValue(done)
+        self.show()
 
 
-KEPT_APART = " The run goes on with its own classifier; the new one is in File, Recent."
+KEPT_APART = " The run continues with its own classifier. The new one is in File, Recent."
 
 
 class ClassifierTraining(QObject):
@@ -24,15 +63,23 @@ class ClassifierTraining(QObject):
 
     ended = Signal()  # nothing is being trained any more
 
-    def __init__(self, studio: Studio, window: QWidget) -> None:
-        super().__init__(studio)
-        self._studio = studio
-        self._window = window
+    def __init__(
+        self,
+        workspace: Workspace,
+        training: TrainingController,
+        reporter: Reporter,
+        preferences: Preferences,
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._workspace, self._training, self._reporter = workspace, training, reporter
+        self._preferences, self._window = preferences, window
+        self._loads = True  # what is trained, once it is there
         self.dialog: TrainClassifierDialog | None = None
         self._apart = False  # a run is under way, which has its own
         self.strip = TrainingStrip(window)
-        self.strip.show_wanted.connect(self.open)
-        self.strip.stop_wanted.connect(self.stop_and_keep)
+        self.strip.show_requested.connect(self.open)
+        self.strip.stop_requested.connect(self.stop_and_keep)
 
     @property
     def active(self) -> bool:
@@ -41,18 +88,18 @@ class ClassifierTraining(QObject):
     @Slot()
     def open(self) -> None:
         """The dialog, or the one that is there already."""
-        workspace = self._studio.workspace
+        workspace = self._workspace
         if self.active and self.dialog is not None:
             self._show(self.dialog)
             return
         if workspace.dataset is None:
             error = PgnStudioError("There are no images to train on.", hint="Load a data set first.")
-            self._studio.show_problem("Train a classifier", error)
+            self._reporter.show_problem("Train a classifier", error)
             return
         if self.dialog is not None:
             self.dialog.close()
         self.dialog = TrainClassifierDialog(
-            self._studio.answered(workspace.dataset), workspace.data_settings, self._window
+            self._preferences.answered(workspace.dataset), workspace.data_settings, self._window
         )
         self.dialog.trained.connect(self._trained)
         self.dialog.put_aside.connect(self._say_where)
@@ -65,6 +112,11 @@ class ClassifierTraining(QObject):
         """`ended` follows when it is saved."""
         if self.dialog is not None:
             self.dialog.stop()
+
+    @Slot()
+    def expect_closing(self) -> None:
+        """The window is to close: what is trained is kept, and not loaded."""
+        self._loads = False
 
     def _show(self, dialog: TrainClassifierDialog) -> None:
         dialog.show()
@@ -79,25 +131,25 @@ class ClassifierTraining(QObject):
 
     @Slot()
     def _say_where(self) -> None:
-        self._studio.message.emit(
-            "The classifier is trained further: the Classifier page shows how far it is, and Run, Train a "
-            "classifier… brings its dialog back."
+        self._reporter.say(
+            "The classifier is still training. The Classifier page shows the progress; Run, Train a "
+            "classifier… brings the dialog back."
         )
 
     @Slot(str)
     def _end(self, outcome: str) -> None:
         """Whatever was said of it while it was trained is past."""
         self.strip.hide()
-        self._studio.message.emit(outcome + (KEPT_APART if self._apart else ""))
+        self._reporter.say(outcome + (KEPT_APART if self._apart else ""))
         self._apart = False
         self.ended.emit()
 
     @Slot(str)
     def _trained(self, path: str) -> None:
-        if self._studio.closing:
+        if not self._loads:
             return
-        if self._studio.session.active:
-            self._studio.classifiers.remember(ClassifierSource(path))
+        if self._training.active:
+            self._preferences.remember_source(ClassifierSource(path))
             self._apart = True
         else:
-            self._studio.workspace.load_classifier(ClassifierSource(path))
+            self._workspace.load_classifier(ClassifierSource(path))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("Normalization", "title"),
-    Column("Right", "accuracy", percent),
+    Column("Accuracy", "accuracy", percent),
     Column("95 % interval", "interval"),
     Column("Mean", "mean"),
     Column("Std", "std"),
@@ -23,9 +23,9 @@ COLUMNS = (
 
 
 class TrialsPanel(QWidget):
-    """Hidden until there is a diagnosis. `use_wanted` carries the chosen row's Normalization."""
+    """Hidden until there is a diagnosis. `use_requested` carries the chosen row's Normalization."""
 
-    use_wanted = Signal(object)
+    use_requested = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,17 +37,17 @@ class TrialsPanel(QWidget):
         self.table = RowTable(COLUMNS, self)
         self.table.setObjectName("doctor_table")
         self.table.setAccessibleName("Accuracy under each normalization")
-        self.table.setToolTip("The same images, given to the classifier in each of these ways")
+        self.table.setToolTip("The same images under each normalization")
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
         self.use_button = QPushButton("Us&e this", self)
         self.use_button.setObjectName("use_normalization_button")
         self.use_button.setProperty("role", "primary")
-        self.use_button.setToolTip("Load the classifier again, given images in the way of the chosen row")
+        self.use_button.setToolTip("Reload the classifier with the normalization of the chosen row")
         close = QPushButton("Close", self)
         close.setObjectName("close_doctor_button")
-        close.setToolTip("Put the table away")
+        close.setToolTip("Close the table")
         row = QHBoxLayout()
         row.addWidget(self.verdict, 1)
         row.addWidget(self.use_button)
@@ -92,4 +92,4 @@ class TrialsPanel(QWidget):
     def _use(self) -> None:
         row = self.table.chosen
         if row is not None:
-            self.use_wanted.emit(row["trial"].normalization)
+            self.use_requested.emit(row["trial"].normalization)

@@ -22,11 +22,12 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.export.comparison_figure import BASELINES, DEFAULT_BASELINES, ComparisonExport
+from pgn_studio.gui.operations import LatestRequest
 from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command
-from pgn_studio.gui.pages.inspect.comparison_view import StripColumn, StripView, strip_columns
-from pgn_studio.gui.pages.inspect.latest import LatestRequest
+from pgn_studio.gui.pages.inspect.comparison_view import ComparisonColumn, ComparisonView, painted_columns
 from pgn_studio.gui.pages.inspect.other_pgns import OtherPgns
 from pgn_studio.gui.pages.inspect.subject import Subject
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.export.comparison import Compared
@@ -36,10 +37,10 @@ DELAY_MS = 120
 NOTHING = "Choose an image of the data set."
 
 
-class BesidePanel(QWidget):
+class ComparisonPanel(QWidget):
     """Asks only while it is seen; of a black box, whose answers cost queries, only by a button."""
 
-    strip_wanted = Signal()
+    strip_requested = Signal()
     failed = Signal(object)
     status = Signal(str)
 
@@ -57,11 +58,13 @@ class BesidePanel(QWidget):
         self.ticks = {name: QCheckBox(name, self) for name in BASELINES}
         self.ask_button = self._button("ask_beside_button", "", "Ask the black box about this image")
         self.bar = QProgressBar(self)
-        self.cancel_button = self._button("cancel_beside_button", "Cancel", "Give up what is being done")
+        self.cancel_button = self._button("cancel_beside_button", "Cancel", "Cancel the measurement")
         self.note = QLabel(self)
-        self.view = StripView(self)
-        self.export_button = self._button("export_strip_button", "Export &strip…", "As PNG, SVG or PDF")
-        self.copy_button = self._button("copy_strip_command", "Copy as command", "This strip as a command")
+        self.view = ComparisonView(self)
+        self.export_button = self._button("export_strip_button", "Export &comparison…", "As PNG, SVG or PDF")
+        self.copy_button = self._button(
+            "copy_strip_command", "Copy as command", "Copy this comparison as a command"
+        )
         self._build()
         self._connect()
         self._refresh()
@@ -127,7 +130,7 @@ class BesidePanel(QWidget):
         for name, tick in self.ticks.items():
             tick.setObjectName(f"beside_{name}")
             tick.setChecked(name in DEFAULT_BASELINES)
-            tick.setToolTip("A baseline at the RMS that the PGN has on this image")
+            tick.setToolTip("A baseline at the same RMS as the PGN on this image")
         self.measure_button.setAccessibleName("Measure the other PGN")
         self.ask_button.setAccessibleName("Ask about this image")
         self.note.setObjectName("beside_note")
@@ -177,7 +180,7 @@ class BesidePanel(QWidget):
         self.measure_button.clicked.connect(self.others.measure)
         self.cancel_button.clicked.connect(self.others.cancel)
         self.ask_button.clicked.connect(self._ask)
-        self.export_button.clicked.connect(self.strip_wanted)
+        self.export_button.clicked.connect(self.strip_requested)
         self.copy_button.clicked.connect(self._copy)
         self.others.changed.connect(self._refresh)
         self.others.progressed.connect(self._advance)
@@ -205,7 +208,7 @@ class BesidePanel(QWidget):
 
     @Slot()
     def _choose(self) -> None:
-        files, _ = QFileDialog.getOpenFileNames(self, "PGNs beside this one", "", "PGNs (*.safetensors)")
+        files, _ = QFileDialog.getOpenFileNames(self, "PGNs to compare with", "", "PGNs (*.safetensors)")
         self.others.open([Path(file) for file in files])
 
     def _ticked(self, name: str, ticked: bool) -> None:
@@ -219,8 +222,8 @@ class BesidePanel(QWidget):
         queries = None if subject is None else subject.classifier.queries
         doing = self.others.doing
         names = [one.name for one in self.others.pgns]
-        beside = f", beside it {', '.join(names[1:])}" if names[1:] else ""
-        text = f"{names[0]}{beside}" if names else "No other PGN: choose one to see the difference"
+        beside = f", with {', '.join(names[1:])}" if names[1:] else ""
+        text = f"{names[0]}{beside}" if names else "Choose another PGN to see the difference"
         self.name.setText(text)
         self.name.setToolTip("\n".join(str(one.path) for one in self.others.pgns))
         self.close_button.setVisible(first is not None)
@@ -270,14 +273,14 @@ class BesidePanel(QWidget):
         self._shown = self._wanted()
         self._latest.request(partial(_make, subject, self._image, self.beside()))
 
-    def _show(self, columns: list[StripColumn]) -> None:
+    def _show(self, columns: list[ComparisonColumn]) -> None:
         self.view.show_columns(columns)
         self.ask_button.hide()
 
     def _show_failure(self, error: Exception) -> None:
         self._shown = ()
         self.view.show_columns([])
-        self.note.setText(str(error))
+        self.note.setText(error_text(error))
         self.note.show()
 
     @Slot(int, int)
@@ -291,10 +294,10 @@ class BesidePanel(QWidget):
         self.status.emit("The command is copied")
 
 
-def _make(subject: Subject, index: int, beside: Compared, progress: Progress) -> list[StripColumn]:
+def _make(subject: Subject, index: int, beside: Compared, progress: Progress) -> list[ComparisonColumn]:
     from pgn_studio.core.export.comparison import comparison_columns
 
     columns = comparison_columns(
         subject.pgn, subject.classifier, subject.split, index, beside, progress=progress
     )
-    return strip_columns(columns)
+    return painted_columns(columns)

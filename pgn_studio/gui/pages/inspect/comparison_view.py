@@ -11,8 +11,8 @@ from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QPa
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from pgn_studio.gui.gallery.delegate import RIGHT_COLOR, WRONG_COLOR
-from pgn_studio.gui.gallery.pictures import to_qimage
-from pgn_studio.gui.pages.inspect.perturbation_picture import MAX_GAIN, perturbation_picture
+from pgn_studio.gui.pages.inspect.perturbation_view import MAX_GAIN, perturbation_picture
+from pgn_studio.gui.pictures import to_qimage
 from pgn_studio.gui.widgets.row_table import percent
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ CELL_PX, LARGEST_CELL_PX, GAP_PX = 112, 224, 10
 
 
 @dataclass(frozen=True)
-class StripColumn:
+class ComparisonColumn:
     """Ready to be painted."""
 
     title: str
@@ -36,7 +36,7 @@ class StripColumn:
     right: bool = False
 
 
-def strip_columns(columns: Columns) -> list[StripColumn]:
+def painted_columns(columns: Columns) -> list[ComparisonColumn]:
     """Pictures of a strip's columns, all perturbations at one scale; callable in any thread."""
     largest = max((row.scale for _title, row in columns), default=0.0)
     gain = min(0.5 / largest, MAX_GAIN) if largest > 0 else 1.0
@@ -45,16 +45,16 @@ def strip_columns(columns: Columns) -> list[StripColumn]:
         picture = to_qimage(perturbation_picture(row.perturbation, gain))
         size = f"RMS {row.rms:.3f}"
         if row.difference:
-            made.append(StripColumn(title, picture, size, None))
+            made.append(ComparisonColumn(title, picture, size, None))
             continue
         said, right = _said(row.perturbed_label, row.perturbed_confidence, row.true_label)
-        made.append(StripColumn(title, picture, size, to_qimage(row.perturbed), said, right))
+        made.append(ComparisonColumn(title, picture, size, to_qimage(row.perturbed), said, right))
     return made
 
 
-def _original(row: TriptychRow) -> StripColumn:
+def _original(row: TriptychRow) -> ComparisonColumn:
     said, right = _said(row.clean_label, row.clean_confidence, row.true_label)
-    return StripColumn("Original", None, "", to_qimage(row.original), said, right)
+    return ComparisonColumn("Original", None, "", to_qimage(row.original), said, right)
 
 
 def _said(label: str, confidence: float, truth: str) -> tuple[str, bool]:
@@ -62,17 +62,17 @@ def _said(label: str, confidence: float, truth: str) -> tuple[str, bool]:
     return f"{label}{share} {'✓' if label == truth else '✗'}", label == truth
 
 
-class StripView(QWidget):
+class ComparisonView(QWidget):
     """As many columns in a line as fit; the rest below. Put it into a scroll area."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.columns: list[StripColumn] = []
+        self.columns: list[ComparisonColumn] = []
         self.setObjectName("strip_view")
         self.setAccessibleName("The image under each PGN and baseline")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
 
-    def show_columns(self, columns: list[StripColumn]) -> None:
+    def show_columns(self, columns: list[ComparisonColumn]) -> None:
         self.columns = columns
         self.setAccessibleDescription("; ".join(map(_described, columns)))
         self._fit()
@@ -124,11 +124,11 @@ class StripView(QWidget):
         cell, block = self._cell_px(), self._block_px()
         return QRect(column * (cell + GAP_PX), line * block, cell, block)
 
-    def _at(self, position: QPoint) -> StripColumn | None:
+    def _at(self, position: QPoint) -> ComparisonColumn | None:
         places = enumerate(self.columns)
         return next((item for number, item in places if self._place(number).contains(position)), None)
 
-    def _paint(self, painter: QPainter, place: QRect, column: StripColumn) -> None:
+    def _paint(self, painter: QPainter, place: QRect, column: ComparisonColumn) -> None:
         text = self.palette().color(QPalette.ColorRole.WindowText)
         muted = self.palette().color(QPalette.ColorRole.PlaceholderText)
         line, y, cell = self._line_px(), place.y(), place.width()
@@ -159,5 +159,5 @@ def _draw(painter: QPainter, place: QRectF, image: QImage, edge: QColor) -> None
     painter.drawRect(place.adjusted(0, 0, -1, -1))
 
 
-def _described(column: StripColumn) -> str:
+def _described(column: ComparisonColumn) -> str:
     return ", ".join(part for part in (column.title, column.size, column.said) if part)

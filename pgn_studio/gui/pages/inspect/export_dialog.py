@@ -30,7 +30,8 @@ from pgn_studio.gui.gallery.panel import GalleryPanel
 from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command
 from pgn_studio.gui.pages.inspect.exports import Exporter, opened
 from pgn_studio.gui.pages.inspect.subject import Subject
-from pgn_studio.gui.widgets.wheel import WheelGuard
+from pgn_studio.gui.widgets.inputs import WheelGuard
+from pgn_studio.gui.wording import error_text
 
 SELECTED, SHOWN, PER_CLASS = "selected", "shown", "per class"
 MOST_PER_CLASS = 40
@@ -188,7 +189,7 @@ class ExportDialog(QDialog):
                 raise PgnStudioError("The gallery shows no image.")
             said = choice.export.preview(self._source, self._number(choice))
         except PgnStudioError as error:
-            refusal = str(error)
+            refusal = error_text(error)
         self._hint.setText(refusal or said)
         self._export.setEnabled(not refusal)
 

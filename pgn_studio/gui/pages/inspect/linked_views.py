@@ -1,4 +1,4 @@
-"""Original | perturbation | perturbed with zoom, pan and pointer tied; or the two compared in one place."""
+"""Original | perturbation | perturbed with linked zoom, pan and pointer; or two of them in one place."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QImage, QShowEvent
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QWidget
 
-from pgn_studio.gui.gallery.pictures import to_qimage
-from pgn_studio.gui.pages.inspect.image_view import ImageView
-from pgn_studio.gui.pages.inspect.perturbation_picture import Look, perturbation_picture
-from pgn_studio.gui.pages.inspect.sample import Sample
-from pgn_studio.gui.pages.inspect.viewport import Viewport
-from pgn_studio.gui.widgets.elided_label import ElidedLabel
+from pgn_studio.gui.pages.inspect.image_view import ImageView, Viewport
+from pgn_studio.gui.pages.inspect.perturbation_view import Look, perturbation_picture
+from pgn_studio.gui.pages.inspect.subject import Sample
+from pgn_studio.gui.pictures import to_qimage
+from pgn_studio.gui.widgets.compact import ElidedLabel
 
 NAMES = ("original", "perturbation", "perturbed")
 BLINK_MS = 500
@@ -29,7 +28,7 @@ class Arrangement(Enum):
     BLINK = "Blink"
 
 
-class TiedViews(QWidget):
+class LinkedViews(QWidget):
     """Pictures come ready from the worker; only the perturbation is drawn anew when its gain moves."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

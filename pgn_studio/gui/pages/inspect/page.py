@@ -29,26 +29,26 @@ from pgn_studio.core.export.images import ImagesExport
 from pgn_studio.core.export.table import TableExport
 from pgn_studio.core.report.export import ReportExport
 from pgn_studio.gui.gallery.view import NAVIGATION_KEYS
+from pgn_studio.gui.operations import LatestRequest
 from pgn_studio.gui.pages.inspect.browser import Browser
-from pgn_studio.gui.pages.inspect.comparison_panel import BesidePanel
+from pgn_studio.gui.pages.inspect.comparison_panel import ComparisonPanel
 from pgn_studio.gui.pages.inspect.detail import DetailContent, DetailPanel, make_detail
 from pgn_studio.gui.pages.inspect.export_dialog import ExportFlow, file_filter
 from pgn_studio.gui.pages.inspect.exports import Exporter
-from pgn_studio.gui.pages.inspect.gamma_measuring import GammaMeasuring
-from pgn_studio.gui.pages.inspect.gamma_panel import GammaPanel
-from pgn_studio.gui.pages.inspect.latest import LatestRequest
-from pgn_studio.gui.pages.inspect.sample import (
+from pgn_studio.gui.pages.inspect.gamma import GammaMeasuring, GammaPanel
+from pgn_studio.gui.pages.inspect.strength import StrengthSearch
+from pgn_studio.gui.pages.inspect.subject import (
     ImageMemory,
+    Subject,
     facts_from,
     facts_of,
     make_sample,
     open_sample,
     perturbed_images,
 )
-from pgn_studio.gui.pages.inspect.strength_search import StrengthSearch
-from pgn_studio.gui.pages.inspect.subject import Subject
-from pgn_studio.gui.pages.inspect.toolbar import PERTURBED, InspectionToolbar
-from pgn_studio.gui.widgets.row_table import percent
+from pgn_studio.gui.pages.inspect.toolbar import PERTURBED, InspectToolbar
+from pgn_studio.gui.widgets.row_table import percent, plural
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -62,10 +62,10 @@ logger = logging.getLogger(__name__)
 CHOICE_DELAY_MS = 30  # a key held down repeats every 30 ms or so
 ASK_DELAY_MS = 300  # a black box is asked where the dial comes to rest
 BUSY_AFTER_MS = 200  # sooner, blanking the views would only flicker
-NOTHING_YET = "Nothing to look at yet.\nTrain a PGN, or open one, and evaluate it: its images appear here."
+NOTHING_YET = "Nothing to inspect yet.\nTrain or open a PGN: its images appear here."
 
 
-class InspectionPage(QWidget):
+class InspectPage(QWidget):
     """Browse what a PGN fixed and broke. `status` carries short messages for the status bar."""
 
     status = Signal(str)
@@ -79,15 +79,15 @@ class InspectionPage(QWidget):
         self._chosen = -1
         self._file: Path | None = None  # an image of no data set that is shown instead
         self._memory = ImageMemory()
-        self.toolbar = InspectionToolbar(self)
+        self.toolbar = InspectToolbar(self)
         self.browser = Browser(self)
         self.gallery = self.browser.gallery
         self.detail = DetailPanel(self)
-        self.beside = BesidePanel(self)
+        self.beside = ComparisonPanel(self)
         self._exporter = Exporter(self)
         self.export_flow = ExportFlow(self.gallery, self._exporter, self)
         self._latest = LatestRequest(self, delay_ms=CHOICE_DELAY_MS)
-        self._strength = StrengthSearch(self.detail, self)
+        self._strength = StrengthSearch(self.detail.strength, self)
         self.measuring = GammaMeasuring(self)
         self.gamma = GammaPanel(self.measuring, self)
         self._busy = QTimer(self)
@@ -226,7 +226,7 @@ class InspectionPage(QWidget):
         right.setDocumentMode(True)
         right.tabBar().setDrawBase(False)
         right.addTab(self.detail, "Image")
-        right.addTab(self.beside, "Beside others")
+        right.addTab(self.beside, "Compare")
         splitter.addWidget(right)
         splitter.setStretchFactor(0, 2)
         splitter.setStretchFactor(1, 3)
@@ -246,7 +246,9 @@ class InspectionPage(QWidget):
     def _connect(self) -> None:
         self.gallery.chosen.connect(self._choose)
         self.gallery.opened.connect(self.detail.views.focus)
-        self.gallery.list_wanted.connect(self._ask_list)
+        self.gallery.list_requested.connect(self._ask_list)
+        self.detail.strength_requested.connect(self._strength.ask)
+        self._strength.found.connect(self.detail.show_curve)
         self.gamma.turned.connect(self.turn)
         self.gamma.dial.refused.connect(self.status)
         self.measuring.measured.connect(self._show_measured)
@@ -257,7 +259,7 @@ class InspectionPage(QWidget):
         self.toolbar.thumbnails_changed.connect(self._change_thumbnails)
         self.toolbar.export_figure.connect(self._ask_export)
         self.toolbar.copy_figure.connect(self._copy_figure)
-        self.beside.strip_wanted.connect(self._ask_strip)
+        self.beside.strip_requested.connect(self._ask_strip)
         self.beside.failed.connect(partial(self._show_problem, "The PGNs cannot be compared"))
         self.beside.status.connect(self.status)
         self.beside.others.changed.connect(self._compare)
@@ -337,8 +339,8 @@ class InspectionPage(QWidget):
 
     def _show_failure(self, error: Exception) -> None:
         self._busy.stop()
-        self.detail.show_failure(f"This image could not be shown: {error}")
-        self.status.emit(str(error))
+        self.detail.show_failure(f"This image could not be shown: {error_text(error)}")
+        self.status.emit(error_text(error))
 
     def _figure_gain(self) -> float | None:
         return None if self.detail.gain.automatic else self.detail.gain.gain
@@ -429,7 +431,7 @@ class InspectionPage(QWidget):
 
     def _show_problem(self, title: str, error: Exception) -> None:
         self.failed.emit(title, error)
-        self.status.emit(str(error))
+        self.status.emit(error_text(error))
 
 
 def title_of(subject: Subject) -> str:
@@ -440,10 +442,10 @@ def title_of(subject: Subject) -> str:
     if not subject.is_measured:
         return f"{title}: not measured yet"
     figures, abstained = evaluation.metrics, evaluation.per_image.abstained
-    held = f", {abstained:,} images left as they are" if abstained else ""
+    held = f", abstained on {plural(abstained, 'image')}" if abstained else ""
     return (
         f"{title}: {percent(figures.clean_accuracy)} → {percent(figures.perturbed_accuracy)} "
-        f"({percent(figures.perturbed_accuracy_8bit)} as saved){held}"
+        f"({percent(figures.perturbed_accuracy_8bit)} after 8-bit rounding){held}"
     )
 
 

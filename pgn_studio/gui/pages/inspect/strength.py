@@ -1,10 +1,12 @@
-"""The strength slider: x + αp from nothing to three times the PGN's own p, with the classes on the way."""
+"""The strength slider: x + αp from nothing to three times the PGN's own p, and the classes on the way."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+import numpy as np
+from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QGridLayout,
@@ -18,9 +20,14 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.gui.gallery.delegate import RIGHT_COLOR, WRONG_COLOR
+from pgn_studio.gui.operations import LatestRequest
+from pgn_studio.gui.pages.inspect.subject import Sample, Subject
+from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.strength import StrengthCurve
+    from pgn_studio.core.protocols import Progress
+
 
 UNKNOWN_COLOR = QColor(0x56, 0x60, 0x70)  # where nobody has said what is right
 LARGEST = 3.0
@@ -196,3 +203,55 @@ class ClassStrip(QWidget):
         half = handle.width() // 2
         offset = self._slider.x() - self.x()
         return offset + half, offset + self._slider.width() - half
+
+
+SEARCH_DELAY_MS = 250  # whoever walks through the gallery does not wait for it
+
+
+class StrengthSearch(QObject):
+    """Searches by itself; of a black box, whose answers cost queries, only once α is moved."""
+
+    found = Signal(object)  # StrengthCurve
+
+    def __init__(self, control: StrengthControl, parent: QObject) -> None:
+        super().__init__(parent)
+        self._control = control
+        self._wanted: tuple[Subject, Sample] | None = None
+        self._asked = False
+        self._latest = LatestRequest(self, delay_ms=SEARCH_DELAY_MS)
+        self._latest.succeeded.connect(self.found)
+        self._latest.failed.connect(self._show_failure)
+
+    def search(self, subject: Subject, sample: Sample) -> None:
+        """For the image now shown."""
+        self._wanted, self._asked = (subject, sample), False
+        if subject.classifier.queries is None or self._control.alpha != 1.0:
+            self.ask()
+
+    def forget(self) -> None:
+        """Another image is on its way, or none."""
+        self._wanted = None
+        self._latest.cancel()
+
+    def ask(self) -> None:
+        """Once for each image."""
+        if self._wanted is not None and not self._asked:
+            self._asked = True
+            self._latest.request(partial(_search, *self._wanted))
+            self._control.show_asking()
+
+    def _show_failure(self, error: Exception) -> None:
+        self._control.show_failure(error_text(error))
+
+
+def _search(subject: Subject, sample: Sample, progress: Progress) -> StrengthCurve:
+    from pgn_studio.core.evaluation.strength import strength_curve
+
+    return strength_curve(
+        subject.pgn,
+        subject.classifier,
+        sample.original,
+        alphas=np.linspace(0.0, LARGEST, STEPS + 1).round(6),
+        refine=subject.classifier.queries is None,
+        progress=progress,
+    )

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 ORIGINAL, PERTURBED = "original", "perturbed"
 
 
-class InspectionToolbar(QWidget):
+class InspectToolbar(QWidget):
     export_figure = Signal()
     copy_figure = Signal()
     export_table = Signal()
@@ -33,7 +33,7 @@ class InspectionToolbar(QWidget):
         self._thumbnails = QComboBox(self)
         self._thumbnails.setObjectName("thumbnail-kind")
         self._thumbnails.setAccessibleName("Thumbnails")
-        self._thumbnails.setToolTip("What the gallery shows of each image")
+        self._thumbnails.setToolTip("Thumbnails in the gallery")
         self._thumbnails.addItem("Original thumbnails", ORIGINAL)
         self._thumbnails.addItem("Perturbed thumbnails", PERTURBED)
         self._thumbnails.currentIndexChanged.connect(self._announce_thumbnails)
@@ -65,13 +65,13 @@ class InspectionToolbar(QWidget):
         self._images = self._button(
             "export-images",
             "Images…",
-            "Write the perturbed images as PNG files: those selected, or all when one is",
+            "Write the perturbed images as PNG files: all, or several selected ones",
             self.export_images,
         )
         self._report = self._button(
             "write-report",
             "Report…",
-            "Write a page with every metric and its interval, survival of JPEG, strength and examples",
+            "Write a report: all metrics with intervals, JPEG compression, strength and examples",
             self.write_report,
         )
         self._title.setMinimumWidth(1)

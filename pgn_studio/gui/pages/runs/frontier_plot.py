@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 from pgn_studio.core.run_records import RunRecord, frontier, has_figures, needs_log_axis
 from pgn_studio.gui.pages.setup.cards import shortened
 from pgn_studio.gui.theme import current_theme
+from pgn_studio.gui.widgets.row_table import plural
 
 MOST_LABELS = 40  # of γ beside points: more would hide each other
 _ROOM, _ALONE = 0.12, 0.5  # beside the points: of their span; of the RMS of a single one
@@ -46,7 +47,7 @@ class FrontierPlot(QFrame):
         self.plot.hideButtons()
         self.plot.getAxis("bottom").enableAutoSIPrefix(False)
         self.plot.setLabel("bottom", "RMS of the perturbation")
-        self.plot.setLabel("left", "after 8 bits, %")
+        self.plot.setLabel("left", "after 8-bit rounding, %")
         self.line = pg.PlotDataItem()
         self.clean = pg.InfiniteLine(angle=0, movable=False)
         self.points = pg.ScatterPlotItem(hoverable=True, hoverSize=_CHOSEN_PX, tip=None)
@@ -163,9 +164,9 @@ class FrontierPlot(QFrame):
 
     def _title(self, model: RunRecord | None) -> str:
         if model is None:
-            return "<b>Frontier</b>&nbsp;&nbsp; No run here has ended an epoch yet."
+            return "<b>Frontier</b>&nbsp;&nbsp; No run in this folder has completed an epoch yet."
         dataset, classifier, problem = _family(model)
-        count = "1 run" if len(self.records) == 1 else f"{len(self.records)} runs"
+        count = plural(len(self.records), "run")
         names = " · ".join(shortened(_last(text), 24) for text in (dataset, classifier, problem))
         return f"<b>Frontier</b>&nbsp;&nbsp; {names} · {count}; dashed: clean. Click a point: open its PGN."
 
@@ -184,7 +185,7 @@ class FrontierPlot(QFrame):
         self.plot.setToolTip(
             f"<p>{record.name}<br>Epoch {figures.get('epoch')}, γ {record.gamma_text}, "
             f"RMS {figures['rms_mean']:.4f}, "
-            f"{100 * figures['perturbed_accuracy_8bit']:.1f} % after 8 bits on validation</p>"
+            f"{100 * figures['perturbed_accuracy_8bit']:.1f} % on validation after 8-bit rounding</p>"
         )
 
 

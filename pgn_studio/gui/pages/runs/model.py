@@ -78,7 +78,7 @@ def _percent(value: float) -> str:
 
 
 _KEPT = "on validation, of the PGN that the run kept"
-_ROUNDED = f"after 8-bit rounding, {_KEPT}; empty where an earlier version did not record it"
+_ROUNDED = f"after 8-bit rounding, {_KEPT}; empty where it was not recorded"
 COLUMNS = (
     Column("Name", lambda record: record.name),
     Column("Created", lambda record: record.summary.created, _date),
@@ -87,22 +87,22 @@ COLUMNS = (
         "γ",
         lambda record: record.gamma,
         _short,
-        "Weight of the kept PGN's L2 term; of a range the figures are at its middle",
+        "Weight of the L2 term. For a range the figures are at its middle.",
         number=True,
         whole=lambda record: record.gamma_text,
     ),
     Column(
-        "8 bits %",
+        "Perturbed %",
         _figure("perturbed_accuracy_8bit"),
         _percent,
-        f"Accuracy of perturbed images as a PNG holds them, {_KEPT}",
+        f"Accuracy of perturbed images after 8-bit rounding, {_KEPT}",
         number=True,
     ),
-    Column("Change", _change, _points, "8 bits minus clean, in points", number=True),
+    Column("Change", _change, _points, "Perturbed minus clean, in points", number=True),
     Column("Clean %", _figure("clean_accuracy"), _percent, f"Without perturbation, {_KEPT}", number=True),
     Column("RMS", _figure("rms_mean"), _rms, f"Root mean square {_KEPT}", number=True),
-    Column("Fixed", _figure("fixed_8bit"), tip=f"False → correct, {_ROUNDED}", number=True),
-    Column("Broken", _figure("broken_8bit"), tip=f"Correct → false, {_ROUNDED}", number=True),
+    Column("Fixed", _figure("fixed_8bit"), tip=f"Misclassified → correct, {_ROUNDED}", number=True),
+    Column("Broken", _figure("broken_8bit"), tip=f"Correct → misclassified, {_ROUNDED}", number=True),
     Column("Epoch", _figure("epoch"), tip="The epoch whose PGN was kept", number=True),
     Column("Tags", lambda record: ", ".join(record.annotations.tags)),
     Column("Data set", _setting("dataset"), _file_name),

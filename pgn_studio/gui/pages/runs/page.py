@@ -33,6 +33,7 @@ from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.pages.runs.details import RunDetails
 from pgn_studio.gui.pages.runs.frontier_plot import FrontierPlot
 from pgn_studio.gui.pages.runs.model import FilteredRuns, RunsModel
+from pgn_studio.gui.widgets.row_table import plural
 
 SEARCH_TIP = "Words in names, tags, notes; or settings: gamma=10, tag=paper, status=completed (Ctrl+F)"
 
@@ -40,8 +41,8 @@ SEARCH_TIP = "Words in names, tags, notes; or settings: gamma=10, tag=paper, sta
 class RunsPage(QWidget):
     """Reads the runs folder in the background whenever it is shown."""
 
-    open_wanted = Signal(object)  # Path
-    compare_wanted = Signal(list)  # list[RunRecord]
+    open_requested = Signal(object)  # Path
+    compare_requested = Signal(list)  # list[RunRecord]
     failed = Signal(str, object)  # title, exception
     annotated = Signal()
     deleted = Signal(list)  # list[Path]
@@ -98,7 +99,7 @@ class RunsPage(QWidget):
 
     def show_folder(self, folder: Path) -> None:
         self.folder = folder
-        self.folder_button.setToolTip(f"<p>Runs in {folder}<br>Click: look elsewhere</p>")
+        self.folder_button.setToolTip(f"<p>Runs in {folder}<br>Click to choose another folder</p>")
         self.refresh()
 
     def select(self, path: Path) -> None:
@@ -219,7 +220,7 @@ class RunsPage(QWidget):
         shown = [self.shown.record(row) for row in range(self.shown.rowCount())]
         self.frontier.show_runs(shown, chosen[0] if chosen else None)
         total = len(self.model.records)
-        runs = "1 run" if total == 1 else f"{total} runs"
+        runs = plural(total, "run")
         self.count.setText(f"{len(shown)} of {runs}" if len(shown) != total else runs)
         for name, action in self.actions_of_runs.items():
             action.setEnabled(bool(chosen) if name in ("compare", "folder", "delete") else one is not None)
@@ -237,11 +238,11 @@ class RunsPage(QWidget):
         if record.summary.damage:
             self.failed.emit("This run cannot be opened", RunError(record.summary.damage))
         else:
-            self.open_wanted.emit(record.path)
+            self.open_requested.emit(record.path)
 
     @Slot()
     def _compare(self) -> None:
-        self.compare_wanted.emit(self.chosen())
+        self.compare_requested.emit(self.chosen())
 
     @Slot()
     def _rename(self) -> None:
@@ -263,7 +264,7 @@ class RunsPage(QWidget):
         what = chosen[0].name if len(chosen) == 1 else f"{len(chosen)} runs"
         box = QMessageBox(QMessageBox.Icon.Question, "Delete runs", f"Move {what} to the trash?", parent=self)
         box.setObjectName("delete_dialog")
-        box.setInformativeText("The folder goes there whole: PGNs, checkpoint, curves and notes.")
+        box.setInformativeText("The whole folder moves: PGNs, checkpoint, curves and notes.")
         move = box.addButton("Move to trash", QMessageBox.ButtonRole.DestructiveRole)
         move.setObjectName("move_to_trash_button")
         move.setAutoDefault(False)  # Return never deletes
@@ -327,5 +328,5 @@ def _move_to_trash(paths: Sequence[Path], progress: Callable[[int, int], None]) 
         if not QFile.moveToTrash(str(path)):
             raise RunError(
                 f"{path} could not be moved to the trash.",
-                hint="The disk may have none: delete the folder in the file manager.",
+                hint="The disk may have no trash: delete the folder in the file manager.",
             )

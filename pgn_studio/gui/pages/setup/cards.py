@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.config import NAMED_DATASETS, DataSettings
-from pgn_studio.gui.widgets.collapsible import Collapsible
+from pgn_studio.gui.widgets.compact import Collapsible
+from pgn_studio.gui.widgets.row_table import plural
 from pgn_studio.gui.widgets.settings_form import SettingsForm
 
 if TYPE_CHECKING:
@@ -75,19 +76,22 @@ class DataCard(QGroupBox):
     """Named data sets and folders, with the fields that say how to read them."""
 
     requested = Signal()
-    folder_wanted = Signal()
-    notices_wanted = Signal()
-    skipped_wanted = Signal()
-    size_wanted = Signal(int)  # at which to read the images anew
+    folder_requested = Signal()
+    notices_requested = Signal()
+    skipped_requested = Signal()
+    size_requested = Signal(int)  # at which to read the images anew
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Data set", parent)
+        self.setObjectName("data_card")
         self.combo = QComboBox(self)
         self.combo.setObjectName("dataset_combo")
         self.combo.setAccessibleName("Data set")
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.combo.setToolTip("<p>A named data set, or a folder: it can be dropped on the window, too</p>")
+        self.combo.setToolTip(
+            "<p>A named data set or a folder. Folders can also be dropped on the window.</p>"
+        )
         for name in NAMED_DATASETS:
             self.combo.addItem(DATASET_TITLES[name], name)
         self.load_button = QPushButton("Load", self)
@@ -100,12 +104,12 @@ class DataCard(QGroupBox):
         self.summary.setText("None loaded")
         self.notices = QPushButton(self)
         self.notices.setObjectName("notices_button")
-        self.notices.setToolTip("Read on the Data page what was decided while loading")
+        self.notices.setToolTip("Show the notices of loading on the Data page")
         self.notices.setFlat(True)
         self.notices.hide()
         self.skipped = QPushButton(self)
         self.skipped.setObjectName("skipped_button")
-        self.skipped.setToolTip("List these files, each with the reason")
+        self.skipped.setToolTip("List the unreadable files with the reasons")
         self.skipped.setFlat(True)
         self.skipped.hide()
         self.reduced = QLabel(self)
@@ -114,7 +118,7 @@ class DataCard(QGroupBox):
         self.reduced.hide()
         self.own_size = QPushButton(self)
         self.own_size.setObjectName("own_size_button")
-        self.own_size.setToolTip("<p>Read the images anew; a classifier for that size is then needed</p>")
+        self.own_size.setToolTip("<p>Reload the images at this size. The classifier must fit it.</p>")
         self.own_size.hide()
         self.form = SettingsForm(DataSettings, MORE_DATA_FIELDS)
         self._own: int | None = None
@@ -135,9 +139,9 @@ class DataCard(QGroupBox):
         layout.addWidget(Collapsible("Size, classes, split", self.form, self))
         self.combo.activated.connect(self._request)
         self.load_button.clicked.connect(self._request)
-        self.open_button.clicked.connect(self.folder_wanted)
-        self.notices.clicked.connect(self.notices_wanted)
-        self.skipped.clicked.connect(self.skipped_wanted)
+        self.open_button.clicked.connect(self.folder_requested)
+        self.notices.clicked.connect(self.notices_requested)
+        self.skipped.clicked.connect(self.skipped_requested)
         self.own_size.clicked.connect(self._want_own_size)
         self.form.edited.connect(self._typed.add)
 
@@ -189,10 +193,10 @@ class DataCard(QGroupBox):
         classes = html.escape(", ".join(dataset.classes[:40]))
         self.summary.setToolTip(f"<p>{html.escape(dataset.root)}<br>{classes}</p>")
         notes = len(dataset.notices)
-        self.notices.setText(f"{notes:,} {'note' if notes == 1 else 'notes'} on how it was read: show")
+        self.notices.setText(f"{plural(notes, 'notice')} from loading: show")
         self.notices.setVisible(notes > 0)
         count = len(dataset.skipped)
-        self.skipped.setText(f"{count:,} unreadable {'file' if count == 1 else 'files'} skipped: show")
+        self.skipped.setText(f"{plural(count, 'unreadable file')} skipped: show")
         self.skipped.setVisible(count > 0)
 
     def show_reduced(self, size: int, own: int | None, *, of_classifier: bool) -> None:
@@ -208,7 +212,7 @@ class DataCard(QGroupBox):
     @Slot()
     def _want_own_size(self) -> None:
         if self._own is not None:
-            self.size_wanted.emit(self._own)
+            self.size_requested.emit(self._own)
 
     @Slot()
     def _request(self) -> None:
@@ -218,18 +222,19 @@ class DataCard(QGroupBox):
 class ClassifierCard(QGroupBox):
     """The frozen classifier, and how often it is right on clean images."""
 
-    open_wanted = Signal()
-    train_wanted = Signal()
-    size_wanted = Signal(int)  # at which to read the images anew
+    open_requested = Signal()
+    train_requested = Signal()
+    size_requested = Signal(int)  # at which to read the images anew
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Frozen classifier", parent)
+        self.setObjectName("classifier_card")
         self.open_button = QPushButton("Open…", self)
         self.open_button.setObjectName("open_classifier_button")
         self.open_button.setToolTip("<p>Open a classifier's file, or drop it on the window (Ctrl+L)</p>")
         self.train_button = QPushButton("Train a classifier…", self)
         self.train_button.setObjectName("train_classifier_button")
-        self.train_button.setToolTip("Train one on the data set that is loaded, then use it")
+        self.train_button.setToolTip("Train a classifier on the loaded data set and use it")
         self.summary = _summary("classifier_summary", self)
         self.summary.setText("None loaded")
         self.accuracy = QLabel(self)
@@ -241,7 +246,7 @@ class ClassifierCard(QGroupBox):
         self.sizes.setWordWrap(True)
         self.read_anew = QPushButton(self)
         self.read_anew.setObjectName("read_at_classifier_size_button")
-        self.read_anew.setToolTip("<p>Load the data set once more, at the size of the training</p>")
+        self.read_anew.setToolTip("<p>Reload the data set at the training size of the classifier</p>")
         self._images_px = self._trained_px = 0
         self._show_sizes()
         row = QHBoxLayout()
@@ -254,8 +259,8 @@ class ClassifierCard(QGroupBox):
         layout.addWidget(self.sizes)
         layout.addWidget(self.read_anew)
         self.read_anew.clicked.connect(self._read_anew)
-        self.open_button.clicked.connect(self.open_wanted)
-        self.train_button.clicked.connect(self.train_wanted)
+        self.open_button.clicked.connect(self.open_requested)
+        self.train_button.clicked.connect(self.train_requested)
 
     def show_classifier(self, classifier: Classifier) -> None:
         info = classifier.info
@@ -279,7 +284,7 @@ class ClassifierCard(QGroupBox):
         images, trained = self._images_px, self._trained_px
         self.sizes.setText(
             f"⚠ The images have {images} px, the classifier was trained at {trained} px: "
-            "it may be right far less often than it can be."
+            "its accuracy may suffer."
         )
         self.read_anew.setText(f"Read the images at {trained} px")
         for widget in (self.sizes, self.read_anew):
@@ -287,7 +292,7 @@ class ClassifierCard(QGroupBox):
 
     @Slot()
     def _read_anew(self) -> None:
-        self.size_wanted.emit(self._trained_px)
+        self.size_requested.emit(self._trained_px)
 
     def forget_accuracy(self) -> None:
         """It was of other images."""
@@ -295,5 +300,6 @@ class ClassifierCard(QGroupBox):
 
     @Slot(float, str)
     def show_accuracy(self, accuracy: float, split: str) -> None:
-        self.accuracy.setText(f"{100 * accuracy:.1f} % clean on {split}")
+        name, note, which = split.partition(" (")  # "test (no test: …)" where it was learned from
+        self.accuracy.setText(f"{name.capitalize()} accuracy (clean): {100 * accuracy:.1f} %{note}{which}")
         self.accuracy.show()

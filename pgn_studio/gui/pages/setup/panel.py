@@ -31,10 +31,10 @@ from pgn_studio.gui.pages.setup.cards import ClassifierCard, DataCard, card_layo
 from pgn_studio.gui.pages.setup.undo import SettingsUndo
 from pgn_studio.gui.theme import current_theme, icon
 from pgn_studio.gui.training.controller import RunState
-from pgn_studio.gui.widgets.collapsible import Collapsible
+from pgn_studio.gui.widgets.compact import Collapsible
 from pgn_studio.gui.widgets.gamma_control import Gamma, GammaControl
 from pgn_studio.gui.widgets.settings_form import SettingsForm, label_of
-from pgn_studio.gui.widgets.words import FURTHER
+from pgn_studio.gui.wording import FURTHER
 
 METHOD_FIELDS = ("problem", "discriminator", "loss", "encoder", "recipe")
 RUN_FIELDS = ("epochs", "batch_size", "device", "seed")
@@ -44,7 +44,7 @@ ADVANCED_FIELDS = tuple(
     name for name in TrainingSettings.model_fields if name not in {*_SHOWN, *EXPERIMENTAL}
 )
 RECIPE_FIELDS = tuple(name for name in PAPER_RECIPE if name not in EXPERIMENTAL)
-FURTHER_TIP = "What only an ablation needs, as NAME=VALUE with commas between: " + ", ".join(EXPERIMENTAL)
+FURTHER_TIP = "Settings for ablations, as NAME=VALUE separated by commas: " + ", ".join(EXPERIMENTAL)
 SCROLL_BAR_PX = 12
 
 
@@ -62,10 +62,10 @@ class UprightScrollArea(QScrollArea):
 class SetupPanel(QWidget):
     """Says what the user wants; does nothing by itself."""
 
-    start_wanted = Signal()
-    continue_wanted = Signal()
-    pause_wanted = Signal()
-    stop_wanted = Signal()
+    start_requested = Signal()
+    continue_requested = Signal()
+    pause_requested = Signal()
+    stop_requested = Signal()
     gamma_changed = Signal(float)  # that is learned for; of a range the one that is shown
     refused = Signal(str)  # a field put back what was typed
 
@@ -89,27 +89,27 @@ class SetupPanel(QWidget):
         self.start_button = self._button("Start", "start_button", "Train a PGN (Ctrl+Return)")
         self.start_button.setProperty("role", "primary")
         self.continue_button = self._button("Continue", "continue_button", "")
-        self.pause_button = self._button("Pause", "pause_button", "Pause or go on (Space)")
-        self.stop_button = self._button("Stop", "stop_button", "Stop and keep what was learned (Ctrl+.)")
+        self.pause_button = self._button("Pause", "pause_button", "Pause or resume (Space)")
+        self.stop_button = self._button("Stop", "stop_button", "Stop and keep the result (Ctrl+.)")
         self.reason = QLabel(self)
         self.reason.setObjectName("start_reason")
         self.reason.setProperty("role", "muted")
         self.reason.setWordWrap(True)
         self.reason.setContentsMargins(9, 4, 9, 0)
         self._lay_out()
-        self._note_usual()
+        self._note_defaults()
         self.gamma.set_value(self._default_gamma)
         self.main.edited.connect(self._choice_edited)
         forms = {"data": self.data.form, "main": self.main, "advanced": self.advanced}
         self.undo = SettingsUndo(forms, self.gamma, self)  # after those whose fields join a choice's step
-        self.undo.restored.connect(self._note_usual)
+        self.undo.restored.connect(self._note_defaults)
         self.gamma.changed.connect(self.gamma_changed)
         for part in (self.data.form, self.main, self.advanced, self.gamma):
             part.refused.connect(self.refused)
-        self.start_button.clicked.connect(self.start_wanted)
-        self.continue_button.clicked.connect(self.continue_wanted)
-        self.pause_button.clicked.connect(self.pause_wanted)
-        self.stop_button.clicked.connect(self.stop_wanted)
+        self.start_button.clicked.connect(self.start_requested)
+        self.continue_button.clicked.connect(self.continue_requested)
+        self.pause_button.clicked.connect(self.pause_requested)
+        self.stop_button.clicked.connect(self.stop_requested)
         current_theme().changed.connect(self._set_icons)
         self.show_state(RunState.IDLE, startable=False)
 
@@ -149,7 +149,7 @@ class SetupPanel(QWidget):
             self.advanced.fill({FURTHER: assignments(changes)})
         if "gamma" in values:
             self.gamma.set_value(TrainingSettings.make(gamma=values["gamma"]).gamma)
-        self._note_usual()
+        self._note_defaults()
 
     def show_state(
         self,
@@ -241,28 +241,50 @@ class SetupPanel(QWidget):
 
     @Slot(str)
     def _choice_edited(self, name: str) -> None:
-        """Show what recipe and problem set; D and γ follow them where they are the usual ones."""
+        """Show what recipe and problem set; D and γ follow them where they have their defaults."""
         if name not in ("recipe", "problem", "discriminator"):
             return
-        chosen, usual = self.main.shown(), self._usual()
+        chosen, defaults = self.main.shown(), self._defaults()
         gamma_follows = self.gamma.value == self._default_gamma
         if name != "discriminator" and chosen["discriminator"] == self._default_discriminator:
-            self.main.fill({"discriminator": usual.discriminator})
+            self.main.fill({"discriminator": defaults.discriminator})
         if name == "recipe":
-            self._show({field: getattr(usual, field) for field in RECIPE_FIELDS})
-        self._note_usual()
+            self._show({field: getattr(defaults, field) for field in RECIPE_FIELDS})
+        self._note_defaults()
         if gamma_follows:
             self.gamma.set_value(self._default_gamma)
 
-    def _usual(self, *names: str) -> TrainingSettings:
+    def _defaults(self, *names: str) -> TrainingSettings:
         """The settings of the chosen recipe and problem, and what else of the main form is named."""
         chosen = self.main.shown()
         return TrainingSettings.make(**{name: chosen[name] for name in ("problem", "recipe", *names)})
 
     @Slot()
-    def _note_usual(self) -> None:
-        self._default_discriminator = self._usual().discriminator
-        self._default_gamma: Gamma = self._usual("discriminator").gamma
+    def _note_defaults(self) -> None:
+        self._default_discriminator = self._defaults().discriminator
+        self._default_gamma: Gamma = self._defaults("discriminator").gamma
+
+
+class BorrowedSettings(QObject):
+    def __init__(self, setup: SetupPanel) -> None:
+        super().__init__(setup)
+        self._setup = setup
+        self._lent: tuple[str, dict[str, Any]] | None = None  # the data set, what the set-up then showed
+
+    def bring(self, settings: Mapping[str, Any], *, dataset: str, name: str) -> None:
+        """Show the settings of `name`, which was trained on `dataset`."""
+        self._setup.fill(settings, name=f"Settings of {name}")
+        self._lent = (dataset, self._setup.shown())
+
+    def give_back(self, dataset: str) -> str:
+        """Once other images are loaded, unless somebody changed the settings; what to say about it."""
+        if self._lent is None or self._lent[0] == dataset:
+            return ""
+        (_dataset, values), self._lent = self._lent, None
+        if values != self._setup.shown():
+            return ""
+        self._setup.fill(TrainingSettings.make().model_dump(), name="Default settings for other images")
+        return "; the settings are back to their defaults (Ctrl+Z restores those of the PGN)"
 
 
 def _further(text: str) -> dict[str, Any]:
@@ -270,5 +292,5 @@ def _further(text: str) -> dict[str, Any]:
     values = parse_assignments(TrainingSettings, split_assignments(text))
     for name in values:
         if name not in EXPERIMENTAL:
-            raise ConfigError(f"{name} does not belong under {label_of(FURTHER)}: it has a field of its own.")
+            raise ConfigError(f"{name} does not belong under {label_of(FURTHER)}: it has its own field.")
     return values

@@ -1,4 +1,4 @@
-"""Undo and redo for the set-up's forms: each step is what the fields showed before and after."""
+"""Undo of what is set in the set-up, step by step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence, QUndoCommand, QUndoStack
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSpinBox, QWidget
 
 from pgn_studio.gui.widgets.gamma_control import GammaControl
-from pgn_studio.gui.widgets.number_edit import NumberEdit
+from pgn_studio.gui.widgets.inputs import NumberEdit
 from pgn_studio.gui.widgets.settings_form import SettingsForm, label_of
 
 LENGTH = 200  # steps kept
@@ -113,7 +113,7 @@ class SettingsUndo(QObject):
 
     @Slot()
     def redo(self) -> None:
-        self.told.emit(f"Done again: {self._stack.redoText()}")
+        self.told.emit(f"Redone: {self._stack.redoText()}")
         self._stack.redo()
 
     def push(self, command: QUndoCommand) -> None:

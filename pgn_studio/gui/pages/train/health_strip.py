@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from pgn_studio.core.training.events import Notice, NoticeLevel
 from pgn_studio.gui.theme import colored_icon, current_theme
 from pgn_studio.gui.training.history import holding
-from pgn_studio.gui.widgets.words import in_the_window
+from pgn_studio.gui.wording import in_the_window
 
 # Never color alone: each level has its word and its shape.
 WORDS: dict[NoticeLevel, str] = {

@@ -24,26 +24,24 @@ from pgn_studio.core.training.events import (
 )
 from pgn_studio.core.training.samples import SampleChoice
 from pgn_studio.gui.pages.train.health_strip import HealthStrip
-from pgn_studio.gui.pages.train.preview_strip import PreviewStrip
-from pgn_studio.gui.pages.train.sample_bar import SampleBar
-from pgn_studio.gui.plots.compared import DASHES, ComparedRun
-from pgn_studio.gui.plots.compared_bar import ComparedBar
-from pgn_studio.gui.plots.live_plots import LivePlots
-from pgn_studio.gui.plots.plot_bar import PlotBar
-from pgn_studio.gui.training.bridge import TrainingBridge
-from pgn_studio.gui.training.controller import RunState
+from pgn_studio.gui.pages.train.preview_strip import PreviewStrip, SampleBar
+from pgn_studio.gui.pictures import PreviewImages
+from pgn_studio.gui.plots.legend import ComparedBar
+from pgn_studio.gui.plots.live_plots import LivePlots, PlotBar
+from pgn_studio.gui.plots.series import DASHES, ComparedRun
+from pgn_studio.gui.training.controller import RunState, TrainingBridge
 from pgn_studio.gui.training.history import EPOCH_COLUMNS, RunHistory
-from pgn_studio.gui.training.preview import PreviewImages
-from pgn_studio.gui.widgets.banner import Banner
+from pgn_studio.gui.widgets.notices import Banner
+from pgn_studio.gui.widgets.row_table import plural
 
-NO_STEPS = "No steps yet: set things up on the left, then press Start."
+NO_STEPS = "No steps yet: choose data, classifier and settings on the left, then press Start."
 RATE_STEPS = 30  # whose images per second are averaged
 
 
-class TrainingPage(QWidget):
+class TrainPage(QWidget):
     """Shows what the bridge tells; asks for nothing but a look at the result."""
 
-    inspect_wanted = Signal()
+    inspect_requested = Signal()
 
     def __init__(self, bridge: TrainingBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,7 +69,7 @@ class TrainingPage(QWidget):
         self.memory = QLabel(self)
         self.memory.setObjectName("run_memory")
         self.memory.setProperty("role", "muted")
-        self.memory.setToolTip("Memory of this process and, of a GPU, what its tensors take and torch holds")
+        self.memory.setToolTip("Memory of this process; on a GPU, of the tensors and reserved by torch")
         self.figures = QLabel(self)
         self.figures.setObjectName("validation_figures")
         self.figures.setTextFormat(Qt.TextFormat.RichText)
@@ -87,9 +85,9 @@ class TrainingPage(QWidget):
         self._lay_out()
         self._show_beside_bar("", "")
         self.compared_bar.removed.connect(self.stop_comparing)
-        self.banner.action_clicked.connect(self.inspect_wanted)
+        self.banner.action_clicked.connect(self.inspect_requested)
         self.health.step_chosen.connect(self.plots.point_to)
-        self.strip.pin_wanted.connect(self.samples.toggle_pin)
+        self.strip.pin_requested.connect(self.samples.toggle_pin)
         self.samples.changed.connect(self._mark_pins)
         self._listen(bridge)
 
@@ -103,7 +101,7 @@ class TrainingPage(QWidget):
     def prepare(self, history: Sequence[dict[str, Any]] = (), gammas: GammaRange | None = None) -> None:
         """A run is about to start, or to go on after what `history` (its metrics) says."""
         self.replay(history, gammas)
-        self.position.setText("Preparing: networks, statistics, first measurements …")
+        self.position.setText("Preparing: networks, statistics, first validation …")
         self.bar.setRange(0, 0)  # unknown how long
 
     def replay(self, lines: Sequence[dict[str, Any]], gammas: GammaRange | None = None) -> None:
@@ -115,7 +113,9 @@ class TrainingPage(QWidget):
         self._show_figures()
         self._past = True
         steps = self.history.steps.column("step")
-        self.position.setText(f"A run from disk, {int(steps[-1]):,} steps" if len(steps) else NO_STEPS)
+        self.position.setText(
+            f"A run from disk, {plural(int(steps[-1]), 'step')}" if len(steps) else NO_STEPS
+        )
         if len(steps):
             self.plots.refresh()
             self._show_health()
@@ -172,8 +172,8 @@ class TrainingPage(QWidget):
     def say_held(self, holder: Holder) -> None:
         """The run from disk is being trained elsewhere."""
         self.banner.show_message(
-            f"Open to be read only: this run is being trained by {holder}.",
-            hint="Open it again to see how far it is; continue it here when that has ended.",
+            f"Read-only: {holder} is training this run.",
+            hint="Open it again to refresh. Continue it here once that has ended.",
             kind="warning",
         )
 
@@ -193,7 +193,7 @@ class TrainingPage(QWidget):
         self.left.setVisible(not paused and bool(self.left.text()))
         if paused:
             self.banner.show_message(
-                "Paused.", hint="Resume goes on where it stands (Space); the pause counts for no time.",
+                "Paused.", hint="Press Resume or Space to go on. The timer is paused, too.",
                 kind="warning",
             )  # fmt: skip
         else:
@@ -264,11 +264,11 @@ class TrainingPage(QWidget):
     def _show_preparing(self, event: Preparing) -> None:
         if event.done >= event.total:
             self.bar.setRange(0, 0)
-            self.position.setText("Preparing: first measurements …")
+            self.position.setText("Preparing: first validation …")
             return
         self.bar.setRange(0, event.total)
         self.bar.setValue(event.done)
-        self.position.setText(f"Preparing: looking at training images, {event.done:,} of {event.total:,}")
+        self.position.setText(f"Preparing: reading training images, {event.done:,} of {event.total:,}")
 
     @Slot(object)
     def _start(self, event: RunStarted) -> None:
@@ -337,7 +337,7 @@ class TrainingPage(QWidget):
     @Slot(object)
     def _finish(self, event: RunFinished) -> None:
         how = "Completed" if event.reason == "completed" else "Stopped"
-        self.position.setText(f"{how} after {event.step:,} steps in {duration(event.seconds)}")
+        self.position.setText(f"{how} after {plural(event.step, 'step')} in {duration(event.seconds)}")
         self._forget_pace()
         self.bar.setRange(0, 1)
         self.bar.setValue(1 if event.reason == "completed" else 0)
@@ -346,7 +346,7 @@ class TrainingPage(QWidget):
             hint=(
                 f"Validation: {100 * event.clean_accuracy:.1f} % clean, "
                 f"{100 * event.perturbed_accuracy:.1f} % perturbed, "
-                f"{100 * event.perturbed_accuracy_8bit:.1f} % after 8 bits. "
+                f"{100 * event.perturbed_accuracy_8bit:.1f} % after 8-bit rounding. "
                 f"Kept: {event.describe_kept()}."
             ),
             action="Inspect",

@@ -1,12 +1,13 @@
-"""A few images, one column each: original, perturbation, perturbed, as training goes on."""
+"""Images of the run while it trains: original, perturbation and perturbed; and which ones are shown."""
 
 from __future__ import annotations
 
 import html
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
@@ -20,11 +21,83 @@ from PySide6.QtGui import (
     QPalette,
     QPen,
 )
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QComboBox, QPushButton, QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
+from pgn_studio.core.training.samples import MOST, SampleChoice, SampleRule
+from pgn_studio.gui.pictures import PreviewImages, Triptych
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.training.preview import PreviewImages, Triptych
-from pgn_studio.gui.widgets.elided_label import ARROW, elided_change
+from pgn_studio.gui.widgets.compact import ARROW, elided_change
+
+RULES: tuple[tuple[SampleRule, str, str], ...] = (
+    ("mixed", "Half misclassified", "Half of the images are misclassified"),
+    ("wrong", "Only misclassified", "Misclassified images: the ones that can be fixed"),
+    ("any", "Any", "Any image of the validation split"),
+)
+
+
+class SampleBar(QWidget):
+    """Holds the choice until the window closes; a run follows it at its next step."""
+
+    changed = Signal(object)  # SampleChoice
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.choice = SampleChoice()
+        self.rule = QComboBox(self)
+        self.rule.setObjectName("sample_rule")
+        self.rule.setAccessibleName("Samples of the preview")
+        tips = "".join(f"<br><b>{title}</b>: {tip}" for _, title, tip in RULES)
+        self.rule.setToolTip(
+            f"<p>Which validation images are shown next to the pinned ones.{tips}</p>"
+            "<p>A black box is asked about new images at the end of the epoch.</p>"
+        )
+        for rule, title, _ in RULES:
+            self.rule.addItem(title, rule)
+        self.shuffle = self._button("Shuffle", "shuffle_samples", "Show a different random selection")
+        self.unpin = self._button("Unpin all", "unpin_samples", "Unpin all images")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for part in (self.rule, self.shuffle, self.unpin):
+            layout.addWidget(part)
+        layout.addStretch(1)
+        self.rule.activated.connect(self._choose_rule)
+        self.shuffle.clicked.connect(self._shuffle)
+        self.unpin.clicked.connect(self.forget_pins)
+        self.unpin.setEnabled(False)
+
+    @Slot(int)
+    def toggle_pin(self, index: int) -> None:
+        """Keep an image in the strip, or let go of it; the oldest goes where there are too many."""
+        pinned = [other for other in self.choice.pinned if other != index]
+        if len(pinned) == len(self.choice.pinned):
+            pinned = [*pinned, index][-MOST:]
+        self._set(replace(self.choice, pinned=tuple(pinned)))
+
+    @Slot()
+    def forget_pins(self) -> None:
+        if self.choice.pinned:
+            self._set(replace(self.choice, pinned=()))
+
+    def _button(self, text: str, name: str, tip: str) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setObjectName(name)
+        button.setToolTip(tip)
+        return button
+
+    @Slot(int)
+    def _choose_rule(self, row: int) -> None:
+        self._set(replace(self.choice, rule=RULES[row][0]))
+
+    @Slot()
+    def _shuffle(self) -> None:
+        self._set(replace(self.choice, draw=self.choice.draw + 1))
+
+    def _set(self, choice: SampleChoice) -> None:
+        self.choice = choice
+        self.unpin.setEnabled(bool(choice.pinned))
+        self.changed.emit(choice)
+
 
 ROWS = ("original", "perturbation", "perturbed")
 GAP = 4.0
@@ -36,7 +109,7 @@ MARKS = {"fixed": "✓", "broken": "✗", "both right": "", "both wrong": ""}
 class PreviewStrip(QWidget):
     """Paints what it is given; one widget for all images. A click, or Return, pins a column's image."""
 
-    pin_wanted = Signal(int)  # an index of the validation split: pin it, or let go of it
+    pin_requested = Signal(int)  # an index of the validation split: pin it, or let go of it
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,7 +135,7 @@ class PreviewStrip(QWidget):
         self.setToolTip(
             f"Step {preview.step}{gamma}. Gray in the middle row is no change; "
             f"black and white are ±{preview.perturbation_scale:.3g}. "
-            "A click keeps an image, or lets go of it."
+            "Click an image to pin or unpin it."
         )
         self.update()
 
@@ -111,7 +184,7 @@ class PreviewStrip(QWidget):
         painter = QPainter(self)
         if self._preview is None:
             painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-            text = "Samples appear here once training has begun."
+            text = "Samples appear here once training starts."
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
             return
         left, side = self._left(), self._side()
@@ -162,7 +235,7 @@ class PreviewStrip(QWidget):
         if self._preview is not None and column < len(self._preview.triptychs):
             index = self._preview.triptychs[column].index
             if index >= 0:
-                self.pin_wanted.emit(index)
+                self.pin_requested.emit(index)
 
     def _spoken(self, column: int) -> str:
         """What the column shows, for those who hear it."""

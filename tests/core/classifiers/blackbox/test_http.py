@@ -235,7 +235,7 @@ def test_a_token_is_sent_and_told_to_nobody(endpoint: Endpoint) -> None:
 def test_bad_headers_are_refused_without_their_value(line: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_headers(["Good: yes", line])
-    assert "--header number 2" in str(caught.value)
+    assert "header number 2" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_metadata_names_classes_and_size(tmp_path: Path) -> None:
     assert classifier.info.image_size == 16
     assert classifier(PIXELS).argmax(1).tolist() == [2, 1, 0]
     other = channel_model(tmp_path / "o.onnx", metadata={"classes": json.dumps(["a", "b", "c"])})
-    with pytest.raises(PgnStudioError, match="--classes"):
+    with pytest.raises(PgnStudioError, match="with classes"):
         opened(other)
 
 

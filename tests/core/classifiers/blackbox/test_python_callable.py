@@ -87,7 +87,7 @@ def test_labels_and_scores() -> None:
 
 @pytest.mark.usefixtures("module")
 def test_nothing_is_imported_without_trust() -> None:
-    with pytest.raises(ConfigError, match="--trust-code"):
+    with pytest.raises(ConfigError, match="trust_code"):
         opened("my_black_box:labels", trust=False)
     assert "my_black_box" not in sys.modules
 

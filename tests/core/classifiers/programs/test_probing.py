@@ -354,7 +354,7 @@ def test_another_image_size_is_named(tmp_path: Path, suffix: str) -> None:
     path = exported(flattening(32), torch.rand(2, 3, 32, 32), tmp_path / f"m.{suffix}")
     with pytest.raises(ClassifierError, match="it takes images of 32 px") as caught:
         opened(path)
-    assert "--image-size 32" in caught.value.hint
+    assert "image_size=32" in caught.value.hint
 
 
 @pytest.mark.parametrize(

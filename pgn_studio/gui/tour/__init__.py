@@ -1,1 +1,0 @@
-"""The first-run tour: marks beside the window's own widgets."""
