@@ -27,7 +27,7 @@ ADVERSARIAL = trained_folder() / "digits-adversarial.safetensors"
 QUICK: dict[str, Any] = {
     "encoder": "small", "decoder_widths": (8, 8), "epochs": 1, "device": "cpu", "precision": "fp32",
 }  # fmt: skip
-Images = np.ndarray[Any, Any]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
