@@ -82,7 +82,7 @@ def test_changelog_has_this_version() -> None:
     assert changelog.index("## [Unreleased]") < changelog.index(f"## [{pgn_studio.__version__}]")
 
 
-WINDOW = REPOSITORY / "docs" / "WINDOW.md"
+WINDOW = REPOSITORY / "docs" / "reference" / "window.md"
 POINTS = [
     [cell.strip() for cell in line.strip("|").split("|")]
     for line in WINDOW.read_text(encoding="utf-8").splitlines()
