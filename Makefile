@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-other check demo-models screenshots bench bench-step clean
+.PHONY: help run test test-other check docs demo-models screenshots bench bench-step clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -38,6 +38,9 @@ check: $(READY) ## lint, format, types, import contracts, dead code
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 
+docs: $(READY) ## build the documentation site into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
+
 demo-models: $(READY) ## train the demo's classifier and PGNs anew, into trained/
 	$(BIN)/python -m pgn_studio.cli.make_demo $(ARGS)
 
@@ -56,7 +59,7 @@ bench: $(READY) bench-step ## all benchmarks: the step, data, evaluation, baseli
 	QT_QPA_PLATFORM=offscreen $(BIN)/python benchmarks/gallery.py
 
 clean: ## remove what building and checking leave behind (.venv stays)
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 # torch and torchvision come in one call: they must fit each other.
 $(READY): pyproject.toml

@@ -147,7 +147,9 @@ def _frontier(axes: Axes, made: Sequence[Frame], number: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("docs/screenshots/gamma.gif"), help="the GIF to write")
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/screenshots/gamma.gif"), help="the GIF to write"
+    )
     arguments = parser.parse_args()
     mpl.rcParams["font.family"] = "DejaVu Sans"
     originals, before, made = frames()
