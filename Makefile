@@ -38,9 +38,6 @@ check: $(READY) ## lint, format, types, import contracts, dead code
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 
-docs: $(READY) ## build the documentation site into site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
-
 demo-models: $(READY) ## train the demo's classifier and PGNs anew, into trained/
 	$(BIN)/python -m pgn_studio.cli.make_demo $(ARGS)
 
@@ -57,6 +54,9 @@ bench: $(READY) bench-step ## all benchmarks: the step, data, evaluation, baseli
 	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/event_loop.py
 	QT_QPA_PLATFORM=offscreen $(BIN)/python benchmarks/gallery.py
+
+docs: $(READY) ## build the documentation site into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
 
 clean: ## remove what building and checking leave behind (.venv stays)
 	rm -rf build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
