@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-other check docs demo-models screenshots bench bench-step clean
+.PHONY: help run test test-other check demo-models screenshots bench bench-step clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -55,6 +55,7 @@ bench: $(READY) bench-step ## all benchmarks: the step, data, evaluation, baseli
 	$(BIN)/python benchmarks/event_loop.py
 	QT_QPA_PLATFORM=offscreen $(BIN)/python benchmarks/gallery.py
 
+.PHONY: docs
 docs: $(READY) ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
 

@@ -7,6 +7,7 @@ of the whole test split, at each γ of the demo's enhancing PGN.
 from __future__ import annotations
 
 import argparse
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -94,7 +94,6 @@ def drawn(originals: Floats, before: Sequence[str], made: Sequence[Frame], numbe
     frame = made[number]
     figures = frame.evaluation.metrics
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
     grid = figure.add_gridspec(
         3, COLUMNS + 3, left=0.135, right=0.985, top=0.82, bottom=0.07, hspace=0.3, wspace=0.1
     )
@@ -117,10 +116,9 @@ def drawn(originals: Floats, before: Sequence[str], made: Sequence[Frame], numbe
         f"     RMS {figures.rms_mean:.3f}     fixed {figures.fixed_8bit}, broken {figures.broken_8bit}"
     )
     figure.text(0.175, 0.905, text, fontsize=12.5)
-    canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    drawn_as_png = io.BytesIO()
+    figure.savefig(drawn_as_png, format="png")
+    return Image.open(drawn_as_png).convert("RGB")
 
 
 def _digit(axes: Axes, pixels: Floats, text: str, color: str) -> None:
