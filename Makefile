@@ -58,8 +58,12 @@ bench: $(READY) bench-step ## all benchmarks: the step, data, evaluation, baseli
 	$(BIN)/python benchmarks/event_loop.py
 	QT_QPA_PLATFORM=offscreen $(BIN)/python benchmarks/gallery.py
 
+.PHONY: docs
+docs: $(READY) ## build the documentation site into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
+
 clean: ## remove what building and checking leave behind (.venv stays)
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 # torch and torchvision come in one call: they must fit each other.
 $(READY): pyproject.toml

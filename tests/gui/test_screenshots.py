@@ -39,7 +39,7 @@ def test_every_page_is_among_them(window: MainWindow) -> None:
 
 
 def test_there_are_no_others_and_all_are_small() -> None:
-    files = list(FOLDER.iterdir())
+    files = list(FOLDER.glob("*.png"))
     assert {file.stem.rsplit("-", 1)[0] for file in files} == set(NAMES)
     assert sum(file.stat().st_size for file in files) < MOST_BYTES
 

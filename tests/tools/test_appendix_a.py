@@ -26,7 +26,7 @@ from tools.appendix_a import (
     value_at,
 )
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "APPENDIX_A.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "appendix-a.md"
 TOY = Toy.of()
 SHARES = (0.1, 0.5, 0.9)
 both_losses = pytest.mark.parametrize("loss", LOSSES)
