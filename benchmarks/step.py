@@ -127,7 +127,13 @@ class Bench:
         networks.train(True)
         encoded = feature_cache_for(self.images, step.encode, settings) if keep else None
         feed = Loader(
-            self.images, settings, encoded=encoded, answer=step.answer, seed=0, blend=0.0, device=self.device
+            self.images,
+            settings,
+            encoded=encoded,
+            outputs=step.outputs,
+            seed=0,
+            input_mixup=0.0,
+            device=self.device,
         )
         batches = (batch for epoch in range(10**9) for batch in feed.epoch(epoch))
         noise = generator_for(0)

@@ -13,7 +13,7 @@ from pathlib import Path
 import safetensors
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from pgn_studio.core.errors import PgnFileError
 from pgn_studio.core.files import parse_json, replacing, write_json
@@ -25,7 +25,6 @@ from pgn_studio.core.weight_files import UNREADABLE_TENSORS
 
 FORMAT = "pgn-studio-checkpoint"
 _DAMAGED = (*UNREADABLE_TENSORS, KeyError, TypeError, RuntimeError)
-_MODULES = ("generator", "discriminator", "backbone", "condition", "feature_noise")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class TrainingState:
 def save_checkpoint(path: Path, step: TrainStep, position: TrainingState) -> None:
     """Write the checkpoint of a run that has done `position.step` steps."""
     tensors: dict[str, Tensor] = {}
-    for name, module in parts(step):
+    for name, module in step.parts().items():
         tensors.update({f"{name}/{key}": value for key, value in module.state_dict().items()})
     for name, optimizer in (("adam_d", step.adam_d), ("adam_g", step.adam_g)):
         for index, state in optimizer.state_dict()["state"].items():
@@ -91,7 +90,7 @@ def load_checkpoint(path: Path, step: TrainStep) -> TrainingState:
             metadata = dict(stream.metadata() or {})
             tensors = {modern_tensor(name): stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         position = _position(metadata)
-        for name, module in parts(step):
+        for name, module in step.parts().items():
             module.load_state_dict(_under(tensors, name))
         for name, optimizer in (("adam_d", step.adam_d), ("adam_g", step.adam_g)):
             _load_optimizer(optimizer, _under(tensors, name))
@@ -100,19 +99,8 @@ def load_checkpoint(path: Path, step: TrainStep) -> TrainingState:
     except _DAMAGED as error:
         message = f"The checkpoint {path.name} is damaged or belongs to other settings."
         raise PgnFileError(message, hint=hint, details=str(error)) from None
-    if step.averaged is not None:
-        step.averaged.updates = position.step
+    step.ema.updates = position.step
     return position
-
-
-def parts(step: TrainStep) -> list[tuple[str, nn.Module]]:
-    """All that a checkpoint holds beside the optimizers, by name."""
-    networks = step.networks
-    modules: list[tuple[str, nn.Module | None]] = [(name, getattr(networks, name)) for name in _MODULES]
-    if step.averaged is not None:  # a frozen encoder is in `generator` already
-        averaged = step.averaged.generator
-        modules.append(("averaged", averaged if averaged.encoder_trained else averaged.decoder))
-    return [(name, module) for name, module in modules if module is not None]
 
 
 def _position(metadata: dict[str, str]) -> TrainingState:

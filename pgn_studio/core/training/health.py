@@ -8,7 +8,6 @@ import torch
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import RunError
-from pgn_studio.core.training.checkpoint import parts
 from pgn_studio.core.training.events import Notice, RunFinished
 from pgn_studio.core.training.step import TrainStep
 
@@ -89,7 +88,7 @@ def check_weights(train_step: TrainStep, step: int) -> None:
 
     Asked before anything is saved: a step's losses are finite when its gradients are not.
     """
-    values = [value for _, module in parts(train_step) for value in module.state_dict().values()]
+    values = [value for module in train_step.parts().values() for value in module.state_dict().values()]
     for optimizer in (train_step.adam_d, train_step.adam_g):
         values += [value for state in optimizer.state.values() for value in state.values()]
     if not all(bool(torch.isfinite(value).all()) for value in values if value.is_floating_point()):

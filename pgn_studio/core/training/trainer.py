@@ -268,11 +268,11 @@ class Trainer:
             train,
             self.settings,
             encoded=self._encoded,
-            answer=self._step.answer,
+            outputs=None if self._queries.is_needed else self._step.outputs,
             seed=self.settings.seed,
-            blend=self._position.blend,
+            input_mixup=self._position.blend,
             device=self._machine.device,
-            pace=self._pace,
+            schedule=self._pace,
         )
         val = self._validation.split
         self._view = LiveCallbacks(

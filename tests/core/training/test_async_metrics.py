@@ -211,7 +211,7 @@ def test_no_step_waits_for_the_gpu(
     step(batches[0], gamma=1.0, noise=noise.manual_seed(0))
     train = digits.split("train")
     encoded = feature_cache_for(train, step.encode, settings)
-    feed = Loader(train, settings, encoded=encoded, answer=None, seed=0, blend=0.3, device=device)
+    feed = Loader(train, settings, encoded=encoded, outputs=None, seed=0, input_mixup=0.3, device=device)
     stream = iter(feed.epoch(0))
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
@@ -235,7 +235,9 @@ def prepared(
     fit_statistics(networks, train, seed=0, precision=precision)
     step = TrainStep(networks, settings, precision=precision)
     networks.train(True)
-    feed = partial(Loader, train, settings, encoded=None, answer=None, seed=0, blend=0.0, device=device)
+    feed = partial(
+        Loader, train, settings, encoded=None, outputs=None, seed=0, input_mixup=0.0, device=device
+    )
     first = feed().epoch(0)
     batches = [next(first) for _ in range(2)]
     first.close()  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.config import PAPER_RECIPE, TrainingSettings, augmentation
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ClassifierError, ConfigError, WeightsError
+from pgn_studio.core.perturbation.discriminators.shared import SharedDiscriminator
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch, training_epochs
 from pgn_studio.core.training.builders import build_networks
@@ -185,8 +186,8 @@ class TestPlayers:
         settings = TrainingSettings.make(recipe="paper", encoder_weights="none", image_size=8)
         assert settings.model_dump(include=set(PAPER_RECIPE)) == PAPER_RECIPE
         networks = build_networks(settings, classifier, image_size=8, device=CPU)
-        assert networks.condition is None
-        assert networks.backbone is None
+        assert isinstance(networks.discriminator, SharedDiscriminator)
+        assert networks.discriminator.condition.dim == 0
         assert sum(p.numel() for p in networks.discriminator.parameters()) == classifier.feature_dim + 1
 
     @pytest.mark.parametrize(
@@ -239,8 +240,8 @@ class TestPlayers:
             torch.jit.trace(classifier.net, torch.rand(2, 3, 8, 8)).save(str(tmp_path / "f.pt"))  # type: ignore[no-untyped-call]
         program = load_classifier(tmp_path / "f.pt", classes=classifier.info.classes, image_size=8)
         networks = build_networks(settings, program, image_size=8, device=CPU)
-        assert networks.backbone is None
-        assert networks.discriminator.feature_dim == classifier.feature_dim
+        assert isinstance(networks.discriminator, SharedDiscriminator)
+        assert networks.discriminator.head.feature_dim == classifier.feature_dim
         with pytest.raises(ConfigError, match="architecture"):
             build_networks(settings.updated(discriminator="known"), program, image_size=8, device=CPU)
 
