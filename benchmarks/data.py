@@ -91,9 +91,9 @@ def trained(root: Path, *, cache_mb: int, steps: int) -> dict[str, Any]:
     from pgn_studio.core.config import TrainingSettings
     from pgn_studio.core.data.sources import load_dataset
     from pgn_studio.core.device import pick_device, resolve_precision
-    from pgn_studio.core.training.batches import generator_for
     from pgn_studio.core.training.builders import build_networks, fit_statistics
     from pgn_studio.core.training.loader import Loader
+    from pgn_studio.core.training.schedule import generator_for
     from pgn_studio.core.training.step import TrainStep
 
     device = pick_device()

@@ -45,9 +45,9 @@ from pgn_studio.core.config import IMAGENET_SIZE, TrainingSettings
 from pgn_studio.core.device import autocast, resolve_precision
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import build_generator
-from pgn_studio.core.training.batches import generator_for
 from pgn_studio.core.training.builders import build_networks, fit_statistics
 from pgn_studio.core.training.loader import Batch, Loader, feature_cache_for
+from pgn_studio.core.training.schedule import generator_for
 from pgn_studio.core.training.step import TrainStep
 
 CLASSES = 10

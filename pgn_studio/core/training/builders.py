@@ -35,8 +35,8 @@ from pgn_studio.core.perturbation.generator import Generator, SmallEncoder
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import build_generator
 from pgn_studio.core.protocols import LabeledImages, Progress
-from pgn_studio.core.training.batches import Order
 from pgn_studio.core.training.feature_cache import FeatureCache
+from pgn_studio.core.training.schedule import Order
 from pgn_studio.core.training.step import Networks
 
 _FIT_IMAGES = 2048  # enough for 64 principal components; more would only cost time

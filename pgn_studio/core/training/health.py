@@ -15,7 +15,7 @@ _NEARLY_ALL = 0.98
 
 
 def few_failures(
-    clean_train_accuracy: float, settings: TrainingSettings, *, step: int, blend: float, known: bool
+    clean_train_accuracy: float, settings: TrainingSettings, *, step: int, input_mixup: float, known: bool
 ) -> Notice | None:
     """When f is right on (nearly) all of its training images, t is 1 and D has little to learn from.
 
@@ -24,21 +24,21 @@ def few_failures(
     if settings.problem != "enhance":
         return None
     right = f"The classifier is right on {clean_train_accuracy:.1%} of the training images"
-    if known and blend > 0:
+    if known and input_mixup > 0:
         return Notice(
             step,
             "validation-known",
             f"{right} and on nearly all of the validation images: it seems to know both. It is shown them"
-            f" mixed with up to {blend:.0%} of another image, so that it fails often enough to learn from;"
-            " this run's figures on validation are of mixed images.",
+            f" mixed with up to {input_mixup:.0%} of another image, so that it fails often enough to learn"
+            " from; this run's figures on validation are of mixed images.",
             "Give training and validation images that the classifier has not seen.",
         )
-    if blend > 0:
+    if input_mixup > 0:
         return Notice(
             step,
             "blending",
-            f"{right}, more than on others: it is shown them mixed with up to {blend:.0%} of another image, "
-            "so that there are failures to learn from.",
+            f"{right}, more than on others: it is shown them mixed with up to {input_mixup:.0%} of another"
+            " image, so that there are failures to learn from.",
             "Images that the classifier has not seen would serve better.",
             "info",
         )

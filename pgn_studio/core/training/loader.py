@@ -14,10 +14,9 @@ from pgn_studio.core.device import Machine, autocast, to_pixels
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import LabeledImages
-from pgn_studio.core.training.batches import generator_for
 from pgn_studio.core.training.feature_cache import FeatureCache
 from pgn_studio.core.training.input_mixup import mixed_inputs
-from pgn_studio.core.training.schedule import BatchSchedule
+from pgn_studio.core.training.schedule import BatchSchedule, generator_for
 
 AUGMENTATION, NOISE = 1, 2  # a step's random streams are kept apart by numbers
 

@@ -14,7 +14,7 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate
 from pgn_studio.core.perturbation.pgn import ABSTAINS_ALWAYS, Pgn, load_pgn
-from pgn_studio.core.training import trainer as module
+from pgn_studio.core.training import run_state as module
 from pgn_studio.core.training.events import EpochCompleted, Notice, RunFinished, RunStarted
 from pgn_studio.core.training.input_mixup import MixedImages
 from pgn_studio.core.training.own_gamma import abstained, choose_gamma
