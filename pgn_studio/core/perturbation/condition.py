@@ -1,7 +1,7 @@
 """What D is told of the clean image: features that stand still, or that D itself learns.
 
-Trials (DESIGN.md §1): conditioned on G's own moving features D falls behind; on a frozen
-encoder's principal components, or on a small encoder of its own, it holds.
+Conditioned on G's own moving features D falls behind; on a frozen encoder's principal components, or on a
+small encoder of its own, it holds.
 """
 
 from __future__ import annotations

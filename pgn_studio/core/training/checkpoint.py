@@ -52,7 +52,7 @@ class TrainingState:
         return cls(0, gamma, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
     def after(self, done: StepCompleted) -> TrainingState:
-        """Where the run stands when this step has been told."""
+        """Where the run stands when this step has been reported."""
         return replace(
             self,
             step=done.step,

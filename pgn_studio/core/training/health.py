@@ -1,4 +1,7 @@
-"""What is told once: before the first step, at the end, and when a run cannot go on. The rest: monitor.py."""
+"""Notices that come once: before the first step, at the end, and when a run cannot go on.
+
+Those of a run's course: monitor.py.
+"""
 
 from __future__ import annotations
 

@@ -216,8 +216,8 @@ def test_no_step_waits_for_the_gpu(
     step(batches[0], gamma=1.0, noise=noise.manual_seed(0))
     train = digits.split("train")
     encoded = feature_cache_for(train, step.encode, settings)
-    feed = Loader(train, settings, encoded=encoded, outputs=None, seed=0, input_mixup=0.3, device=device)
-    stream = iter(feed.epoch(0))
+    loader = Loader(train, settings, encoded=encoded, outputs=None, seed=0, input_mixup=0.3, device=device)
+    stream = iter(loader.epoch(0))
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -241,10 +241,10 @@ def prepared(
     fit_statistics(networks, train, seed=0, precision=precision)
     step = TrainStep(networks, settings, precision=precision)
     networks.train(True)
-    feed = partial(
+    loader = partial(
         Loader, train, settings, encoded=None, outputs=None, seed=0, input_mixup=0.0, device=device
     )
-    first = feed().epoch(0)
+    first = loader().epoch(0)
     batches = [next(first) for _ in range(2)]
     first.close()  # type: ignore[attr-defined]
     assert np.isfinite(float(batches[0].pixels.mean()))
