@@ -92,8 +92,8 @@ class RunState:
         self.control, self.clock, self.emit = context.control, context.clock, context.log.emit
         self.resume = resume
         self.shrunk = shrunk
-        self.train = context.dataset.split("train")
-        self.epochs = training_epochs(settings, len(self.train))
+        self.train_split = context.dataset.split("train")
+        self.epochs = training_epochs(settings, len(self.train_split))
         self.completed = context.folder.run_json.get("status") == "completed"
         self.state = TrainingState.start(gamma=settings.first_gamma)
         self.saved_step = 0  # where the checkpoint stands
@@ -107,7 +107,7 @@ class RunState:
         device, precision = self.machine.device, self.machine.precision
         networks = build_networks(settings, context.classifier, image_size=image_size, device=device)
         self.train_step = TrainStep(networks, settings, precision=precision)
-        self.encoded = feature_cache_for(self.train, self.train_step.encode, settings)
+        self.encoded = feature_cache_for(self.train_split, self.train_step.encode, settings)
         self.pgn = Pgn(self.train_step.result, self.info(None)).to(device)
         # A black box's answers come to the host anyway, and its failure must find the last step reported.
         late = device.type == "cuda" and not self.queries.is_needed
@@ -118,8 +118,8 @@ class RunState:
     def prepare(self) -> None:
         """The networks' statistics, or all of it from the checkpoint, then f's accuracies and the batches."""
         records = self._restore() if self.resume else self._fit_statistics()
-        schedule = self.state.schedule or BatchSchedule(len(self.train), self.settings.batch_size)
-        schedule = replace(schedule, images=len(self.train))
+        schedule = self.state.schedule or BatchSchedule(len(self.train_split), self.settings.batch_size)
+        schedule = replace(schedule, images=len(self.train_split))
         self.schedule = schedule.changed(self.settings.batch_size, step=self.state.step)
         self.state = replace(self.state, schedule=self.schedule)
         self.total_steps = self.schedule.first_step(self.epochs)
@@ -135,7 +135,7 @@ class RunState:
     def _fit_statistics(self) -> list[dict[str, Any]]:
         fit_statistics(
             self.train_step.networks,
-            self.train,
+            self.train_split,
             seed=self.settings.seed,
             precision=self.machine.precision,
             standardized=self.settings.standardize_features,
@@ -162,7 +162,7 @@ class RunState:
 
     def _measure_classifier(self) -> None:
         """f's accuracies, by which input mixup is chosen; then the loader can be made."""
-        settings, context, train = self.settings, self.context, self.train
+        settings, context, train = self.settings, self.context, self.train_split
         self.clean_train_accuracy = measure_accuracy(
             context.classifier,
             train,
@@ -216,7 +216,7 @@ class RunState:
                 total_epochs=self.epochs,
                 device=str(self.machine.device),
                 precision=self.machine.precision,
-                train_images=len(self.train),
+                train_images=len(self.train_split),
                 val_images=len(val),
                 clean_accuracy=self.clean_val_accuracy,
                 clean_train_accuracy=self.clean_train_accuracy,

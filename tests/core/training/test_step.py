@@ -241,6 +241,22 @@ def test_g_s_update_computes_no_gradients_of_d(
     assert len(computed) == 1  # D's own update, not G's
 
 
+@pytest.mark.parametrize(("kind", "examples"), [("shared", 16), ("known", 32), ("blackbox", 32)])
+def test_a_backbone_that_learns_learns_from_the_clean_images_too(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, kind: str, examples: int
+) -> None:
+    networks = make(settings.updated(discriminator=kind), classifier, digits)
+    pixels, labels = batch(digits)
+    outputs = networks.f.outputs(pixels)
+    about = DiscriminatorBatch(pixels, labels, networks.generator.encode(pixels), pixels, outputs)
+    seen = networks.discriminator.observe(pixels, about).detach()
+    targets = success_targets(seen.outputs, labels, settings.problem)
+    judged = networks.discriminator.loss(seen, targets, about)
+    assert len(judged.logits) == len(judged.targets) == examples
+    assert (float(judged.auxiliary.detach()) > 0) is (examples == 32)
+    assert torch.equal(judged.targets[:16], judged.targets[-16:])  # here x̃ is x
+
+
 PAPER_BLACK_BOX = {"recipe": "paper", "discriminator": "blackbox"}
 
 
