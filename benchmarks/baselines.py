@@ -38,9 +38,9 @@ from pgn_studio.core.data.sources import load_dataset
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.input_space import InputSpace
-from pgn_studio.core.training.batches import generator_for
 from pgn_studio.core.training.builders import build_networks, fit_statistics
 from pgn_studio.core.training.loader import Batch
+from pgn_studio.core.training.schedule import generator_for
 from pgn_studio.core.training.step import TrainStep
 
 CPU = torch.device("cpu")

@@ -91,9 +91,9 @@ def trained(root: Path, *, cache_mb: int, steps: int) -> dict[str, Any]:
     from pgn_studio.core.config import TrainingSettings
     from pgn_studio.core.data.sources import load_dataset
     from pgn_studio.core.device import pick_device, resolve_precision
-    from pgn_studio.core.training.batches import generator_for
     from pgn_studio.core.training.builders import build_networks, fit_statistics
     from pgn_studio.core.training.loader import Loader
+    from pgn_studio.core.training.schedule import generator_for
     from pgn_studio.core.training.step import TrainStep
 
     device = pick_device()
@@ -109,9 +109,9 @@ def trained(root: Path, *, cache_mb: int, steps: int) -> dict[str, Any]:
     fit_statistics(networks, split, seed=0, precision="fp32")
     step = TrainStep(networks, settings, precision=resolve_precision("auto", device))
     networks.train(True)
-    feed = Loader(split, settings, encoded=None, answer=None, seed=0, blend=0.0, device=device)
-    waited, began, batches = 0.0, 0.0, feed.epoch(0)
-    for number in range(min(steps, feed.steps_per_epoch)):
+    loader = Loader(split, settings, encoded=None, outputs=None, seed=0, input_mixup=0.0, device=device)
+    waited, began, batches = 0.0, 0.0, loader.epoch(0)
+    for number in range(min(steps, loader.steps_per_epoch)):
         if number == 1:  # the first batch has nobody to be decoded behind
             waited, began = 0.0, time.perf_counter()
         asked = time.perf_counter()

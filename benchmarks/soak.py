@@ -254,27 +254,27 @@ class Rain:
 
         self._job, self._steps, self._pause_s = job, steps, pause_s
         self._run = RunFolder.create(None, job.settings)
-        self._tell = EventLog(self._run, sink).tell
+        self._emit = EventLog(self._run, sink).emit
 
     def run(self) -> None:
         folder, epochs = str(self._run.path), -(-self._steps // STEPS_PER_EPOCH)
         sizes = (STEPS_PER_EPOCH, epochs, "cpu", "fp32", 64_000, 100, 0.9, 0.95)
-        self._tell(RunStarted(folder, 0, self._steps, *sizes))
+        self._emit(RunStarted(folder, 0, self._steps, *sizes))
         rng = np.random.default_rng(0)
         last = time.monotonic()
         for step in range(1, self._steps + 1):
             if self._job.control.stopping:
                 break
-            self._tell(step_of(step, rng.normal()))
+            self._emit(step_of(step, rng.normal()))
             if step % STEPS_PER_EPOCH == 0:
-                self._tell(epoch_of(step))
-                self._tell(notice_of(step))
+                self._emit(epoch_of(step))
+                self._emit(notice_of(step))
             if time.monotonic() - last > 1.0:
                 last = time.monotonic()
-                self._tell(preview_of(step, rng))
-                self._tell(Vitals(step, 0.01 * (self._steps - step), MemoryUse(process_memory())))
+                self._emit(preview_of(step, rng))
+                self._emit(Vitals(step, 0.01 * (self._steps - step), MemoryUse(process_memory())))
             time.sleep(self._pause_s)
-        self._tell(RunFinished("stopped", step, step // STEPS_PER_EPOCH, folder, "", 0.9, 0.9, 0.9, 1.0))
+        self._emit(RunFinished("stopped", step, step // STEPS_PER_EPOCH, folder, "", 0.9, 0.9, 0.9, 1.0))
 
 
 def step_of(step: int, noise: float) -> StepCompleted:

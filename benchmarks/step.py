@@ -3,14 +3,14 @@
     python benchmarks/step.py [--json FILE] [--rounds 9] [--rounds-224 5] [--only 96] [--batch N]
 
 Both sides take turns in one process, a step or a few each, so that a noisy machine is noisy for both;
-what is told are medians of the rounds' ratios with their quartiles, by the clock and by the processor's
+the results are medians of the rounds' ratios with their quartiles, by the clock and by the processor's
 time (which other programs on the machine change less). Recipe: the paper's (D shared, one linear layer),
 since Algorithm 1 knows no other; and the default recipe against the same floor, for what its extra
 examples cost, against itself with the encoder frozen, for what the last stage's learning does, and without
 the frozen part's features kept between epochs, for what keeping them saves.
 Images and f's weights are random: they do not change the work.
 
-fused    `core.training.step.TrainStep` fed by `core.training.feed.Loader`, as in a run
+fused    `core.training.step.TrainStep` fed by `core.training.loader.Loader`, as in a run
 literal  as a first version is written from Algorithm 1: G with its encoder, f for the target, D (f's
          backbone again) for its update, D once more for G; f's weights frozen; torch's own defaults
          (float32, default layout, default Adam)
@@ -45,9 +45,9 @@ from pgn_studio.core.config import IMAGENET_SIZE, TrainingSettings
 from pgn_studio.core.device import autocast, resolve_precision
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import build_generator
-from pgn_studio.core.training.batches import generator_for
 from pgn_studio.core.training.builders import build_networks, fit_statistics
 from pgn_studio.core.training.loader import Batch, Loader, feature_cache_for
+from pgn_studio.core.training.schedule import generator_for
 from pgn_studio.core.training.step import TrainStep
 
 CLASSES = 10
@@ -126,17 +126,23 @@ class Bench:
         step = TrainStep(networks, settings, precision=self.precision)
         networks.train(True)
         encoded = feature_cache_for(self.images, step.encode, settings) if keep else None
-        feed = Loader(
-            self.images, settings, encoded=encoded, answer=step.answer, seed=0, blend=0.0, device=self.device
+        loader = Loader(
+            self.images,
+            settings,
+            encoded=encoded,
+            outputs=step.outputs,
+            seed=0,
+            input_mixup=0.0,
+            device=self.device,
         )
-        batches = (batch for epoch in range(10**9) for batch in feed.epoch(epoch))
+        batches = (batch for epoch in range(10**9) for batch in loader.epoch(epoch))
         noise = generator_for(0)
 
         def run() -> None:
             result = step(next(batches), gamma=1.0, noise=noise)
-            float(result.loss_g)  # as a run does: its figures are told after each step
+            float(result.loss_g)  # as a run does: its figures are read after each step
 
-        for _ in range(feed.steps_per_epoch):  # every image has been seen
+        for _ in range(loader.steps_per_epoch):  # every image has been seen
             run()
         return run
 
@@ -242,10 +248,10 @@ def measured(key: str, rounds: int, device: torch.device, batch_size: int | None
         "floor": bench.floor(),
     }
     if key == "96":
-        usual = {"encoder_input_size": IMAGENET_SIZE, "encoder_training": "last-stage"}  # as in a run
-        sides["default recipe"] = bench.fused("recommended", **usual)
+        as_in_a_run = {"encoder_input_size": IMAGENET_SIZE, "encoder_training": "last-stage"}
+        sides["default recipe"] = bench.fused("recommended", **as_in_a_run)
         sides["frozen"] = bench.fused("recommended", encoder_input_size=IMAGENET_SIZE)
-        sides["nothing kept"] = bench.fused("recommended", keep=False, **usual)
+        sides["nothing kept"] = bench.fused("recommended", keep=False, **as_in_a_run)
     counted = {name: operations(step) for name, step in sides.items()}  # and warm
     steps = max(1, round(1.0 / timed(sides["fused"], 1, device).wall))
     turns: dict[str, list[Turn]] = {name: [] for name in sides}

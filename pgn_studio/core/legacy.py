@@ -34,6 +34,8 @@ VALUES = {
 # What the records of runs and PGNs, and the networks in a checkpoint, were called beside their settings.
 RECORD_NAMES = {"foreign_classifier": "external_classifier", "least_rms": "abstain_below_rms"}
 TENSOR_NAMES = {"namer.": "surrogate."}
+# A checkpoint's file says where its run stands under these names, also those that are written today.
+STATE_NAMES = {"blend": "input_mixup", "pace": "schedule"}
 
 # What scripts still export by its old name.
 EXPORT_NAMES = {"strip": "comparison"}
@@ -42,6 +44,17 @@ EXPORT_NAMES = {"strip": "comparison"}
 def modern_record(values: Mapping[str, Any]) -> dict[str, Any]:
     """What run.json or a PGN's metadata says, under today's names; the settings in it stay as they are."""
     return {RECORD_NAMES.get(name, name): value for name, value in values.items()}
+
+
+def modern_state(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a run stands, as a checkpoint's file says it, under today's names."""
+    return {STATE_NAMES.get(name, name): value for name, value in values.items()}
+
+
+def state_record(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `modern_state`."""
+    file_names = {name: old for old, name in STATE_NAMES.items()}
+    return {file_names.get(name, name): value for name, value in values.items()}
 
 
 def modern_tensor(name: str) -> str:

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from pgn_studio.core.classifiers import load_classifier
 from pgn_studio.core.config import ClassifierSettings, TrainingSettings
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.core.legacy import NAMES, VALUES, modern
+from pgn_studio.core.legacy import NAMES, VALUES, modern, modern_state, state_record
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.pgn import build_generator, load_pgn
 from tests.legacy_files import PAIR, of_then
@@ -84,6 +84,12 @@ def test_nothing_is_dropped() -> None:
     both = modern({"keep": "last", "select": "best"})
     with pytest.raises(ConfigError, match="keep"):
         TrainingSettings.make(**both)
+
+
+def test_a_checkpoint_s_file_says_where_a_run_stands_as_ever() -> None:
+    state = {"step": 3, "input_mixup": 0.2, "schedule": None}
+    assert state_record(state) == {"step": 3, "blend": 0.2, "pace": None}
+    assert modern_state(state_record(state)) == state
 
 
 def test_a_pgn_of_the_version_before(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pgn_studio.core.config import DataSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.sources import load_dataset
 from pgn_studio.core.prefetch import prefetched
-from pgn_studio.core.training.batches import epoch_batches
+from pgn_studio.core.training.schedule import epoch_batches
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -22,9 +23,10 @@ from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Perturbation
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import Progress
-from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch, training_epochs
-from pgn_studio.core.training.choosing import as_good, higher
 from pgn_studio.core.training.loader import AUGMENTATION
+from pgn_studio.core.training.model_selection import BestWeights
+from pgn_studio.core.training.schedule import epoch_batches, generator_for, steps_per_epoch, training_epochs
+from pgn_studio.core.training_loop import train_epochs
 
 _RATE = 5e-4  # AdamW's peak
 _WEIGHT_DECAY = 0.01
@@ -48,59 +50,66 @@ def fine_tune(context: BaselineContext, progress: Progress | None = None) -> Cla
     `progress(steps done, steps)`. Raises ClassifierError for networks that cannot learn (exported
     programs), ConfigError for settings that do not train here.
     """
-    run = _Run(context)
-    epochs = training_epochs(context.settings, len(context.train))
-    total = run.steps_per_epoch * epochs
-    if total == 0:
+    run = _Run(context, progress)
+    if run.total_steps == 0:
         raise ConfigError("The training split needs at least two images.", hint="Use more training images.")
-    top, best_weights = run.accuracy(), copy.deepcopy(run.tuned.net.state_dict())
-    for epoch in range(epochs):
-        run.train_epoch(epoch, total, progress)
-        accuracy = run.accuracy()
-        top = higher("enhance", accuracy, top)
-        if as_good("enhance", accuracy, top, images=len(context.val)):
-            best_weights = copy.deepcopy(run.tuned.net.state_dict())
-    run.tuned.net.load_state_dict(best_weights)
+    best = run.best
+    best.offer(run.accuracy())
+    train_epochs(run, range(run.epochs))
+    best.restore()
     return run.tuned
 
 
 class _Run:
-    def __init__(self, context: BaselineContext) -> None:
+    """A `Learner`: a copy of f."""
+
+    def __init__(self, context: BaselineContext, progress: Progress | None) -> None:
         settings, device = context.settings, context.device
-        self.context = context
+        self.context, self.progress = context, progress
         self.precision = training_machine(str(device), context.precision).precision
         seed_everything(context.seed)
         self.tuned = _copy(context.classifier.to(device))
         self.optimizer = torch.optim.AdamW(self.tuned.net.parameters(), lr=_RATE, weight_decay=_WEIGHT_DECAY)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self.changes = augmentation(settings.augment, settings.dataset)
-        self.steps_per_epoch = steps_per_epoch(len(context.train), settings.batch_size)
+        self.epochs = training_epochs(settings, len(context.train))
+        self.total_steps = self.epochs * steps_per_epoch(len(context.train), settings.batch_size)
+        self.best = BestWeights(self.tuned.net, "enhance", images=len(context.val))
+        self._steps = 0
 
-    def train_epoch(self, epoch: int, total: int, progress: Progress | None) -> None:
-        """One pass in training mode; the network is frozen again afterwards."""
-        context, device = self.context, self.context.device
-        batch_size = context.settings.batch_size
-        batches = epoch_batches(len(context.train), batch_size, seed=context.seed, epoch=epoch)
-        step = epoch * self.steps_per_epoch
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """uint8 images (B, H, W, 3) and labels (B,), for the network in training mode."""
+        context = self.context
+        count, batch_size = len(context.train), context.settings.batch_size
+        batches = epoch_batches(count, batch_size, seed=context.seed, epoch=epoch)
         self.tuned.net.requires_grad_(True).train()
-        for images, labels in prefetched(context.train, batches, pin=device.type == "cuda"):
-            for group in self.optimizer.param_groups:
-                group["lr"] = one_cycle_rate(step, total, peak=_RATE)
-            draws = generator_for(context.seed, step, AUGMENTATION)
-            self._step(augment(to_pixels(images, device), self.changes, draws), labels.to(device))
-            step += 1
-            if progress is not None:
-                progress(step, total)
-        self.tuned.net.requires_grad_(False).eval()
+        return prefetched(context.train, batches, pin=context.device.type == "cuda")
 
-    def _step(self, pixels: Tensor, labels: Tensor) -> None:
-        with autocast(self.precision, self.context.device):
-            logits = self.tuned(pixels)
-        loss = F.cross_entropy(logits.float(), labels)
+    def proceed(self) -> bool:
+        return True  # until `progress` raises
+
+    def step(self, batch: tuple[Tensor, Tensor]) -> None:
+        images, labels = batch
+        device = self.context.device
+        for group in self.optimizer.param_groups:
+            group["lr"] = one_cycle_rate(self._steps, self.total_steps, peak=_RATE)
+        draws = generator_for(self.context.seed, self._steps, AUGMENTATION)
+        pixels = augment(to_pixels(images, device), self.changes, draws)  # (B, 3, H, W)
+        with autocast(self.precision, device):
+            logits = self.tuned(pixels)  # (B, K)
+        loss = F.cross_entropy(logits.float(), labels.to(device))
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(loss))
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        self._steps += 1
+        if self.progress is not None:
+            self.progress(self._steps, self.total_steps)
+
+    def end_epoch(self, epoch: int) -> None:
+        """The network is frozen again, and kept if best."""
+        self.tuned.net.requires_grad_(False).eval()
+        self.best.offer(self.accuracy())
 
     def accuracy(self) -> float:
         context = self.context

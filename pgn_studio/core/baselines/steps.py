@@ -34,7 +34,7 @@ class SignStep:
         self._direction = _direction(problem)
 
     def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
-        values = self.space.enter(pixels)
+        values = self.space.from_pixels(pixels)
         known = labels if self.oracle else None
         gradient = cross_entropy_gradient(self.classifier, self.space, values, known)
         return added(self.space, pixels, self._direction * gradient.sign())
@@ -56,7 +56,7 @@ class IteratedSteps:
         self._direction = _direction(problem)
 
     def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
-        values = self.space.enter(pixels)
+        values = self.space.from_pixels(pixels)
         radius = self.rms * pixels[0].numel() ** 0.5
         perturbation = torch.zeros_like(values)
         for _ in range(self.steps):

@@ -59,7 +59,7 @@ def universal_perturbation(
     chosen = np.sort(order.permutation(len(images))[:_IMAGES])
 
     def entered(rows: Indices) -> Tensor:
-        return space.enter(to_pixels(images.images(rows), device))
+        return space.from_pixels(to_pixels(images.images(rows), device))
 
     clean = torch.cat([own_answers(classifier, space, entered(rows)) for rows in _parts(chosen, _ASKED)])
     answers = dict(zip(chosen.tolist(), clean.tolist(), strict=True))  # f never changes
@@ -71,7 +71,7 @@ def universal_perturbation(
 
     first = images.images(chosen[:1])
     radius = rms * first[0].size ** 0.5
-    v = space.enter(to_pixels(first, device)).new_zeros(1, 3, *first.shape[1:3])
+    v = space.from_pixels(to_pixels(first, device)).new_zeros(1, 3, *first.shape[1:3])
     best, most_fooled = v, -1.0
     for done in range(passes):
         fooled = 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from pgn_studio.core.baselines.context import BaselineContext
@@ -20,20 +19,21 @@ from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.evaluation.evaluate import clean_scores, evaluate_perturber
 from pgn_studio.core.evaluation.metrics import Scores
 from pgn_studio.core.evaluation.perturber import Perturber, added
-from pgn_studio.core.perturbation.feature_noise import FeatureNoise
+from pgn_studio.core.perturbation.feature_noise import NoFeatureNoise
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.losses import l2_term
 from pgn_studio.core.perturbation.pgn import Perturbation, as_told, build_generator
 from pgn_studio.core.protocols import Progress
-from pgn_studio.core.training.batches import generator_for, training_epochs
 from pgn_studio.core.training.builders import build_feature_noise, pooled_features, sampled
-from pgn_studio.core.training.choosing import as_good, higher
-from pgn_studio.core.training.ema import EMA
+from pgn_studio.core.training.ema import averaging, learned_part
 from pgn_studio.core.training.feature_cache import FeatureCache
 from pgn_studio.core.training.input_mixup import chosen_share, unseen_accuracy
 from pgn_studio.core.training.loader import NOISE, Batch, Loader, feature_cache_for, lasting_features
 from pgn_studio.core.training.model_card import told_to_g
+from pgn_studio.core.training.model_selection import BestWeights
+from pgn_studio.core.training.schedule import generator_for, training_epochs
+from pgn_studio.core.training_loop import train_epochs
 
 Outputs = Callable[[Tensor], "Tensor | None"]  # of f for images, as G is told them, if it is
 
@@ -54,26 +54,25 @@ class Generated:
 def train_direct(context: BaselineContext, progress: Progress | None = None) -> tuple[Perturber, float]:
     """Train and return the best perturber by 8-bit validation accuracy, and its mean RMS there.
 
-    Data, augmentation, blend, order, γ, L2, rate, clamp, epochs, average and what G is told of f are the
+    Data, augmentation, input mixup, order, γ, L2, rate, clip, epochs, EMA and what G is told of f are the
     PGN's. Where p is larger than the target, in a batch as on validation, it is scaled down as a whole: G
     learns what it will be used for. It is never enlarged. `progress(steps done, steps)`.
     Raises ConfigError for settings that do not train here, ClassifierError for a classifier that
     gives no gradients.
     """
-    run = _Run(context)
-    total = run.feed.steps_per_epoch * run.epochs
-    if total == 0:
+    run = _Run(context, progress)
+    if run.total_steps == 0:
         raise ConfigError("The training split needs at least two images.", hint="Use more training images.")
-    for epoch in range(run.epochs):
-        run.train_epoch(epoch, total, progress)
-        run.keep_if_best()
+    train_epochs(run, range(run.epochs))
     return run.best()
 
 
 class _Run:
-    def __init__(self, context: BaselineContext) -> None:
+    """A `Learner`: G alone."""
+
+    def __init__(self, context: BaselineContext, progress: Progress | None) -> None:
         settings, device = context.settings, context.device
-        self.context = context
+        self.context, self.progress = context, progress
         machine = training_machine(str(device), context.precision)
         self.precision = machine.precision
         context.classifier.to(device)
@@ -86,30 +85,31 @@ class _Run:
         fused = device.type in ("cpu", "cuda")
         self.adam = torch.optim.Adam(learning, lr=settings.learning_rate_g, fused=fused)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
-        self.averaged = EMA(generator, decay=settings.ema_decay) if settings.ema_decay else None
+        self.ema = averaging(generator, decay=settings.ema_decay)
         self.epochs = training_epochs(settings, len(context.train))
         encoded = feature_cache_for(context.train, lasting_features(generator, machine), settings)
-        self.feed = Loader(
+        self.loader = Loader(
             context.train,
             settings,
             encoded=encoded,
-            answer=None,
+            outputs=None,
             seed=context.seed,
-            blend=_blend(context),
+            input_mixup=_input_mixup(context),
             device=device,
         )
         self.feature_noise = self._fitted_noise(encoded)
+        self.total_steps = self.loader.steps_per_epoch * self.epochs
         self._steps = 0
-        self._clean: Scores | None = None  # f's answers on the clean validation images: they never change
-        self._top: float | None = None
-        self._best_weights: dict[str, Tensor] = {}
+        self._clean: Scores | None = None  # f's scores of the clean validation images: they never change
+        learned = learned_part(self.result)
+        self._best = BestWeights(learned, context.problem, images=len(context.val))
 
-    def _fitted_noise(self, encoded: FeatureCache | None) -> FeatureNoise | None:
+    def _fitted_noise(self, encoded: FeatureCache | None) -> NoFeatureNoise:
         """As the trainer fits it."""
         context, generator = self.context, self.generator
         noise = build_feature_noise(context.settings, generator)
-        if noise is None:
-            return None
+        if not noise.reads_encoder:
+            return noise
         images = sampled(context.train, seed=context.seed, device=context.device)
         with torch.no_grad():
             pooled = [
@@ -121,27 +121,25 @@ class _Run:
 
     @property
     def result(self) -> Generator:
-        return self.generator if self.averaged is None else self.averaged.generator
+        return self.ema.generator
 
-    def train_epoch(self, epoch: int, total: int, progress: Progress | None) -> None:
-        first = epoch * self.feed.steps_per_epoch + 1
+    def batches(self, epoch: int) -> Iterator[Batch]:
         self.generator.train()
-        for step, batch in enumerate(self.feed.epoch(epoch), start=first):
-            self._step(batch)
-            if progress is not None:
-                progress(step, total)
+        return self.loader.epoch(epoch)
 
-    def _step(self, batch: Batch) -> None:
+    def proceed(self) -> bool:
+        return True  # until `progress` raises
+
+    def step(self, batch: Batch) -> None:
         context = self.context
         with autocast(self.precision, context.device):
             encoded = self.generator.encode(batch.pixels) if batch.encoded is None else batch.encoded
-            if self.feature_noise is not None:
-                encoded = self.feature_noise(encoded, generator_for(context.seed, self._steps, NOISE))
-            told = self._outputs(batch.shown)
+            encoded = self.feature_noise(encoded, generator_for(context.seed, self._steps, NOISE))
+            told = self._outputs(batch.classifier_input)
             perturbation = _at_most(self.generator.decode(encoded, outputs=told), context.rms)
-            clamp = context.settings.clip
-            kept = context.space.held(batch.pixels, perturbation) if clamp else perturbation
-            normalized = context.space.normalized(context.space.enter(batch.shown) + kept)
+            clip = context.settings.clip
+            kept = context.space.clip(batch.pixels, perturbation) if clip else perturbation
+            normalized = context.space.normalized(context.space.from_pixels(batch.classifier_input) + kept)
             logits = context.classifier.logits_normalized(normalized)
         check_differentiable(context.classifier, logits)
         loss = direct_loss(logits.float(), batch.labels, context.problem)
@@ -151,8 +149,9 @@ class _Run:
         self.scaler.step(self.adam)
         self.scaler.update()
         self._steps += 1
-        if self.averaged is not None:
-            self.averaged.update(self.generator)
+        self.ema.update(self.generator)
+        if self.progress is not None:
+            self.progress(self._steps, self.total_steps)
 
     @torch.no_grad()
     def _outputs(self, pixels: Tensor) -> Tensor | None:
@@ -161,8 +160,8 @@ class _Run:
         told = told_to_g(self.context.settings)
         return as_told(self.context.classifier(pixels).float().softmax(1), told)
 
-    def keep_if_best(self) -> None:
-        """By validation accuracy after 8 bits at the strength that it will have, chosen as a run does."""
+    def end_epoch(self, epoch: int) -> None:
+        """Kept if best: by validation accuracy after 8 bits at the strength that it will have."""
         context = self.context
         self.result.eval()
         perturber, _ = matched(self._generated(), context, enlarge=False)
@@ -178,12 +177,10 @@ class _Run:
             batch_size=BATCH,
             clean=self._clean,
         ).metrics.perturbed_accuracy_8bit
-        self._top = higher(context.problem, accuracy, self._top)
-        if as_good(context.problem, accuracy, self._top, images=len(context.val)):
-            self._best_weights = copy.deepcopy(_learned(self.result).state_dict())
+        self._best.offer(accuracy)
 
     def best(self) -> tuple[Perturber, float]:
-        _learned(self.result).load_state_dict(self._best_weights)
+        self._best.restore()
         self.result.requires_grad_(False).eval()
         return matched(self._generated(), self.context, enlarge=False)
 
@@ -210,7 +207,7 @@ def _at_most(perturbation: Tensor, rms: float) -> Tensor:
     return perturbation * factor
 
 
-def _blend(context: BaselineContext) -> float:
+def _input_mixup(context: BaselineContext) -> float:
     """The share that the trainer would choose."""
     train, val = (
         measure_accuracy(context.classifier, split, device=context.device)
@@ -218,7 +215,3 @@ def _blend(context: BaselineContext) -> float:
     )
     wanted = unseen_accuracy(train, val, context.settings)
     return chosen_share(context.settings, context.classifier, context.train, wanted=wanted)
-
-
-def _learned(generator: Generator) -> nn.Module:
-    return generator if generator.encoder_trained else generator.decoder

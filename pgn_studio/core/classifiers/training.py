@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from pgn_studio.core.learned_images import packed
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.pretrained import Triple
 from pgn_studio.core.protocols import LabeledImages, Labels
+from pgn_studio.core.training_loop import train_epochs
 
 _WARM_UP = 0.3  # share of the steps in which the learning rate rises
 _STATISTICS_IMAGES = 2_000  # enough for mean and std to three digits
@@ -84,16 +85,27 @@ def train_classifier(
     net = build_network(settings.arch, len(classes), image_size=image_size)
     origin = start_weights(net, settings.arch, settings.weights)
     mean, std = _normalization(settings.arch, dataset_train, indices)
-    run = _Run(net, mean, std, settings, device)
-    stopped = run.train(dataset_train, indices, dataset_val, on_progress, stop or (lambda: False))
+    run = _Run(
+        net,
+        mean,
+        std,
+        settings,
+        device,
+        images=dataset_train,
+        indices=indices,
+        val=dataset_val,
+        on_progress=on_progress,
+        stop=stop or (lambda: False),
+    )
+    stopped = not train_epochs(run, range(settings.epochs))
     facts: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),
         "dataset_fingerprint": fingerprint,
         "train_images": len(indices),
         "learned_from": packed(dataset_train.pixel_hashes[indices]),
         "train_accuracy": run.accuracy(dataset_train, evenly_spaced(indices, _TRAIN_ACCURACY_IMAGES)),
-        "val_accuracy": run.val_accuracy(dataset_val),
-        "steps": run.step,
+        "val_accuracy": run.val_accuracy(),
+        "steps": run.taken,
         "stopped": stopped,
         "start_weights": origin,
     }
@@ -119,16 +131,28 @@ def _saved(out: Path, net: nn.Module, info: ClassifierInfo) -> Classifier:
 
 
 class _Run:
-    """The state of one training: network, optimizer, generators and the step that it is at."""
+    """A `Learner`: the network that is trained, its optimizer and generators, and the step that it is at."""
 
     def __init__(
-        self, net: nn.Module, mean: Triple, std: Triple, settings: ClassifierSettings, device: torch.device
+        self,
+        net: nn.Module,
+        mean: Triple,
+        std: Triple,
+        settings: ClassifierSettings,
+        device: torch.device,
+        *,
+        images: LabeledImages,
+        indices: Indices,
+        val: LabeledImages,
+        on_progress: Callable[[ClassifierProgress], None],
+        stop: Callable[[], bool],
     ) -> None:
+        """`indices`: of the `images` that are learned from."""
         self.net = net.to(device).to(memory_format=torch.channels_last)
         self.settings = settings
         self.device = device
         self.precision = resolve_precision(settings.precision, device)
-        self.step = 0
+        self.taken = 0
         self._mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, device=device).view(1, 3, 1, 1)
         self._optimizer = _adamw(net, settings, device)
@@ -136,43 +160,47 @@ class _Run:
         self._order = np.random.default_rng(settings.seed)
         self._augment = settings.augment
         self._augmentation = torch.Generator().manual_seed(settings.seed)
+        self._images, self._indices, self._val = images, indices, val
+        self._on_progress, self._stop = on_progress, stop
+        self._batches_per_epoch = math.ceil(len(indices) / settings.batch_size)
+        self._total = self._batches_per_epoch * settings.epochs
 
     def logits(self, pixels: Tensor) -> Tensor:
         logits: Tensor = self.net((pixels - self._mean) / self._std)
         return logits
 
-    def train(
-        self,
-        images: LabeledImages,
-        indices: Indices,
-        val: LabeledImages,
-        on_progress: Callable[[ClassifierProgress], None],
-        stop: Callable[[], bool],
-    ) -> bool:
-        """All epochs; returns whether it was stopped before the end."""
-        batches_per_epoch = math.ceil(len(indices) / self.settings.batch_size)
-        total = batches_per_epoch * self.settings.epochs
-        for epoch in range(1, self.settings.epochs + 1):
-            shuffled = self._order.permutation(indices)
-            batches = np.array_split(shuffled, batches_per_epoch)
-            seen, correct, started = 0, 0, time.perf_counter()
-            self.net.train()
-            for pixels, labels in prefetched(images, batches):
-                loss, right = self._train_step(pixels, labels, total)
-                seen, correct = seen + len(labels), correct + right
-                speed = seen / (time.perf_counter() - started)
-                progress = ClassifierProgress(self.step, total, epoch, loss, correct / seen, None, speed)
-                if seen == len(indices):
-                    progress = replace(progress, val_accuracy=self.val_accuracy(val))
-                on_progress(progress)
-                if stop():
-                    return self.step < total
-        return False
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """uint8 images (B, H, W, 3) and labels (B,), for the network in training mode."""
+        self._epoch, self._seen, self._right, self._began = epoch, 0, 0, time.perf_counter()
+        shuffled = self._order.permutation(self._indices)
+        self.net.train()
+        return prefetched(self._images, np.array_split(shuffled, self._batches_per_epoch))
 
-    def _train_step(self, images: Tensor, labels: Tensor, total: int) -> tuple[float, int]:
-        """One step on uint8 images (B, H, W, 3); returns the loss and how many were right."""
+    def proceed(self) -> bool:
+        return not (self.taken and self._stop())
+
+    def step(self, batch: tuple[Tensor, Tensor]) -> None:
+        loss, right = self._learn(*batch)
+        self._seen, self._right = self._seen + len(batch[1]), self._right + right
+        self._on_progress(
+            ClassifierProgress(
+                step=self.taken,
+                total_steps=self._total,
+                epoch=self._epoch + 1,
+                loss=loss,
+                train_accuracy=self._right / self._seen,
+                images_per_second=self._seen / (time.perf_counter() - self._began),
+                val_accuracy=self.val_accuracy() if self._seen == len(self._indices) else None,
+            )
+        )
+
+    def end_epoch(self, epoch: int) -> None:
+        """The last weights are kept, whatever validation says."""
+
+    def _learn(self, images: Tensor, labels: Tensor) -> tuple[float, int]:
+        """Returns the loss and how many were right."""
         for group in self._optimizer.param_groups:
-            group["lr"] = one_cycle_rate(self.step, total, peak=self.settings.learning_rate)
+            group["lr"] = one_cycle_rate(self.taken, self._total, peak=self.settings.learning_rate)
         targets = labels.to(self.device)
         with _explained(self.settings, images.shape[1]):
             pixels = augment(to_pixels(images, self.device), self._augment, self._augmentation)
@@ -183,11 +211,11 @@ class _Run:
             torch.autograd.backward(self._scaler.scale(loss))
             self._scaler.step(self._optimizer)
             self._scaler.update()
-        self.step += 1
+        self.taken += 1
         value = float(loss.detach())  # waits for the GPU
         if not math.isfinite(value):
             raise ClassifierError(
-                f"The training diverged at step {self.step}: the loss is {value}.",
+                f"The training diverged at step {self.taken}: the loss is {value}.",
                 hint=Advice(
                     "Lower {} (now {:g}), or use {}.",
                     Setting("learning_rate"),
@@ -202,8 +230,8 @@ class _Run:
         self.net.eval()
         return accuracy_of(self.logits, images, indices, batch_size=256, device=self.device)
 
-    def val_accuracy(self, val: LabeledImages) -> float | None:
-        return self.accuracy(val, np.arange(len(val))) if len(val) else None
+    def val_accuracy(self) -> float | None:
+        return self.accuracy(self._val, np.arange(len(self._val))) if len(self._val) else None
 
 
 def balanced_subset(labels: Labels, limit: int, seed: int) -> Indices:

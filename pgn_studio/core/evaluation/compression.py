@@ -106,7 +106,7 @@ def _batch(
     alphas: Sequence[float],
     qualities: Sequence[int],
 ) -> Variants:
-    entered = pgn.space.enter(pixels)
+    entered = pgn.space.from_pixels(pixels)
     raw, rounded = [], []
     for alpha in alphas:
         if alpha == 0.0:

@@ -52,6 +52,6 @@ def added(space: InputSpace, pixels: Tensor, perturbation: Tensor) -> Perturbati
     """Equation 1: `perturbation` (N, 3, H, W), in `space`, added to images (N, 3, H, W) in [0, 1]."""
     if space.mean.device != pixels.device:
         space.to(pixels.device)
-    perturbed = space.enter(pixels) + perturbation
+    perturbed = space.from_pixels(pixels) + perturbation
     back = space.to_pixels(perturbed)
     return Perturbation(perturbation, perturbed, back, back - pixels)

@@ -80,7 +80,7 @@ class _Line:
 
     def __init__(self, pgn: Pgn, classifier: Classifier, pixels: Tensor, batch: ClassifiedBatch) -> None:
         self._pgn, self._classifier, self._batch = pgn, classifier, batch
-        self._entered = pgn.space.enter(pixels)
+        self._entered = pgn.space.from_pixels(pixels)
 
     @torch.inference_mode()
     def probabilities(self, alphas: Floats) -> npt.NDArray[np.float32]:

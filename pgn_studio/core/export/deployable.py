@@ -72,7 +72,7 @@ class Deployable(nn.Module):
         elif served is not None and gamma is not None:
             gamma = gamma.clamp(served.low, served.high)
         added = self.restraint(self.generator(pixels, gamma, outputs))
-        return self.space.to_pixels(self.space.enter(pixels) + added).clamp(0.0, 1.0)
+        return self.space.to_pixels(self.space.from_pixels(pixels) + added).clamp(0.0, 1.0)
 
 
 class _WithGamma(Deployable):

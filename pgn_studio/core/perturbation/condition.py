@@ -1,7 +1,7 @@
 """What D is told of the clean image: features that stand still, or that D itself learns.
 
-Trials (DESIGN.md §1): conditioned on G's own moving features D falls behind; on a frozen
-encoder's principal components, or on a small encoder of its own, it holds.
+Conditioned on G's own moving features D falls behind; on a frozen encoder's principal components, or on a
+small encoder of its own, it holds.
 """
 
 from __future__ import annotations
@@ -10,10 +10,42 @@ import torch
 from torch import Tensor, nn
 
 from pgn_studio.core.perturbation.generator import SmallEncoder
+from pgn_studio.core.perturbation.modulation import one_hot
 
 
-class PrincipalComponents(nn.Module):
+class ImageCondition(nn.Module):
+    """What D is told of the clean image: here nothing."""
+
+    dim: int = 0
+    reads_encoder = False  # whether it is fitted on G's encoder's features
+
+    def fit(self, features: Tensor) -> None:
+        """Fit on G's encoder's pooled features (M, C) of training images."""
+
+    def forward(self, pixels: Tensor, encoded: Tensor) -> Tensor:
+        """Images (N, 3, S, S) in [0, 1] and G's encoder's features (N, C, h, w) of them to (N, dim)."""
+        return pixels.new_zeros(len(pixels), 0)
+
+
+class Condition(nn.Module):
+    """What D is told beside x̃: `image`, then the label one-hot, if it is one of `classes`."""
+
+    def __init__(self, image: ImageCondition, *, classes: int) -> None:
+        super().__init__()
+        self.image = image
+        self.classes = classes
+        self.dim = image.dim + classes
+
+    def forward(self, pixels: Tensor, encoded: Tensor, labels: Tensor) -> Tensor:
+        """(N, dim); `dim` is 0 for the paper's D."""
+        of_image: Tensor = self.image(pixels, encoded)
+        return torch.cat([of_image.float(), one_hot(labels, self.classes).float()], dim=1)
+
+
+class PrincipalComponents(ImageCondition):
     """Whitened leading principal components of pooled encoder features, fitted once on clean images."""
+
+    reads_encoder = True
 
     center: Tensor
     basis: Tensor
@@ -25,7 +57,6 @@ class PrincipalComponents(nn.Module):
         self.register_buffer("basis", torch.zeros(feature_dim, self.dim))
 
     def fit(self, features: Tensor) -> None:
-        """Fit on features (M, feature_dim) of training images."""
         features = features.double()
         self.center.copy_(features.mean(0))
         centered = features - features.mean(0)
@@ -36,14 +67,14 @@ class PrincipalComponents(nn.Module):
         self.basis.copy_(vectors / variances.clamp_min(floor).sqrt())
         self.basis[:, variances <= floor] = 0
 
-    def forward(self, feature_map: Tensor) -> Tensor:
-        """Feature map (N, C, h, w) to (N, dim), of about unit variance."""
-        pooled = feature_map.float().mean((2, 3))
+    def forward(self, pixels: Tensor, encoded: Tensor) -> Tensor:
+        """(N, dim), of about unit variance."""
+        pooled = encoded.float().mean((2, 3))
         return (pooled - self.center) @ self.basis
 
 
-class ConditionEncoder(nn.Module):
-    """A small encoder of the clean image, trained by D's loss: pixels (N, 3, S, S) to (N, dim)."""
+class ConditionEncoder(ImageCondition):
+    """A small encoder of the clean image, trained by D's loss."""
 
     def __init__(self, *, image_size: int, dim: int) -> None:
         super().__init__()
@@ -51,7 +82,7 @@ class ConditionEncoder(nn.Module):
         self.dim = dim
         self.project = nn.Linear(self.encoder.feature_dim, dim)
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def forward(self, pixels: Tensor, encoded: Tensor) -> Tensor:
         features = self.encoder.feature_map((pixels - 0.5) / 0.5)
         projected: Tensor = self.project(features.float().mean((2, 3)))
         return projected

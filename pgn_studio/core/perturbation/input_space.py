@@ -27,11 +27,11 @@ class InputSpace(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
-    def enter(self, pixels: Tensor) -> Tensor:
+    def from_pixels(self, pixels: Tensor) -> Tensor:
         """Pixels (N, 3, H, W) in [0, 1] to the space in which p is added."""
         return pixels if self.name == "pixel" else (pixels - self.mean) / self.std
 
-    def held(self, pixels: Tensor, perturbation: Tensor) -> Tensor:
+    def clip(self, pixels: Tensor, perturbation: Tensor) -> Tensor:
         """What a picture, pixels in [0, 1], keeps of a perturbation in this space: their sum is in [0, 1].
 
         Where it is cut off its gradient is zero.

@@ -9,16 +9,16 @@ from torch.nn import functional as F
 from pgn_studio.core.config import L2Kind, LossName, Problem
 
 
-def success_targets(answers: Tensor, labels: Tensor, problem: Problem) -> Tensor:
+def success_targets(outputs: Tensor, labels: Tensor, problem: Problem) -> Tensor:
     """t of each example, shape (N,): is this perturbation a success?
 
-    `answers` are f's labels (N,), and t is 1.0 or 0.0 (equations 4 and 10); or its probabilities
+    `outputs` are f's labels (N,), and t is 1.0 or 0.0 (equations 4 and 10); or its probabilities
     (N, K), and t is that of success: f's own for the true label `labels` (N,), or of any other.
     """
-    if answers.dim() == 1:
-        right = (answers == labels).float()
+    if outputs.dim() == 1:
+        right = (outputs == labels).float()
     else:
-        right = answers.gather(1, labels.unsqueeze(1)).squeeze(1).float()
+        right = outputs.gather(1, labels.unsqueeze(1)).squeeze(1).float()
     return right if problem == "enhance" else 1 - right
 
 
@@ -34,9 +34,9 @@ def discriminator_loss(logits: Tensor, targets: Tensor, loss: LossName) -> Tenso
     return discriminator_losses(logits, targets, loss).mean()
 
 
-def surrogate_loss(names: Tensor, answers: Tensor) -> Tensor:
-    """How far D's own naming, logits (N, K), is from f's answers: labels (N,) or probabilities (N, K)."""
-    return F.cross_entropy(names, answers)
+def surrogate_loss(logits: Tensor, outputs: Tensor) -> Tensor:
+    """How far D's prediction of f's label, logits (N, K), is from f's outputs: labels (N,) or (N, K)."""
+    return F.cross_entropy(logits, outputs)
 
 
 def generator_losses(logits: Tensor, loss: LossName) -> Tensor:

@@ -23,6 +23,15 @@ def drawn_gammas(gammas: GammaRange, count: int, draws: torch.Generator) -> Tens
     return torch.exp(torch.rand(count, generator=draws) * math.log(gammas.high / gammas.low)) * gammas.low
 
 
+def step_gammas(
+    gammas: GammaRange | None, gamma: float, count: int, draws: torch.Generator, device: torch.device
+) -> Tensor:
+    """γ of each of a step's images, (count,): drawn from the range that G serves, else `gamma`."""
+    if gammas is None:
+        return torch.full((count,), gamma, device=device)
+    return drawn_gammas(gammas, count, draws).to(device, non_blocking=True)
+
+
 def scaled_log(gammas: GammaRange, values: Tensor) -> Tensor:
     """log γ (N,), the range as −1…1."""
     return 2 * torch.log(values / gammas.low) / math.log(gammas.high / gammas.low) - 1
@@ -31,6 +40,13 @@ def scaled_log(gammas: GammaRange, values: Tensor) -> Tensor:
 def one_hot(labels: Tensor, classes: int) -> Tensor:
     """Labels (N,) as (N, classes) float32; nothing comes to the host."""
     return (labels.unsqueeze(1) == torch.arange(classes, device=labels.device)).float()
+
+
+def told_outputs(outputs: Tensor, classes: int) -> Tensor | None:
+    """f's outputs, labels (N,) or probabilities (N, K), as G is told them: (N, K); None where it is not."""
+    if not classes:
+        return None
+    return outputs if outputs.dim() == 2 else one_hot(outputs, classes)
 
 
 class Modulation(nn.Module):

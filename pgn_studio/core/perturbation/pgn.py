@@ -162,7 +162,7 @@ class Pgn(nn.Module):
 
     def _added(self, pixels: Tensor, perturbation: Tensor) -> Perturbation:
         perturbation = at_least(perturbation, self.info.abstain_below_rms)
-        perturbed = self.space.enter(pixels) + perturbation
+        perturbed = self.space.from_pixels(pixels) + perturbation
         back = self.space.to_pixels(perturbed)
         return Perturbation(perturbation, perturbed, back, back - pixels)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 
 import torch
 from torch import Tensor
@@ -24,43 +23,33 @@ class StepTaken:
     epoch: int
     images: int
     gamma: float
-    seconds: float = 0.0  # that asking took: no step is faster, though an epoch's last is told right behind
+    seconds: float = (
+        0.0  # that asking took: no step is faster, though an epoch's last is reported right behind
+    )
 
 
 class AsyncMetrics:
-    """Tells each step's figures once, in order; what is still on its way is told when the block ends.
+    """Reports each step's figures once, in order; `finish` reports what is still on its way."""
 
-    After an exception nothing more is told: the run ends where its last event says.
-    """
-
-    def __init__(self, tell: Callable[[list[float], StepTaken], None], *, late: bool) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[list[float], StepTaken], None], *, late: bool) -> None:
+        self._report = report
         self._late = late
         self._waiting: tuple[_Traveling, StepTaken] | None = None
-
-    def __enter__(self) -> AsyncMetrics:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.finish()
 
     def add(self, result: StepResult, taken: StepTaken) -> None:
         values = torch.stack([value.float() for value in result])
         if not self._late:
-            self._tell(values.tolist(), taken)  # waits for the device
+            self._report(values.tolist(), taken)  # waits for the device
             return
         traveling = _Traveling(values)
         self.finish()
         self._waiting = traveling, taken
 
     def finish(self) -> None:
-        """Tell what is on its way; for who goes on after an exception inside the block."""
+        """At an epoch's and the run's end; not after a failure: the run ends where its last event says."""
         if self._waiting is not None:
             (traveling, taken), self._waiting = self._waiting, None
-            self._tell(traveling.arrived(), taken)
+            self._report(traveling.arrived(), taken)
 
 
 class _Traveling:

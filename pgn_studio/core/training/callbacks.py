@@ -19,13 +19,13 @@ _VITALS_SECONDS = 1.0
 
 
 class LiveCallbacks:
-    """Tells PreviewReady and Vitals, about once a second each; changes nothing of the run."""
+    """Emits PreviewReady and Vitals, about once a second each; changes nothing of the run."""
 
     def __init__(
         self,
         preview: Preview,
         control: TrainingControl,
-        tell: Callable[[Event], None],
+        emit: Callable[[Event], None],
         *,
         device: torch.device,
         sparing: bool,
@@ -37,7 +37,7 @@ class LiveCallbacks:
         """
         self._preview = preview
         self._control = control
-        self._tell = tell
+        self._emit = emit
         self._device = device
         self._sparing = sparing
         self._is_dial = is_dial
@@ -48,17 +48,17 @@ class LiveCallbacks:
     def begin(
         self,
         step: int,
-        told: Iterable[Mapping[str, Any]],
+        records: Iterable[Mapping[str, Any]],
         *,
-        pace: BatchSchedule,
+        schedule: BatchSchedule,
         epochs: int,
         val_images: int,
     ) -> None:
-        """The run is about to go on after `step`; `told` are its metrics so far."""
-        self._pace, self._epochs = pace, epochs
+        """The run is about to go on after `step`; `records` are its metrics so far."""
+        self._schedule, self._epochs = schedule, epochs
         self._preview.choose(self._control.live.samples)
         self.show(step)
-        self._time_left.begin(told, batch_size=pace.batch_size, val_images=val_images)
+        self._time_left.begin(records, batch_size=schedule.batch_size, val_images=val_images)
 
     def pause(self, step: int) -> float:
         """Hold while paused, but show other samples when they are wished for; the seconds that it took."""
@@ -78,10 +78,10 @@ class LiveCallbacks:
         if time.monotonic() - self._last_vitals < _VITALS_SECONDS:
             return
         self._last_vitals = time.monotonic()
-        steps = self._pace.first_step(self._epochs) - step
-        epochs = self._epochs - self._pace.place(step - 1)[0]  # whose end is still to come
+        steps = self._schedule.first_step(self._epochs) - step
+        epochs = self._epochs - self._schedule.place(step - 1)[0]  # whose end is still to come
         left = self._time_left.left(steps=steps, epochs=epochs)
-        self._tell(Vitals(step, left, memory_use(self._device)))
+        self._emit(Vitals(step, left, memory_use(self._device)))
 
     def epoch_done(self) -> None:
         """Its validation and checkpoint are done, too."""
@@ -91,7 +91,7 @@ class LiveCallbacks:
         """Make a preview now."""
         live = self._control.live
         self._shown_gamma = live.gamma
-        self._tell(self._preview.make(step, gamma=live.gamma, device=self._device))
+        self._emit(self._preview.make(step, gamma=live.gamma, device=self._device))
 
     def _follow(self, step: int) -> None:
         live = self._control.live

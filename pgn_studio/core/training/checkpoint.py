@@ -1,7 +1,7 @@
 """The checkpoint: everything that the next step depends on, in one atomically replaced file.
 
-checkpoint.safetensors holds the tensors of G, D and both optimizers, and in its metadata the
-position and γ; checkpoint.json beside it repeats the metadata for people. No pickle.
+checkpoint.safetensors holds the tensors of G, D and both optimizers, and in its metadata where the
+run stands; checkpoint.json beside it repeats the metadata for people. No pickle.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 import safetensors
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from pgn_studio.core.errors import PgnFileError
 from pgn_studio.core.files import parse_json, replacing, write_json
-from pgn_studio.core.legacy import modern_tensor
+from pgn_studio.core.legacy import modern_state, modern_tensor, state_record
 from pgn_studio.core.training.events import Kept, StepCompleted
 from pgn_studio.core.training.schedule import BatchSchedule
 from pgn_studio.core.training.step import TrainStep
@@ -25,7 +25,6 @@ from pgn_studio.core.weight_files import UNREADABLE_TENSORS
 
 FORMAT = "pgn-studio-checkpoint"
 _DAMAGED = (*UNREADABLE_TENSORS, KeyError, TypeError, RuntimeError)
-_MODULES = ("generator", "discriminator", "backbone", "condition", "feature_noise")
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,11 @@ class TrainingState:
     best_accuracy_8bit: float
     loss_g_sum: float  # over the steps of the epoch that is not finished
     loss_d_sum: float
-    blend: float  # the share in force
+    input_mixup: float  # the share in force
     last_accuracy: float = 0.0  # of the newest epoch
     last_accuracy_8bit: float = 0.0
     top_accuracy_8bit: float | None = None  # the highest (attacks: lowest) at this γ; None: not known
-    pace: BatchSchedule | None = None  # None in checkpoints from before a batch could shrink
+    schedule: BatchSchedule | None = None  # None in checkpoints from before a batch could shrink
     best: Kept | None = None  # the best epoch's PGN and the newest's; None in earlier versions' checkpoints
     last: Kept | None = None
 
@@ -53,7 +52,7 @@ class TrainingState:
         return cls(0, gamma, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
     def after(self, done: StepCompleted) -> TrainingState:
-        """Where the run stands when this step has been told."""
+        """Where the run stands when this step has been reported."""
         return replace(
             self,
             step=done.step,
@@ -63,20 +62,21 @@ class TrainingState:
         )
 
 
-def save_checkpoint(path: Path, step: TrainStep, position: TrainingState) -> None:
-    """Write the checkpoint of a run that has done `position.step` steps."""
+def save_checkpoint(path: Path, step: TrainStep, state: TrainingState) -> None:
+    """Write the checkpoint of a run that has done `state.step` steps."""
     tensors: dict[str, Tensor] = {}
-    for name, module in parts(step):
+    for name, module in step.parts().items():
         tensors.update({f"{name}/{key}": value for key, value in module.state_dict().items()})
     for name, optimizer in (("adam_d", step.adam_d), ("adam_g", step.adam_g)):
-        for index, state in optimizer.state_dict()["state"].items():
-            tensors.update({f"{name}/{index}/{key}": value for key, value in state.items()})
+        for index, entries in optimizer.state_dict()["state"].items():
+            tensors.update({f"{name}/{index}/{key}": value for key, value in entries.items()})
     tensors["scaler"] = torch.tensor(step.scaler.get_scale())
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    metadata = {"format": FORMAT, "version": "1", "position": json.dumps(asdict(position))}
+    record = state_record(asdict(state))
+    metadata = {"format": FORMAT, "version": "1", "position": json.dumps(record)}
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
-    write_json(path.with_suffix(".json"), asdict(position))
+    write_json(path.with_suffix(".json"), record)
 
 
 def load_checkpoint(path: Path, step: TrainStep) -> TrainingState:
@@ -90,8 +90,8 @@ def load_checkpoint(path: Path, step: TrainStep) -> TrainingState:
         with safetensors.safe_open(path, framework="pt") as stream:
             metadata = dict(stream.metadata() or {})
             tensors = {modern_tensor(name): stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-        position = _position(metadata)
-        for name, module in parts(step):
+        state = _state(metadata)
+        for name, module in step.parts().items():
             module.load_state_dict(_under(tensors, name))
         for name, optimizer in (("adam_d", step.adam_d), ("adam_g", step.adam_g)):
             _load_optimizer(optimizer, _under(tensors, name))
@@ -100,28 +100,18 @@ def load_checkpoint(path: Path, step: TrainStep) -> TrainingState:
     except _DAMAGED as error:
         message = f"The checkpoint {path.name} is damaged or belongs to other settings."
         raise PgnFileError(message, hint=hint, details=str(error)) from None
-    if step.averaged is not None:
-        step.averaged.updates = position.step
-    return position
+    step.ema.updates = state.step
+    return state
 
 
-def parts(step: TrainStep) -> list[tuple[str, nn.Module]]:
-    """All that a checkpoint holds beside the optimizers, by name."""
-    networks = step.networks
-    modules: list[tuple[str, nn.Module | None]] = [(name, getattr(networks, name)) for name in _MODULES]
-    if step.averaged is not None:  # a frozen encoder is in `generator` already
-        averaged = step.averaged.generator
-        modules.append(("averaged", averaged if averaged.encoder_trained else averaged.decoder))
-    return [(name, module) for name, module in modules if module is not None]
-
-
-def _position(metadata: dict[str, str]) -> TrainingState:
+def _state(metadata: dict[str, str]) -> TrainingState:
     if metadata.get("format") != FORMAT or metadata.get("version") != "1":
         raise ValueError(f"format {metadata.get('format')!r}, version {metadata.get('version')!r}")
     values = parse_json(metadata["position"])
     if not isinstance(values, dict):
         raise TypeError("the position is no mapping")
-    for name, kind in (("pace", BatchSchedule), ("best", Kept), ("last", Kept)):
+    values = modern_state(values)
+    for name, kind in (("schedule", BatchSchedule), ("best", Kept), ("last", Kept)):
         if values.get(name) is not None:
             values[name] = kind(**values[name])
     known = [item.name for item in fields(TrainingState) if item.default is MISSING or item.name in values]

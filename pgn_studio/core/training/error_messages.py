@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from pgn_studio.core.advice import Advice, Setting
-from pgn_studio.core.training.batches import SMALLEST_BATCH
+from pgn_studio.core.training.schedule import SMALLEST_BATCH
 
 _KEPT = "The run is kept up to its last checkpoint"
 _NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")

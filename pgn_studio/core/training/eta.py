@@ -1,4 +1,4 @@
-"""How long a run still takes, told so that it does not jump."""
+"""How long a run still takes, said so that it does not jump."""
 
 from __future__ import annotations
 

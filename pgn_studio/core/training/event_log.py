@@ -38,31 +38,31 @@ class EventLog:
         self._run, self._sink = run, sink
         self._begun = False
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Raises RunError where the metrics file cannot be written."""
         self._begun = self._begun or isinstance(event, RunStarted)
         if not isinstance(event, _NOT_IN_METRICS):
             self._run.append_metrics({"event": type(event).__name__, **asdict(event)})
         self._sink(event)
 
-    def tell_end(self, ending: RunFinished | RunFailed) -> None:
+    def emit_ending(self, ending: RunFinished | RunFailed) -> None:
         """The listener hears of the end even where the metrics file cannot take it any more."""
         try:
-            self.tell(ending)
+            self.emit(ending)
         except PgnStudioError:
             self._sink(ending)
 
     def fail(
         self, step: int, message: str, hint: str, details: str = "", *, notice: Notice | None = None
     ) -> RunFailed:
-        """The failing end of a run, to be told last; noted in run.json if the disk still allows it.
+        """The failing end of a run, to be emitted last; noted in run.json if the disk still allows it.
 
         Within an `except` block: without details the traceback stands there.
         """
         details = details or traceback.format_exc()
         try:
             if notice is not None:
-                self.tell(notice)
+                self.emit(notice)
             self._run.update(status="failed", results={"message": message, "hint": hint})
         except PgnStudioError as error:
             details += f"\nrun.json could not be updated: {error}"
@@ -103,7 +103,7 @@ def step_completed(
 
 def epoch_completed(
     metrics: Metrics,
-    position: TrainingState,
+    state: TrainingState,
     *,
     epoch: int,
     steps: int,
@@ -113,11 +113,11 @@ def epoch_completed(
     queries: int | None,
     at_gamma: tuple[AtGamma, ...] = (),
 ) -> EpochCompleted:
-    """`position` holds the sums of the losses over the epoch's `steps`."""
+    """`state` holds the sums of the losses over the epoch's `steps`."""
     return EpochCompleted(
         epoch=epoch,
-        step=position.step,
-        gamma=position.gamma,
+        step=state.step,
+        gamma=state.gamma,
         clean_accuracy=metrics.clean_accuracy,
         perturbed_accuracy=metrics.perturbed_accuracy,
         perturbed_accuracy_8bit=metrics.perturbed_accuracy_8bit,
@@ -125,8 +125,8 @@ def epoch_completed(
         broken=metrics.broken,
         l2_mean=metrics.l2_mean,
         rms_mean=metrics.rms_mean,
-        train_loss_g=position.loss_g_sum / steps,
-        train_loss_d=position.loss_d_sum / steps,
+        train_loss_g=state.loss_g_sum / steps,
+        train_loss_d=state.loss_d_sum / steps,
         seconds=seconds,
         best=best,
         queries=queries,
@@ -139,7 +139,7 @@ def epoch_completed(
 
 def run_finished(
     kept: Kept,
-    position: TrainingState,
+    state: TrainingState,
     *,
     reason: Literal["completed", "stopped"],
     epoch: int,
@@ -150,11 +150,11 @@ def run_finished(
     """The end of a run that keeps `kept`; `epoch` counts those that are whole."""
     return RunFinished(
         reason=reason,
-        step=position.step,
+        step=state.step,
         epoch=epoch,
         run_folder=str(run.path),
         pgn_path=str(run.pgn_path),
-        clean_accuracy=position.clean_accuracy,
+        clean_accuracy=state.clean_accuracy,
         perturbed_accuracy=kept.perturbed_accuracy,
         perturbed_accuracy_8bit=kept.perturbed_accuracy_8bit,
         seconds=seconds,

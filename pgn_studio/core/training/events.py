@@ -1,9 +1,9 @@
-"""What a run tells its listeners: frozen dataclasses of plain numbers and CPU uint8 arrays.
+"""What a run emits to its listeners: frozen dataclasses of plain numbers and CPU uint8 arrays.
 
 The command line's progress bar, metrics.jsonl and the window all consume these same events.
-A run emits RunStarted first, but for what it tells while it prepares, and exactly one of
-RunFinished | RunFailed last. RunStarted comes again
-where memory ran out: what was told after its first_step happens anew, with fewer images a step.
+A run emits RunStarted first, but for Preparing, and exactly one of RunFinished | RunFailed last.
+RunStarted comes again where memory ran out: what came after its first_step happens anew, with fewer
+images a step.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ NoticeLevel = Literal["info", "warning", "severe", "passed"]
 class Notice:
     """Something the user should know while the run goes on, with what to change (docs/HEALTH.md).
 
-    A condition is told once when it starts, and once more, as "passed" under the same code, when
+    A condition is emitted once when it starts, and once more, as "passed" under the same code, when
     it has passed.
     """
 

@@ -1,4 +1,7 @@
-"""What is told once: before the first step, at the end, and when a run cannot go on. The rest: monitor.py."""
+"""Notices that come once: before the first step, at the end, and when a run cannot go on.
+
+Those of a run's course: monitor.py.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ import torch
 from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import RunError
-from pgn_studio.core.training.checkpoint import parts
 from pgn_studio.core.training.events import Notice, RunFinished
 from pgn_studio.core.training.step import TrainStep
 
@@ -17,7 +19,7 @@ _NEARLY_ALL = 0.98
 
 
 def few_failures(
-    clean_train_accuracy: float, settings: TrainingSettings, *, step: int, blend: float, known: bool
+    clean_train_accuracy: float, settings: TrainingSettings, *, step: int, input_mixup: float, known: bool
 ) -> Notice | None:
     """When f is right on (nearly) all of its training images, t is 1 and D has little to learn from.
 
@@ -26,21 +28,21 @@ def few_failures(
     if settings.problem != "enhance":
         return None
     right = f"The classifier is right on {clean_train_accuracy:.1%} of the training images"
-    if known and blend > 0:
+    if known and input_mixup > 0:
         return Notice(
             step,
             "validation-known",
             f"{right} and on nearly all of the validation images: it seems to know both. It is shown them"
-            f" mixed with up to {blend:.0%} of another image, so that it fails often enough to learn from;"
-            " this run's figures on validation are of mixed images.",
+            f" mixed with up to {input_mixup:.0%} of another image, so that it fails often enough to learn"
+            " from; this run's figures on validation are of mixed images.",
             "Give training and validation images that the classifier has not seen.",
         )
-    if blend > 0:
+    if input_mixup > 0:
         return Notice(
             step,
             "blending",
-            f"{right}, more than on others: it is shown them mixed with up to {blend:.0%} of another image, "
-            "so that there are failures to learn from.",
+            f"{right}, more than on others: it is shown them mixed with up to {input_mixup:.0%} of another"
+            " image, so that there are failures to learn from.",
             "Images that the classifier has not seen would serve better.",
             "info",
         )
@@ -95,7 +97,7 @@ def check_weights(train_step: TrainStep, step: int) -> None:
 
     Asked before anything is saved: a step's losses are finite when its gradients are not.
     """
-    values = [value for _, module in parts(train_step) for value in module.state_dict().values()]
+    values = [value for module in train_step.parts().values() for value in module.state_dict().values()]
     for optimizer in (train_step.adam_d, train_step.adam_g):
         values += [value for state in optimizer.state.values() for value in state.values()]
     if not all(bool(torch.isfinite(value).all()) for value in values if value.is_floating_point()):

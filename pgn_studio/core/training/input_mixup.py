@@ -20,7 +20,7 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.protocols import LabeledImages, Labels, PixelHashes, UInt8Images
-from pgn_studio.core.training.batches import generator_for
+from pgn_studio.core.training.schedule import generator_for
 
 _SAMPLE = 1024  # images on which a share is tried: ±1.5 points
 _SLACK = 0.02  # nearer than this to the wanted accuracy, nothing is mixed
@@ -98,7 +98,7 @@ def chosen_share(
 def fitting_share(classifier: Classifier, train: LabeledImages, *, wanted: float, seed: int) -> float:
     """The share at which the classifier's accuracy on mixed_inputs training images falls to `wanted`.
 
-    0.0 when it is there without blending (a classifier that is no better on its training images).
+    0.0 when it is there without mixing (a classifier that is no better on its training images).
     """
     order = np.random.default_rng([seed, 1]).permutation(len(train))[: _sample(classifier)]
     device = next(classifier.parameters(), torch.empty(0)).device

@@ -1,4 +1,4 @@
-"""Training batches as G and f get them: augmented, mixed_inputs, encoded where the encoder is frozen."""
+"""Training batches as G and f get them: augmented, mixed, encoded where the encoder is frozen."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from pgn_studio.core.device import Machine, autocast, to_pixels
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import LabeledImages
-from pgn_studio.core.training.batches import generator_for
 from pgn_studio.core.training.feature_cache import FeatureCache
 from pgn_studio.core.training.input_mixup import mixed_inputs
-from pgn_studio.core.training.schedule import BatchSchedule
+from pgn_studio.core.training.schedule import BatchSchedule, generator_for
 
 AUGMENTATION, NOISE = 1, 2  # a step's random streams are kept apart by numbers
 
@@ -27,9 +26,9 @@ class Batch(NamedTuple):
 
     pixels: Tensor  # (B, 3, S, S) in [0, 1], what G sees
     labels: Tensor  # (B,)
-    shown: Tensor  # (B, 3, S, S) in [0, 1], what p is added to: `pixels` where nothing is mixed_inputs
+    classifier_input: Tensor  # (B, 3, S, S) in [0, 1], what p is added to: `pixels` where nothing is mixed
     encoded: Tensor | None = None  # (B, C, h, w), the frozen encoder's features of `pixels` where kept
-    answers: Tensor | None = None  # (B,), f's labels for `shown` where kept
+    outputs: Tensor | None = None  # f's for `classifier_input` where kept: (B,) or (B, K)
 
 
 def lasting_features(generator: Generator, machine: Machine) -> Callable[[Tensor], Tensor] | None:
@@ -63,29 +62,29 @@ class Loader:
         settings: TrainingSettings,
         *,
         encoded: FeatureCache | None,
-        answer: Callable[[Tensor], Tensor] | None,
+        outputs: Callable[[Tensor], Tensor] | None,
         seed: int,
-        blend: float,
+        input_mixup: float,
         device: torch.device,
-        pace: BatchSchedule | None = None,
+        schedule: BatchSchedule | None = None,
     ) -> None:
-        """`encoded`, `answer`: a frozen encoder's features and f's labels of pixels, where worth keeping.
+        """`encoded`, `outputs`: a frozen encoder's features and f's outputs for pixels, where worth keeping.
 
-        `pace` is that of a run whose batch has shrunk; by default it is the settings' all along.
+        `schedule` is that of a run whose batch has shrunk; by default it is the settings' all along.
         """
         self.split, self.settings, self.device = split, settings, device
-        self.seed, self.blend = seed, blend
-        self._pace = pace or BatchSchedule(len(split), settings.batch_size)
-        self.steps_per_epoch = self._pace.per_epoch
+        self.seed, self.input_mixup = seed, input_mixup
+        self._schedule = schedule or BatchSchedule(len(split), settings.batch_size)
+        self.steps_per_epoch = self._schedule.per_epoch
         self._changes = augmentation(settings.augment, settings.dataset)
         self._encoded = encoded
-        self._answers = None if blend else feature_cache_for(split, answer, settings)
+        self._outputs = None if input_mixup else feature_cache_for(split, outputs, settings)
 
     def epoch(self, epoch: int, *, done: int = 0) -> Iterator[Batch]:
         """The batches of a 0-based epoch after its first `done` ones."""
-        batches = self._pace.batches(epoch, seed=self.seed, done=done)
+        batches = self._schedule.batches(epoch, seed=self.seed, done=done)
         ahead = prefetched(self.split, batches, pin=self.device.type == "cuda")
-        first = self._pace.first_step(epoch) + done
+        first = self._schedule.first_step(epoch) + done
         for step, (indices, (images, labels)) in enumerate(zip(batches, ahead, strict=True), start=first):
             draws = generator_for(self.seed, step, AUGMENTATION)
             pixels, mirrored = to_pixels(images, self.device), None
@@ -94,9 +93,9 @@ class Loader:
                 pixels = mirror(pixels, mirrored)
             else:
                 pixels = augment(pixels, self._changes, draws)
-            encoded, answers = (
-                None if memory is None else memory(pixels, indices, mirrored)
-                for memory in (self._encoded, self._answers)
+            encoded, outputs = (
+                None if cache is None else cache(pixels, indices, mirrored)
+                for cache in (self._encoded, self._outputs)
             )
-            shown = mixed_inputs(pixels, self.blend, draws)
-            yield Batch(pixels, labels.to(self.device, non_blocking=True), shown, encoded, answers)
+            shown = mixed_inputs(pixels, self.input_mixup, draws)
+            yield Batch(pixels, labels.to(self.device, non_blocking=True), shown, encoded, outputs)

@@ -1,41 +1,87 @@
-"""Which PGNs a run keeps: the best epoch's and the newest, and as its result the one that `keep` names."""
+"""Which PGNs a run keeps: the best epoch's and the newest, and as its result the one that `select` names.
+
+The best is the latest of those epochs that validation cannot tell from the best. So many images tell
+accuracies apart only so far: of sixteen epochs the one with the highest is often an early one that was
+lucky. The one-standard-error rule (Breiman et al. 1984) takes all that are within one standard error of the
+highest for equals; of these the latest has learned longest.
+"""
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pgn_studio.core.config import TrainingSettings
+from torch import nn
+
+from pgn_studio.core.config import Problem, TrainingSettings
 from pgn_studio.core.evaluation.evaluate import Metrics
 from pgn_studio.core.files import replacing
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import PgnInfo, save_pgn
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.checkpoint import TrainingState
-from pgn_studio.core.training.choosing import as_good, higher
 from pgn_studio.core.training.events import Kept
 
 
-def is_best(metrics: Metrics, position: TrainingState, settings: TrainingSettings) -> bool:
+def higher(problem: Problem, accuracy: float, top: float | None) -> float:
+    """The better of two validation accuracies; in attacks the lower."""
+    if top is None:
+        return accuracy
+    return max(accuracy, top) if problem == "enhance" else min(accuracy, top)
+
+
+def as_good(problem: Problem, accuracy: float, top: float, *, images: int) -> bool:
+    """Whether `accuracy` is `top` or better, or not worse by more than the standard error of `top`."""
+    loss = top - accuracy if problem == "enhance" else accuracy - top
+    return loss <= standard_error(top, images=images)
+
+
+def standard_error(accuracy: float, *, images: int) -> float:
+    """Of an accuracy on `images` images; by Laplace's estimate, which is not 0 where all are right."""
+    likely = (accuracy * images + 1) / (images + 2)
+    return float((likely * (1 - likely) / images) ** 0.5)
+
+
+class BestWeights:
+    """The weights of a network's best epoch, for trainings that keep them in memory."""
+
+    def __init__(self, network: nn.Module, problem: Problem, *, images: int) -> None:
+        """`images`: on how many validation accuracy is measured."""
+        self._network, self._problem, self._images = network, problem, images
+        self._top: float | None = None
+        self._weights = network.state_dict()
+
+    def offer(self, accuracy: float) -> None:
+        """The weights as they are, with this validation accuracy."""
+        self._top = higher(self._problem, accuracy, self._top)
+        if as_good(self._problem, accuracy, self._top, images=self._images):
+            self._weights = copy.deepcopy(self._network.state_dict())
+
+    def restore(self) -> None:
+        self._network.load_state_dict(self._weights)
+
+
+def is_best(metrics: Metrics, state: TrainingState, settings: TrainingSettings) -> bool:
     """Whether by accuracy after 8 bits no epoch at this γ can be told to be better.
 
     γ trades accuracy for size: epochs compete only while it stays. Once it has changed, the next epoch's end
     is the best, and those before it never come back, not even if γ does.
     """
-    top = _top(position)
+    top = _top(state)
     return top is None or as_good(settings.problem, metrics.perturbed_accuracy_8bit, top, images=metrics.n)
 
 
-def _top(position: TrainingState) -> float | None:
+def _top(state: TrainingState) -> float | None:
     """The highest (attacks: lowest) 8-bit accuracy at this γ; older checkpoints know the best's alone."""
-    if position.best is not None and position.best.gamma != position.gamma:
+    if state.best is not None and state.best.gamma != state.gamma:
         return None
-    if position.top_accuracy_8bit is None and position.best_epoch:
-        return position.best_accuracy_8bit
-    return position.top_accuracy_8bit
+    if state.top_accuracy_8bit is None and state.best_epoch:
+        return state.best_accuracy_8bit
+    return state.top_accuracy_8bit
 
 
 def keep_epoch(
@@ -45,31 +91,31 @@ def keep_epoch(
     metrics: Metrics,
     *,
     epoch: int,
-    position: TrainingState,
+    state: TrainingState,
     settings: TrainingSettings,
 ) -> TrainingState:
-    """Save an epoch's PGN: as the last, as the best if it is that, and as the result if `keep` names it."""
+    """Save an epoch's PGN: as the last, as the best if it is that, and as the result if `select` names it."""
     run.check_there()
-    best = is_best(metrics, position, settings)
+    best = is_best(metrics, state, settings)
     save_pgn(run.last_pgn_path, generator, info)
     if best:
         _copy(run.last_pgn_path, run.best_pgn_path)
     if best or settings.select == "last":
         _copy(run.last_pgn_path, run.pgn_path)
     figures = (metrics.perturbed_accuracy, metrics.perturbed_accuracy_8bit)
-    kept = kept_of(metrics, epoch=epoch, gamma=position.gamma)
-    position = replace(
-        position,
+    kept = kept_of(metrics, epoch=epoch, gamma=state.gamma)
+    state = replace(
+        state,
         last_accuracy=figures[0],
         last_accuracy_8bit=figures[1],
         last=kept,
-        top_accuracy_8bit=higher(settings.problem, figures[1], _top(position)),
+        top_accuracy_8bit=higher(settings.problem, figures[1], _top(state)),
     )
     if best:
-        position = replace(
-            position, best_epoch=epoch, best_accuracy=figures[0], best_accuracy_8bit=figures[1], best=kept
+        state = replace(
+            state, best_epoch=epoch, best_accuracy=figures[0], best_accuracy_8bit=figures[1], best=kept
         )
-    return position
+    return state
 
 
 def kept_of(metrics: Metrics, *, epoch: int, gamma: float) -> Kept:
@@ -85,15 +131,15 @@ def kept_of(metrics: Metrics, *, epoch: int, gamma: float) -> Kept:
     )
 
 
-def recalled(position: TrainingState, told: Iterable[Mapping[str, Any]]) -> TrainingState:
-    """A position of an earlier version, with what its run's metrics say of its best and its newest epoch."""
-    if position.best is not None or not position.best_epoch:
-        return position
-    epochs = {line.get("epoch"): line for line in told if line.get("event") == "EpochCompleted"}
-    newest = max((epoch for epoch in epochs if isinstance(epoch, int)), default=position.best_epoch)
-    best = Kept(position.best_epoch, position.gamma, position.best_accuracy, position.best_accuracy_8bit)
-    last = Kept(newest, position.gamma, position.last_accuracy, position.last_accuracy_8bit)
-    return replace(position, best=_more(best, epochs), last=_more(last, epochs))
+def recalled(state: TrainingState, records: Iterable[Mapping[str, Any]]) -> TrainingState:
+    """The state of an earlier version's run, with what its metrics say of its best and its newest epoch."""
+    if state.best is not None or not state.best_epoch:
+        return state
+    epochs = {line.get("epoch"): line for line in records if line.get("event") == "EpochCompleted"}
+    newest = max((epoch for epoch in epochs if isinstance(epoch, int)), default=state.best_epoch)
+    best = Kept(state.best_epoch, state.gamma, state.best_accuracy, state.best_accuracy_8bit)
+    last = Kept(newest, state.gamma, state.last_accuracy, state.last_accuracy_8bit)
+    return replace(state, best=_more(best, epochs), last=_more(last, epochs))
 
 
 def _more(kept: Kept, epochs: Mapping[Any, Mapping[str, Any]]) -> Kept:
@@ -106,10 +152,10 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def result_of(position: TrainingState, settings: TrainingSettings) -> Kept:
+def result_of(state: TrainingState, settings: TrainingSettings) -> Kept:
     """The run's result at an epoch's end."""
-    kept = position.last if settings.select == "last" else position.best
-    return kept or Kept(0, position.gamma, position.clean_accuracy, position.clean_accuracy)
+    kept = state.last if settings.select == "last" else state.best
+    return kept or Kept(0, state.gamma, state.clean_accuracy, state.clean_accuracy)
 
 
 def keep_stopped(
@@ -119,7 +165,7 @@ def keep_stopped(
     metrics: Metrics,
     *,
     epoch: int,
-    position: TrainingState,
+    state: TrainingState,
     settings: TrainingSettings,
 ) -> Kept:
     """Save the PGN of a run that stops inside `epoch`; returns the run's result.
@@ -129,17 +175,17 @@ def keep_stopped(
     """
     run.check_there()
     save_pgn(run.last_pgn_path, generator, info)
-    if position.best_epoch == 0:
+    if state.best_epoch == 0:
         _copy(run.last_pgn_path, run.best_pgn_path)
-    if settings.select == "last" or is_best(metrics, position, settings):
+    if settings.select == "last" or is_best(metrics, state, settings):
         _copy(run.last_pgn_path, run.pgn_path)
-        return kept_of(metrics, epoch=epoch, gamma=position.gamma)
-    return result_of(position, settings)
+        return kept_of(metrics, epoch=epoch, gamma=state.gamma)
+    return result_of(state, settings)
 
 
-def restore_result(run: RunFolder, position: TrainingState, settings: TrainingSettings) -> None:
+def restore_result(run: RunFolder, state: TrainingState, settings: TrainingSettings) -> None:
     """Back to the best epoch's PGN: a run that was stopped inside an epoch may hold a newer one."""
-    if settings.select == "best" and position.best_epoch and run.best_pgn_path.is_file():
+    if settings.select == "best" and state.best_epoch and run.best_pgn_path.is_file():
         _copy(run.best_pgn_path, run.pgn_path)
 
 

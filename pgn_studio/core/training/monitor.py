@@ -227,7 +227,7 @@ class Monitor:
         return frozenset(self._active)
 
     def begin(self, code: str) -> None:
-        """A condition that something else has found and told: only that it passed is still to be told."""
+        """A condition that something else has found and emitted: only that it passed is still to come."""
         if any(check.code == code for check in CHECKS):
             self._active.add(code)
 
@@ -244,7 +244,7 @@ class Monitor:
         return self._judged(self._reading(event.step, event.epoch, event.gamma))
 
     def replay(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Take in what metrics.jsonl tells of a run so far; its notices have been told already."""
+        """Take in what metrics.jsonl says of a run so far; its notices have been emitted already."""
         for record in records:
             if record.get("event") == "StepCompleted":
                 self.step(_event(StepCompleted, record))
@@ -257,7 +257,7 @@ class Monitor:
         enhance = self._problem == "enhance"
         lost, won = (event.broken, event.fixed) if enhance else (event.fixed, event.broken)
         mean, variance = event.d_target_mean, event.d_target_var
-        if math.isnan(variance):  # a run from before it was told: its targets were 1 or 0
+        if math.isnan(variance):  # a run from before it was recorded: its targets were 1 or 0
             variance = mean * (1 - mean)
         return (
             event.loss_d,

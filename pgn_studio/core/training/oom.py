@@ -12,9 +12,9 @@ import torch
 from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.batches import SMALLEST_BATCH
 from pgn_studio.core.training.error_messages import is_out_of_memory
 from pgn_studio.core.training.events import Notice
+from pgn_studio.core.training.schedule import SMALLEST_BATCH
 
 CODE = "out-of-memory"
 RECORD = "out_of_memory"  # in run.json: a list of step, batch_size and smaller, one for each time
@@ -88,7 +88,7 @@ def measuring_batch(run: RunFolder, usual: int) -> int:
     return max(SMALLEST_BATCH, usual >> min(len(recorded(run)), usual.bit_length()))
 
 
-def is_unsettled(told: Iterable[Mapping[str, Any]]) -> bool:
+def is_unsettled(records: Iterable[Mapping[str, Any]]) -> bool:
     """Whether, by a run's metrics, memory ran out and no epoch has gone through since."""
-    levels = [record.get("level") for record in told if record.get("code") == CODE]
+    levels = [record.get("level") for record in records if record.get("code") == CODE]
     return bool(levels) and levels[-1] != "passed"

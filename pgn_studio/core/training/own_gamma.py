@@ -30,12 +30,12 @@ class OwnGamma:
     metrics: Metrics
 
     @property
-    def leaves_alone(self) -> bool:
+    def abstains(self) -> bool:
         return self.pgn.abstains_always
 
     def applied(self, kept: Kept) -> Kept:
         """What `kept` says of the same epoch, as it is now."""
-        if self.leaves_alone:
+        if self.abstains:
             clean = self.metrics.clean_accuracy
             return Kept(kept.epoch, self.pgn.gamma, clean, clean, 0.0, 0.0, 0, 0)
         return kept_of(self.metrics, epoch=kept.epoch, gamma=self.pgn.gamma)
@@ -76,7 +76,7 @@ def _is_better(right: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> bo
 
 def abstention_notice(own: OwnGamma, *, step: int) -> Notice | None:
     """When the PGN that is kept perturbs nothing."""
-    if not own.leaves_alone:
+    if not own.abstains:
         return None
     best, clean = own.metrics.perturbed_accuracy_8bit, own.metrics.clean_accuracy
     return Notice(

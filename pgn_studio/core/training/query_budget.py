@@ -12,10 +12,10 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.perturbation.pgn import PgnInfo, save_pgn
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.training.batches import steps_per_epoch
 from pgn_studio.core.training.checkpoint import TrainingState, save_checkpoint
 from pgn_studio.core.training.events import Notice
 from pgn_studio.core.training.input_mixup import most_queries
+from pgn_studio.core.training.schedule import steps_per_epoch
 from pgn_studio.core.training.step import TrainStep
 
 _ASKED_PER_IMAGE = 2  # in a step: x̃ and the clean image
@@ -80,17 +80,17 @@ class QueryBudget:
             Advice("Go on with {} and a larger {}.", Argument("resume"), Argument("query_budget")),
         )
 
-    def keep(self, step: TrainStep, position: TrainingState, run: RunFolder, info: PgnInfo) -> None:
+    def keep(self, step: TrainStep, state: TrainingState, run: RunFolder, info: PgnInfo) -> None:
         """After a black box has failed: save the steps since the last checkpoint, and the last PGN.
 
         f fails before a step changes anything. At the end of an epoch, where the measurement failed,
         the checkpoint before it is the one to go on from. What cannot be saved does not hide why.
         """
-        if self._meter is None or not position.step:
+        if self._meter is None or not state.step:
             return
         with suppress(PgnStudioError, OSError):
-            if position.step % self._per_epoch:
-                save_checkpoint(run.checkpoint_path, step, position)
+            if state.step % self._per_epoch:
+                save_checkpoint(run.checkpoint_path, step, state)
             save_pgn(run.last_pgn_path, step.result, info)
             record(run, self.used)
 

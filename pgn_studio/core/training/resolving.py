@@ -20,8 +20,8 @@ from pgn_studio.core.device import training_machine
 from pgn_studio.core.encoders import with_encoder_view
 from pgn_studio.core.perturbation.generator import Decoder
 from pgn_studio.core.perturbation.pgn import build_generator
-from pgn_studio.core.training.batches import training_epochs
 from pgn_studio.core.training.builders import backbone_learns, backbone_name, head_name
+from pgn_studio.core.training.schedule import training_epochs
 
 
 def resolved(settings: TrainingSettings, classifier: Classifier, dataset: ImageDataset) -> TrainingSettings:

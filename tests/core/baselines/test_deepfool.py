@@ -32,11 +32,11 @@ def nearest_boundary(classifier: Classifier, space: InputSpace, x: torch.Tensor)
 @pytest.mark.parametrize("overshoot", [0.02, 0.3])
 def test_a_linear_classifier_is_crossed_in_one_step(space_name: str, overshoot: float) -> None:
     classifier, space, x = linear_classifier(), space_of(space_name), pixels(20)
-    p = deepfool(classifier, space, space.enter(x), overshoot=overshoot)
+    p = deepfool(classifier, space, space.from_pixels(x), overshoot=overshoot)
     torch.testing.assert_close(
         p, (1 + overshoot) * nearest_boundary(classifier, space, x), rtol=1e-3, atol=1e-6
     )
-    changed = classifier.logits_normalized(space.normalized(space.enter(x) + p)).argmax(1)
+    changed = classifier.logits_normalized(space.normalized(space.from_pixels(x) + p)).argmax(1)
     assert not (changed == classifier(x).argmax(1)).any()
 
 

@@ -24,4 +24,4 @@ def test_noise_depends_on_seed_and_image_alone() -> None:
     backwards = noise.perturb(x.flip(0).contiguous(memory_format=torch.channels_last), NO_LABELS).perturbation
     assert torch.equal(backwards.flip(0), parts)
     assert not torch.equal(RandomSigns(space, seed=5).perturb(x, NO_LABELS).perturbation, parts)
-    torch.testing.assert_close(whole.perturbed, space.enter(x) + parts)
+    torch.testing.assert_close(whole.perturbed, space.from_pixels(x) + parts)

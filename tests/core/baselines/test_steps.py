@@ -38,7 +38,7 @@ def test_a_sign_step_is_that_of_the_gradient(space_name: str, problem: str, sign
     result = SignStep(classifier, space, problem, oracle=oracle).perturb(x, labels)  # type: ignore[arg-type]
     expected = sign * gradient_by_hand(classifier, space, x, told).sign()
     assert torch.equal(result.perturbation, expected)
-    torch.testing.assert_close(result.perturbed, space.enter(x) + expected)
+    torch.testing.assert_close(result.perturbed, space.from_pixels(x) + expected)
     assert not result.perturbed.requires_grad
 
 

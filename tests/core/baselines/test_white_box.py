@@ -131,13 +131,13 @@ def test_what_does_not_train_is_refused(make_context: MakeContext) -> None:
         train_direct(make_context(classifier=answering_classifier(), settings=alone))
 
 
-def test_the_blend_is_that_of_the_trainer(make_context: MakeContext) -> None:
+def test_the_input_mixup_is_that_of_the_trainer(make_context: MakeContext) -> None:
     """Only where f fails less on its training images than on others, and only to enhance."""
-    from pgn_studio.core.baselines.white_box import _blend
+    from pgn_studio.core.baselines.white_box import _input_mixup
 
-    assert _blend(make_context(settings={"input_mixup": 0.4})) == 0.4
-    assert _blend(make_context(problem="adversarial")) == 0.0
-    assert 0.0 <= _blend(make_context()) <= 0.8
+    assert _input_mixup(make_context(settings={"input_mixup": 0.4})) == 0.4
+    assert _input_mixup(make_context(problem="adversarial")) == 0.0
+    assert 0.0 <= _input_mixup(make_context()) <= 0.8
 
 
 @pytest.mark.parametrize("soft", [True, False])

@@ -18,7 +18,7 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import resolve_precision
-from pgn_studio.core.training import trainer as trainer_module
+from pgn_studio.core.training import run_state
 from pgn_studio.core.training.async_metrics import AsyncMetrics, StepTaken
 from pgn_studio.core.training.builders import build_networks, fit_statistics
 from pgn_studio.core.training.events import (
@@ -40,10 +40,10 @@ from tests.core.training.conftest import Train
 def late(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trainer reads one step late, as on a GPU."""
 
-    def reader(tell: Callable[[list[float], StepTaken], None], *, late: bool) -> AsyncMetrics:
-        return AsyncMetrics(tell, late=True)
+    def reader(report: Callable[[list[float], StepTaken], None], *, late: bool) -> AsyncMetrics:
+        return AsyncMetrics(report, late=True)
 
-    monkeypatch.setattr(trainer_module, "AsyncMetrics", reader)
+    monkeypatch.setattr(run_state, "AsyncMetrics", reader)
 
 
 def result(value: float) -> StepResult:
@@ -52,25 +52,30 @@ def result(value: float) -> StepResult:
 
 def test_figures_come_in_order_one_step_late_and_all_of_them() -> None:
     told: list[tuple[int, float]] = []
-    with AsyncMetrics(lambda values, taken: told.append((taken.step, values[0])), late=True) as reader:
-        for step in (1, 2, 3):
-            reader.add(result(step / 4), StepTaken(step, 1, 8, 1.0))
-            assert [number for number, _ in told] == list(range(1, step))
+    metrics = AsyncMetrics(lambda values, taken: told.append((taken.step, values[0])), late=True)
+    for step in (1, 2, 3):
+        metrics.add(result(step / 4), StepTaken(step, 1, 8, 1.0))
+        assert [number for number, _ in told] == list(range(1, step))
+    metrics.finish()
+    metrics.finish()
     assert told == [(1, 0.25), (2, 0.5), (3, 0.75)]
 
 
-def test_after_a_failure_nothing_more_is_told() -> None:
-    told: list[int] = []
+@pytest.mark.usefixtures("late")
+def test_read_late_after_a_failure_nothing_more_is_told(
+    train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, count = TrainStep.__call__, iter(range(1, 1000))
 
-    def lost_after_two_steps() -> None:
-        with AsyncMetrics(lambda _values, taken: told.append(taken.step), late=True) as reader:
-            reader.add(result(0.5), StepTaken(1, 1, 8, 1.0))
-            reader.add(result(0.5), StepTaken(2, 1, 8, 1.0))
+    def step(self: TrainStep, *args: Any, **named: Any) -> StepResult:
+        if next(count) == 3:
             raise RuntimeError("lost")
+        return really(self, *args, **named)
 
-    with pytest.raises(RuntimeError, match="lost"):
-        lost_after_two_steps()
-    assert told == [1]
+    monkeypatch.setattr(TrainStep, "__call__", step)
+    _, events = train(settings)
+    assert isinstance(events[-1], RunFailed)
+    assert [event.step for event in events if isinstance(event, StepCompleted)] == [1]
 
 
 def story(events: list[Event]) -> list[Event]:
@@ -97,7 +102,7 @@ def test_read_late_a_run_tells_the_same(
     train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompt, events = train(settings, name="run")
-    monkeypatch.setattr(trainer_module, "AsyncMetrics", lambda tell, late: AsyncMetrics(tell, late=not late))
+    monkeypatch.setattr(run_state, "AsyncMetrics", lambda report, late: AsyncMetrics(report, late=not late))
     (prompt.path).rename(prompt.path.with_name("prompt"))
     later, same = train(settings, name="run")
     assert story(events) == story(same)
@@ -211,15 +216,16 @@ def test_no_step_waits_for_the_gpu(
     step(batches[0], gamma=1.0, noise=noise.manual_seed(0))
     train = digits.split("train")
     encoded = feature_cache_for(train, step.encode, settings)
-    feed = Loader(train, settings, encoded=encoded, answer=None, seed=0, blend=0.3, device=device)
-    stream = iter(feed.epoch(0))
+    loader = Loader(train, settings, encoded=encoded, outputs=None, seed=0, input_mixup=0.3, device=device)
+    stream = iter(loader.epoch(0))
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        with AsyncMetrics(lambda _values, taken: told.append(taken.step), late=True) as reader:
-            for number in range(1, 5):
-                outcome = step(next(stream), gamma=1.0, noise=noise.manual_seed(number))
-                reader.add(outcome, StepTaken(number, 1, 128, 1.0))
+        metrics = AsyncMetrics(lambda _values, taken: told.append(taken.step), late=True)
+        for number in range(1, 5):
+            outcome = step(next(stream), gamma=1.0, noise=noise.manual_seed(number))
+            metrics.add(outcome, StepTaken(number, 1, 128, 1.0))
+        metrics.finish()
     finally:
         torch.cuda.set_sync_debug_mode("default")
         stream.close()  # type: ignore[attr-defined]
@@ -235,8 +241,10 @@ def prepared(
     fit_statistics(networks, train, seed=0, precision=precision)
     step = TrainStep(networks, settings, precision=precision)
     networks.train(True)
-    feed = partial(Loader, train, settings, encoded=None, answer=None, seed=0, blend=0.0, device=device)
-    first = feed().epoch(0)
+    loader = partial(
+        Loader, train, settings, encoded=None, outputs=None, seed=0, input_mixup=0.0, device=device
+    )
+    first = loader().epoch(0)
     batches = [next(first) for _ in range(2)]
     first.close()  # type: ignore[attr-defined]
     assert np.isfinite(float(batches[0].pixels.mean()))

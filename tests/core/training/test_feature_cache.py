@@ -32,36 +32,38 @@ class Counting:
         return 2 * pixels
 
 
-def feed(dataset: ImageDataset, compute: Callable[[Tensor], Tensor], **changes: Any) -> Loader:
-    blend = changes.pop("blend", 0.0)
+def loader(dataset: ImageDataset, compute: Callable[[Tensor], Tensor], **changes: Any) -> Loader:
+    input_mixup = changes.pop("input_mixup", 0.0)
     settings = TrainingSettings.make(**{"classifier": "c", "batch_size": 16, "augment": "flip", **changes})
     split = dataset.split("train")
     encoded = feature_cache_for(split, compute, settings)
-    return Loader(split, settings, encoded=encoded, answer=compute, seed=3, blend=blend, device=CPU)
+    return Loader(
+        split, settings, encoded=encoded, outputs=compute, seed=3, input_mixup=input_mixup, device=CPU
+    )
 
 
 def test_what_is_kept_is_what_the_pixels_give(digits: ImageDataset) -> None:
     generator = Generator(encoder="small", image_size=digits.image_size, encoder_trained=False).eval()
-    made = feed(digits, generator.encode)
+    made = loader(digits, generator.encode)
     for epoch in range(3):
         for batch in made.epoch(epoch):
             assert batch.encoded is not None
-            assert batch.answers is not None
+            assert batch.outputs is not None
             torch.testing.assert_close(batch.encoded, generator.encode(batch.pixels), rtol=1e-5, atol=1e-6)
 
 
-def test_blended_images_are_always_others(digits: ImageDataset) -> None:
-    batch = next(feed(digits, Counting(), blend=0.3).epoch(0))
-    assert batch.answers is None
+def test_mixed_images_are_always_others(digits: ImageDataset) -> None:
+    batch = next(loader(digits, Counting(), input_mixup=0.3).epoch(0))
+    assert batch.outputs is None
     assert batch.encoded is not None
 
 
 @pytest.mark.parametrize("changes", ["standard", "strong"])
 def test_nothing_is_kept_of_images_that_always_differ(digits: ImageDataset, changes: str) -> None:
     counting = Counting()
-    batch = next(feed(digits, counting, augment=changes).epoch(0))
+    batch = next(loader(digits, counting, augment=changes).epoch(0))
     assert batch.encoded is None
-    assert batch.answers is None
+    assert batch.outputs is None
     assert counting.looked == 0
 
 

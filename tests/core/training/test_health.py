@@ -19,7 +19,6 @@ from pgn_studio.core.perturbation.pgn import load_pgn
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training import model_selection, validation
 from pgn_studio.core.training import step as step_module
-from pgn_studio.core.training.choosing import as_good
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import (
     EpochCompleted,
@@ -29,6 +28,7 @@ from pgn_studio.core.training.events import (
     RunFinished,
     StepCompleted,
 )
+from pgn_studio.core.training.model_selection import as_good
 from tests.core.training.conftest import Train
 
 SMALL_BATCHES = {"batch_size": 32, "epochs": 3}  # 34 steps an epoch
@@ -222,7 +222,7 @@ class TestBestAndLast:
         one, _ = train(settings.updated(epochs=1), name="one")
         stop = {12: lambda control: control.stop()}
         with monkeypatch.context() as patch:
-            patch.setattr(model_selection, "is_best", lambda metrics, position, settings: True)
+            patch.setattr(model_selection, "is_best", lambda metrics, state, settings: True)
             stopped, _ = train(settings, name="stopped", at=stop)
         files = contents(stopped)
         assert files["pgn.safetensors"] == files["last.safetensors"] != files["best.safetensors"]

@@ -16,7 +16,11 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.perturbation.discriminator import DiscriminatorBackbone
+from pgn_studio.core.perturbation.discriminators.backbone import (
+    BackboneDiscriminator,
+    DiscriminatorBackbone,
+    FrozenBackboneDiscriminator,
+)
 from pgn_studio.core.training.builders import build_networks, fit_statistics
 from pgn_studio.core.training.loader import Batch
 from pgn_studio.core.training.step import Networks, TrainStep
@@ -38,25 +42,25 @@ LITERAL: dict[str, Any] = {
 }
 
 
-NAMING = {"label_conditioning": True, "head": "surrogate", "logit_temperature": 4.0}
+SURROGATE = {"label_conditioning": True, "head": "surrogate", "logit_temperature": 4.0}
 
 
 class Literal:
     """Algorithm 1 line by line, each quantity computed where it is named, with copies of the networks.
 
-    A backbone that learns also names f's labels, of the clean images too (equation 7 alone would teach it
-    too slowly), and judges for G in evaluation mode; where D's head names them, D is what that says of the
-    true label, and its odds are brought nearer to one for G; all else is the paper's.
+    A backbone that learns also predicts f's labels, of the clean images too (equation 7 alone would teach
+    it too slowly), and judges for G in evaluation mode; where D's head predicts them, D is what that says of
+    the true label, and its odds are brought nearer to one for G; all else is the paper's.
     """
 
     def __init__(self, networks: Networks, settings: TrainingSettings, *, gamma: float) -> None:
         self.settings = settings
         self.gamma = gamma
-        self.classifier = networks.classifier
-        self.space = networks.space
+        self.classifier = networks.f.classifier
+        self.space = networks.f.space
         self.generator = copy.deepcopy(networks.generator)
-        self.head = copy.deepcopy(networks.discriminator)
-        self.backbone = copy.deepcopy(networks.backbone)
+        self.head = copy.deepcopy(networks.discriminator.head)
+        self.backbone = copy.deepcopy(backbone_of(networks))
         d: list[nn.Parameter] = [*self.head.parameters()]
         if self.backbone is not None and self.backbone.trained:
             d += self.backbone.parameters()
@@ -81,14 +85,13 @@ class Literal:
     def judged(self, features: Tensor, labels: Tensor) -> Tensor:
         """D's output (equation 3): how likely a success is."""
         if self.settings.head != "surrogate":
-            return torch.sigmoid(self.head(features))
-        right = self.named(features).softmax(1)[torch.arange(len(labels)), labels]
+            return torch.sigmoid(self.head(features, features.new_zeros(len(features), 0)))
+        right = self.surrogate_logits(features).softmax(1)[torch.arange(len(labels)), labels]
         return right if self.settings.problem == "enhance" else 1 - right
 
-    def named(self, features: Tensor) -> Tensor:
-        names = self.head if self.settings.head == "surrogate" else self.backbone
-        assert names is not None
-        logits: Tensor = names.surrogate(features)  # type: ignore[operator,union-attr]
+    def surrogate_logits(self, features: Tensor) -> Tensor:
+        surrogate: Any = self.head if self.settings.head == "surrogate" else self.backbone
+        logits: Tensor = surrogate.surrogate(features)
         return logits
 
     def losses(self, d: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,20 +105,20 @@ class Literal:
         successes = predictions == labels if self.settings.problem == "enhance" else predictions != labels
         t = successes.double()
 
-        answers, named_labels, naming, shown = predictions, labels, torch.zeros(()), p.detach()
+        outputs, labels_d, auxiliary, shown = predictions, labels, torch.zeros(()), p.detach()
         if self.backbone is not None and self.backbone.trained:  # it learns from the clean images, too
             clean = self.classifier.logits_normalized(self.input_of_f(pixels, torch.zeros_like(p))).argmax(1)
-            answers, named_labels = torch.cat([predictions, clean]), labels.repeat(2)
+            outputs, labels_d = torch.cat([predictions, clean]), labels.repeat(2)
             pixels_d, shown = pixels.repeat(2, 1, 1, 1), torch.cat([p.detach(), torch.zeros_like(p)])
             features = self.features(pixels_d, shown)
-            naming = F.cross_entropy(self.named(features), answers)
+            auxiliary = F.cross_entropy(self.surrogate_logits(features), outputs)
         else:
             features = self.features(pixels, shown)
-        successes = answers == named_labels
+        successes = outputs == labels_d
         t_d = (successes if self.settings.problem == "enhance" else ~successes).double()
-        loss_d = self.losses(self.judged(features, named_labels), t_d)[0]
+        loss_d = self.losses(self.judged(features, labels_d), t_d)[0]
         self.adam_d.zero_grad()
-        (loss_d + naming).backward()
+        (loss_d + auxiliary).backward()
         self.adam_d.step()
 
         if self.backbone is not None:
@@ -138,21 +141,35 @@ class Literal:
         }
 
 
-def frozen(networks: Networks) -> Networks:
+def frozen(networks: Networks, settings: TrainingSettings) -> Networks:
     """With D's own backbone as pretrained ones are: only its head learns."""
-    assert networks.backbone is not None
-    return replace(networks, backbone=DiscriminatorBackbone(networks.backbone.network, size=8, trained=False))
+    learning, backbone = networks.discriminator, backbone_of(networks)
+    assert backbone is not None
+    return replace(
+        networks,
+        discriminator=FrozenBackboneDiscriminator(
+            settings,
+            networks.f,
+            backbone=DiscriminatorBackbone(backbone.network, size=8, trained=False),
+            head=learning.head,
+            condition=learning.condition,
+        ),
+    )
+
+
+def backbone_of(networks: Networks) -> DiscriminatorBackbone | None:
+    discriminator = networks.discriminator
+    return discriminator.backbone if isinstance(discriminator, BackboneDiscriminator) else None
 
 
 def in_double(networks: Networks) -> None:
-    for module in (networks.classifier, networks.space, networks.generator, networks.discriminator):
+    f: Any = networks.f
+    for module in (f.classifier, f.space, networks.generator, networks.discriminator):
         module.double()
-    if networks.backbone is not None:
-        networks.backbone.double()
 
 
 @pytest.mark.parametrize(
-    "kind", ["shared", "known", "blackbox", "known, learns", "blackbox, learns", "blackbox, names"]
+    "kind", ["shared", "known", "blackbox", "known, learns", "blackbox, learns", "blackbox, surrogate"]
 )
 @pytest.mark.parametrize("problem", ["enhance", "adversarial"])
 @pytest.mark.parametrize("loss", ["least-squares", "logistic"])
@@ -169,11 +186,11 @@ def test_steps_are_algorithm_1_to_ten_digits(
 ) -> None:
     discriminator, _, learns = kind.partition(", ")
     changes = {"discriminator": discriminator, "problem": problem, "loss": loss, "input_space": space}
-    settings = settings.updated(**changes, **{**LITERAL, **(NAMING if learns == "names" else {})})
+    settings = settings.updated(**changes, **{**LITERAL, **(SURROGATE if learns == "surrogate" else {})})
     torch.manual_seed(0)
     networks = build_networks(settings, classifier, image_size=8, device=CPU)
-    if networks.backbone is not None and not learns:
-        networks = frozen(networks)
+    if backbone_of(networks) is not None and not learns:
+        networks = frozen(networks, settings)
     fit_statistics(networks, digits.split("train"), seed=0, precision="fp32")
     check_steps(networks, settings, digits, monkeypatch, gamma=GAMMA)
 
@@ -200,15 +217,16 @@ def test_the_paper_s_recipe_is_algorithm_1(
     assert (settings.discriminator, settings.gamma) == (discriminator, gamma)
     torch.manual_seed(0)
     networks = build_networks(settings, classifier, image_size=8, device=CPU)
-    if networks.backbone is not None:
-        networks = frozen(networks)
+    if backbone_of(networks) is not None:
+        networks = frozen(networks, settings)
     fit_statistics(
         networks, digits.split("train"), seed=0, precision="fp32", standardized=settings.standardize_features
     )
     assert all(parameter.requires_grad for parameter in networks.generator.parameters())
-    features = torch.randn(4, networks.discriminator.feature_dim)
-    weight, bias = networks.discriminator.parameters()
-    torch.testing.assert_close(networks.discriminator(features), (features @ weight.T + bias).squeeze(1))
+    weight, bias = networks.discriminator.head.parameters()
+    features = torch.randn(4, weight.shape[1])
+    logits = networks.discriminator.head(features, torch.empty(4, 0))
+    torch.testing.assert_close(logits, (features @ weight.T + bias).squeeze(1))
     check_steps(networks, settings, digits, monkeypatch, gamma=settings.first_gamma)
 
 
@@ -239,8 +257,8 @@ def check_steps(
         assert result.loss_g.dtype == torch.float64
     pairs: list[tuple[nn.Module | None, nn.Module | None]] = [
         (networks.generator, literal.generator),
-        (networks.discriminator, literal.head),
-        (networks.backbone, literal.backbone),
+        (networks.discriminator.head, literal.head),
+        (backbone_of(networks), literal.backbone),
     ]
     for ours, written in pairs:
         if ours is None or written is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -194,18 +195,22 @@ def test_measuring_shrinks_along(train: Train, settings: TrainingSettings, memor
     assert measuring_batch(run, 2) == 2
 
 
-def test_a_checkpoint_remembers_its_pace(
+def test_a_checkpoint_remembers_its_schedule(
     train: Train, settings: TrainingSettings, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, events = train(settings)
-    monkeypatch.setattr("pgn_studio.core.training.checkpoint.parts", lambda step: [])
     monkeypatch.setattr("pgn_studio.core.training.checkpoint._load_optimizer", lambda *_: None)
 
     class NoStep:
-        adam_d = adam_g = averaged = None
+        adam_d = adam_g = None
         scaler = torch.amp.GradScaler("cpu", enabled=False)
+        ema = SimpleNamespace(updates=0)
 
-    position = load_checkpoint(run.checkpoint_path, NoStep())  # type: ignore[arg-type]
-    assert position.pace is not None
-    assert (position.pace.batch_size, position.pace.step, position.pace.epoch) == (64, 9, 1)
-    assert position.step == events[-1].step
+        def parts(self) -> dict[str, Any]:
+            return {}
+
+    state = load_checkpoint(run.checkpoint_path, NoStep())  # type: ignore[arg-type]
+    assert state.schedule is not None
+    schedule = state.schedule
+    assert (schedule.batch_size, schedule.step, schedule.epoch) == (64, 9, 1)
+    assert state.step == events[-1].step

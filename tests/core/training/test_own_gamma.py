@@ -14,10 +14,10 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate
 from pgn_studio.core.perturbation.pgn import ABSTAINS_ALWAYS, Pgn, load_pgn
-from pgn_studio.core.training import trainer as module
+from pgn_studio.core.training import run_state as module
 from pgn_studio.core.training.events import EpochCompleted, Notice, RunFinished, RunStarted
 from pgn_studio.core.training.input_mixup import MixedImages
-from pgn_studio.core.training.own_gamma import abstained, choose_gamma
+from pgn_studio.core.training.own_gamma import abstention_notice, choose_gamma
 from tests.core.training.conftest import Train
 
 IMAGES = 100
@@ -68,15 +68,15 @@ def test_validation_chooses_the_gamma(
     chosen = choose_gamma(dial, measure)
     assert chosen.pgn.info.gamma == chosen.pgn.gamma == pytest.approx(own, rel=0.7)
     assert (chosen.pgn.gamma == 3.0) == (own == 3.0)
-    assert not chosen.leaves_alone
-    assert abstained(chosen, step=1) is None
+    assert not chosen.abstains
+    assert abstention_notice(chosen, step=1) is None
 
 
 def test_a_pgn_that_helps_at_no_gamma_leaves_every_image_alone(
     dial: Pgn, measured: Evaluation, classifier: Classifier, digits: ImageDataset
 ) -> None:
     chosen = choose_gamma(dial, lambda pgn: outcome(70, clean=75, like=measured))
-    assert chosen.leaves_alone
+    assert chosen.abstains
     found = evaluate(
         chosen.pgn.asking(classifier),
         classifier,
@@ -86,7 +86,7 @@ def test_a_pgn_that_helps_at_no_gamma_leaves_every_image_alone(
     )
     assert found.metrics.perturbed_accuracy_8bit == found.metrics.clean_accuracy
     assert found.metrics.rms_mean == 0
-    notice = abstained(chosen, step=7)
+    notice = abstention_notice(chosen, step=7)
     assert notice is not None
     assert notice.code == "abstains-always"
 

@@ -1,4 +1,4 @@
-"""Control, batches, blending, averaging, previews: the trainer's small parts."""
+"""Control, batches, input mixup, averaging, previews: the trainer's small parts."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.config import PAPER_RECIPE, TrainingSettings, augmentation
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ClassifierError, ConfigError, WeightsError
+from pgn_studio.core.perturbation.discriminators.shared import SharedDiscriminator
 from pgn_studio.core.perturbation.generator import Generator
-from pgn_studio.core.training.batches import epoch_batches, generator_for, steps_per_epoch, training_epochs
 from pgn_studio.core.training.builders import build_networks
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.ema import EMA
 from pgn_studio.core.training.input_mixup import fitting_share, mixed_inputs
 from pgn_studio.core.training.preview import perturbation_picture
 from pgn_studio.core.training.samples import SampleChoice
+from pgn_studio.core.training.schedule import epoch_batches, generator_for, steps_per_epoch, training_epochs
 
 CPU = torch.device("cpu")
 
@@ -98,8 +99,8 @@ class TestBatches:
         assert steps_per_epoch(1, 4) == 0
 
 
-class TestBlend:
-    def test_blending_is_a_mixture_with_another_image(self) -> None:
+class TestInputMixup:
+    def test_it_is_a_mixture_with_another_image(self) -> None:
         pixels = torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4)])
         mixed = mixed_inputs(pixels, 0.5, generator_for(3))
         assert mixed[0].max() <= 0.5
@@ -117,7 +118,7 @@ class TestBlend:
         right = classifier(shown).argmax(1) == torch.tensor(train.labels[:1000])
         assert float(right.float().mean()) == pytest.approx(0.6, abs=0.05)
 
-    def test_nothing_is_blended_where_the_classifier_fails_anyway(
+    def test_nothing_is_mixed_where_the_classifier_fails_anyway(
         self, classifier: Classifier, digits: ImageDataset
     ) -> None:
         assert fitting_share(classifier, digits.split("train"), wanted=0.99, seed=0) == 0.0
@@ -125,27 +126,27 @@ class TestBlend:
 
 def test_the_average_follows_g_and_shares_a_frozen_encoder() -> None:
     generator = Generator(encoder="small", image_size=8, decoder_widths=(4,), encoder_trained=False)
-    averaged = EMA(generator, decay=0.5)
-    assert averaged.generator.encoder is generator.encoder
+    ema = EMA(generator, decay=0.5)
+    assert ema.generator.encoder is generator.encoder
     start = generator.decoder.output.bias.detach().clone()
     with torch.no_grad():
         generator.decoder.output.bias.add_(1.0)
-    averaged.update(generator)  # the first update takes 9/10 of G whatever the decay
-    torch.testing.assert_close(averaged.generator.decoder.output.bias, start + 0.9)
+    ema.update(generator)  # the first update takes 9/10 of G whatever the decay
+    torch.testing.assert_close(ema.generator.decoder.output.bias, start + 0.9)
     for _ in range(60):
-        averaged.update(generator)
-    torch.testing.assert_close(averaged.generator.decoder.output.bias, start + 1.0)
+        ema.update(generator)
+    torch.testing.assert_close(ema.generator.decoder.output.bias, start + 1.0)
 
 
 def test_the_average_has_a_last_stage_of_its_own() -> None:
     generator = Generator(encoder="efficientnet-lite0", image_size=8, decoder_widths=(4,), last_stage=True)
-    averaged = EMA(generator, decay=0.5)
-    assert averaged.generator.encoder is generator.encoder
-    its, mine = (next(each.decoder.stage.parameters()) for each in (generator, averaged.generator))
+    ema = EMA(generator, decay=0.5)
+    assert ema.generator.encoder is generator.encoder
+    its, mine = (next(each.decoder.stage.parameters()) for each in (generator, ema.generator))
     start = mine.clone()
     with torch.no_grad():
         its.add_(1.0)
-    averaged.update(generator)
+    ema.update(generator)
     torch.testing.assert_close(mine, start + 0.9)
 
 
@@ -185,8 +186,8 @@ class TestPlayers:
         settings = TrainingSettings.make(recipe="paper", encoder_weights="none", image_size=8)
         assert settings.model_dump(include=set(PAPER_RECIPE)) == PAPER_RECIPE
         networks = build_networks(settings, classifier, image_size=8, device=CPU)
-        assert networks.condition is None
-        assert networks.backbone is None
+        assert isinstance(networks.discriminator, SharedDiscriminator)
+        assert networks.discriminator.condition.dim == 0
         assert sum(p.numel() for p in networks.discriminator.parameters()) == classifier.feature_dim + 1
 
     @pytest.mark.parametrize(
@@ -239,8 +240,8 @@ class TestPlayers:
             torch.jit.trace(classifier.net, torch.rand(2, 3, 8, 8)).save(str(tmp_path / "f.pt"))  # type: ignore[no-untyped-call]
         program = load_classifier(tmp_path / "f.pt", classes=classifier.info.classes, image_size=8)
         networks = build_networks(settings, program, image_size=8, device=CPU)
-        assert networks.backbone is None
-        assert networks.discriminator.feature_dim == classifier.feature_dim
+        assert isinstance(networks.discriminator, SharedDiscriminator)
+        assert networks.discriminator.head.feature_dim == classifier.feature_dim
         with pytest.raises(ConfigError, match="architecture"):
             build_networks(settings.updated(discriminator="known"), program, image_size=8, device=CPU)
 

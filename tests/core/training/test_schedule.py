@@ -8,24 +8,32 @@ import pytest
 from pgn_studio.core.training.schedule import BatchSchedule
 
 
-def taken(pace: BatchSchedule, epoch: int, *, done: int = 0) -> list[int]:
-    return [int(image) for batch in pace.batches(epoch, seed=3, done=done) for image in batch]
+def taken(schedule: BatchSchedule, epoch: int, *, done: int = 0) -> list[int]:
+    return [int(image) for batch in schedule.batches(epoch, seed=3, done=done) for image in batch]
 
 
 def test_without_a_change_it_is_division() -> None:
-    pace = BatchSchedule(10, 4)
-    assert pace.per_epoch == 3
-    assert [pace.place(step) for step in range(7)] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0)]
-    assert [pace.first_step(epoch) for epoch in range(3)] == [0, 3, 6]
+    schedule = BatchSchedule(10, 4)
+    assert schedule.per_epoch == 3
+    assert [schedule.place(step) for step in range(7)] == [
+        (0, 0),
+        (0, 1),
+        (0, 2),
+        (1, 0),
+        (1, 1),
+        (1, 2),
+        (2, 0),
+    ]
+    assert [schedule.first_step(epoch) for epoch in range(3)] == [0, 3, 6]
 
 
 def test_at_an_epoch_s_end_only_the_following_ones_are_longer() -> None:
-    pace = BatchSchedule(10, 4).changed(2, step=3)
-    assert pace == BatchSchedule(10, 2, step=3, epoch=1)
-    assert pace.place(3) == (1, 0)
-    assert pace.first_step(2) == 8
-    assert pace.place(8) == (2, 0)
-    assert taken(pace, 1, done=2) == taken(BatchSchedule(10, 2), 1, done=2)
+    schedule = BatchSchedule(10, 4).changed(2, step=3)
+    assert schedule == BatchSchedule(10, 2, step=3, epoch=1)
+    assert schedule.place(3) == (1, 0)
+    assert schedule.first_step(2) == 8
+    assert schedule.place(8) == (2, 0)
+    assert taken(schedule, 1, done=2) == taken(BatchSchedule(10, 2), 1, done=2)
 
 
 @pytest.mark.parametrize(
@@ -48,22 +56,22 @@ def test_inside_an_epoch_the_rest_of_its_images_follow_each_once(
 
 
 def test_shrinking_twice_in_one_epoch_keeps_count() -> None:
-    pace = BatchSchedule(40, 8).changed(4, step=2).changed(2, step=4)
-    assert pace == BatchSchedule(40, 2, step=4, epoch=0, done=4, taken=24)
-    assert pace.first_step(1) == 4 + 8
+    schedule = BatchSchedule(40, 8).changed(4, step=2).changed(2, step=4)
+    assert schedule == BatchSchedule(40, 2, step=4, epoch=0, done=4, taken=24)
+    assert schedule.first_step(1) == 4 + 8
     order = taken(BatchSchedule(40, 8), 0)
-    assert taken(pace, 0, done=4) == order[24:]
-    assert taken(pace, 0, done=6) == order[28:]
+    assert taken(schedule, 0, done=4) == order[24:]
+    assert taken(schedule, 0, done=6) == order[28:]
 
 
 def test_the_same_size_changes_nothing() -> None:
-    pace = BatchSchedule(40, 8, step=3, epoch=0, done=3, taken=24)
-    assert pace.changed(8, step=4) is pace
+    schedule = BatchSchedule(40, 8, step=3, epoch=0, done=3, taken=24)
+    assert schedule.changed(8, step=4) is schedule
 
 
 @pytest.mark.parametrize("wrong", [{"batch_size": 1}, {"step": -1}, {"taken": "3"}, {"epoch": 0.5}])
 def test_what_no_run_can_have_written_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="not a pace"):
+    with pytest.raises(ValueError, match="not a schedule"):
         BatchSchedule(**{"images": 10, "batch_size": 4, **wrong})  # type: ignore[arg-type]
 
 

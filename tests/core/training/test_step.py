@@ -16,8 +16,14 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.perturbation.condition import PrincipalComponents
-from pgn_studio.core.perturbation.discriminator import SurrogateDiscriminator
+from pgn_studio.core.perturbation.discriminators.backbone import (
+    BackboneDiscriminator,
+    LearningBackboneDiscriminator,
+)
+from pgn_studio.core.perturbation.discriminators.base import DiscriminatorBatch
+from pgn_studio.core.perturbation.discriminators.surrogate import SurrogateDiscriminator
 from pgn_studio.core.perturbation.losses import generator_loss, success_targets
+from pgn_studio.core.perturbation.modulation import step_gammas
 from pgn_studio.core.training.builders import build_networks, fit_statistics
 from pgn_studio.core.training.feature_cache import FeatureCache
 from pgn_studio.core.training.loader import Batch
@@ -48,9 +54,10 @@ def test_what_statistics_are_fitted_on_is_kept_for_the_steps(
         kept, train, seed=0, precision="fp32", memory=memory, progress=lambda *args: told.append(args)
     )
     assert told[-1] == (len(train), len(train))
-    assert isinstance(plain.condition, PrincipalComponents)
-    assert isinstance(kept.condition, PrincipalComponents)
-    torch.testing.assert_close(kept.condition.center, plain.condition.center)
+    image, same = kept.discriminator.condition.image, plain.discriminator.condition.image
+    assert isinstance(image, PrincipalComponents)
+    assert isinstance(same, PrincipalComponents)
+    torch.testing.assert_close(image.center, same.center)
     monkeypatch.setattr(memory, "_compute", None)  # nothing is left to be computed
     rows = np.arange(40)
     features = memory(to_pixels(train.images(rows), CPU), rows, None)
@@ -65,7 +72,7 @@ def batch(digits: ImageDataset, count: int = 16) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_known_answers_change_nothing(
+def test_known_outputs_change_nothing(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, told: bool
 ) -> None:
     settings = settings.updated(classifier_conditioning=told)
@@ -75,10 +82,9 @@ def test_known_answers_change_nothing(
         torch.manual_seed(0)
         networks = make(settings, classifier, digits)
         step = TrainStep(networks, settings, precision="fp32")
-        assert step.answer is not None
-        answers = step.answer(pixels) if known else None
+        outputs = step.outputs(pixels) if known else None
         networks.train(True)
-        given = Batch(pixels, labels, pixels, answers=answers)
+        given = Batch(pixels, labels, pixels, outputs=outputs)
         result = step(given, gamma=1.0, noise=torch.Generator().manual_seed(0))
         outcomes.append((result, [value.detach().clone() for value in networks.learning_in_g()]))
     (first, weights), (second, others) = outcomes
@@ -114,7 +120,7 @@ def test_both_players_learn_and_the_classifier_does_not(
     settings = settings.updated(**variant)
     networks = make(settings, classifier, digits)
     frozen = {name: value.clone() for name, value in classifier.state_dict().items()}
-    learning = [*networks.learning_in_d(), *networks.learning_in_g()]
+    learning = [*networks.discriminator.learning(), *networks.learning_in_g()]
     before = [value.detach().clone() for value in learning]
     step = TrainStep(networks, settings, precision="fp32")
     networks.train(True)
@@ -171,22 +177,23 @@ def test_a_black_box_is_only_asked_for_labels(
 def test_soft_targets_are_what_the_classifier_says_of_the_label(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
 ) -> None:
-    step = TrainStep(make(settings, classifier, digits), settings, precision="fp32")
-    assert step.soft  # D looks through the classifier
+    networks = make(settings, classifier, digits)
+    assert networks.f.soft  # D looks through the classifier
     pixels, labels = batch(digits, 4)
-    seen = step._look(pixels)
-    targets = success_targets(seen.answers, labels, settings.problem)
+    about = DiscriminatorBatch(pixels, labels, networks.generator.encode(pixels), pixels, labels)
+    seen = networks.discriminator.observe(pixels, about)
+    targets = success_targets(seen.outputs, labels, settings.problem)
     expected = classifier(pixels).softmax(1)[torch.arange(4), labels]
     assert targets.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
     assert not targets.requires_grad
     assert torch.equal(seen.predictions, classifier(pixels).argmax(1))
 
 
-def test_perturbations_come_at_random_strengths_where_targets_are_labels(
+def test_perturbations_come_at_random_scales_where_targets_are_labels(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
 ) -> None:
     perturbation = torch.ones(500, 3, 2, 2)
-    for options, weakest in (
+    for options, least in (
         ({}, 1.0),
         ({"discriminator": "blackbox"}, 0.4),
         ({"min_scale": 0.8}, 0.8),
@@ -194,28 +201,27 @@ def test_perturbations_come_at_random_strengths_where_targets_are_labels(
     ):
         given = TrainingSettings.make(**{**settings.model_dump(exclude_unset=True), **options})
         step = TrainStep(make(given, classifier, digits), given, precision="fp32")
-        strengths = step._applied(perturbation, torch.Generator().manual_seed(0))
-        assert strengths.shape == perturbation.shape
-        assert weakest <= strengths.min() <= weakest + 0.01
-        assert strengths.max() > 0.99
-        assert torch.equal(strengths.amin((1, 2, 3)), strengths.amax((1, 2, 3)))  # one for each image
+        scales = step._applied(perturbation, torch.zeros_like(perturbation), torch.Generator().manual_seed(0))
+        assert scales.shape == perturbation.shape
+        assert least <= scales.min() <= least + 0.01
+        assert scales.max() > 0.99
+        assert torch.equal(scales.amin((1, 2, 3)), scales.amax((1, 2, 3)))  # one for each image
 
 
 def test_d_is_told_the_label_and_g_is_not(
     settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
 ) -> None:
     networks = make(settings.updated(label_conditioning=True, image_conditioning=False), classifier, digits)
-    step = TrainStep(networks, settings, precision="fp32")
+    condition, head = networks.discriminator.condition, networks.discriminator.head
     pixels, labels = batch(digits, 4)
     encoded = networks.generator.encode(pixels)
-    told = step._condition(pixels, encoded, labels)
-    assert told is not None
+    told = condition(pixels, encoded, labels)
     assert torch.equal(told.argmax(1), labels)
     assert told.shape == (4, len(classifier.info.classes))
-    assert networks.told_dim == len(classifier.info.classes)
-    other = step._condition(pixels, encoded, (labels + 1) % 10)
+    assert condition.dim == len(classifier.info.classes)
+    other = condition(pixels, encoded, (labels + 1) % 10)
     features = torch.randn(4, classifier.feature_dim)
-    assert not torch.equal(networks.discriminator(features, told), networks.discriminator(features, other))
+    assert not torch.equal(head(features, told), head(features, other))
 
 
 @pytest.mark.parametrize("kind", ["known", "blackbox"])
@@ -226,20 +232,36 @@ def test_g_s_update_computes_no_gradients_of_d(
     networks = make(settings, classifier, digits)
     step = TrainStep(networks, settings, precision="fp32")
     networks.train(True)
-    assert networks.backbone is not None
+    assert isinstance(networks.discriminator, BackboneDiscriminator)
     computed: list[int] = []
-    first = next(value for value in networks.backbone.parameters() if value.requires_grad)
+    first = next(value for value in networks.discriminator.backbone.parameters() if value.requires_grad)
     first.register_hook(lambda _gradient: computed.append(1))
     pixels, labels = batch(digits)
     step(Batch(pixels, labels, pixels), gamma=1.0, noise=torch.Generator().manual_seed(0))
     assert len(computed) == 1  # D's own update, not G's
 
 
+@pytest.mark.parametrize(("kind", "examples"), [("shared", 16), ("known", 32), ("blackbox", 32)])
+def test_a_backbone_that_learns_learns_from_the_clean_images_too(
+    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset, kind: str, examples: int
+) -> None:
+    networks = make(settings.updated(discriminator=kind), classifier, digits)
+    pixels, labels = batch(digits)
+    outputs = networks.f.outputs(pixels)
+    about = DiscriminatorBatch(pixels, labels, networks.generator.encode(pixels), pixels, outputs)
+    seen = networks.discriminator.observe(pixels, about).detach()
+    targets = success_targets(seen.outputs, labels, settings.problem)
+    judged = networks.discriminator.loss(seen, targets, about)
+    assert len(judged.logits) == len(judged.targets) == examples
+    assert (float(judged.auxiliary.detach()) > 0) is (examples == 32)
+    assert torch.equal(judged.targets[:16], judged.targets[-16:])  # here x̃ is x
+
+
 PAPER_BLACK_BOX = {"recipe": "paper", "discriminator": "blackbox"}
 
 
 @pytest.mark.parametrize(
-    ("options", "names"),
+    ("options", "surrogate"),
     [
         ({}, False),
         ({"discriminator": "blackbox"}, True),
@@ -250,26 +272,28 @@ PAPER_BLACK_BOX = {"recipe": "paper", "discriminator": "blackbox"}
     ],
     ids=str,
 )
-def test_d_names_labels_where_its_own_backbone_learns_and_is_told_them(
+def test_d_is_a_surrogate_where_its_own_backbone_learns_and_is_told_labels(
     settings: TrainingSettings,
     classifier: Classifier,
     digits: ImageDataset,
     options: dict[str, Any],
-    names: bool,
+    surrogate: bool,
 ) -> None:
     given = TrainingSettings.make(**{**settings.model_dump(exclude_unset=True), **options})
     networks = make(given, classifier, digits)
-    assert isinstance(networks.discriminator, SurrogateDiscriminator) == names
-    if networks.backbone is not None:  # one of the two names f's labels
-        assert (networks.backbone.surrogate is None) == names
-    learning = {id(parameter) for parameter in networks.learning_in_d()}
-    assert all(id(parameter) in learning for parameter in networks.discriminator.parameters())
+    assert isinstance(networks.discriminator, SurrogateDiscriminator) == surrogate
+    if isinstance(
+        networks.discriminator, LearningBackboneDiscriminator
+    ):  # one of the two predicts f's labels
+        assert (networks.discriminator.backbone.surrogate is None) == surrogate
+    learning = {id(parameter) for parameter in networks.discriminator.learning()}
+    assert all(id(parameter) in learning for parameter in networks.discriminator.head.parameters())
 
 
 @pytest.mark.parametrize(
     "options", [{}, {"discriminator": "blackbox", "label_conditioning": False}], ids=["shared", "not told"]
 )
-def test_a_naming_head_without_its_needs_is_refused(
+def test_a_surrogate_head_without_its_needs_is_refused(
     settings: TrainingSettings, classifier: Classifier, options: dict[str, Any]
 ) -> None:
     given = settings.updated(head="surrogate", **options)
@@ -298,7 +322,7 @@ def test_the_classifier_is_shown_what_a_picture_keeps(
     looked = classifier.logits_and_features
 
     def looking(normalized: Tensor) -> tuple[Tensor, Tensor]:
-        shown.append(normalized * networks.space.std + networks.space.mean)
+        shown.append(normalized * networks.f.space.std + networks.f.space.mean)
         return looked(normalized)
 
     monkeypatch.setattr(classifier, "logits_and_features", looking)
@@ -314,20 +338,15 @@ def test_the_classifier_is_shown_what_a_picture_keeps(
     assert float(result.l2) == pytest.approx(9.0)
 
 
-def test_each_image_draws_its_own_gamma_of_the_range(
-    settings: TrainingSettings, classifier: Classifier, digits: ImageDataset
-) -> None:
+def test_each_image_draws_its_own_gamma_of_the_range(settings: TrainingSettings) -> None:
     settings = settings.updated(gamma=(0.3, 30.0))
-    step = TrainStep(make(settings, classifier, digits), settings, precision="fp32")
-    drawn = step._gammas(4000, 3.0, torch.Generator().manual_seed(0))
+    drawn = step_gammas(settings.gammas, 3.0, 4000, torch.Generator().manual_seed(0), CPU)
     assert drawn.min() >= 0.3
     assert drawn.max() <= 30
     logs = drawn.log10()
     assert float(logs.mean()) == pytest.approx(np.log10(3), abs=0.05)  # log-uniform: the middle is 3
     assert float(logs.std()) == pytest.approx(2 / 12**0.5, abs=0.05)
-    fixed = settings.updated(gamma=3.0)
-    step = TrainStep(make(fixed, classifier, digits), fixed, precision="fp32")
-    assert step._gammas(4, 7.0, torch.Generator()).tolist() == [7.0] * 4
+    assert step_gammas(None, 7.0, 4, torch.Generator(), CPU).tolist() == [7.0] * 4
 
 
 def test_where_g_serves_a_range_the_dial_changes_nothing_that_is_learned(

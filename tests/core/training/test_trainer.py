@@ -340,11 +340,11 @@ def test_a_run_that_cannot_start_fails_with_advice(train: Train, settings: Train
 def test_a_perfect_classifier_is_pointed_out(
     train: Train, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pgn_studio.core.training import trainer as module
+    from pgn_studio.core.training import run_state as module
 
     monkeypatch.setattr(module, "measure_accuracy", lambda *args, **kwargs: 1.0)
-    for blend, code in ((0.0, "targets-constant"), (0.3, "blending")):
-        _, events = train(settings.updated(epochs=1, input_mixup=blend), name=code)
+    for input_mixup, code in ((0.0, "targets-constant"), (0.3, "blending")):
+        _, events = train(settings.updated(epochs=1, input_mixup=input_mixup), name=code)
         notices: list[Notice] = of(events, Notice)
         assert notices[0].code == code
         assert notices[0].hint

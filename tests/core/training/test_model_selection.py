@@ -5,12 +5,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from pgn_studio.core.config import Problem, TrainingSettings
 from pgn_studio.core.training.checkpoint import TrainingState
-from pgn_studio.core.training.choosing import as_good, higher, standard_error
 from pgn_studio.core.training.events import Kept
-from pgn_studio.core.training.model_selection import is_best, recalled
+from pgn_studio.core.training.model_selection import (
+    BestWeights,
+    as_good,
+    higher,
+    is_best,
+    recalled,
+    standard_error,
+)
 
 
 def chosen(problem: Problem, accuracies: list[float], *, images: int) -> int:
@@ -29,6 +36,17 @@ def test_a_lucky_early_epoch_gives_way_to_later_ones_that_a_small_split_cannot_t
     run += [0.785, 0.768, 0.781, 0.772]
     assert chosen("enhance", run, images=228) == 16
     assert chosen("enhance", run, images=200_000) == 4  # so many tell
+
+
+def test_weights_of_the_best_epoch_come_back() -> None:
+    network = torch.nn.Linear(1, 1, bias=False)
+    best = BestWeights(network, "enhance", images=300)
+    for accuracy in (0.5, 0.9, 0.6):
+        with torch.no_grad():
+            network.weight.fill_(accuracy)
+        best.offer(accuracy)
+    best.restore()
+    assert network.weight.item() == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +99,7 @@ def test_epochs_compete_only_at_the_gamma_in_force() -> None:
     assert is_best(worse, replace(before, gamma=30.0), settings)
 
 
-def test_a_position_of_an_earlier_version_learns_its_gamma_from_the_metrics() -> None:
+def test_the_state_of_an_earlier_version_learns_its_gamma_from_the_metrics() -> None:
     old = replace(
         TrainingState.start(gamma=30.0), best_epoch=2, best_accuracy_8bit=0.9, last_accuracy_8bit=0.8
     )
