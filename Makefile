@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-other check demo-models screenshots bench bench-step clean
+.PHONY: help run test test-all test-other check demo-models screenshots bench bench-step clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -22,7 +22,10 @@ help: ## this list
 run: $(READY) ## open the studio on the bundled demo
 	$(BIN)/pgn-studio demo $(ARGS)
 
-test: $(READY) ## run the tests in WORKERS=2 processes (ARGS go to pytest)
+test: $(READY) ## run the tests but the slow ones in WORKERS=2 processes (ARGS go to pytest)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
+
+test-all: $(READY) ## run all tests: also kills, soak, hostile files, the oracle, a wheel, a real window
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 # oneDNN without bf16 and AVX-512 where the processor has bf16, else bf16 by emulation.
@@ -34,15 +37,15 @@ test-other: $(READY) ## the tests that compute, as on a processor of the other k
 check: $(READY) ## lint, format, types, import contracts, dead code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
-	$(BIN)/mypy --strict -p pgn_studio
+	$(BIN)/mypy --strict -p pgn_studio -p tools
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 
 demo-models: $(READY) ## train the demo's classifier and PGNs anew, into trained/
-	$(BIN)/python -m pgn_studio.cli.make_demo $(ARGS)
+	$(BIN)/python -m tools.make_demo $(ARGS)
 
 screenshots: $(READY) ## draw the window's pictures for the docs
-	$(BIN)/python -m pgn_studio.gui.screenshots $(ARGS)
+	$(BIN)/python -m tools.screenshots $(ARGS)
 
 bench-step: $(READY) ## a training step beside Algorithm 1 written out and beside its floor (JSON=FILE)
 	$(BIN)/python benchmarks/step.py $(if $(JSON),--json $(JSON)) $(ARGS)

@@ -23,8 +23,8 @@ from pgn_studio.gui.app import Launcher, make_application
 from pgn_studio.gui.controller import Controller
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.preferences import Preferences
-from pgn_studio.gui.screenshots.camera import settle, wait_until
 from pgn_studio.gui.theme import current_theme
+from tools.screenshots.camera import settle, wait_until
 
 INTERVAL_MS = 5
 

@@ -139,7 +139,7 @@ def percentiles(name: str, times: Times) -> dict[str, float]:
 
 
 def mib() -> float:
-    return (process_memory()[0] or 0) / MIB
+    return process_memory() / MIB
 
 
 def measure(rows: int) -> dict[str, float]:

@@ -48,9 +48,9 @@ from pgn_studio.gui.app import make_application
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.plots.series import CHUNK, Look
 from pgn_studio.gui.preferences import Preferences
-from pgn_studio.gui.screenshots.camera import settle, wait_until
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
+from tools.screenshots.camera import settle, wait_until
 
 MOST_GROWTH = 1.05  # of memory, from where it has settled
 WARM_UP_ROUNDS = 0.2  # of the rounds: caches and lazy imports fill
@@ -89,7 +89,7 @@ class Count:
         timers = sum(isinstance(item, QTimer) and item.isActive() for item in found)
         return cls(
             at,
-            (process_memory()[0] or 0) / 2**20,
+            process_memory() / 2**20,
             _entries("/proc/self/task"),
             _python_threads(),
             _open_files(),
@@ -272,7 +272,7 @@ class Rain:
             if time.monotonic() - last > 1.0:
                 last = time.monotonic()
                 self._tell(preview_of(step, rng))
-                self._tell(Vitals(step, 0.01 * (self._steps - step), MemoryUse(process_memory()[0])))
+                self._tell(Vitals(step, 0.01 * (self._steps - step), MemoryUse(process_memory())))
             time.sleep(self._pause_s)
         self._tell(RunFinished("stopped", step, step // STEPS_PER_EPOCH, folder, "", 0.9, 0.9, 0.9, 1.0))
 

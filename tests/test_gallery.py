@@ -15,6 +15,7 @@ MOST_MIB = 400  # thumbnails and rows; 100,000 thumbnails alone would be 2,600
 TIMES = 4  # as long as with 1,000 images at the most; work on every image would take a hundred times as long
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_painting_scrolling_and_jumping_cost_the_same_however_many_images(tmp_path: Path) -> None:
     """By the GUI thread's processor time, side by side: the bars in milliseconds are the benchmark's own."""

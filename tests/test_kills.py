@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 KILLS = 4
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the benchmark forks")
 @pytest.mark.timeout(300)
 def test_killed_runs_open_again_and_end_with_the_same_weights(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def display(tmp_path: Path) -> Iterator[str]:
         process.wait(10)
 
 
+@pytest.mark.slow
 def test_window_opens_and_closes(display: str, tmp_path: Path) -> None:
     picture = tmp_path / "screen.png"
     environment = {**os.environ, "DISPLAY": display, "QT_QPA_PLATFORM": "xcb"}

@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ROUNDS, STEPS = 5, 3000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads and files are counted in /proc")
 @pytest.mark.timeout(600)
 def test_nothing_grows_when_windows_open_and_close_and_steps_rain(tmp_path: Path) -> None:

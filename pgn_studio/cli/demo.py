@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.evaluate import evaluation_table, measure
-from pgn_studio.cli.make_demo import ADVERSARIAL_FILE, CLASSIFIER_FILE, ENHANCE, ENHANCE_FILE
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import PgnFileError, RunError
-from pgn_studio.core.paths import trained_folder
+from pgn_studio.core.paths import DEMO_ADVERSARIAL, DEMO_CLASSIFIER, DEMO_ENHANCE, DEMO_FILES, trained_folder
 
 if TYPE_CHECKING:
     from pgn_studio.core.project.opening import Subject
 
 DEFAULT_OUT: Path = Path("pgn-studio-demo")
 _ROWS = 5
+# How the enhancing PGN was trained, and how --train trains it.
+ENHANCE: dict[str, Any] = {
+    "dataset": "digits",
+    "problem": "enhance",
+    "encoder": "small",
+    "logit_temperature": 1.0,  # digits are easy, and p stays smaller
+    "epochs": 30,
+    "seed": 0,
+    "device": "cpu",
+}
 
 
 def run_headless(out: Path, *, anew: bool) -> None:
@@ -28,17 +37,17 @@ def run_headless(out: Path, *, anew: bool) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     trained = trained_folder()
-    for name in (CLASSIFIER_FILE, ENHANCE_FILE, ADVERSARIAL_FILE):
+    for name in DEMO_FILES:
         if not (trained / name).is_file():
             raise PgnFileError(
                 f"The demo's file {name} is missing in {trained}.",
-                hint="Make it with `python -m pgn_studio.cli.make_demo`.",
+                hint="The installation is incomplete: install PGN Studio again.",
             )
     prepare()
     with Interruption() as stop:
-        enhance = _trained_anew(out / "run", trained, stop) if anew else str(trained / ENHANCE_FILE)
+        enhance = _trained_anew(out / "run", trained, stop) if anew else str(trained / DEMO_ENHANCE)
         _show(enhance, trained, out, "fixed", stop)
-        _show(str(trained / ADVERSARIAL_FILE), trained, out, "broken", stop)
+        _show(str(trained / DEMO_ADVERSARIAL), trained, out, "broken", stop)
     terminal.result(f"Figures and tables: {out}")
 
 
@@ -63,7 +72,7 @@ def _subject(target: str, trained: Path, stop: Interruption) -> Subject:
     from pgn_studio.cli.opening import opener
     from pgn_studio.core.project.source import ClassifierSource
 
-    return opener(stop).open_pgn(target, ClassifierSource(str(trained / CLASSIFIER_FILE)))
+    return opener(stop).open_pgn(target, ClassifierSource(str(trained / DEMO_CLASSIFIER)))
 
 
 def _trained_anew(folder: Path, trained: Path, stop: Interruption) -> str:
@@ -72,7 +81,7 @@ def _trained_anew(folder: Path, trained: Path, stop: Interruption) -> str:
 
     if (folder / "run.json").exists():
         raise RunError(f"{folder} already holds a run.", hint="Choose another --out.")
-    settings = TrainingSettings.make(**ENHANCE, classifier=str(trained / CLASSIFIER_FILE))
+    settings = TrainingSettings.make(**ENHANCE, classifier=str(trained / DEMO_CLASSIFIER))
     finished = train_run(begin_run(settings, *opener(stop).open_both(settings), folder), stop)
     print_result(finished)
     stop.on_ask = None

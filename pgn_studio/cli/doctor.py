@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
+import psutil
 import typer
 
 from pgn_studio import __version__
@@ -16,7 +17,6 @@ from pgn_studio.core import paths
 from pgn_studio.core.config import WEIGHTS_PACKAGES
 from pgn_studio.core.errors import PgnStudioError
 
-TRAINED = ("digits-classifier.safetensors", "digits-enhance.safetensors", "digits-adversarial.safetensors")
 _GIB = 1024**3
 
 
@@ -94,17 +94,8 @@ def _cpu() -> dict[str, Any]:
 
 
 def _memory() -> dict[str, Any]:
-    try:
-        pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # Windows
-        return {"total": "unknown"}
-    facts = {"total": f"{pages * page / _GIB:.1f} GiB"}
-    meminfo = Path("/proc/meminfo")
-    if meminfo.is_file():
-        for line in meminfo.read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                facts["available"] = f"{int(line.split()[1]) * 1024 / _GIB:.1f} GiB"
-    return facts
+    memory = psutil.virtual_memory()
+    return {"total": f"{memory.total / _GIB:.1f} GiB", "available": f"{memory.available / _GIB:.1f} GiB"}
 
 
 def _window() -> dict[str, Any]:
@@ -143,7 +134,7 @@ def _bundled() -> dict[str, Any]:
         trained: Path | None = paths.trained_folder()
     except PgnStudioError:
         trained = None
-    for name in TRAINED:
+    for name in paths.DEMO_FILES:
         facts[name] = trained is not None and (trained / name).is_file()
     return facts
 

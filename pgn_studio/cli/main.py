@@ -136,24 +136,14 @@ def open_window(*, demo: bool) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code and never shows a traceback."""
-    return _run(app, NAME, list(sys.argv[1:] if arguments is None else arguments))
-
-
-def run_command(command: Callable[..., None]) -> int:
-    """Run one function as a command of its own, with the same manners."""
-    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    single.command()(command)
-    return _run(single, f"python -m {command.__module__}", sys.argv[1:])
-
-
-def _run(commands: typer.Typer, name: str, given: list[str]) -> int:
+    given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without "…" or "–" must not fail
     with logging_to_file() as log_path:
-        log.info("%s %s: %s", name, __version__, " ".join(without_secrets(given)))
+        log.info("%s %s: %s", NAME, __version__, " ".join(without_secrets(given)))
         try:
-            code = commands(given, prog_name=name, standalone_mode=False)
+            code = app(given, prog_name=NAME, standalone_mode=False)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place to tell the user
             return _exit_code(error, given, log_path)
         except SystemExit:  # how typer and rich end when the reader of a pipe left: `runs | head`

@@ -7,9 +7,9 @@ from functools import partial
 
 from pgn_studio.cli import terminal
 from pgn_studio.cli.signals import Interruption
+from pgn_studio.core.class_names import MIRRORING_UNKNOWN
 from pgn_studio.core.config import ClassifierSettings, DataSettings, TrainingSettings, data_part
 from pgn_studio.core.data.dataset import ImageDataset
-from pgn_studio.core.data.mirroring import UNKNOWN
 from pgn_studio.core.data.sources import load_dataset
 from pgn_studio.core.project.opening import Opener
 
@@ -71,4 +71,4 @@ def _classes_line(dataset: ImageDataset) -> str:
 def note_mirroring(settings: ClassifierSettings | TrainingSettings, dataset: ImageDataset) -> None:
     """Say what --augment auto does where the user may know better."""
     if settings.augment == "auto" and dataset.mirrorable is None:
-        note(f"{UNKNOWN} If not: --augment none.")
+        note(f"{MIRRORING_UNKNOWN} If not: --augment none.")

@@ -19,8 +19,7 @@ from pgn_studio.core.errors import ConfigError
 if TYPE_CHECKING:
     from pgn_studio.core.sweeps.folder import SweepFolder
     from pgn_studio.core.sweeps.jobs import Job, Outcome
-    from pgn_studio.core.sweeps.paper import PaperTable
-    from pgn_studio.core.sweeps.reproduction import Cell, Wishes
+    from pgn_studio.core.sweeps.reproduction import Cell, PaperTable, Wishes
 
 EXAMPLE = "Example: pgn-studio reproduce table1 --scale small --dataset digits --out table1-small"
 _TABLES = {"table1": 1, "table2": 2, "table3": 3}
@@ -77,8 +76,7 @@ def reproduce(
     prepare()
     from pgn_studio.core.device import pick_device
     from pgn_studio.core.sweeps.folder import SweepFolder
-    from pgn_studio.core.sweeps.paper import load_table
-    from pgn_studio.core.sweeps.reproduction import make_cells
+    from pgn_studio.core.sweeps.reproduction import load_table, make_cells
 
     pick_device(device)
     wanted = _with_rows(load_table(_TABLES[table]), only or [])

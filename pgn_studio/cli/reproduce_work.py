@@ -21,12 +21,9 @@ from pgn_studio.core.errors import Canceled, DataError, PgnStudioError
 from pgn_studio.core.files import sha256_of_file, write_json
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.pretrained import imagenet_weights
-from pgn_studio.core.sweeps.folder import SweepFolder
+from pgn_studio.core.sweeps.folder import TEST, SweepFolder, read_figures
 from pgn_studio.core.sweeps.jobs import Figures, Job, NotRun
-from pgn_studio.core.sweeps.limits import limited
-from pgn_studio.core.sweeps.reproduction import SMALL_IMAGES, Cell, Wishes
-from pgn_studio.core.sweeps.run_state import TEST, read_figures
-from pgn_studio.core.sweeps.vanilla import measure_vanilla
+from pgn_studio.core.sweeps.reproduction import SMALL_IMAGES, Cell, Wishes, limited, measure_vanilla
 
 
 def make_jobs(cells: Sequence[Cell], wishes: Wishes, folder: SweepFolder, stop: Interruption) -> list[Job]:

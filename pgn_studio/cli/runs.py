@@ -34,8 +34,7 @@ def runs(
     Of a PGN that serves a range of γ the figures are at its middle.
     """
     from pgn_studio.core.paths import runs_folder
-    from pgn_studio.core.run_list import list_runs
-    from pgn_studio.core.run_records import record_of
+    from pgn_studio.core.run_records import list_runs, record_of
 
     if folder is not None and not folder.expanduser().is_dir():
         raise ConfigError(f"--folder: there is no folder {folder}.")

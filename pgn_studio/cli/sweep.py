@@ -213,8 +213,8 @@ def _draw_strip(
 ) -> bool:
     """One image under the PGN of each combination (of seeds the first); False where data sets differ."""
     from pgn_studio.core.export.comparison_figure import MAX_COLUMNS, export_comparison
+    from pgn_studio.core.sweeps.folder import telling_image
     from pgn_studio.core.sweeps.plan import values_text
-    from pgn_studio.core.sweeps.run_state import telling_image
     from pgn_studio.core.sweeps.summary import without_seed
 
     shown: dict[str, tuple[RunJob, Point]] = {}

@@ -22,14 +22,14 @@ from pgn_studio.core.project.opening import RECORDED
 from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.core.project.training_run import TrainingRun
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.sweeps.jobs import Figures
-from pgn_studio.core.sweeps.run_state import (
+from pgn_studio.core.sweeps.folder import (
     check_classifier_unchanged,
     clear_start,
     record_test,
     recorded_test,
     what_is_left,
 )
+from pgn_studio.core.sweeps.jobs import Figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""A lock that dies with its process: the operating system's, on a file that says who holds it.
+"""A lock that dies with its process, and a file beside it that says who holds it.
 
-A killed process leaves the file behind, never the lock; whoever comes next takes the file over.
+A killed process leaves both files behind, never the lock; whoever comes next takes them over.
 """
 
 from __future__ import annotations
@@ -11,35 +11,20 @@ import logging
 import os
 import socket
 import sys
-import time
 import weakref
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+import psutil
+from filelock import FileLock, Timeout
+
 log = logging.getLogger(__name__)
 
-_TRIES = 5  # `holder_of` holds the lock for a moment while it looks
+_PATIENCE_SECONDS = 0.1  # `holder_of` holds the lock for a moment while it looks
 _PAUSE_SECONDS = 0.02
-_HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-
-if sys.platform == "win32":
-    import msvcrt
-
-    _FAR = 1 << 30  # Windows shuts readers out of what is locked: lock where nothing is
-
-    def _try_lock(descriptor: int, *, shared: bool) -> None:
-        os.lseek(descriptor, _FAR, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int, *, shared: bool) -> None:
-        # flock, not lockf: it also keeps two windows of one process apart.
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+_NO_LOCKS_HERE = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 @dataclass(frozen=True)
@@ -76,11 +61,18 @@ class Lock:
     """
 
     def __init__(self, path: Path) -> None:
-        descriptor = _locked(path)
-        self._release = weakref.finalize(self, _unlock, descriptor, path)
+        lock = _file_lock(path)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise LockedError(_read(path)) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS_HERE:
+                raise
+            log.warning("%s cannot be locked (%s): nothing keeps a second process away.", path, error)
+        self._release = weakref.finalize(self, _release, lock, path)
         me = Holder(os.getpid(), socket.gethostname(), datetime.now(timezone.utc).isoformat())
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps(asdict(me)).encode())
+        holder_file(path).write_text(json.dumps(asdict(me)), encoding="utf-8")
 
     def release(self) -> None:
         self._release()
@@ -88,58 +80,56 @@ class Lock:
 
 def holder_of(path: Path) -> Holder | None:
     """Who holds the lock on `path`; None when nobody does."""
+    if not path.exists():
+        return None
+    lock = _file_lock(path)
     try:
-        descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+        lock.acquire()
+    except Timeout:
+        return _read(path)
+    except PermissionError:  # another user's: it cannot be asked for, and its process may live
+        holder = _read(path)
+        here = holder.host == socket.gethostname()
+        return None if here and not psutil.pid_exists(holder.pid) else holder
     except OSError:
         return None
-    try:
-        _try_lock(descriptor, shared=True)
-    except OSError as error:
-        return _read(path) if error.errno in _HELD else None
-    finally:
-        os.close(descriptor)
+    lock.release()
     return None
 
 
-def _locked(path: Path) -> int:
-    """A descriptor of `path` that holds the lock."""
-    for attempt in range(_TRIES):
-        if attempt:
-            time.sleep(_PAUSE_SECONDS)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            _try_lock(descriptor, shared=False)
-        except OSError as error:
-            if error.errno in _HELD:
-                os.close(descriptor)
-                continue
-            log.warning("%s cannot be locked (%s): nothing keeps a second process away.", path, error)
-        if _is_still(descriptor, path):
-            return descriptor
-        os.close(descriptor)  # its holder removed it between our opening and locking
-    raise LockedError(_read(path))
+def holder_file(path: Path) -> Path:
+    """Where the holder of the lock on `path` is written: Windows lets nobody read what is locked."""
+    return path.with_name(f"{path.name}.json")
 
 
-def _is_still(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except OSError:
-        return False
+def _file_lock(path: Path) -> FileLock:
+    """Threads share it; where the file system has no locks it raises OSError instead of a makeshift."""
+    return FileLock(
+        path,
+        timeout=_PATIENCE_SECONDS,
+        poll_interval=_PAUSE_SECONDS,
+        thread_local=False,
+        fallback_to_soft=False,
+        preserve_lock_file=True,
+    )
 
 
-def _unlock(descriptor: int, path: Path) -> None:
+def _release(lock: FileLock, path: Path) -> None:
+    with suppress(OSError):  # the folder may be gone
+        holder_file(path).unlink()
     if sys.platform != "win32":
-        with suppress(OSError):  # the folder may be gone
+        with suppress(OSError):
             path.unlink()  # while it is locked: nobody can be taking it over
-    os.close(descriptor)
+    lock.release()
     if sys.platform == "win32":
         with suppress(OSError):  # refused while another process has it open
             path.unlink()
 
 
 def _read(path: Path) -> Holder:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        return Holder(int(value["pid"]), str(value["host"]), str(value["since"]))
-    except (OSError, ValueError, LookupError, TypeError):
-        return Holder()
+    """What the file beside the lock says; an earlier version wrote it into the lock itself."""
+    for file in (holder_file(path), path):
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            value = json.loads(file.read_text(encoding="utf-8"))
+            return Holder(int(value["pid"]), str(value["host"]), str(value["since"]))
+    return Holder()

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 if TYPE_CHECKING:
     import torch
 
-_STATM = Path("/proc/self/statm")  # Linux: sizes in pages, the second is what lies in memory
 _GIB = 2**30
 
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """Bytes; None where the platform does not say."""
+    """Bytes; None for an accelerator that is not there or does not say."""
 
-    process: int | None  # of main memory
-    process_is_peak: bool = False  # the most so far: macOS tells no more without help
+    process: int  # of main memory
     device: str = "cpu"
     allocated: int | None = None  # of the accelerator, by tensors
     reserved: int | None = None  # of the accelerator, by torch for tensors to come
@@ -29,8 +25,7 @@ class MemoryUse:
 
     def __str__(self) -> str:
         """'memory 1.4 GiB', or 'GPU 3.1 of 79.2 GiB (4.0 reserved), memory 1.4 GiB'."""
-        most = "at most " if self.process_is_peak else ""
-        process = "memory unknown" if self.process is None else f"memory {most}{_gib(self.process)} GiB"
+        process = f"memory {_gib(self.process)} GiB"
         if self.allocated is None:
             return process
         of = "" if self.total is None else f" of {_gib(self.total)}"
@@ -42,26 +37,19 @@ def _gib(size: int) -> str:
     return f"{size / _GIB:.1f}"
 
 
-def process_memory() -> tuple[int | None, bool]:
-    """Bytes of main memory, and whether that is the most so far instead of what is used now."""
-    with suppress(OSError, ValueError, IndexError):
-        return int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE"), False
-    if sys.platform == "darwin":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, True  # in bytes there
-    return None, False
+def process_memory() -> int:
+    """Bytes of main memory that this process takes."""
+    return psutil.Process().memory_info().rss
 
 
 def memory_use(device: torch.device) -> MemoryUse:
     """Of this process and of `device`; costs some microseconds and waits for nothing."""
-    process, is_peak = process_memory()
+    process = process_memory()
     if device.type == "cuda":
         import torch
 
         return MemoryUse(
             process,
-            is_peak,
             str(device),
             torch.cuda.memory_allocated(device),
             torch.cuda.memory_reserved(device),
@@ -71,5 +59,5 @@ def memory_use(device: torch.device) -> MemoryUse:
         import torch
 
         allocated = torch.mps.current_allocated_memory()
-        return MemoryUse(process, is_peak, str(device), allocated, torch.mps.driver_allocated_memory())
-    return MemoryUse(process, is_peak, str(device))
+        return MemoryUse(process, str(device), allocated, torch.mps.driver_allocated_memory())
+    return MemoryUse(process, str(device))

@@ -18,6 +18,12 @@ DEMO_SCHEME = "demo:"  # before the name of a bundled classifier
 _APP = "pgn-studio"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
+# Trained files: a weak classifier of handwritten digits, a PGN that helps it, and one that fools it.
+DEMO_CLASSIFIER = "digits-classifier.safetensors"
+DEMO_ENHANCE = "digits-enhance.safetensors"
+DEMO_ADVERSARIAL = "digits-adversarial.safetensors"
+DEMO_FILES = (DEMO_CLASSIFIER, DEMO_ENHANCE, DEMO_ADVERSARIAL)
+
 
 def data_folder() -> Path:
     """Where named data sets are looked for and downloaded to."""

@@ -30,7 +30,7 @@ from pgn_studio.core.files import (
 )
 from pgn_studio.core.json_utils import plain
 from pgn_studio.core.legacy import modern, modern_record, recorded
-from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
+from pgn_studio.core.locks import Holder, Lock, LockedError, holder_file, holder_of
 from pgn_studio.core.metrics_log import MetricsLog, step_of
 from pgn_studio.core.paths import runs_folder
 
@@ -46,6 +46,7 @@ BEST_PGN = "best.safetensors"
 LAST_PGN = "last.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = "run.lock"
+_HOLDER = holder_file(Path(LOCK)).name
 RUN_FILES = (RUN_JSON, METRICS, PGN, BEST_PGN, LAST_PGN, CHECKPOINT)
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pgn-studio")
 _UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
@@ -233,7 +234,7 @@ class RunFolder:
         if not self._is_new:
             return False
         try:
-            if not {path.name for path in self.path.iterdir()} <= {RUN_JSON, METRICS, LOCK}:
+            if not {path.name for path in self.path.iterdir()} <= {RUN_JSON, METRICS, LOCK, _HOLDER}:
                 return False
             self.release()
             for name in (METRICS, RUN_JSON):

@@ -23,8 +23,15 @@ from pgn_studio.core.weight_files import (
     likelihood,
     some_names,
 )
-from pgn_studio.core.weight_names import around, described, layers, like_head, prefixes, unwrapped_names
-from pgn_studio.core.weight_values import check_values
+from pgn_studio.core.weight_tensors import (
+    around,
+    check_values,
+    described,
+    layers,
+    like_head,
+    prefixes,
+    unwrapped_names,
+)
 
 _TEACHER = re.compile(r"teacher|momentum|_k$", re.IGNORECASE)
 _ONLINE = re.compile(r"(?:^|[._])online", re.IGNORECASE)  # beside a target network, which follows it

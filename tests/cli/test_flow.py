@@ -411,9 +411,13 @@ def test_a_restrained_model_is_for_the_model_alone(
 @pytest.mark.parametrize(
     ("encoder", "more"),
     [
-        ("test_vit", ()),
+        pytest.param("test_vit", (), marks=pytest.mark.slow),
         ("timm:test_vit", ("--encoder-training", "last-stage", "--set", "encoder_input_size=32")),
-        ("test_resnet", ("--encoder-training", "last-stage", "--set", "encoder_input_size=32")),
+        pytest.param(
+            "test_resnet",
+            ("--encoder-training", "last-stage", "--set", "encoder_input_size=32"),
+            marks=pytest.mark.slow,
+        ),
         ("test_convnext", ("--encoder-training", "frozen", "--set", "encoder_input_size=32")),
     ],
 )

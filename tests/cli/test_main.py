@@ -71,7 +71,7 @@ def test_a_fault_of_ours_is_one_line_and_a_log(
     def broken(folder: Path) -> None:
         raise ZeroDivisionError("by the test")
 
-    monkeypatch.setattr("pgn_studio.core.run_list.list_runs", broken)
+    monkeypatch.setattr("pgn_studio.core.run_records.list_runs", broken)
     outcome = pgn_studio("runs")
     assert outcome.code == 1
     assert len(outcome.error_lines) == 1
@@ -106,7 +106,7 @@ def test_errors_of_the_system(
     def raising(folder: Path) -> None:
         raise error
 
-    monkeypatch.setattr("pgn_studio.core.run_list.list_runs", raising)
+    monkeypatch.setattr("pgn_studio.core.run_records.list_runs", raising)
     outcome = pgn_studio("runs")
     assert outcome.code == code
     assert said in outcome.err

@@ -60,7 +60,7 @@ def test_time_left_and_memory_follow_the_figures(
     with TrainingReport() as report:
         report(Vitals(1, None, MemoryUse(3 * 2**29)))
         report(step(1))
-        report(Vitals(1, 725.0, MemoryUse(2**30, False, "cuda:0", 3 * 2**30, 4 * 2**30, 80 * 2**30)))
+        report(Vitals(1, 725.0, MemoryUse(2**30, "cuda:0", 3 * 2**30, 4 * 2**30, 80 * 2**30)))
         report(step(2))
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith("images/s  memory 1.5 GiB")

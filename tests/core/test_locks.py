@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -11,11 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import RunError
-from pgn_studio.core.locks import Holder, Lock, LockedError, holder_of
-from pgn_studio.core.run_list import list_runs
+from pgn_studio.core.locks import Holder, Lock, LockedError, holder_file, holder_of
+from pgn_studio.core.run_records import list_runs
 from pgn_studio.core.runs import LOCK, RunFolder
 
 HOLD = (
@@ -91,11 +93,55 @@ def test_a_lock_file_that_says_nothing_still_holds(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     lock = Lock(path)
     for content in (b"", b"{", b'{"pid": "x"}', b"\xff"):
-        path.write_bytes(content)
+        holder_file(path).write_bytes(content)
         assert holder_of(path) == Holder()
     assert str(Holder()) == "another process"
     assert str(Holder(7, "host", "soon")) == "process 7 on host"
     lock.release()
+
+
+def test_the_lock_file_of_an_earlier_version_says_who_holds_it(tmp_path: Path) -> None:
+    """It kept the holder's name in the locked file itself."""
+    path = tmp_path / "lock"
+    path.write_text('{"pid": 7, "host": "there", "since": "soon"}')
+    assert holder_of(path) is None  # left behind by a killed process
+    lock = Lock(path)
+    holder_file(path).unlink()
+    assert holder_of(path) in (Holder(7, "there", "soon"), Holder())  # some filelocks empty what they open
+    lock.release()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
+def test_where_there_are_no_locks_a_warning_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    def refuse(_lock: FileLock) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(FileLock, "_acquire", refuse)
+    lock = Lock(tmp_path / "lock")
+    assert "cannot be locked" in caplog.text
+    lock.release()
+    assert os.listdir(tmp_path) == []
+
+
+def test_another_users_lock_is_judged_by_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hold_elsewhere: HoldElsewhere
+) -> None:
+    path = tmp_path / "lock"
+    other = hold_elsewhere(path)
+
+    def refuse(_lock: FileLock) -> None:
+        raise PermissionError(errno.EACCES, "denied")
+
+    monkeypatch.setattr(FileLock, "_acquire", refuse)
+    holder = holder_of(path)
+    assert holder is not None
+    assert holder.pid == other.pid
+    other.kill()
+    other.wait()
+    assert holder_of(path) is None
 
 
 def test_a_second_process_may_read_a_run_but_not_train_it(

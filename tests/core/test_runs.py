@@ -12,7 +12,7 @@ from pgn_studio.core.config import LEGACY_DEFAULTS, TrainingSettings
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.json_utils import plain
 from pgn_studio.core.paths import runs_folder
-from pgn_studio.core.run_list import list_runs
+from pgn_studio.core.run_records import list_runs
 from pgn_studio.core.runs import RunFolder, versions
 
 SETTINGS = TrainingSettings.make(dataset="digits", seed=3, gamma=2.5, classifier_conditioning=False)

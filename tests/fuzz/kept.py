@@ -15,7 +15,7 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.perturbation.generator import Generator
 from pgn_studio.core.perturbation.pgn import build_generator, load_pgn, read_pgn_info, save_pgn
-from pgn_studio.core.run_list import list_runs
+from pgn_studio.core.run_records import list_runs
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.builders import build_networks
 from pgn_studio.core.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint

@@ -16,6 +16,7 @@ CASES = 180
 KINDS = {"image", "folder", "pth", "safetensors", "program", "pgn", "run", "checkpoint", "settings"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks, and reads /proc")
 @pytest.mark.timeout(600)
 def test_hostile_files_are_refused_or_load(tmp_path: Path) -> None:

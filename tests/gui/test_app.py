@@ -84,7 +84,8 @@ def test_a_broken_part_is_said_once_the_pages_are_there(
     launcher = app.Launcher(window, demo=False)
     launcher.start()
     qtbot.waitUntil(
-        lambda: window.controller is not None and window.controller.reporter.dialog, timeout=60_000
+        lambda: window.controller is not None and window.controller.reporter.dialog is not None,
+        timeout=60_000,
     )
     assert window.controller is not None
     assert window.controller.reporter.dialog is not None

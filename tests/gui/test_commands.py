@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -13,6 +13,7 @@ from pgn_studio import __version__
 from pgn_studio.gui.dialogs.help import AboutDialog, CommandPalette, ShortcutsDialog, commands_of
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.theme import current_theme
+from tests.gui.driving import child
 
 
 def palette_of(qtbot: QtBot, window: MainWindow) -> CommandPalette:
@@ -70,7 +71,7 @@ def test_a_question_mark_lists_the_shortcuts_but_can_be_typed(qtbot: QtBot, show
     qtbot.keyClick(search, "?")
     assert search.text() == "?"
     assert shown.findChild(ShortcutsDialog) is None
-    shown._show_shortcuts()
+    child(shown, QAction, "action_keyboard_shortcuts").trigger()
     dialog = shown.findChild(ShortcutsDialog)
     assert dialog is not None
     model = dialog.table.model()
@@ -81,7 +82,7 @@ def test_a_question_mark_lists_the_shortcuts_but_can_be_typed(qtbot: QtBot, show
 
 
 def test_about_gives_versions_to_copy(qtbot: QtBot, shown: MainWindow) -> None:
-    shown._about()
+    child(shown, QAction, "action_about_pgn_studio").trigger()
     dialog = shown.findChild(AboutDialog)
     assert dialog is not None
     button = dialog.findChild(QPushButton, "copy_versions_button")

@@ -93,11 +93,11 @@ def test_the_copied_comparison_runs_as_it_is(
     assert demo.controller is not None
     demo.show_inspect_page()
     page = demo.controller.inspect_page
-    page.findChild(QTabWidget, "image-tabs").setCurrentWidget(page.beside)
-    page.beside.others.open([trained_folder() / "digits-adversarial.safetensors"])
-    qtbot.waitUntil(lambda: page.beside.others.first is not None, timeout=LONG_MS)
-    page.beside.ticks["aid"].click()
-    page.beside.copy_button.click()
+    page.findChild(QTabWidget, "image-tabs").setCurrentWidget(page.comparison)
+    page.comparison.others.open([trained_folder() / "digits-adversarial.safetensors"])
+    qtbot.waitUntil(lambda: page.comparison.others.first is not None, timeout=LONG_MS)
+    page.comparison.ticks["aid"].click()
+    page.comparison.copy_button.click()
     run_copied(tmp_path, monkeypatch)
     assert (tmp_path / "digits-enhance-gamma-3-test-comparison.png").is_file()
 

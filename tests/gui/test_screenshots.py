@@ -9,9 +9,9 @@ from PIL import Image
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.screenshots.camera import LIGHT_AND_DARK, Camera
-from pgn_studio.gui.screenshots.scenes import SCENES, START, Stage
 from pgn_studio.gui.theme import current_theme
+from tools.screenshots.camera import LIGHT_AND_DARK, Camera
+from tools.screenshots.scenes import SCENES, START, Stage
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 SIZE = (1280, 800)

@@ -120,7 +120,7 @@ def saved_content(path: Path) -> dict[str, Any]:
 
 
 def _other_file_of_ours(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The format of a PGN or checkpoint, so that it is refused by name; nothing for foreign files."""
+    """The format of a PGN or checkpoint, so that it is refused by name; nothing for external files."""
     return {"format": metadata["format"]} if metadata.get("format", "").startswith("pgn-studio") else {}
 
 

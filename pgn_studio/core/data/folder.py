@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pgn_studio.core.class_names import MIRRORING_CHANGES_CLASS, mirrorable
 from pgn_studio.core.config import DataSettings
-from pgn_studio.core.data.class_folders import class_folders, printable, some
 from pgn_studio.core.data.dataset import ImageDataset, SkippedFile, assemble
 from pgn_studio.core.data.images import (
     Examined,
@@ -27,8 +27,7 @@ from pgn_studio.core.data.images import (
 )
 from pgn_studio.core.data.layout import find_layout
 from pgn_studio.core.data.listing import Listing, list_files, skipped_lines
-from pgn_studio.core.data.mirroring import CHANGED, mirrorable
-from pgn_studio.core.data.scanning import FolderScan, FoundFile
+from pgn_studio.core.data.scanning import FolderScan, FoundFile, class_folders, printable, some
 from pgn_studio.core.data.splitting import choose_classes
 from pgn_studio.core.data.store import ImageStore, Rows, in_threads
 from pgn_studio.core.data.verdicts import READABLE, Verdict, Verdicts
@@ -128,7 +127,7 @@ def load_folder(
             *layout.notices,
             *listing.notices,
             *_brightness(wide, source),
-            *((CHANGED,) if mirrored is False else ()),
+            *((MIRRORING_CHANGES_CLASS,) if mirrored is False else ()),
         ),
         mirrorable=mirrored,
     )

@@ -5,17 +5,55 @@ Nothing is left out without a word: what is clear is told in a notice, what is n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from pgn_studio.core.data.class_folders import class_folders, class_name, some
-from pgn_studio.core.data.no_classes import check_are_classes, folders_inside, unwrapped
-from pgn_studio.core.data.scanning import FolderScan
-from pgn_studio.core.data.split_names import lies_aside, splits_by_name
+from pgn_studio.core.data.scanning import FolderScan, class_folders, class_name, some
 from pgn_studio.core.errors import DataError
 
 _SPLITS = ("train", "val", "test")
+# What is no class: a numbered part of the data set, its images, or masks and the like.
+_PART = re.compile(
+    "((?:.* )?(?:parts?|k?fold|batch|chunk|shard|split|subset|set|images?|imgs?|data|folder|dir|volume|vol))"
+    " ?[0-9]+(?: ?of ?[0-9]+)?"
+)
+# Read without spaces: "leftImg8bit" is leftimg8bit, "Ground truth" groundtruth.
+_AROUND = "(?:train|training|val|valid|validation|test|testing|set|data|files?|folder|png|jpe?g|[0-9x]+)*"
+_IMAGES = re.compile(
+    f"{_AROUND}(?:rgb|colou?r|raw|originals?|left|right|inputs?|data|"
+    "images?|imgs?|img8bit|pictures?|photos?|frames?|jpe?gs?)+" + _AROUND
+)
+_BESIDE_IMAGES = re.compile(
+    f"{_AROUND}(?:binary|semantic|instance|class|object|pixel|seg|images?|img)*"
+    "(?:masks?|labels?|labelmaps?|annotations?|annots?|annos?|meta|metadata|gts?|gtfine|gtcoarse|"
+    "groundtruths?|segs?|segmentations?|segmentation(?:class|object)|depths?|disparit(?:y|ies)|bbox(?:es)?|"
+    "boundingboxes|xmls?|jsons?|trimaps?|targets?|imagesets?)(?:images?|imgs?|maps?)*" + _AROUND
+)
+_DEEPEST_WRAPPER = 8
+# What people call train, val and test: whole names, with the usual additions, and in pairs.
+_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "devel", "development"), "val"),
+    **dict.fromkeys(("eval", "evaluation"), "val"),
+    **dict.fromkeys(("test", "testing", "holdout", "heldout"), "test"),
+}
+_NEUTRAL = (
+    "set|sets|split|splits|part|data|dataset|images|image|imgs|img|pictures|photos|samples|files|"
+    "folder|folders|dir|seg|cropped|resized|sorted|labell?ed|classes|v?[0-9]+(?:x[0-9]+)?(?:px)?"
+)
+_SPLIT_TOKEN = re.compile(f"(?:{_NEUTRAL})*({'|'.join(_WORDS)})(?:{_NEUTRAL})*")
+_NEUTRAL_TOKEN = re.compile(f"(?:{_NEUTRAL})+")
+# Folders that lie beside classes or splits and are mostly neither.
+_ASIDE = frozenset(
+    ("unlabeled", "unlabelled", "unsup", "unsupervised", "unsorted", "unlabel", "nolabel", "nolabels")
+    + ("pred", "predict", "prediction", "predictions", "submission", "submissions", "inference")
+    + ("extra", "extras", "example", "examples", "sample", "demo", "misc", "tmp", "temp", "backup", "old")
+    + ("doc", "docs", "documentation", "figures", "figure", "plots", "results", "output", "outputs", "runs")
+    + ("logs", "models", "checkpoints", "weights", "scripts", "src", "code", "notebooks", "assets")
+    + ("annotations", "annotation", "labels", "masks", "metadata", "meta", "thumbs", "thumbnails")
+)
 
 
 @dataclass(frozen=True)
@@ -199,3 +237,142 @@ def _check_not_alike(scan: FolderScan, folders: Sequence[str]) -> None:
                     "its folder."
                 ),
             )
+
+
+def check_are_classes(scan: FolderScan, place: str, folders: Sequence[str]) -> None:
+    """Raises DataError where the `folders` in `place` are clearly no classes."""
+    where = scan.root / place
+    if parts := _parts(folders):
+        raise DataError(
+            f"Expected class folders in {where}, found the parts of one data set: {some(parts)}.",
+            hint=(
+                "Put the images of all parts together, into one folder for each class: class/…. If each part "
+                "is a class, give them names without part, fold or the like."
+            ),
+        )
+    if pair := _images_and_more(scan, place, folders):
+        images, beside = pair
+        inside = [
+            folder for folder in images if len(folders_inside(scan, f"{place}/{folder}".lstrip("/"))) > 1
+        ]
+        choose = f"Choose {where / inside[0]} if its folders are classes, or arrange" if inside else "Arrange"
+        raise DataError(
+            f"Expected class folders in {where}, found images in {some(images)} beside {some(beside)}, "
+            "which hold masks, labels or the like rather than classes.",
+            hint=f"{choose} the images alone, in one folder for each class: class/….",
+        )
+    for folder in folders:
+        _check_not_the_whole(scan, place, folder, folders)
+
+
+def _parts(folders: Sequence[str]) -> list[str]:
+    """Most of the `folders`, where their names differ by the number of a part only."""
+    stems: dict[str, list[str]] = {}
+    for folder in folders:
+        if found := _PART.fullmatch(" ".join(words(folder))):
+            stems.setdefault(found[1], []).append(folder)
+    most = max(stems.values(), key=len, default=[])
+    others = [folder for folder in folders if folder not in most and not lies_aside(folder)]
+    return most if len(most) > max(1, len(others)) else []
+
+
+def _images_and_more(
+    scan: FolderScan, place: str, folders: Sequence[str]
+) -> tuple[list[str], list[str]] | None:
+    """The folders of images and those of what belongs to the images, where most are one or the other."""
+    spoken = {folder: words(folder) for folder in folders}
+    common = set.intersection(*map(set, spoken.values())) if spoken else set()
+    short = {
+        folder: "".join(word for word in own if word not in common) or "".join(own)
+        for folder, own in spoken.items()
+    }
+    beside = [folder for folder in folders if _BESIDE_IMAGES.fullmatch(short[folder])]
+    beside += [
+        folder
+        for folder in folders
+        if folder not in beside
+        and lies_aside(folder)
+        and not scan.holds_images(f"{place}/{folder}".lstrip("/"))
+    ]
+    images = [folder for folder in folders if folder not in beside and _IMAGES.fullmatch(short[folder])]
+    known = len(images) + len(beside)
+    return (images, beside) if images and beside and 2 * known >= len(folders) else None
+
+
+def _check_not_the_whole(scan: FolderScan, place: str, folder: str, folders: Sequence[str]) -> None:
+    """A folder among the classes that holds the same classes is a split, or the data set once more."""
+    path = f"{place}/{folder}".lstrip("/")
+    inside = set(map(class_name, folders_inside(scan, unwrapped(scan, path))))
+    shared = inside & {class_name(other) for other in folders if other != folder}
+    split = splits_by_name([folder]).get(folder, "")
+    if len(shared) < 2 or 2 * len(shared) <= len(inside) or (split and not place):
+        return
+    raise DataError(
+        f"Folder {some([path])} in {scan.root} lies among the class folders and holds the same class "
+        f"folders itself: {some(sorted(shared))}.",
+        hint=(
+            f"If it is the {split} split, move it out of {some([place])}, to lie beside it."
+            if split
+            else "Move it out if it is a copy or another split; merge it with them if it is more of the same."
+        ),
+    )
+
+
+def unwrapped(scan: FolderScan, folder: str) -> str:
+    """The folder in `folder` that holds the rest, as in seg_train/seg_train/class; mostly itself."""
+    place = folder
+    for _ in range(_DEEPEST_WRAPPER):
+        inside = folders_inside(scan, place)
+        if len(inside) != 1:
+            return place if inside else folder
+        place = f"{place}/{inside[0]}"
+    return folder
+
+
+def folders_inside(scan: FolderScan, folder: str) -> list[str]:
+    try:
+        return scan.folders(folder)
+    except DataError:  # it may be of no concern
+        return []
+
+
+def splits_by_name(folders: Iterable[str]) -> dict[str, str]:
+    """Those of `folders` that are called like a split, with the split: "Training", "seg_test", "val2017".
+
+    A name with words of its own ("pets_train") counts where another split's name shares them
+    ("pets_test"): "freight train" alone is a freight train.
+    """
+    read = {folder: _read(folder) for folder in folders}
+    partners: dict[tuple[str, ...], set[str]] = {}
+    for split, own_words in read.values():
+        if split:
+            partners.setdefault(own_words, set()).add(split)
+    return {
+        folder: split
+        for folder, (split, own_words) in read.items()
+        if split and (not own_words or len(partners[own_words]) > 1)
+    }
+
+
+def lies_aside(folder: str) -> bool:
+    """Whether it is called like what lies beside a data set's classes: "unlabeled", "docs", "seg_pred"."""
+    own = [word for word in words(folder) if word in _ASIDE or not _NEUTRAL_TOKEN.fullmatch(word)]
+    return bool(own) and all(word in _ASIDE for word in own)
+
+
+def _read(folder: str) -> tuple[str, tuple[str, ...]]:
+    """The split that a name means, "" for none or two, and its own words."""
+    splits, own_words = [], []
+    for word in words(folder):
+        if found := _SPLIT_TOKEN.fullmatch(word):
+            splits.append(_WORDS[found[1]])
+        elif not _NEUTRAL_TOKEN.fullmatch(word):
+            own_words.append(word)
+    return (splits[0] if len(splits) == 1 else ""), tuple(own_words)
+
+
+def words(name: str) -> list[str]:
+    """ "TrainSet-2 (new)" as train, set, 2, new."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    whole = re.sub(r"\b(hold|held)[\W_]+out\b", r"\1out", re.sub(r"_", " ", apart.casefold()))
+    return re.findall(r"[^\W_]+", whole)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from pgn_studio.core.data.class_folders import (
+from pgn_studio.core.data.dataset import SkippedFile
+from pgn_studio.core.data.layout import lies_aside
+from pgn_studio.core.data.scanning import (
     ClassFolders,
+    FolderScan,
+    FoundFile,
     class_folders,
     printable,
     quoted,
     some,
     spelled_alike,
 )
-from pgn_studio.core.data.dataset import SkippedFile
-from pgn_studio.core.data.inside_classes import archives, masks, other_kinds, subfolders
-from pgn_studio.core.data.scanning import FolderScan, FoundFile
-from pgn_studio.core.data.split_names import lies_aside
 from pgn_studio.core.data.store import Rows
 from pgn_studio.core.errors import DataError
 from pgn_studio.core.protocols import Labels
+
+_NAMED = 4
+_MASK = re.compile(
+    r"(.+?)[\W_]+(?:masks?|labels?|labelids?|gt|seg|segmentation|annotations?|anno|depth|ground[\W_]?truth)"
+    r"(?:[\W_]*\d+)?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -164,3 +173,67 @@ def _passed_over(scan: FolderScan) -> list[str]:
 def skipped_lines(skipped: Sequence[SkippedFile]) -> str:
     """One line a file, for an error's details."""
     return "\n".join(f"{printable(item.path)}: {item.reason}" for item in skipped)
+
+
+def other_kinds(scan: FolderScan) -> list[str]:
+    """How many files were left out for their suffix."""
+    count = scan.others.total()
+    if not count:
+        return []
+    most = [
+        f"{number:,} {'.' + printable(suffix) if suffix else 'without a suffix'}"
+        for suffix, number in scan.others.most_common(_NAMED)
+    ]
+    more = ["others"] if len(scan.others) > _NAMED else []
+    files = "1 file" if count == 1 else f"{count:,} files"
+    return [
+        f"{files} in class folders, of kinds that are not read, left out: {', '.join(most + more)}. "
+        "Convert to PNG or JPEG what of them is an image."
+    ]
+
+
+def archives(scan: FolderScan, folders: Sequence[str]) -> list[str]:
+    """Packed files in `folders` and in the class folders."""
+    found = [path for folder in folders for path in scan.archives_in(folder)] + scan.archives
+    return [f"Archives are not unpacked, their images are left out: {some(found)}."] if found else []
+
+
+def subfolders(classes: Mapping[str, Sequence[FoundFile]]) -> list[str]:
+    """Folders in class folders (`classes`, with their files), unless all have but the same one."""
+    inside = {
+        folder: Counter(file.name[len(folder) + 1 :].rpartition("/")[0] for file in files)
+        for folder, files in classes.items()
+    }
+    if len({frozenset(counts) for counts in inside.values()}) == 1 and all(
+        len(counts) == 1 for counts in inside.values()
+    ):
+        return []
+    names = Counter(name for counts in inside.values() for name in counts if name)
+    if not names:
+        return []
+    many = names.total()
+    named = ", ".join(quoted(name) for name, _ in names.most_common(_NAMED))
+    more = ", …" if len(names) > _NAMED else ""
+    folders = "1 subfolder" if many == 1 else f"{many:,} subfolders"
+    return [
+        f"The images of {folders} of class folders ({named}{more}) are taken as images of their class: "
+        "move out what is none."
+    ]
+
+
+def masks(files: Sequence[FoundFile]) -> list[str]:
+    """Images called like another one beside them, with "mask" or the like added."""
+    stems = [file.name.rpartition(".")[0] for file in files]
+    by_base = [(stem, found[1]) for stem in stems if (found := _MASK.fullmatch(stem))]
+    if not by_base:
+        return []
+    there = set(stems)
+    found_masks = [stem for stem, base in by_base if base in there]
+    if not found_masks:
+        return []
+    many, example = len(found_masks), quoted(found_masks[0])
+    are = "1 image is" if many == 1 else f"{many:,} images are"
+    return [
+        f"{are} called like the mask or label of another image beside it, such as {example}, and taken "
+        "as images of their class: move out what is none."
+    ]

@@ -1,4 +1,4 @@
-"""Finding image files below a folder, fast: one os.scandir a folder, one stat a file."""
+"""Folders on disk, fast to list (one os.scandir a folder, one stat a file), and their names as classes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import logging
 import os
 import re
 import stat
+import unicodedata
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pgn_studio.core.class_names import composed
 from pgn_studio.core.data.dataset import SkippedFile
 from pgn_studio.core.data.images import IMAGE_SUFFIXES
 from pgn_studio.core.errors import DataError
@@ -32,11 +35,14 @@ _SIDE_SUFFIXES = frozenset(
     + ("pdf", "doc", "docx", "xls", "xlsx", "ods", "odt", "url", "lnk", "md5", "sha1", "sha256", "lock")
     + ("pt", "pth", "ckpt", "safetensors", "onnx", "cache", "xmp", "aae", "pp3", "thm", "bak", "tmp")
 )
-_SIDE_NAMES = frozenset(("readme", "license", "license", "copying", "authors", "makefile", "icon\r"))
+_SIDE_NAMES = frozenset(("readme", "license", "licence", "copying", "authors", "makefile", "icon\r"))
 _ARCHIVE = re.compile(r".+\.(?:zip|7z|rar|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz|zst|lzma))", re.IGNORECASE)
 _LONGEST_SUFFIX = 12
 
 logger = logging.getLogger(__name__)
+_NAMED = 5
+
+ClassFolders = Mapping[str, Sequence[str]]  # class -> its folders, mostly one
 
 
 class FoundFile(NamedTuple):
@@ -236,3 +242,56 @@ def _is_archive(name: str) -> bool:
 def _looks_like_image(name: str) -> bool:
     stem, _, suffix = name.rpartition(".")
     return bool(stem) and not name.startswith(".") and suffix.lower() in IMAGE_SUFFIXES
+
+
+def class_folders(scan: FolderScan, folder: str) -> dict[str, list[str]]:
+    """The classes in `folder`, in the order of their names, each with the folders that are called so.
+
+    One name in two Unicode forms (macOS takes é apart, others do not) is one class, here and across
+    splits. Raises DataError where two names cannot be told apart.
+    """
+    found: dict[str, list[str]] = {}
+    for name in sorted(scan.folders(folder), key=composed):
+        found.setdefault(class_name(name), []).append(name)
+    for name, folders in found.items():
+        if len({composed(one) for one in folders}) > 1:
+            raise DataError(
+                f"Two folders of {scan.root / folder} are called {quoted(name)} once their bytes are text.",
+                hint="Rename one of them.",
+            )
+    return found
+
+
+def class_name(folder: str) -> str:
+    return composed(printable(folder))
+
+
+def printable(name: str) -> str:
+    r"""A file's name as text: bytes that are no UTF-8 are escaped (\xff), so that names stay different."""
+    if name.isascii():
+        return name
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def quoted(name: str) -> str:
+    text = printable(name)
+    return f"'{text}'" if text.isprintable() and "'" not in text else repr(text)
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few of `names`, quoted, and how many more there are."""
+    more = len(names) - _NAMED
+    listed = ", ".join(map(quoted, names[:_NAMED]))
+    return f"{listed} and {more} more" if more > 0 else listed
+
+
+def spelled_alike(names: Iterable[str], others: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of a name and another one that differ in case, spaces, hyphens and underscores only."""
+    by_letters = {_letters(name): name for name in names}
+    pairs = [(by_letters.get(_letters(other), other), other) for other in others]
+    return [(name, other) for name, other in pairs if name != other]
+
+
+def _letters(name: str) -> str:
+    text = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", text.replace("_", " ")).strip()

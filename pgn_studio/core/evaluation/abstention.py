@@ -1,4 +1,4 @@
-"""A PGN that leaves alone the images that it perturbs least: it breaks fewer, and fixes fewer."""
+"""A PGN that abstains on the images that it perturbs least: it breaks fewer, and fixes fewer."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Abstention:
     clean_accuracy: float
     perturbed_accuracy: float
     perturbed_accuracy_8bit: float
-    fixed: int  # before 8 bits, as in Metrics
+    fixed: int  # before 8-bit rounding, as in Metrics
     broken: int
     fixed_8bit: int
     broken_8bit: int
     rms_mean: float
 
     def applied(self, pgn: Pgn, *, name: str) -> Pgn:
-        """The same network as a PGN of that name which holds back; its figures are these.
+        """The same network as a PGN of that name which abstains; its figures are these.
 
         It serves the γ that it served; the one at which it was measured is its own from now on.
         """
@@ -45,7 +45,7 @@ def without_abstention(pgn: Pgn) -> Pgn:
     """The PGN as it was trained. Raises ConfigError for one that attacks."""
     if pgn.info.problem != "enhance":
         raise ConfigError(
-            "Only a PGN that enhances can hold back; this one attacks.",
+            "Only a PGN that enhances can abstain; this one attacks.",
             hint=Advice(
                 "For a weaker attack use {}, or train with a larger {}.",
                 Command("perturb", (Argument("strength"),)),
@@ -56,9 +56,9 @@ def without_abstention(pgn: Pgn) -> Pgn:
 
 
 def abstain(evaluation: Evaluation, *, share: float) -> Abstention:
-    """Leave alone this share (0…1) of the images, those with the least p.
+    """Abstain on this share (0…1) of the images, those with the least p.
 
-    `evaluation` is of a PGN that does not hold back, on images that it did not learn from. Which they
+    `evaluation` is of a PGN that does not abstain, on images that it did not learn from. Which they
     are does not depend on the labels. Raises DataError where all of their p are alike.
     """
     image = evaluation.per_image
@@ -69,7 +69,7 @@ def abstain(evaluation: Evaluation, *, share: float) -> Abstention:
     if count and used.all():
         raise DataError(
             "All perturbations are of one size: there is nothing to choose by.",
-            hint="A PGN that perturbs all images alike cannot hold back.",
+            hint="A PGN that perturbs all images alike cannot abstain.",
         )
     clean = image.clean_prediction == image.labels
 

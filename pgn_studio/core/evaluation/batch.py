@@ -1,4 +1,4 @@
-"""One batch perturbed, and what the classifier says of it: clean, perturbed, and at 8 bits; in float32."""
+"""One batch perturbed, and what the classifier says: clean, perturbed, after 8-bit rounding; in float32."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def classify_batch(
     clean: Tensor | None = None,
     features: Tensor | None = None,
 ) -> ClassifiedBatch:
-    """Perturb `pixels` (B, 3, H, W) and classify them clean (unless known), perturbed, and at 8 bits.
+    """Perturb `pixels` (B, 3, H, W); classify them clean (unless known), perturbed, after 8-bit rounding.
 
     `features`: what the PGN's encoder makes of them, where that is known.
     """
-    before = answers(classifier, pixels) if clean is None else clean
+    before = outputs(classifier, pixels) if clean is None else clean
     with torch.inference_mode(), full_precision(pixels.device):
         told = pgn.as_told(before.to(pixels.device))
         encoded = pgn.generator.encode(pixels) if features is None else features
@@ -64,7 +64,7 @@ def classify_batch(
 
 
 @torch.inference_mode()
-def answers(classifier: Classifier, pixels: Tensor) -> Tensor:
+def outputs(classifier: Classifier, pixels: Tensor) -> Tensor:
     with full_precision(pixels.device):
         return _probabilities(classifier(pixels), classifier)
 

@@ -25,7 +25,7 @@ _CLASSES_NAMED = 20
 
 @dataclass(frozen=True)
 class ClassifiedSplit:
-    """The classifier's answers to every image of a split, in its order."""
+    """The classifier's outputs for every image of a split, in its order."""
 
     split_name: str
     labels: Labels  # (N,)
@@ -41,7 +41,7 @@ class ClassifiedSplit:
 
     @property
     def accuracy(self) -> Interval:
-        """The share of right answers with its 95 % interval."""
+        """The share of right predictions with its 95 % interval."""
         return share(int((self.labels == self.predictions).sum()), len(self.labels))
 
     @property

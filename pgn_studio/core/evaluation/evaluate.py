@@ -21,11 +21,10 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import ClassifierError, PgnFileError
 from pgn_studio.core.evaluation import metrics as measures
-from pgn_studio.core.evaluation.average_precision import RankedScores
-from pgn_studio.core.evaluation.batch import ClassifiedBatch, answers, classified, perturbation_sizes
+from pgn_studio.core.evaluation.batch import ClassifiedBatch, classified, outputs, perturbation_sizes
 from pgn_studio.core.evaluation.classifier_accuracy import ClassifiedSplit, check_labels, unknown_images
 from pgn_studio.core.evaluation.leakage import Leakage
-from pgn_studio.core.evaluation.metrics import Scores
+from pgn_studio.core.evaluation.metrics import RankedScores, Scores
 from pgn_studio.core.evaluation.perturber import Perturber
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.json_utils import plain
@@ -90,7 +89,7 @@ class PerImage:
 
     @property
     def abstained(self) -> int:
-        """How many images have no p: those at which a PGN held back."""
+        """How many images have no p: those at which a PGN abstained."""
         return int((self.linf == 0).sum())
 
     def __len__(self) -> int:
@@ -98,7 +97,7 @@ class PerImage:
 
     @property
     def outcome(self) -> npt.NDArray[np.str_]:
-        """One of OUTCOMES for each image, from the perturbed image before 8 bits."""
+        """One of OUTCOMES for each image, from the perturbed image before 8-bit rounding."""
         before = self.clean_prediction == self.labels
         after = self.perturbed_prediction == self.labels
         return np.select([~before & after, before & ~after, before], OUTCOMES[:3], OUTCOMES[3])
@@ -205,7 +204,7 @@ def evaluate(
     encode: Callable[[Tensor, int], Tensor] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Evaluation:
-    """Classify every image of `split` clean, perturbed by the PGN, and perturbed at 8 bits, in batches.
+    """Classify every image of `split` clean, perturbed by the PGN, and after 8-bit rounding, in batches.
 
     Both networks come to `device` and stay there; else as `evaluate_perturber`. `encode(pixels, number of
     the first image)` gives the encoder's features of a batch where somebody keeps them. `facts` None: which
@@ -249,7 +248,7 @@ def evaluate_perturber(
     clean: Scores | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Evaluation:
-    """Classify every image of `split` clean, perturbed, and perturbed at 8 bits, in batches.
+    """Classify every image of `split` clean, perturbed, and after 8-bit rounding, in batches.
 
     `space` is where the perturber's p lives. `clean_classifier` answers for the clean images where
     that is not `classifier` (a fine-tuned one against the one it came from). `clean`: what
@@ -311,7 +310,7 @@ def _measured(
             pixels = to_pixels(images, device)  # (B, 3, H, W)
             stop = start + len(images)
             known = None if clean is None else torch.from_numpy(clean[start:stop])
-            before = answers(asked, pixels) if known is None else known
+            before = outputs(asked, pixels) if known is None else known
             with full_precision(device):
                 result = perturb(pixels, truth.to(device, non_blocking=True), before, start)
             found.add(classified(result, space, classifier, before), start)
@@ -345,7 +344,7 @@ def clean_scores(
     for start in range(0, len(split), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(split)))
         pixels = to_pixels(split.images(chosen), device)
-        parts.append(answers(classifier, pixels).cpu().numpy())
+        parts.append(outputs(classifier, pixels).cpu().numpy())
         if progress is not None:
             progress(start + len(chosen), len(split))
     return np.concatenate(parts) if parts else np.zeros((0, len(classifier.info.classes)), np.float32)

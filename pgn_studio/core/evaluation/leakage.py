@@ -128,7 +128,7 @@ def find_leakage(pgn: Pgn, classifier: Classifier, dataset: ImageDataset, split_
     learned = (of_pgn,) if of_classifier is None else (of_classifier, of_pgn)
     select = pgn.info.settings.get("select")
     chosen = {
-        "best": "val: the latest epoch within one standard error of the best accuracy after 8 bits",
+        "best": "val: the latest epoch within one standard error of the best accuracy after 8-bit rounding",
         "last": "no images: the last epoch was kept",
     }.get(str(select), "not recorded")
     elsewhere = "" if same else f" of {pgn.info.dataset}, which is not this data set as it is now"

@@ -125,7 +125,7 @@ def try_normalizations(
     """Ask the classifier about `count` images of `split`, drawn by `seed`, under every usual normalization.
 
     The classifier comes to `device` and is not changed. Every trial asks a black box about every image
-    of the sample: its budget is checked first. `progress(answers, answers wanted)`; its Canceled passes
+    of the sample: its budget is checked first. `progress(queries done, of how many)`; its Canceled passes
     through. Raises ClassifierError for a black box that is handed 8-bit images, and DataError for an
     empty split.
     """
@@ -143,7 +143,7 @@ def try_normalizations(
     for number, (title, normalization) in enumerate(candidates):
         try:
             predictions = predictions_of(
-                _answering(classifier, normalization),
+                _outputs_under(classifier, normalization),
                 split,
                 chosen,
                 batch_size=batch_size,
@@ -172,11 +172,11 @@ def own_normalization(classifier: Classifier) -> Normalization:
 
 
 def largest_cost(images: int, count: int = SAMPLE) -> int:
-    """How many answers the trials take at most, of a split of `images`."""
+    """How many queries the trials take at most, of a split of `images`."""
     return min(images, count) * (1 + len(_both_orders(_usual((0.0,) * 3, (1.0,) * 3))))
 
 
-def _answering(classifier: Classifier, normalization: Normalization) -> Callable[[Tensor], Tensor]:
+def _outputs_under(classifier: Classifier, normalization: Normalization) -> Callable[[Tensor], Tensor]:
     if isinstance(classifier, BlackBoxClassifier):
         return classifier.normalized(normalization)
     return lambda pixels: classifier.net(normalization.apply(pixels))

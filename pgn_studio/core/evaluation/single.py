@@ -13,7 +13,7 @@ from pgn_studio.core.classifiers.accuracy import check_finite
 from pgn_studio.core.data.images import UnreadableImage, read_image
 from pgn_studio.core.device import to_pixels
 from pgn_studio.core.errors import DataError
-from pgn_studio.core.evaluation.batch import answers, classify_batch, perturbation_sizes
+from pgn_studio.core.evaluation.batch import classify_batch, outputs, perturbation_sizes
 from pgn_studio.core.evaluation.evaluate import place
 from pgn_studio.core.evaluation.metrics import is_surer
 from pgn_studio.core.evaluation.strength import perturbed_at
@@ -30,7 +30,7 @@ class SingleImage:
     perturbation: npt.NDArray[np.float32]  # (H, W, 3), signed, in pixel values of 0…1, of strength 1
     perturbed: npt.NDArray[np.uint8]  # (H, W, 3), clamped and rounded, at the strength asked for
     before: Probabilities
-    after: Probabilities  # of strength 1, before 8 bits
+    after: Probabilities  # of strength 1, before 8-bit rounding
     saved: Probabilities
     sizes: tuple[float, float, float]  # ‖p‖₂, RMS per value, largest |p|, of strength 1
     has_probabilities: bool
@@ -57,7 +57,7 @@ def perturb_file(pgn: Pgn, classifier: Classifier, path: Path, *, strength: floa
     check_finite(batch.perturbed, lambda _row: f"{path.name}, perturbed,")
     perturbation = batch.perturbation_pixels[0].permute(1, 2, 0).cpu().numpy()
     perturbed = perturbed_at(original, perturbation, strength)
-    saved = answers(classifier, to_pixels(perturbed[None], device))
+    saved = outputs(classifier, to_pixels(perturbed[None], device))
     check_finite(saved, lambda _row: f"{path.name}, perturbed at strength {strength:g},")
     l2, rms, linf = perturbation_sizes(batch.perturbation)[:, 0].tolist()
     return SingleImage(

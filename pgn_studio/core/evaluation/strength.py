@@ -1,4 +1,4 @@
-"""One image at every strength: what the classifier says of x + αp, and where its answer changes."""
+"""One image at every strength: what the classifier says of x + αp, and where its prediction changes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class StrengthCurve:
-    """Class probabilities along α; `flips` in rising order, empty where the answer never changes."""
+    """Class probabilities along α; `flips` in rising order, empty where the prediction never changes."""
 
     alphas: Floats  # (A,), rising, the first is 0
     probabilities: npt.NDArray[np.float32]  # (A, K); one-hot where the classifier gives labels only
@@ -55,9 +55,9 @@ def strength_curve(
     refine: bool = True,
     progress: Progress | None = None,
 ) -> StrengthCurve:
-    """Ask the classifier about x + αp for one image (H, W, 3), before 8 bits.
+    """Ask the classifier about x + αp for one image (H, W, 3), before 8-bit rounding.
 
-    `alphas` rise from 0. α = 0 and α = 1 are answered exactly as `evaluate` does. With `refine` each
+    `alphas` rise from 0. α = 0 and α = 1 come out exactly as in `evaluate`. With `refine` each
     change of class is narrowed down by bisection, at six more questions each; without, it is put at
     the first grid point behind it. `progress(strengths done, strengths)`; its Canceled passes through.
     """
@@ -111,10 +111,10 @@ def _flips(line: _Line, grid: Floats, said: npt.NDArray[np.int64], *, refine: bo
     before, after = said[places], said[places + 1].copy()
     for _ in range(_HALVINGS if refine and len(places) else 0):
         middle = (low + high) / 2
-        answers = line.predictions(middle)
-        same = answers == before
+        predicted = line.predictions(middle)
+        same = predicted == before
         low = np.where(same, middle, low)
-        high, after = np.where(same, high, middle), np.where(same, after, answers)
+        high, after = np.where(same, high, middle), np.where(same, after, predicted)
     return tuple(Flip(float(a), int(b), int(c)) for a, b, c in zip(high, before, after, strict=True))
 
 

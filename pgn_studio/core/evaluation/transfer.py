@@ -1,6 +1,6 @@
 """Transfer: what a PGN made for one classifier does to others.
 
-A perturbed image reaches another classifier as a file, so all figures here are after 8 bits.
+A perturbed image reaches another classifier as a file, so all figures here are after 8-bit rounding.
 """
 
 from __future__ import annotations

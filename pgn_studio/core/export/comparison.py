@@ -22,8 +22,8 @@ from pgn_studio.core.device import full_precision, to_pixels
 from pgn_studio.core.errors import PgnFileError
 from pgn_studio.core.evaluation.batch import (
     ClassifiedBatch,
-    answers,
     classified,
+    outputs,
     perturbation_sizes,
     to_uint8,
 )
@@ -79,7 +79,7 @@ def comparison_columns(
     device = place(pgn, classifier, None)
     image = split.images([index])
     pixels, label = to_pixels(image, device), torch.tensor([int(split.labels[index])], device=device)
-    clean = answers(classifier, pixels)
+    clean = outputs(classifier, pixels)
     ordered = sorted((pgn, *others), key=lambda one: one.gamma)
     titles = {id(one): _title(one, pgn, others, compared.against) for one in ordered}
     made: list[tuple[str, Pgn, Perturber]] = [(titles[id(one)], one, PgnPerturber(one)) for one in ordered]

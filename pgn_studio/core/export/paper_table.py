@@ -10,8 +10,7 @@ from typing import Any
 from pgn_studio.core.export.base import writing
 from pgn_studio.core.export.table import markdown_table
 from pgn_studio.core.sweeps.jobs import Figures, Outcome
-from pgn_studio.core.sweeps.paper import PaperTable
-from pgn_studio.core.sweeps.reproduction import Cell, Wishes, stand_ins
+from pgn_studio.core.sweeps.reproduction import Cell, PaperTable, Wishes, stand_ins
 
 _CSV_COLUMNS = (
     "dataset", "classifier", "column", "status", "accuracy", "average_precision", "paper_accuracy",

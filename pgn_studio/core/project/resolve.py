@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from pgn_studio.core.advice import Advice, Argument, Command
 from pgn_studio.core.config import NAMED_DATASETS, names_file
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError, RunError
 from pgn_studio.core.paths import DEMO_SCHEME, demo_classifier, runs_folder
@@ -39,7 +40,7 @@ def find_pgn(target: str, which: WhichPgn = "kept") -> tuple[Path, RunFolder | N
         )
     run.check_free()  # its first PGN comes with its first epoch
     stopped_early = "It was stopped before its first checkpoint: train it anew."
-    resume = f"Train on with `pgn-studio train --resume {run.path}`."
+    resume = Advice("Train on with {}.", Command("train", (Argument("resume", str(run.path)),)))
     raise PgnFileError(
         f"The run {run.path} has no PGN yet.",
         hint=resume if run.checkpoint_path.is_file() else stopped_early,
@@ -58,7 +59,10 @@ def find_run(target: str) -> RunFolder:
     if not path.exists() and len(path.parts) == 1 and (runs_folder() / path).is_dir():
         path = runs_folder() / path
     if not path.exists():
-        raise RunError(f"There is no run and no PGN {target!r}.", hint="`pgn-studio runs` lists the runs.")
+        raise RunError(
+            f"There is no run and no PGN {target!r}.",
+            hint=Advice("The runs are listed by {}.", Command("runs")),
+        )
     return RunFolder.open(path.absolute())
 
 
@@ -84,7 +88,8 @@ def resolve_classifier(given: str) -> str:
             f"{given} is a folder; expected a classifier's file.", hint="Name the file in it."
         )
     raise ClassifierError(
-        f"There is no classifier file {given}.", hint="`pgn-studio train-classifier` makes one."
+        f"There is no classifier file {given}.",
+        hint=Advice("One is made by {}.", Command("train-classifier")),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.config import HTTP_SCHEMES, ChannelOrder, is_black_box, names_file
 from pgn_studio.core.errors import ClassifierError, PgnStudioError
 from pgn_studio.core.files import sha256_of_file
@@ -215,7 +216,7 @@ def _recorded_path(info: PgnInfo, path: Path, run: RunFolder | None) -> str:
         # Images go to an address that a run of ours records, never to one that a lone file names.
         raise ClassifierError(
             f"This PGN was trained against {recorded}, which would be sent the images.",
-            hint="Give it as --classifier if that is what you want.",
+            hint=Advice("Give it as {} if that is what you want.", Setting("classifier")),
         )
     return recorded
 

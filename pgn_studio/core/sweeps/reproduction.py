@@ -1,19 +1,30 @@
 """From a table of the paper to cells that can be run, at the paper's scale or at a small one.
 
-What the paper's text lost (rates, epochs, batch sizes) is the product's default. The small scale
+Our copy of the paper omits rates, epochs and batch sizes: they are the product's defaults. The small scale
 has a stand-in for everything: it shows that a row runs and how its columns compare, not the
 paper's numbers.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import torch
+
+from pgn_studio.core.classifiers import Classifier, balanced_subset
 from pgn_studio.core.config import ClassifierSettings, LossName, Problem, Recipe, TrainingSettings
-from pgn_studio.core.sweeps.paper import PaperFigure, PaperRow, PaperTable
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.device import full_precision, to_pixels
+from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.core.evaluation.metrics import accuracy, macro_average_precision
+from pgn_studio.core.paths import resources_folder
+from pgn_studio.core.protocols import LabeledImages, Progress
+from pgn_studio.core.sweeps.jobs import Figures
 
 Scale = Literal["paper", "small"]
 Start = Literal["scratch", "pretrained"]
@@ -37,6 +48,7 @@ _SUBSETS = {"ImageNet-10": 10, "ImageNet-50": 50}
 _SMALL_RATES = {"small": 2e-3}  # the tiny networks of timm learn at 5e-3
 _FINE_TUNING_RATE = 1e-4
 _SCRATCH_RATES = {"vgg16": 1e-4}  # no batch norm: it diverges at more
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -242,3 +254,100 @@ def _training(
     values["batch_size"] = wishes.batch_size or 32
     values["epochs"] = wishes.epochs or 4
     return TrainingSettings.make(**values)
+
+
+@dataclass(frozen=True)
+class PaperFigure:
+    accuracy: float  # 0…1
+    average_precision: float  # the paper's second number, taken to be the macro average precision
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    dataset: str  # STL-10, ImageNet-10 or ImageNet-50
+    classifier: str  # ResNet50, ResNet101, VGG16 or DenseNet169
+    results: Mapping[str, PaperFigure]  # by column
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    number: int
+    title: str
+    gamma: Mapping[str, float]  # by problem
+    columns: Mapping[str, str]  # name to what it means
+    rows: tuple[PaperRow, ...]
+
+
+def load_table(number: int) -> PaperTable:
+    """Table 1, 2 or 3. Raises PgnStudioError in a broken installation."""
+    path = resources_folder() / "paper_tables.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return next(_table(item) for item in content["tables"] if item["number"] == number)
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise PgnStudioError(
+            f"The paper's table {number} cannot be read from {path}.",
+            hint="The installation is incomplete: install PGN Studio again.",
+            details=str(error),
+        ) from error
+
+
+def _table(item: Mapping[str, Any]) -> PaperTable:
+    gamma = item["gamma"]
+    return PaperTable(
+        number=item["number"],
+        title=item["title"],
+        gamma=dict(gamma) if isinstance(gamma, dict) else {item["problem"]: float(gamma)},
+        columns=dict(item["columns"]),
+        rows=tuple(
+            PaperRow(
+                row["dataset"],
+                row["classifier"],
+                {
+                    name: PaperFigure(round(value["accuracy_percent"] / 100, 6), value["average_precision"])
+                    for name, value in row["results"].items()
+                },
+            )
+            for row in item["rows"]
+        ),
+    )
+
+
+@torch.inference_mode()
+def measure_vanilla(
+    classifier: Classifier,
+    split: LabeledImages,
+    *,
+    device: torch.device,
+    progress: Progress | None = None,
+) -> Figures:
+    """clean_accuracy and map_clean of images as they are; brings the classifier to `device`."""
+    classifier.to(device)
+    scores = []
+    for start in range(0, len(split), _BATCH):
+        chosen = np.arange(start, min(start + _BATCH, len(split)))
+        with full_precision(device):
+            logits = classifier(to_pixels(split.images(chosen), device))
+        scores.append(torch.softmax(logits.float(), dim=1).cpu().numpy())
+        if progress is not None:
+            progress(int(chosen[-1]) + 1, len(split))
+    whole = np.concatenate(scores)
+    labels = np.asarray(split.labels, dtype=np.int64)
+    return {
+        "precision": "fp32",
+        "n": len(labels),
+        "clean_accuracy": accuracy(whole.argmax(1), labels),
+        "map_clean": macro_average_precision(whole, labels),
+    }
+
+
+def limited(dataset: ImageDataset, images: Mapping[str, int], *, seed: int) -> ImageDataset:
+    """At most so many images of each split, class-balanced, the same ones for the same seed.
+
+    The fingerprint stays that of the whole: the choice is in the seed and the numbers.
+    """
+    splits = {
+        name: split.subset(balanced_subset(split.labels, images[name], seed)) if name in images else split
+        for name, split in dataset.splits.items()
+    }
+    return replace(dataset, splits=splits)

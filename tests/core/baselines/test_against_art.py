@@ -23,6 +23,7 @@ pytest.importorskip("art")
 from art.attacks.evasion import DeepFool, FastGradientMethod, UniversalPerturbation
 from art.estimators.classification import PyTorchClassifier
 
+pytestmark = pytest.mark.slow
 Floats = npt.NDArray[np.float32]
 
 

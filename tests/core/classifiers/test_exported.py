@@ -1,3 +1,5 @@
+"""Exported programs and TorchScript files: what is refused, what loads, and that loading runs nothing."""
+
 from __future__ import annotations
 
 import io
@@ -13,7 +15,7 @@ import torch
 from torch import nn
 
 from pgn_studio.core.classifiers import Access, SmallCNN, load_classifier
-from pgn_studio.core.classifiers.exported import exported_image_size
+from pgn_studio.core.classifiers.exported import exported_image_size, plain_trees
 from pgn_studio.core.errors import ClassifierError
 
 CLASSES = ("red", "green", "blue")
@@ -271,3 +273,45 @@ def test_of_imagenets_outputs_those_of_the_data_sets_synsets_are_used(
     assert "1,000 outputs" in classifier.info.notices[-1]
     with pytest.raises(ClassifierError, match="3"):
         load_classifier(path, classes=CLASSES, image_size=16)
+
+
+def spec(kind: str, context: Any, count: int = 2) -> dict[str, str]:
+    return {"out_spec": json.dumps([1, {"type": kind, "context": context, "children_spec": [LEAF] * count}])}
+
+
+def plain(value: dict[str, str]) -> tuple[str, Any]:
+    tree = json.loads(plain_trees([{"signature": value}])[0]["signature"]["out_spec"])[1]
+    assert tree["children_spec"] == [LEAF] * 2
+    return tree["type"], json.loads(tree["context"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "context"),
+    [("builtins.tuple", "null"), ("builtins.list", "null"), ("builtins.dict", '["a", "b"]')],
+)
+def test_plain_containers_stay(kind: str, context: str) -> None:
+    assert plain_trees(spec(kind, context)) == spec(kind, context)
+
+
+@pytest.mark.parametrize(
+    ("kind", "context", "expected"),
+    [
+        ("transformers.ImageClassifierOutput", '["loss", "logits"]', ("builtins.dict", ["loss", "logits"])),
+        ("collections.namedtuple", "my.Output", ("builtins.tuple", None)),
+        (
+            "collections.defaultdict",
+            {"default_factory_module": "os", "dict_context": ["a", "b"]},
+            ("builtins.dict", ["a", "b"]),
+        ),
+        ("builtins.dict", '[{"__enum__": true, "fqn": "os:A", "name": "b"}, "x"]', ("builtins.tuple", None)),
+        ("builtins.tuple", '{"__enum__": true, "fqn": "os:A", "name": "b"}', ("builtins.tuple", None)),
+    ],
+)
+def test_all_others_become_plain(kind: str, context: Any, expected: tuple[str, Any]) -> None:
+    assert plain(spec(kind, context)) == expected
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", '[1, {"type": "builtins.list", "children_spec": 3}]'])
+def test_what_is_no_tree_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="tree"):
+        plain_trees({"in_spec": text})

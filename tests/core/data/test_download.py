@@ -50,7 +50,7 @@ def test_files_are_put_in_place_and_archives_dropped(tmp_path: Path, fetched_by:
 
 def test_a_failing_download_is_one_clear_error(tmp_path: Path, fetched_by: FetchedBy) -> None:
     fetched_by("(folder / 'half.bin').write_text('x'); print('50%')\nsys.exit('URLError: no route to host')")
-    with pytest.raises(DataError, match="Downloading STL10 to .* failed: URLError: no route") as caught:
+    with pytest.raises(DataError, match="STL10.*URLError: no route") as caught:
         download("STL10", tmp_path / "new", ignore, offline="Put the files there by hand.")
     assert caught.value.hint == "Put the files there by hand."
     assert list((tmp_path / "new").iterdir()) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.data.layout import lies_aside, splits_by_name
 from pgn_studio.core.errors import DataError
 
 Load = Callable[..., ImageDataset]
@@ -230,3 +231,171 @@ def test_a_folder_that_cannot_be_listed_and_is_not_needed(
 
     monkeypatch.setattr(os, "scandir", refusing)
     assert load(root, image_size=8).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("HAM10000_images_part_1", "HAM10000_images_part_2"),
+        tuple(f"fold_{number}" for number in range(5)),
+        ("batch1", "batch2", "docs:0"),
+        ("Chunk 01", "Chunk 02"),
+        ("shard-1of2", "shard-2of2"),
+        ("split1/cat", "split1/dog", "split2/cat", "split2/dog"),
+        ("images_001/images", "images_002/images"),
+        ("train/part1", "train/part2", "test/part1", "test/part2"),
+    ],
+)
+def test_parts_of_a_data_set_are_no_classes(
+    make_tree: MakeTree, load: Load, folders: tuple[str, ...]
+) -> None:
+    with pytest.raises(DataError, match="parts of one data set") as caught:
+        load(make_tree(*folders))
+    assert f"'{folders[0].removeprefix('train/').split('/')[0]}'" in caught.value.message
+    assert "class/…" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("images", "masks"),
+        ("image", "mask"),
+        ("rgb", "depth"),
+        ("leftImg8bit", "gtFine"),
+        ("leftImg8bit/aachen", "leftImg8bit/bochum", "gtFine/aachen", "gtFine/bochum"),
+        *(("images", beside) for beside in ("labels:0", "annotations:0", "meta:0", "segmentation", "gt")),
+        ("images/train", "images/val", "labels/train:0", "labels/val:0"),
+        ("JPEGImages", "Annotations:0", "ImageSets/Main:0", "SegmentationClass", "SegmentationObject"),
+        ("ISIC_Training_Input", "ISIC_Training_GroundTruth"),
+        ("train_images", "train_masks"),
+        ("img", "Ground Truth"),
+        ("photos", "docs:0"),
+        ("train/images", "train/labels:0", "valid/images", "valid/labels:0"),
+    ],
+)
+def test_images_beside_masks_or_labels_are_no_classes(
+    make_tree: MakeTree, load: Load, pair: tuple[str, ...]
+) -> None:
+    with pytest.raises(DataError, match="masks, labels") as caught:
+        load(make_tree(*pair))
+    assert "class" in caught.value.hint
+
+
+def test_the_images_are_to_be_chosen_where_they_hold_classes(make_tree: MakeTree, load: Load) -> None:
+    root = make_tree("images/apple_pie", "images/ramen", "meta:0")
+    with pytest.raises(DataError, match="'meta'") as caught:
+        load(root)
+    assert f"Choose {root / 'images'}" in caught.value.hint
+    assert load(root / "images", image_size=8).classes == ("apple_pie", "ramen")
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("mask", "no_mask"),
+        ("with_mask", "without_mask"),
+        ("photo", "sketch"),
+        ("photo", "figure"),
+        ("part_1", "cat", "dog"),
+        ("1", "2", "3"),
+        ("class_1", "class_2"),
+        ("label", "stamp"),
+        ("image", "mask", "cat", "dog", "emu"),
+        ("mammal/cat", "mammal/dog", "cat"),
+    ],
+)
+def test_classes_that_look_a_little_like_that(
+    make_tree: MakeTree, load: Load, folders: tuple[str, ...]
+) -> None:
+    dataset = load(make_tree(*folders), image_size=8)
+    assert set(dataset.classes) == {folder.split("/")[0] for folder in folders}
+
+
+@pytest.mark.parametrize(
+    ("folders", "among", "todo"),
+    [
+        (("train/a", "train/b", "train/val/a", "train/val/b"), "train/val", "If it is the val split"),
+        (("train/a", "train/b", "train/Testing/x/a", "train/Testing/x/b"), "train/Testing", "test split"),
+        (
+            ("train/a", "train/b", "train/train/a", "train/train/b", "test/a", "test/b"),
+            "train/train",
+            "train",
+        ),
+        (("a", "b", "pets/a", "pets/b"), "pets", "copy"),
+        (("a", "b", "c", "augmented/a", "augmented/b"), "augmented", "merge"),
+    ],
+)
+def test_the_classes_once_more_among_the_classes(
+    make_tree: MakeTree, load: Load, folders: tuple[str, ...], among: str, todo: str
+) -> None:
+    with pytest.raises(DataError, match=f"'{among}'.*same class folders") as caught:
+        load(make_tree(*folders))
+    assert todo in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        *((name, "train") for name in ("train", "TRAINING", "train_set", "Train Images 2", "trainset")),
+        *(
+            (name, "train")
+            for name in (
+                "train_data",
+                "labeled-train",
+                "labelled-train",
+                "images.train",
+                "TrainData",
+                "train2017",
+            )
+        ),
+        *(
+            (name, "val")
+            for name in ("val", "valid", "Validation", "dev", "dev-set", "eval", "val_256", "valset")
+        ),
+        *(
+            (name, "test")
+            for name in ("test", "Testing", "test1", "test_v2", "holdout", "hold out", "Held-Out")
+        ),
+    ],
+)
+def test_names_of_splits(name: str, split: str) -> None:
+    assert splits_by_name([name]) == {name: split}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "contest",
+        "latest",
+        "strain",
+        "device",
+        "evaluator",
+        "invalid",
+        "interval",
+        "trainval",
+        "train_test",
+        "tr",
+    ]
+    + ["freight train", "test tube", "dev board", "set", "images", "2017", ""],
+)
+def test_names_of_other_things(name: str) -> None:
+    assert splits_by_name([name]) == {}
+
+
+def test_own_words_count_in_pairs() -> None:
+    assert splits_by_name(["pets_train", "pets_test", "test_tube"]) == {
+        "pets_train": "train",
+        "pets_test": "test",
+    }
+    assert splits_by_name(["freight_train", "passenger_train"]) == {}
+    assert splits_by_name(["freight_train", "freight_training"]) == {}
+
+
+@pytest.mark.parametrize("name", ["unlabeled", "Unlabelled Images", "seg_pred", "docs", "extra_2", "unsup"])
+def test_what_lies_aside(name: str) -> None:
+    assert lies_aside(name)
+
+
+@pytest.mark.parametrize("name", ["cat", "images", "labeled", "cat_unlabeled", "train", ""])
+def test_what_does_not(name: str) -> None:
+    assert not lies_aside(name)

@@ -11,16 +11,16 @@ from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ClassifierError, RunError
 from pgn_studio.core.files import sha256_of_file
 from pgn_studio.core.runs import RunFolder
-from pgn_studio.core.sweeps.folder import SweepFolder
-from pgn_studio.core.sweeps.plan import Axis
-from pgn_studio.core.sweeps.run_state import (
+from pgn_studio.core.sweeps.folder import (
     TEST,
+    SweepFolder,
     check_classifier_unchanged,
     clear_start,
     recorded_test,
     telling_image,
     what_is_left,
 )
+from pgn_studio.core.sweeps.plan import Axis
 
 SWEEP_JSON = "sweep.json"
 BASE = TrainingSettings.make(epochs=2, classifier="/c.safetensors")
@@ -40,7 +40,7 @@ def test_the_same_sweep_goes_on_and_may_get_more_values(tmp_path: Path) -> None:
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     SweepFolder.open(tmp_path / "s", BASE.model_dump(), AXES)
     before = (tmp_path / "s" / SWEEP_JSON).read_bytes()
-    with pytest.raises(RunError, match=r"begun with loss least-squares \(now logistic\), epochs 2 \(now 3\)"):
+    with pytest.raises(RunError, match=r"loss least-squares \(now logistic\), epochs 2 \(now 3\)"):
         SweepFolder.open(tmp_path / "s", BASE.updated(epochs=3, loss="logistic").model_dump(), AXES)
     with pytest.raises(RunError, match="is over gamma, not over gamma and seed"):
         SweepFolder.open(tmp_path / "s", BASE.model_dump(), [*AXES, Axis("seed", (0,))])

@@ -10,8 +10,7 @@ import pytest
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.paper_table import reasons, table_rows
 from pgn_studio.core.sweeps.jobs import Outcome
-from pgn_studio.core.sweeps.paper import load_table
-from pgn_studio.core.sweeps.reproduction import COLUMNS, Cell, Wishes, make_cells
+from pgn_studio.core.sweeps.reproduction import COLUMNS, Cell, Wishes, load_table, make_cells
 
 PAPER = Wishes(scale="paper", out=Path("/out"), imagenet=Path("/imagenet"))
 SMALL = Wishes(scale="small", out=Path("/out"), dataset="digits", dataset_classes=10)

@@ -12,7 +12,7 @@ import torch
 
 from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
-from pgn_studio.core.classifiers.blackbox.outputs import AnswerReader
+from pgn_studio.core.classifiers.blackbox.outputs import OutputReader
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import to_pixels
@@ -53,7 +53,7 @@ class Oracle:
 def boxed(oracle: Oracle, budget: int | None = None) -> BlackBoxClassifier:
     own = oracle.network.info
     info: ClassifierInfo = replace(own, arch="oracle", mean=(0.0,) * 3, std=(1.0,) * 3, path="http://x/")
-    reader = AnswerReader(oracle.name, own.classes, None)
+    reader = OutputReader(oracle.name, own.classes, None)
     return BlackBoxClassifier(oracle, info, reader=reader, meter=QueryMeter(budget))
 
 

@@ -72,7 +72,7 @@ def test_code_is_run_only_with_the_tick(window: MainWindow, qtbot: QtBot) -> Non
     assert classifier.info.path == "python:window_box:predict"
     assert classifier.queries is not None
     assert classifier.queries.used == 3  # to see how it answers; measuring is for a button
-    facts = controller.workspace.source.facts()["external_classifier"]
+    facts = classifier.info.told
     assert "trust_code" not in facts["access"]
     assert controller.workspace.problem() == ""
 

@@ -58,7 +58,7 @@ def test_it_is_opened_to_be_read_only(
     assert window.tabs.currentWidget() is controller.train_page
     assert controller.train_page.banner.isVisible()
     banner = controller.train_page.findChild(QLabel, "banner_text").text()
-    assert f"read only: this run is being trained by {held.holder}" in banner
+    assert f"Read-only: {held.holder}" in banner
     assert not window.findChild(QAction, "action_continue_the_shown_run").isEnabled()
     assert controller.inspect_page.isEnabled()
     assert controller.shown.folder == str(held.path)  # its curves can be exported

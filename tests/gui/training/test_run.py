@@ -51,7 +51,7 @@ def test_memory_and_time_left_are_shown_while_it_trains_and_gone_afterwards(
 def test_a_gpu_s_memory_stands_beside_the_process_s(qtbot: QtBot, make_window: Any) -> None:
     window = make_window()
     bridge = controller_of(window).training.bridge
-    bridge.vitals.emit(Vitals(3, 725.0, MemoryUse(2**30, False, "cuda:0", 3 * 2**30, 2**32, 80 * 2**30)))
+    bridge.vitals.emit(Vitals(3, 725.0, MemoryUse(2**30, "cuda:0", 3 * 2**30, 2**32, 80 * 2**30)))
     shown = child(window, QLabel, "run_memory").text()
     assert shown == "GPU 3.0 of 80.0 GiB (4.0 reserved), memory 1.0 GiB"
     assert child(window, QLabel, "run_left").text() == "about 12 min left"

@@ -80,9 +80,9 @@ def test_a_filled_form_gives_back_what_it_was_filled_with(qtbot: QtBot) -> None:
         ("head", "Expected NAME=VALUE"),
         ("head=cubic", "head: Input should be"),
         ("haed=linear", "Did you mean head"),
-        ("decoder_widths=64,wide", "decoder-widths"),
+        ("decoder_widths=64,wide", "decoder_widths"),
         ("clip=no, clip=yes", "set twice"),
-        ("epochs=3", "has a field of its own"),
+        ("epochs=3", "has its own field"),
     ],
 )
 def test_further_settings_that_cannot_be_are_clear_errors(qtbot: QtBot, typed: str, said: str) -> None:

@@ -9,9 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pgn_studio.core.classifiers.blackbox.cache import Answer, AnswerCache, key_of
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
-from pgn_studio.core.classifiers.blackbox.outputs import AnswerReader, logits_of, moved, scores_of
+from pgn_studio.core.classifiers.blackbox.outputs import (
+    Output,
+    OutputCache,
+    OutputReader,
+    key_of,
+    logits_of,
+    moved,
+    scores_of,
+)
 from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
 from pgn_studio.core.classifiers.normalization import Normalization
 from pgn_studio.core.classifiers.outputs import (
@@ -57,13 +64,13 @@ class BlackBoxClassifier(Classifier):
     queries: QueryMeter
 
     def __init__(
-        self, oracle: Oracle, info: ClassifierInfo, *, reader: AnswerReader, meter: QueryMeter
+        self, oracle: Oracle, info: ClassifierInfo, *, reader: OutputReader, meter: QueryMeter
     ) -> None:
         super().__init__(nn.Identity(), info)
         self.queries = meter
         self._oracle = oracle
         self._reader = reader
-        self._cache = AnswerCache()
+        self._cache = OutputCache()
         self._lock = threading.RLock()  # the window's threads ask, too
         self._scores: bool | None = None
         self._probabilities: str | None = None  # how its scores are called, "" if logits; decided once
@@ -115,11 +122,11 @@ class BlackBoxClassifier(Classifier):
     def sorts(self, images: UInt8Images) -> bool:
         """Whether a score's place is its rank for all of `images`, which are not counted as queries."""
         with self._lock:
-            answers: list[Answer] = []
-            while len(answers) < len(images):
-                part = images[len(answers) : len(answers) + self._oracle.largest_batch]
-                answers += self._reader.read(self._oracle.ask(part, QueryMeter()), len(part))
-        return are_sorted(self._reader.in_own_order(scores_of(answers)))
+            outputs: list[Output] = []
+            while len(outputs) < len(images):
+                part = images[len(outputs) : len(outputs) + self._oracle.largest_batch]
+                outputs += self._reader.read(self._oracle.ask(part, QueryMeter()), len(part))
+        return are_sorted(self._reader.in_own_order(scores_of(outputs)))
 
     @property
     def output(self) -> str:
@@ -130,10 +137,10 @@ class BlackBoxClassifier(Classifier):
 
     def logits_normalized(self, normalized: Tensor) -> Tensor:
         """Images (N, 3, H, W) to scores as logits (N, K), or one-hot rows where it gives labels."""
-        answers = self.answers(to_bytes(normalized))
+        outputs = self.outputs(to_bytes(normalized))
         if self._scores and self._probabilities is None:
-            self._probabilities = probabilities_as(scores_of(answers))
-        logits = logits_of(answers, self.num_classes, probabilities=bool(self._probabilities))
+            self._probabilities = probabilities_as(scores_of(outputs))
+        logits = logits_of(outputs, self.num_classes, probabilities=bool(self._probabilities))
         return torch.from_numpy(logits).to(normalized.device)
 
     def unknown(self, images: UInt8Images) -> int:
@@ -141,44 +148,44 @@ class BlackBoxClassifier(Classifier):
         with self._lock:
             return len({key for key in map(key_of, images) if key not in self._cache})
 
-    def answers(self, images: UInt8Images) -> list[Answer]:
+    def outputs(self, images: UInt8Images) -> list[Output]:
         """For each of (B, S, S, 3) a label or scores (K,).
 
         Raises BlackBoxError, or QueryBudgetError before anything is sent.
         """
         with self._lock:
             keys = [key_of(image) for image in images]
-            known = {key: answer for key in keys if (answer := self._cache.get(key)) is not None}
+            known = {key: output for key in keys if (output := self._cache.get(key)) is not None}
             missing = {key: index for index, key in enumerate(keys) if key not in known}
             known.update(self._asked(images, missing))
             return [known[key] for key in keys]
 
-    def _asked(self, images: UInt8Images, missing: dict[bytes, int]) -> dict[bytes, Answer]:
+    def _asked(self, images: UInt8Images, missing: dict[bytes, int]) -> dict[bytes, Output]:
         self.queries.require(len(missing))
-        keys, answered = list(missing), dict[bytes, Answer]()
-        while len(answered) < len(keys):
-            part = keys[len(answered) : len(answered) + self._oracle.largest_batch]
-            for key, answer in zip(part, self._ask(images[[missing[key] for key in part]]), strict=True):
-                answered[key] = answer
-                self._cache.put(key, answer)
-        return answered
+        keys, found = list(missing), dict[bytes, Output]()
+        while len(found) < len(keys):
+            part = keys[len(found) : len(found) + self._oracle.largest_batch]
+            for key, output in zip(part, self._ask(images[[missing[key] for key in part]]), strict=True):
+                found[key] = output
+                self._cache.put(key, output)
+        return found
 
-    def _ask(self, images: UInt8Images) -> list[Answer]:
+    def _ask(self, images: UInt8Images) -> list[Output]:
         """In parts that the oracle takes, whatever is in memory."""
-        answers: list[Answer] = []
-        while len(answers) < len(images):
-            part = images[len(answers) : len(answers) + self._oracle.largest_batch]
-            answers += self._reader.read(self._oracle.ask(part, self.queries), len(part))
-            self._settle_kind(answers)
-        return answers
+        outputs: list[Output] = []
+        while len(outputs) < len(images):
+            part = images[len(outputs) : len(outputs) + self._oracle.largest_batch]
+            outputs += self._reader.read(self._oracle.ask(part, self.queries), len(part))
+            self._settle_kind(outputs)
+        return outputs
 
-    def _settle_kind(self, answers: list[Answer]) -> None:
-        scores = not isinstance(answers[0], int)
+    def _settle_kind(self, outputs: list[Output]) -> None:
+        scores = not isinstance(outputs[0], int)
         if self._scores is not None and scores != self._scores:
             before, now = ("scores", "a label") if self._scores else ("labels", "scores")
             raise BlackBoxError(f"{self._oracle.name} gave {before} before and {now} now.")
         self._scores = scores
-        if self._probabilities and scores and float(scores_of(answers).min()) < -SUM_SLACK:
+        if self._probabilities and scores and float(scores_of(outputs).min()) < -SUM_SLACK:
             raise BlackBoxError(f"{self._oracle.name} gave probabilities before and scores below 0 now.")
 
 

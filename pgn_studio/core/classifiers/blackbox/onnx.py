@@ -95,7 +95,7 @@ class OnnxOracle:
         if self._fixed_batch and count < self._fixed_batch:  # filled up with the last one
             images = np.concatenate([images, np.repeat(images[-1:], self._fixed_batch - count, axis=0)])
         try:
-            answers = self._session.run(self._outputs, {self._input: self._prepared(images)})
+            outputs = self._session.run(self._outputs, {self._input: self._prepared(images)})
         except Exception as error:  # onnxruntime raises many kinds
             raise BlackBoxError(
                 f"{self.name} does not take {len(images)} images of {images.shape[1]} px"
@@ -103,26 +103,26 @@ class OnnxOracle:
                 hint="Give the image size that it was exported with.",
                 details=str(error),
             ) from error
-        if len(answers) > 1:  # the first time
-            chosen = self._chosen(answers, len(images))
-            self._outputs, answers = [self._outputs[chosen]], [answers[chosen]]
-        scores = np.asarray(answers[0])[:count]
+        if len(outputs) > 1:  # the first time
+            chosen = self._chosen(outputs, len(images))
+            self._outputs, outputs = [self._outputs[chosen]], [outputs[chosen]]
+        scores = np.asarray(outputs[0])[:count]
         return scores.reshape(count, -1) if scores.ndim > 2 and set(scores.shape[2:]) == {1} else scores
 
-    def _chosen(self, answers: list[Any], count: int) -> int:
+    def _chosen(self, outputs: list[Any], count: int) -> int:
         """Of several outputs that with the scores; the first where that holds labels and there are none.
 
         Raises ClassifierError that names all outputs.
         """
         arrays = {
-            name: torch.from_numpy(answer)
-            for name, answer in zip(self._outputs, answers, strict=True)
-            if isinstance(answer, np.ndarray) and answer.dtype.kind in "fiu" and answer.ndim
+            name: torch.from_numpy(output)
+            for name, output in zip(self._outputs, outputs, strict=True)
+            if isinstance(output, np.ndarray) and output.dtype.kind in "fiu" and output.ndim
         }
         try:
             return self._outputs.index(scores_among(arrays, count, self._num_classes, name=self.name))
         except ClassifierError:
-            if np.asarray(answers[0]).shape == (count,):
+            if np.asarray(outputs[0]).shape == (count,):
                 return 0
             raise
 

@@ -12,7 +12,7 @@ from pgn_studio.core.classifiers.blackbox.classifier import BlackBoxClassifier, 
 from pgn_studio.core.classifiers.blackbox.http import HttpOracle
 from pgn_studio.core.classifiers.blackbox.meter import QueryMeter
 from pgn_studio.core.classifiers.blackbox.onnx import OnnxOracle
-from pgn_studio.core.classifiers.blackbox.outputs import AnswerReader
+from pgn_studio.core.classifiers.blackbox.outputs import OutputReader
 from pgn_studio.core.classifiers.blackbox.python_callable import CallableOracle
 from pgn_studio.core.classifiers.class_columns import choose_columns, imagenet_columns
 from pgn_studio.core.classifiers.classifier import ClassifierInfo
@@ -77,7 +77,7 @@ def open_black_box(
         path=opened.path,
         sha256=opened.sha256,
     )
-    reader = AnswerReader(opened.oracle.name, classes, own)
+    reader = OutputReader(opened.oracle.name, classes, own)
     meter = QueryMeter(access.budget, access.per_second)
     classifier = BlackBoxClassifier(opened.oracle, info, reader=reader, meter=meter)
     apart = classifier.check(size)

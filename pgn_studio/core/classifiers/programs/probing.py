@@ -58,7 +58,7 @@ class _NotTakenError(Exception):
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _Outputs:
     """What came for some images; of the program's own tensors those of its first batch."""
 
     scores: Tensor  # (N, K), raw
@@ -166,7 +166,7 @@ class _Probe:
                     break
         return None
 
-    def _with_any_batch(self, form: ImageForm, images: Tensor) -> tuple[ImageForm, _Answer]:
+    def _with_any_batch(self, form: ImageForm, images: Tensor) -> tuple[ImageForm, _Outputs]:
         """The form for any number of images, where the program answers as with the number it was made for."""
         made_for = replace(form, smallest=2, largest=2) if form.largest is None else form
         free = replace(form, smallest=1, largest=None) if form.is_fixed else form
@@ -181,7 +181,7 @@ class _Probe:
                 return form, usual
         return free, whole
 
-    def _asked_as_made(self, form: ImageForm, images: Tensor, failure: Exception) -> _Answer:
+    def _asked_as_made(self, form: ImageForm, images: Tensor, failure: Exception) -> _Outputs:
         """Raises ClassifierError, with the reason of the `failure` before where it does not take images."""
         try:
             return self._asked(form, images)
@@ -190,19 +190,19 @@ class _Probe:
 
     # ------------------------------------------------------------------ what it gives
 
-    def _asked(self, form: ImageForm, images: Tensor) -> _Answer:
+    def _asked(self, form: ImageForm, images: Tensor) -> _Outputs:
         """Raises ClassifierError where its answer holds no scores, or NaN."""
-        answers = []
+        parts = []
         for given, count in form.batches(form.prepared(images)):
             named, flat = self._outputs(given)
             output = scores_among(named, len(given), self.num_classes, name=self.name)
-            answers.append(_Answer(squeezed(named[output])[:count].float(), output, named, flat))
-        scores = torch.cat([answer.scores for answer in answers])
+            parts.append(_Outputs(squeezed(named[output])[:count].float(), output, named, flat))
+        scores = torch.cat([outputs.scores for outputs in parts])
         if bool(scores.isnan().any()):
             raise ClassifierError(f"{self.name} gives NaN for ordinary images.", hint="Use another file.")
-        return replace(answers[0], scores=scores)
+        return replace(parts[0], scores=scores)
 
-    def _check_alike(self, form: ImageForm, images: Tensor, whole: _Answer) -> None:
+    def _check_alike(self, form: ImageForm, images: Tensor, whole: _Outputs) -> None:
         """Raises ClassifierError where an answer depends on chance, or on the other images of its batch."""
         again = self._asked(form, images)
         if not _near(whole.scores, again.scores, _AGAIN.get(form.dtype, _AGAIN_USUALLY)):
@@ -219,32 +219,34 @@ class _Probe:
                 hint=IN_TRAINING_MODE,
             )
 
-    def _check_unsorted(self, form: ImageForm, whole: _Answer) -> None:
+    def _check_unsorted(self, form: ImageForm, whole: _Outputs) -> None:
         """Raises ClassifierError where a score's place is its rank, also for many more images."""
         if are_sorted(whole.scores) and are_sorted(self._asked(form, more_probes(self.size)).scores):
             raise ClassifierError(f"{self.name} {SORTED}.", hint=SORTED_HINT)
 
-    def _reading(self, answer: _Answer) -> Reading:
-        soft, leaf = probabilities_as(answer.scores), self._leaf(answer.output)
+    def _reading(self, outputs: _Outputs) -> Reading:
+        soft, leaf = probabilities_as(outputs.scores), self._leaf(outputs.output)
         if leaf is None:
-            return Reading(answer.output, probabilities=soft)
-        features, rows = leaf.features, len(answer.flat[leaf.place])
-        if features is not None and (answer.flat[features].dim() != 2 or len(answer.flat[features]) != rows):
+            return Reading(outputs.output, probabilities=soft)
+        features, rows = leaf.features, len(outputs.flat[leaf.place])
+        if features is not None and (
+            outputs.flat[features].dim() != 2 or len(outputs.flat[features]) != rows
+        ):
             features = None
-        direct = _before_ending(leaf, answer.flat)
+        direct = _before_ending(leaf, outputs.flat)
         if direct is not None:
-            return Reading(answer.output, direct, features)
-        return Reading(answer.output, leaf.place, features, probabilities=soft)
+            return Reading(outputs.output, direct, features)
+        return Reading(outputs.output, leaf.place, features, probabilities=soft)
 
     def _leaf(self, output: str) -> Leaf | None:
         return next((item for item in self.program.leaves if item.name == output), None)
 
     # ------------------------------------------------------------------ what is said of it
 
-    def _facts(self, network: ExportedNetwork, answer: _Answer) -> dict[str, str]:
+    def _facts(self, network: ExportedNetwork, outputs: _Outputs) -> dict[str, str]:
         output = self._ending(network.reading) or "logits"
-        if len(answer.named) > 1:
-            output += f" ({answer.output!r} of its outputs {', '.join(answer.named)})"
+        if len(outputs.named) > 1:
+            output += f" ({outputs.output!r} of its outputs {', '.join(outputs.named)})"
         features = "none: no gradient flows through it"
         if network.feature_point is not None:
             source = "what its last linear layer is given"
@@ -259,13 +261,13 @@ class _Probe:
             return f"ends in {leaf.ending}: what goes into it is taken as logits"
         return f"gives {reading.probabilities}" if reading.probabilities else ""
 
-    def _notices(self, network: ExportedNetwork, answer: _Answer) -> Iterator[str]:
+    def _notices(self, network: ExportedNetwork, outputs: _Outputs) -> Iterator[str]:
         ending, sides = self._ending(network.reading), self.program.sides
         if ending:
             yield f"The classifier {ending}."
-        elif look_like_sigmoids(answer.scores):
+        elif look_like_sigmoids(outputs.scores):
             yield LIKE_SIGMOIDS
-        if are_alike(answer.scores):
+        if are_alike(outputs.scores):
             yield SAME_FOR_ALL
         if network.form.channels == 1:
             yield "The classifier takes one channel: it is given the luminance of each image."

@@ -40,13 +40,13 @@ NOTHING = "Choose an image of the data set."
 class ComparisonPanel(QWidget):
     """Asks only while it is seen; of a black box, whose answers cost queries, only by a button."""
 
-    strip_requested = Signal()
+    export_requested = Signal()
     failed = Signal(object)
     status = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("beside_panel")
+        self.setObjectName("comparison_panel")
         self.others = OtherPgns(self)
         self._image = -1
         self._shown: tuple[object, ...] = ()  # what the view shows, or has been asked for
@@ -56,14 +56,16 @@ class ComparisonPanel(QWidget):
         self.close_button = QToolButton(self)
         self.measure_button = self._button("measure_other_button", "", "For the gallery's filters")
         self.ticks = {name: QCheckBox(name, self) for name in BASELINES}
-        self.ask_button = self._button("ask_beside_button", "", "Ask the black box about this image")
+        self.ask_button = self._button("ask_comparison_button", "", "Ask the black box about this image")
         self.bar = QProgressBar(self)
-        self.cancel_button = self._button("cancel_beside_button", "Cancel", "Cancel the measurement")
+        self.cancel_button = self._button("cancel_comparison_button", "Cancel", "Cancel the measurement")
         self.note = QLabel(self)
         self.view = ComparisonView(self)
-        self.export_button = self._button("export_strip_button", "Export &comparison…", "As PNG, SVG or PDF")
+        self.export_button = self._button(
+            "export_comparison_button", "Export &comparison…", "As PNG, SVG or PDF"
+        )
         self.copy_button = self._button(
-            "copy_strip_command", "Copy as command", "Copy this comparison as a command"
+            "copy_comparison_command", "Copy as command", "Copy this comparison as a command"
         )
         self._build()
         self._connect()
@@ -95,8 +97,8 @@ class ComparisonPanel(QWidget):
         ticked = (name for name, tick in self.ticks.items() if tick.isChecked() and tick.isEnabled())
         return tuple(name for name in ticked if name != "uap" or name in self.others.made)
 
-    def beside(self) -> Compared:
-        """What stands beside the PGN now."""
+    def compared(self) -> Compared:
+        """What the PGN is compared with now."""
         from pgn_studio.core.export.comparison import Compared
 
         first, *rest = self.others.pgns or (None,)
@@ -104,7 +106,7 @@ class ComparisonPanel(QWidget):
         return Compared(pgns, first.pgn if first else None, self.baselines, dict(self.others.made))
 
     def command(self) -> str:
-        """The command line's twin of the strip."""
+        """The command line's twin of the comparison."""
         subject = self.others.subject
         assert subject is not None
         first, *rest = [str(one.path) for one in self.others.pgns] or [""]
@@ -128,12 +130,12 @@ class ComparisonPanel(QWidget):
         self.close_button.setToolTip("Compare with no other PGN")
         self.close_button.setAutoRaise(True)
         for name, tick in self.ticks.items():
-            tick.setObjectName(f"beside_{name}")
+            tick.setObjectName(f"comparison_{name}")
             tick.setChecked(name in DEFAULT_BASELINES)
             tick.setToolTip("A baseline at the same RMS as the PGN on this image")
         self.measure_button.setAccessibleName("Measure the other PGN")
         self.ask_button.setAccessibleName("Ask about this image")
-        self.note.setObjectName("beside_note")
+        self.note.setObjectName("comparison_note")
         self.note.setWordWrap(True)
         self.note.setProperty("role", "muted")
         self.bar.setAccessibleName("Progress of the comparison")
@@ -180,7 +182,7 @@ class ComparisonPanel(QWidget):
         self.measure_button.clicked.connect(self.others.measure)
         self.cancel_button.clicked.connect(self.others.cancel)
         self.ask_button.clicked.connect(self._ask)
-        self.export_button.clicked.connect(self.strip_requested)
+        self.export_button.clicked.connect(self.export_requested)
         self.copy_button.clicked.connect(self._copy)
         self.others.changed.connect(self._refresh)
         self.others.progressed.connect(self._advance)
@@ -222,8 +224,8 @@ class ComparisonPanel(QWidget):
         queries = None if subject is None else subject.classifier.queries
         doing = self.others.doing
         names = [one.name for one in self.others.pgns]
-        beside = f", with {', '.join(names[1:])}" if names[1:] else ""
-        text = f"{names[0]}{beside}" if names else "Choose another PGN to see the difference"
+        more = f", with {', '.join(names[1:])}" if names[1:] else ""
+        text = f"{names[0]}{more}" if names else "Choose another PGN to see the difference"
         self.name.setText(text)
         self.name.setToolTip("\n".join(str(one.path) for one in self.others.pgns))
         self.close_button.setVisible(first is not None)
@@ -271,7 +273,7 @@ class ComparisonPanel(QWidget):
         if subject is None or self._image < 0 or not self.isVisible() or self._wanted() == self._shown:
             return
         self._shown = self._wanted()
-        self._latest.request(partial(_make, subject, self._image, self.beside()))
+        self._latest.request(partial(_make, subject, self._image, self.compared()))
 
     def _show(self, columns: list[ComparisonColumn]) -> None:
         self.view.show_columns(columns)
@@ -294,10 +296,10 @@ class ComparisonPanel(QWidget):
         self.status.emit("The command is copied")
 
 
-def _make(subject: Subject, index: int, beside: Compared, progress: Progress) -> list[ComparisonColumn]:
+def _make(subject: Subject, index: int, compared: Compared, progress: Progress) -> list[ComparisonColumn]:
     from pgn_studio.core.export.comparison import comparison_columns
 
     columns = comparison_columns(
-        subject.pgn, subject.classifier, subject.split, index, beside, progress=progress
+        subject.pgn, subject.classifier, subject.split, index, compared, progress=progress
     )
     return painted_columns(columns)

@@ -37,7 +37,7 @@ class ComparisonColumn:
 
 
 def painted_columns(columns: Columns) -> list[ComparisonColumn]:
-    """Pictures of a strip's columns, all perturbations at one scale; callable in any thread."""
+    """Pictures of a comparison's columns, all perturbations at one scale; callable in any thread."""
     largest = max((row.scale for _title, row in columns), default=0.0)
     gain = min(0.5 / largest, MAX_GAIN) if largest > 0 else 1.0
     made = [_original(columns[0][1])] if columns else []
@@ -68,7 +68,7 @@ class ComparisonView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.columns: list[ComparisonColumn] = []
-        self.setObjectName("strip_view")
+        self.setObjectName("comparison_view")
         self.setAccessibleName("The image under each PGN and baseline")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
 

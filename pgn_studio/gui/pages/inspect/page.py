@@ -83,7 +83,7 @@ class InspectPage(QWidget):
         self.browser = Browser(self)
         self.gallery = self.browser.gallery
         self.detail = DetailPanel(self)
-        self.beside = ComparisonPanel(self)
+        self.comparison = ComparisonPanel(self)
         self._exporter = Exporter(self)
         self.export_flow = ExportFlow(self.gallery, self._exporter, self)
         self._latest = LatestRequest(self, delay_ms=CHOICE_DELAY_MS)
@@ -113,7 +113,7 @@ class InspectPage(QWidget):
         self.toolbar.set_title(title_of(subject))
         self._stack.setCurrentIndex(1)
         self._choose(-1)
-        self.beside.set_subject(subject)
+        self.comparison.set_subject(subject)
         self.browser.show_evaluation(evaluation, subject.split.names, self._thumbnail_source(subject))
         self.gallery.view.choose(stay)
 
@@ -140,7 +140,7 @@ class InspectPage(QWidget):
         self.gamma.show_subject(None)
         self._exporter.cancel()
         self._choose(-1)
-        self.beside.set_subject(None)
+        self.comparison.set_subject(None)
         self.browser.clear()
         self._stack.setCurrentIndex(0)
 
@@ -172,7 +172,7 @@ class InspectPage(QWidget):
         subject = self._subject = self._subject.at(gamma)
         self.toolbar.set_title(title_of(subject))
         self._request(turned=True)
-        self.beside.turn(subject)
+        self.comparison.turn(subject)
         self.measuring.want(gamma)
 
     def _show_measured(self, evaluation: Evaluation) -> None:
@@ -226,7 +226,7 @@ class InspectPage(QWidget):
         right.setDocumentMode(True)
         right.tabBar().setDrawBase(False)
         right.addTab(self.detail, "Image")
-        right.addTab(self.beside, "Compare")
+        right.addTab(self.comparison, "Compare")
         splitter.addWidget(right)
         splitter.setStretchFactor(0, 2)
         splitter.setStretchFactor(1, 3)
@@ -259,10 +259,10 @@ class InspectPage(QWidget):
         self.toolbar.thumbnails_changed.connect(self._change_thumbnails)
         self.toolbar.export_figure.connect(self._ask_export)
         self.toolbar.copy_figure.connect(self._copy_figure)
-        self.beside.strip_requested.connect(self._ask_strip)
-        self.beside.failed.connect(partial(self._show_problem, "The PGNs cannot be compared"))
-        self.beside.status.connect(self.status)
-        self.beside.others.changed.connect(self._compare)
+        self.comparison.export_requested.connect(self._ask_comparison)
+        self.comparison.failed.connect(partial(self._show_problem, "The PGNs cannot be compared"))
+        self.comparison.status.connect(self.status)
+        self.comparison.others.changed.connect(self._compare)
         self.toolbar.export_table.connect(self._ask_table)
         self.toolbar.export_images.connect(self._ask_images)
         self.toolbar.write_report.connect(self._ask_report)
@@ -290,7 +290,7 @@ class InspectPage(QWidget):
             return
         subject, self._chosen, self._file = self._subject, image, None
         self.toolbar.enable(image=image >= 0)
-        self.beside.show_image(image)
+        self.comparison.show_image(image)
         if subject is None or image < 0:
             self._latest.cancel()
             self._busy.stop()
@@ -351,18 +351,18 @@ class InspectPage(QWidget):
 
     def _ask_export(self) -> None:
         if self._subject is not None and self._is_measured():
-            first = self.beside.others.first
+            first = self.comparison.others.first
             self.export_flow.ask(self._subject, "" if first is None else str(first.path))
 
-    def _ask_strip(self) -> None:
+    def _ask_comparison(self) -> None:
         if self._subject is None or self._chosen < 0:
             return
         if path := self._ask_path("Export comparison", ComparisonExport):
-            self._exporter.compare(path, self._subject, self._chosen, self.beside.beside())
+            self._exporter.compare(path, self._subject, self._chosen, self.comparison.compared())
 
     def _compare(self) -> None:
         """The gallery's filters follow the other PGN."""
-        first = self.beside.others.first
+        first = self.comparison.others.first
         other = None if first is None or first.evaluation is None else first.evaluation.per_image
         self.gallery.compare(other, "" if first is None else first.name)
 

@@ -100,13 +100,13 @@ class ImageMemory:
         import torch
 
         from pgn_studio.core.device import full_precision, to_pixels
-        from pgn_studio.core.evaluation.batch import answers, classify_batch
+        from pgn_studio.core.evaluation.batch import classify_batch, outputs
         from pgn_studio.core.evaluation.evaluate import place
 
         device = place(pgn, classifier, None)
         if self._known is None or index != self._index:
             pixels = to_pixels(image, device)
-            clean = answers(classifier, pixels)
+            clean = outputs(classifier, pixels)
             with torch.no_grad(), full_precision(device):
                 self._known = pixels, pgn.generator.encode(pixels), clean
             self._index = index

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QWidget
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import PgnStudioError
-from pgn_studio.core.run_list import RunSummary, list_runs
+from pgn_studio.core.run_records import RunSummary, list_runs
 from pgn_studio.gui.dialogs.questions import MoreEpochsDialog
 from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.pages.train.run_header import InterruptedOffer

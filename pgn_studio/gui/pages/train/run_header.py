@@ -7,7 +7,7 @@ import html
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
-from pgn_studio.core.run_list import RunSummary
+from pgn_studio.core.run_records import RunSummary
 from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.widgets.compact import ElidedLabel
 

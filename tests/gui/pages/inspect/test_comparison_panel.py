@@ -40,8 +40,8 @@ def other(monkeypatch: pytest.MonkeyPatch) -> Pgn:
 def panel(page: InspectPage) -> ComparisonPanel:
     tabs = page.findChild(QTabWidget, "image-tabs")
     assert isinstance(tabs, QTabWidget)
-    tabs.setCurrentWidget(page.beside)
-    return page.beside
+    tabs.setCurrentWidget(page.comparison)
+    return page.comparison
 
 
 def titles(panel: ComparisonPanel) -> list[str]:
@@ -78,8 +78,8 @@ def test_baselines_of_the_same_strength_follow_image_and_ticks(
 
 def test_nothing_is_asked_for_while_it_is_hidden(qtbot: QtBot, page: InspectPage) -> None:
     page.gallery.view.choose(3)
-    assert page.beside._shown == ()
-    assert page.beside.view.columns == []
+    assert page.comparison._shown == ()
+    assert page.comparison.view.columns == []
 
 
 def test_the_difference_of_two_pgns(
@@ -152,7 +152,7 @@ def test_a_pgn_that_does_not_fit_is_refused_plainly(
         assert said in str(failed.args[0])
         assert panel.others.first is None
         qtbot.waitUntil(lambda: not panel.others.doing)
-    assert "No other PGN" in panel.name.text()
+    assert "another PGN" in panel.name.text()
 
 
 def test_a_file_that_is_no_pgn_is_refused_plainly(

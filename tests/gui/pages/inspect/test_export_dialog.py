@@ -180,7 +180,7 @@ def test_a_comparison_of_the_chosen_image_is_written(
     path = tmp_path / "comparison.png"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(path), ""))
     with qtbot.waitSignal(page._exporter.ended, timeout=60_000):
-        page.findChild(QPushButton, "export_strip_button").click()
+        page.findChild(QPushButton, "export_comparison_button").click()
     with Image.open(path) as picture:
         assert picture.width > 600  # this PGN, random signs, FGSM
 

@@ -120,7 +120,7 @@ def test_search_filters_table_and_frontier(qtbot: QtBot, page: RunsPage) -> None
     assert [record.name for record in page.frontier.records] == ["b"]
     part(page, QLineEdit, "runs_search").setText("nothing like it")
     assert names(page) == []
-    assert "No run here" in page.frontier.caption.text()
+    assert "No run in" in page.frontier.caption.text()
 
 
 def test_name_tags_and_notes_are_kept(qtbot: QtBot, page: RunsPage, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Make the demo's files anew: `python -m pgn_studio.cli.make_demo [--out FOLDER]`.
+"""Make the demo's files anew: `python -m tools.make_demo [--out FOLDER]`, or `make demo-models`.
 
 A deliberately weak classifier of handwritten digits, a PGN that helps it and one that fools it,
 and a README with what they measure.
@@ -6,34 +6,30 @@ and a README with what they measure.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from pgn_studio.cli import terminal
+from pgn_studio.cli.demo import ENHANCE
 from pgn_studio.cli.evaluate import measure
 from pgn_studio.cli.options import written
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import ClassifierSettings, TrainingSettings
-from pgn_studio.core.errors import Canceled, PgnFileError
-from pgn_studio.core.paths import trained_folder
+from pgn_studio.core.errors import Canceled, PgnFileError, PgnStudioError
+from pgn_studio.core.paths import DEMO_ADVERSARIAL, DEMO_CLASSIFIER, DEMO_ENHANCE, DEMO_FILES, trained_folder
 
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.evaluate import Evaluation
-
-CLASSIFIER_FILE = "digits-classifier.safetensors"
-ENHANCE_FILE = "digits-enhance.safetensors"
-ADVERSARIAL_FILE = "digits-adversarial.safetensors"
 
 # About 60 digits leave the classifier near 91 %: room for a PGN to help.
 CLASSIFIER: dict[str, Any] = {
@@ -46,44 +42,35 @@ CLASSIFIER: dict[str, Any] = {
     "device": "cpu",
     "precision": "fp32",
 }
-ENHANCE: dict[str, Any] = {
-    "dataset": "digits",
-    "problem": "enhance",
-    "encoder": "small",
-    "logit_temperature": 1.0,  # this, and below: digits are easy, and p stays smaller
-    "epochs": 30,
-    "seed": 0,
-    "device": "cpu",
-}
-ADVERSARIAL: dict[str, Any] = {
-    "dataset": "digits",
-    "problem": "adversarial",
-    "encoder": "small",
-    "logit_temperature": 1.0,
-    "epochs": 10,
-    "seed": 0,
-    "device": "cpu",
-}
+ADVERSARIAL: dict[str, Any] = {**ENHANCE, "problem": "adversarial", "epochs": 10}
 
 
-def make_demo(
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The folder to write; default: trained/ of this checkout.")
-    ] = None,
-) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.make_demo", description=make_demo.__doc__)
+    parser.add_argument(
+        "--out", type=Path, default=trained_folder(), help="default: trained/ of this checkout"
+    )
+    try:
+        make_demo(parser.parse_args(argv).out.expanduser().absolute())
+    except PgnStudioError as error:
+        terminal.note(str(error))
+        return 2
+    return 0
+
+
+def make_demo(folder: Path) -> None:
     """Train the demo's classifier and PGNs, measure them on the test split, write a README."""
-    folder = (trained_folder() if out is None else out.expanduser()).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     prepare()
     with Interruption() as stop, tempfile.TemporaryDirectory() as work, _working_in(Path(work)):
         sections = [_make_classifier(stop)]
-        for name, given in ((ENHANCE_FILE, ENHANCE), (ADVERSARIAL_FILE, ADVERSARIAL)):
+        for name, given in ((DEMO_ENHANCE, ENHANCE), (DEMO_ADVERSARIAL, ADVERSARIAL)):
             sections.append(_make_pgn(name, given, stop))
-        for name in (CLASSIFIER_FILE, ENHANCE_FILE, ADVERSARIAL_FILE):
+        for name in DEMO_FILES:
             refuse_paths_of_this_machine(Path(name))
             shutil.copyfile(name, folder / name)
     (folder / "README.md").write_text(_HEADER + "\n".join(sections), encoding="utf-8")
-    terminal.result(f"Made {CLASSIFIER_FILE}, {ENHANCE_FILE}, {ADVERSARIAL_FILE} and README.md in {folder}")
+    terminal.result(f"Made {', '.join(DEMO_FILES)} and README.md in {folder}")
 
 
 @contextmanager
@@ -111,7 +98,7 @@ def _make_classifier(stop: Interruption) -> str:
             dataset.split("val"),
             dataset.classes,
             settings,
-            out=Path(CLASSIFIER_FILE),
+            out=Path(DEMO_CLASSIFIER),
             fingerprint=dataset.fingerprint,
             mirrorable=dataset.mirrorable,
             on_progress=report,
@@ -119,12 +106,12 @@ def _make_classifier(stop: Interruption) -> str:
         )
     if stop.asked:
         raise Canceled
-    lines = [f"## {CLASSIFIER_FILE}", "", "Accuracy of the classifier alone:", ""]
+    lines = [f"## {DEMO_CLASSIFIER}", "", "Accuracy of the classifier alone:", ""]
     for name in ("train", "val", "test"):
         split = dataset.split(name)
         accuracy = measure_accuracy(classifier, split, device=pick_device(settings.device))
         lines.append(f"- {name}: {terminal.percent(accuracy)} of {len(split)} images")
-    return "\n".join([*lines, "", *_command_lines("train-classifier", CLASSIFIER, CLASSIFIER_FILE), ""])
+    return "\n".join([*lines, "", *_command_lines("train-classifier", CLASSIFIER, DEMO_CLASSIFIER), ""])
 
 
 def _make_pgn(name: str, given: Mapping[str, Any], stop: Interruption) -> str:
@@ -133,7 +120,7 @@ def _make_pgn(name: str, given: Mapping[str, Any], stop: Interruption) -> str:
     from pgn_studio.core.perturbation.pgn import load_pgn, save_pgn
     from pgn_studio.core.project.opening import Subject
 
-    settings = TrainingSettings.make(**given, classifier=CLASSIFIER_FILE)
+    settings = TrainingSettings.make(**given, classifier=DEMO_CLASSIFIER)
     classifier, dataset = opener(stop).open_both(settings)
     run_folder = Path(name).stem
     finished = train_run(begin_run(settings, classifier, dataset, Path(run_folder)), stop)
@@ -141,12 +128,12 @@ def _make_pgn(name: str, given: Mapping[str, Any], stop: Interruption) -> str:
     if stop.asked:
         raise Canceled
     pgn = load_pgn(Path(finished.pgn_path))
-    given_by_name = {**pgn.info.settings, "classifier": CLASSIFIER_FILE}
-    info = replace(pgn.info, name=run_folder, classifier_path=CLASSIFIER_FILE, settings=given_by_name)
+    given_by_name = {**pgn.info.settings, "classifier": DEMO_CLASSIFIER}
+    info = replace(pgn.info, name=run_folder, classifier_path=DEMO_CLASSIFIER, settings=given_by_name)
     save_pgn(Path(name), pgn.generator, info)
     subject = Subject(load_pgn(Path(name)), classifier, dataset)
     evaluation = measure(subject, "test", device=settings.device, batch_size=256, stop=stop)
-    options = {**given, "classifier": CLASSIFIER_FILE}
+    options = {**given, "classifier": DEMO_CLASSIFIER}
     command = _command_lines("train", options, run_folder)
     return "\n".join([f"## {name}", "", *_figures(evaluation), "", *command, ""])
 
@@ -157,9 +144,9 @@ def _figures(evaluation: Evaluation) -> list[str]:
         f"On the test split ({metrics.n} images), seed {evaluation.facts['seed']}:",
         "",
         f"- accuracy {percent(metrics.clean_accuracy)} -> {percent(metrics.perturbed_accuracy)}, "
-        f"after 8 bits {percent(metrics.perturbed_accuracy_8bit)}",
+        f"after 8-bit rounding {percent(metrics.perturbed_accuracy_8bit)}",
         f"- fixed {metrics.fixed}, broken {metrics.broken} (McNemar's p {metrics.mcnemar_p:.2g}); "
-        f"after 8 bits fixed {metrics.fixed_8bit}, broken {metrics.broken_8bit}",
+        f"after 8-bit rounding fixed {metrics.fixed_8bit}, broken {metrics.broken_8bit}",
         f"- mean L2 norm {metrics.l2_mean:.3g}, RMS per value {metrics.rms_mean:.3g}, "
         f"largest change {metrics.linf_max:.3g}",
     ]
@@ -188,16 +175,14 @@ scikit-learn's handwritten digits at 16 px, a deliberately weak classifier, a PG
 one that fools it. Made, with these figures, by
 
 ```
-python -m pgn_studio.cli.make_demo
+python -m tools.make_demo
 ```
 
 The classifier was chosen by nothing but its seed; the PGNs never saw the test split. The commands
 below train the same files one by one; `pgn.safetensors` in the run folder is the PGN
-({ENHANCE_FILE}, {ADVERSARIAL_FILE}).
+({DEMO_ENHANCE}, {DEMO_ADVERSARIAL}).
 
 """
 
 if __name__ == "__main__":
-    from pgn_studio.cli.main import run_command
-
-    sys.exit(run_command(make_demo))
+    sys.exit(main())

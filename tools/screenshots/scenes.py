@@ -17,7 +17,7 @@ from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.pages.classifier.measuring import SPLITS
 from pgn_studio.gui.pages.inspect.gamma import FRONTIER
-from pgn_studio.gui.screenshots.camera import settle, wait_until
+from tools.screenshots.camera import settle, wait_until
 
 EPOCHS_BEFORE_GAMMA, EPOCHS_SHOWN = 2, 4
 GAMMAS = (0.3, 3.0)  # of the short runs on the Runs page
@@ -156,11 +156,11 @@ def _beside(stage: Stage) -> QWidget:
     stage.page(1)
     stage.tab("image-tabs", 1)
     stage.tab("browser", 1)
-    others = stage.controller.inspect_page.beside.others
+    others = stage.controller.inspect_page.comparison.others
     others.open([trained_folder() / "digits-adversarial.safetensors"])
     stage.wait(lambda: not others.doing, "the other PGN")
-    view = stage.controller.inspect_page.beside.view
-    stage.wait(lambda: bool(view.columns), "the strip")
+    view = stage.controller.inspect_page.comparison.view
+    stage.wait(lambda: bool(view.columns), "the comparison")
     settle(1.0)
     return stage.window
 

@@ -5,7 +5,7 @@ take are a few bins; the bin of a perturbed image does not settle whether f is r
 features do not. In bin b, good perturbations (t = 1) have the mass α·q1[b] and bad ones (t = 0) the
 mass (1 − α)·q0[b]: α is the share of successes, and the only thing that this G chooses.
 
-Run `python -m pgn_studio.core.perturbation.appendix_a` to print what docs/APPENDIX_A.md states.
+Run `python -m tools.appendix_a` to print what docs/APPENDIX_A.md states.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from PySide6.QtCore import QSettings
 from pgn_studio.gui.app import Launcher, make_application
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.preferences import Preferences
-from pgn_studio.gui.screenshots.camera import Camera, wait_until
-from pgn_studio.gui.screenshots.scenes import SCENES, START, Stage
 from pgn_studio.gui.theme import current_theme
+from tools.screenshots.camera import Camera, wait_until
+from tools.screenshots.scenes import SCENES, START, Stage
 
 NEEDED = {"runs": ("inspect", "train")}  # what must have been prepared; "inspect" for all others
 

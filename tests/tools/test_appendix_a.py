@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pgn_studio.core.config import LossName
-from pgn_studio.core.perturbation.appendix_a import (
+from tools.appendix_a import (
     GOOD,
     LOSSES,
     NARROW_BAD,
@@ -26,7 +26,7 @@ from pgn_studio.core.perturbation.appendix_a import (
     value_at,
 )
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "APPENDIX_A.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "APPENDIX_A.md"
 TOY = Toy.of()
 SHARES = (0.1, 0.5, 0.9)
 both_losses = pytest.mark.parametrize("loss", LOSSES)
