@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QPoint, QPointF, Qt
 from PySide6.QtWidgets import QLabel, QListView
 from pytestqt.qtbot import QtBot
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.training.events import Notice, NoticeLevel, RunStarted
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.pages.train.health_strip import HealthStrip
@@ -24,8 +25,12 @@ from tests.gui.driving import controller_of
 if TYPE_CHECKING:
     from conftest import FakeTrainer
 
-SEVERE = Notice(8, "g-outran-d", "G outran D: 40% are right.", "Raise --gamma.", "severe")
-WARNING = Notice(12, "d-constant", "D answers <the same>.", "Raise --learning-rate-d.", "warning")
+SEVERE = Notice(
+    8, "g-outran-d", "G outran D: 40% are right.", Advice("Raise {}.", Setting("gamma")), "severe"
+)
+WARNING = Notice(
+    12, "d-constant", "D answers <the same>.", Advice("Raise {}.", Setting("batch_size")), "warning"
+)
 PASSED = Notice(20, "g-outran-d", "D has caught up.", "", "passed")
 INFO = Notice(0, "blending", "Images are mixed.", "", "info")
 
@@ -102,7 +107,7 @@ def test_all_notices_are_in_the_list_newest_first_with_step_and_word(strip: Heal
     assert view.accessibleName()
     assert lines_of(strip) == [
         "Step 20  Passed: D has caught up.",
-        "Step 12  Warning: D answers <the same>. Raise “Learning rate D”.",
+        "Step 12  Warning: D answers <the same>. Raise “Batch size”.",
         "Step 8  Problem: G outran D: 40% are right. Raise γ.",
         "Step 0  Note: Images are mixed.",
     ]
