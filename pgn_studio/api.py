@@ -265,8 +265,8 @@ def report(
 
     `out` is new, empty, or holds an earlier report. `resamples` and `seed` are the bootstrap's.
     """
-    from pgn_studio.core.export.report import make_report
-    from pgn_studio.core.export.report_files import check_report_folder, write_report
+    from pgn_studio.core.report.render import check_report_folder, write_report
+    from pgn_studio.core.report.report import make_report
 
     folder = check_report_folder(Path(out))
     network, known, images = _fitting(pgn, classifier, data, gamma)

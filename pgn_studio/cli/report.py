@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from pgn_studio.core.perturbation.pgn import Pgn
     from pgn_studio.core.project.opening import Opener, Subject
     from pgn_studio.core.project.source import ClassifierSource
-    from pgn_studio.core.report.baselines import BaselineResult
-    from pgn_studio.core.report.tables import ReportTable
+    from pgn_studio.core.report.section import ReportTable
+    from pgn_studio.core.report.sections.baselines import BaselineResult
 
 EXAMPLE = "Example: pgn-studio report photos-enhance --out photos-report"
 # The rest is in the folder.
-SHOWN = ("metrics", "baselines", "survival", "strength", "answers", "coverage", "transfer")
+SHOWN = ("metrics", "baselines", "compression", "strength", "answers", "coverage", "transfer")
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
@@ -85,9 +85,9 @@ def report(
     device: DeviceName = "auto",
     batch_size: BatchSize = 64,
 ) -> None:
-    """Report honestly on a PGN: every metric with its 95 % interval, and what it is worth.
+    """Report on a PGN: every metric with its 95 % interval, and what it is worth.
 
-    Per class, confusion, survival of PNG and JPEG, accuracy against strength, the answer from the
+    Per class, confusion, compression as PNG and JPEG, accuracy against strength, the answer from the
     original and the perturbed picture together, transfer, baselines at the same RMS, and which images
     the classifier and the PGN had seen. All of it at one γ: --gamma.
     """
@@ -105,9 +105,8 @@ def report(
     prepare()
     from pgn_studio.cli.opening import opener
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.report.files import check_report_folder, write_report
-    from pgn_studio.core.report.report import make_report
-    from pgn_studio.core.report.tables import report_tables, warnings
+    from pgn_studio.core.report.render import check_report_folder, write_report
+    from pgn_studio.core.report.report import make_report, warnings
 
     pick_device(device)
     out = check_report_folder(out)
@@ -130,7 +129,7 @@ def report(
             )  # fmt: skip
         with terminal.progress("Drawing figures", stop) as progress:
             page = write_report(out, made, progress)
-    for table in report_tables(made):
+    for table in made.tables():
         if table.key in SHOWN:
             terminal.result_table(_rich(table))
     for text in warnings(made):
@@ -154,7 +153,7 @@ def _rich(table: ReportTable) -> Table:
 def _baseline_names(text: str, target: str) -> tuple[str, ...]:
     """What "all" means for this PGN; a name that no problem knows is refused before the PGN is read."""
     from pgn_studio.core.perturbation.pgn import read_pgn_info
-    from pgn_studio.core.report.baselines import chosen_baselines
+    from pgn_studio.core.report.sections.baselines import chosen_baselines
 
     known = ("all", "none", *get_args(BaselineName))
     unknown = [name for name in _parts(text.lower()) if name not in known]
@@ -177,7 +176,7 @@ def _measured_baselines(
     stop: Interruption,
 ) -> list[BaselineResult]:
     from pgn_studio.core.device import pick_device
-    from pgn_studio.core.report.baselines import measure_baselines
+    from pgn_studio.core.report.sections.baselines import measure_baselines
 
     found: list[BaselineResult] = []
     for name in names:

@@ -13,8 +13,8 @@ import pytest
 
 from pgn_studio.core.baselines import Baseline, BaselineContext, make_baseline, names_for
 from pgn_studio.core.paths import trained_folder
-from pgn_studio.core.report import baselines as report_baselines
-from pgn_studio.core.report import html as report_html
+from pgn_studio.core.report import render
+from pgn_studio.core.report.sections import baselines as report_baselines
 from tests.cli.conftest import RunCommand
 
 QUICK = ("--device", "cpu", "--resamples", "200", "--batch-size", "256")
@@ -98,14 +98,14 @@ def test_all_means_those_of_the_pgn_s_problem(
 def test_ctrl_c_leaves_no_folder(
     pgn_studio: RunCommand, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn = report_html.svg
+    drawn = render.svg
 
     def interrupting(figure: Any) -> bytes:
         signal.raise_signal(signal.SIGINT)
-        monkeypatch.setattr(report_html, "svg", drawn)
+        monkeypatch.setattr(render, "svg", drawn)
         return drawn(figure)
 
-    monkeypatch.setattr(report_html, "svg", interrupting)
+    monkeypatch.setattr(render, "svg", interrupting)
     outcome = pgn_studio("report", digits, "--out", tmp_path / "r", "--baselines", "none", *QUICK)
     assert outcome.code == 130, outcome.err
     assert outcome.error_lines[-1] == "pgn-studio: stopped"

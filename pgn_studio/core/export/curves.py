@@ -101,7 +101,7 @@ def draw_curves(records: Sequence[Record], *, title: str) -> Figure:
         curves.epochs,
         100 * curves.epoch("perturbed_accuracy_8bit"),
         BLUE,
-        "perturbed, 8 bits, validation",
+        "perturbed, after 8-bit rounding, validation",
     )
     for end, color in zip(_ENDS, (ORANGE, SKY), strict=True):
         values = curves.epoch(f"{end}_perturbed_accuracy_8bit")

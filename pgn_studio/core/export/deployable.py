@@ -32,7 +32,7 @@ Runner = Callable[..., npt.NDArray[np.float32]]  # of Inputs
 
 @dataclass(frozen=True)
 class Restraint:
-    """How a deployed PGN may hold back, as the report's tables show it; at rest it does not."""
+    """A weaker or an abstaining form of a PGN, as the report's tables show it."""
 
     strength: float = 1.0  # α in x + αp
     abstain_below_rms: float = 0.0  # an image whose p has a smaller RMS is given back as it came
@@ -133,7 +133,7 @@ def export_deployable(
 ) -> Checked:
     """Write `pgn` as .pt2 (torch.export) or .onnx, for batches of any size, and check it.
 
-    What the PGN itself leaves alone stays so, whatever the restraint. Where it serves a range of γ and no
+    Where the PGN itself abstains it still does, whatever the restraint. Where it serves a range of γ and no
     `gamma` is baked in, γ is an input; so is what it is told of the classifier's outputs. `inputs_of`
     says which there are.
 

@@ -107,7 +107,7 @@ def gammas_shown(pgn: Pgn, wanted: Sequence[float], *, compared: bool = False) -
 def export_frontier(
     path: Path, courses: Sequence[Course], *, title: str = "", dpi: int = 150, width_mm: float | None = None
 ) -> None:
-    """Write accuracy after 8 bits against RMS per value as PNG, SVG or PDF, or the points as CSV or JSON.
+    """Write accuracy after 8-bit rounding against RMS as PNG, SVG or PDF, or the points as CSV or JSON.
 
     The first course is the PGN that it is about. Raises PgnStudioError for another suffix, and where it
     cannot write.
@@ -142,7 +142,7 @@ def draw_frontier(courses: Sequence[Course], *, title: str = "") -> Figure:
     clean = 100 * everywhere[0].clean_accuracy
     axes.axhline(clean, color=GRAY, linewidth=0.9, linestyle="--", zorder=1, label="clean images")
     split = courses[0].evaluations[0].split_title
-    style_axes(axes, "RMS of the perturbation per value", f"Accuracy after 8 bits, {split} (%)")
+    style_axes(axes, "RMS of the perturbation per value", f"Accuracy after 8-bit rounding, {split} (%)")
     size_axis(axes, [(metrics.l2_mean, metrics.rms_mean) for metrics in everywhere])
     for text in axes.legend(fontsize=7, framealpha=0.8).get_texts():
         text.set_parse_math(False)  # a PGN's name may hold dollar signs

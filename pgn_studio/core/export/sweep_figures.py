@@ -30,7 +30,7 @@ _DPI = 150
 
 
 def export_frontier(path: Path, summary: SweepSummary) -> None:
-    """Write accuracy after 8 bits against RMS per value, both on the test split, as PNG, SVG or PDF.
+    """Write accuracy after 8-bit rounding against RMS per value, both on the test split, as PNG, SVG or PDF.
 
     A line joins the γ values of each other setting; seeds are faint dots around their mean with its
     spread. Raises PgnStudioError where no run is done yet.
@@ -57,7 +57,7 @@ def draw_frontier(summary: SweepSummary) -> Figure:
     for value in clean:
         axes.axhline(100 * float(value or 0.0), color=GRAY, linewidth=0.9, linestyle="--", zorder=1)
     axes.plot([], [], color=GRAY, linewidth=0.9, linestyle="--", label="clean images")
-    style_axes(axes, "RMS of the perturbation per value", "Accuracy after 8 bits, test (%)")
+    style_axes(axes, "RMS of the perturbation per value", "Accuracy after 8-bit rounding, test (%)")
     sizes = [float(row.figures["rms_mean"] or 0.0) for row in summary.done]
     l2 = [float(row.figures["l2_mean"] or 0.0) for row in summary.done]
     size_axis(axes, [*zip(l2, sizes, strict=True)])
@@ -199,7 +199,7 @@ def draw_sweep_curves(summary: SweepSummary, records: Mapping[str, Sequence[Reco
         (losses, "(A) Loss, mean of the epoch"),
         (size, "(B) L2: mean of p², training images"),
         (flips, "(C) Share of validation images (%)"),
-        (accuracy, "(D) Validation accuracy, 8 bits (%)"),
+        (accuracy, "(D) Validation accuracy, after 8-bit rounding (%)"),
     ):
         style_axes(axes, "Epoch" if axes in (flips, accuracy) else "", label)
         axes.xaxis.get_major_locator().set_params(integer=True)

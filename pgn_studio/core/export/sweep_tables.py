@@ -17,7 +17,7 @@ from pgn_studio.core.sweeps.summary import FIGURES, SweepSummary, without_seed
 COLUMNS = (
     ("clean", "clean_accuracy", True),
     ("perturbed", "perturbed_accuracy", True),
-    ("8 bits", "perturbed_accuracy_8bit", True),
+    ("after 8-bit rounding", "perturbed_accuracy_8bit", True),
     ("fixed", "fixed_8bit", False),
     ("broken", "broken_8bit", False),
     ("L2", "l2_mean", False),
@@ -45,7 +45,7 @@ def write_sweep_tables(folder: Path, summary: SweepSummary) -> None:
 
 def markdown(summary: SweepSummary) -> str:
     """The tables with the failures below them."""
-    parts = [f"# {summary.title}", "Figures of the test split; fixed and broken after 8 bits."]
+    parts = [f"# {summary.title}", "Figures of the test split; fixed and broken after 8-bit rounding."]
     if summary.groups:
         parts += ["Mean ± standard deviation over seeds:", markdown_table(group_rows(summary))]
         parts.append("Each run:")

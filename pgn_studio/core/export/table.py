@@ -66,7 +66,7 @@ def _accuracies(evaluation: Evaluation) -> Rows:
         ["Clean", _percent(m.clean_accuracy), _percent(m.map_clean), "", "", ""],
         ["Perturbed", *plain, *_flips(m.fixed, m.broken, m.mcnemar_p)],
         [
-            "Perturbed, 8 bits",
+            "Perturbed, after 8-bit rounding",
             _percent(m.perturbed_accuracy_8bit),
             "",
             *_flips(m.fixed_8bit, m.broken_8bit, m.mcnemar_p_8bit),

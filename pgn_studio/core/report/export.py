@@ -20,7 +20,7 @@ class ReportExport(Export):
     new_folder = True
 
     def write(self, path: Path, source: Source, progress: Progress) -> Written:
-        from pgn_studio.core.report.files import check_report_folder, write_report
+        from pgn_studio.core.report.render import check_report_folder, write_report
         from pgn_studio.core.report.report import make_report
 
         check_report_folder(path)

@@ -1,13 +1,13 @@
-"""The honesty report: what a PGN does on images that nobody trained on, and how sure that is.
+"""The evaluation report: what a PGN does on images that nobody trained on, and how sure that is.
 
-`make_report` measures; `report_files.write_report` writes. Unless a name says otherwise, "perturbed"
+`make_report` measures; `render.write_report` writes. Unless a name says otherwise, "perturbed"
 is the image as a saved PNG holds it: clamped to [0, 1] and rounded to 8 bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -17,34 +17,18 @@ from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.evaluation.bootstrap import RESAMPLES, Bootstrap, Interval
 from pgn_studio.core.evaluation.compression import measure_variants
 from pgn_studio.core.evaluation.evaluate import Evaluation, evaluate, place
-from pgn_studio.core.evaluation.leakage import Leakage, find_leakage
-from pgn_studio.core.evaluation.metrics import Confusion, confusion
 from pgn_studio.core.evaluation.transfer import measure_transfer, with_its_classifier
-from pgn_studio.core.export.triptych import TriptychRow, pick_indices, triptych_rows
 from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.perturbation.pgn import Pgn, Told
 from pgn_studio.core.protocols import Progress
-from pgn_studio.core.report.baselines import BaselineResult
-from pgn_studio.core.report.parts import (
-    AnswerRow,
-    BaselineRow,
-    ClassRow,
-    CoverageRow,
-    StrengthRow,
-    SurvivalRow,
-    TransferRow,
-    answer_rows,
-    baseline_rows,
-    class_rows,
-    coverage_rows,
-    metric_intervals,
-    strength_rows,
-    survival_rows,
-    transfer_rows,
-)
+from pgn_studio.core.report.section import Measured, ReportTable, Section
+from pgn_studio.core.report.sections import SECTIONS
+from pgn_studio.core.report.sections.baselines import BaselineResult, BaselinesSection
+from pgn_studio.core.report.sections.leakage import LeakageSection
+from pgn_studio.core.report.sections.metrics import MetricsSection
 
+S = TypeVar("S", bound=Section)
 T = TypeVar("T")
-EXAMPLES = 6  # of each outcome
 _VARIANTS = 8  # a pass over all variants takes about as long as so many evaluations
 
 
@@ -60,19 +44,20 @@ class Report:
     told: Told  # what of the classifier's outputs about the image it is told
     evaluation: Evaluation
     bootstrap: Bootstrap
-    metrics: Mapping[str, Interval]
-    classes: Sequence[ClassRow]
-    confusion_clean: Confusion
-    confusion_perturbed: Confusion
-    survival: Sequence[SurvivalRow]
-    strength: Sequence[StrengthRow]
-    answers: Sequence[AnswerRow]  # empty for attacks, and where the classifier gives labels only
-    coverage: Sequence[CoverageRow]  # empty for attacks
-    transfer: Sequence[TransferRow]  # empty when no other classifier or PGN was given
-    baselines: Sequence[BaselineRow]  # empty when none was measured
-    leakage: Leakage
-    fixed: Sequence[TriptychRow]
-    broken: Sequence[TriptychRow]
+    sections: Sequence[Section]
+
+    def __getitem__(self, kind: type[S]) -> S:
+        """The section of this kind."""
+        return next(section for section in self.sections if isinstance(section, kind))
+
+    @property
+    def metrics(self) -> Mapping[str, Interval]:
+        return self[MetricsSection].intervals
+
+    def tables(self) -> list[ReportTable]:
+        """All that this report has something for, in their order."""
+        found = (section.table(self) for section in self.sections)
+        return [table for table in found if table is not None]
 
 
 def make_report(
@@ -119,25 +104,17 @@ def make_report(
         pgn, classifier, split, batch_size=batch_size, device=device,
         progress=steps.part(_VARIANTS * n),
     )  # fmt: skip
-    bootstrap = Bootstrap(n, resamples, seed)
-    transfer: list[TransferRow] = []
+    transfer = None
     if transferring:
-        measured = measure_transfer(
+        transfer = measure_transfer(
             pgns, classifiers, split, batch_size=batch_size, device=device,
             progress=steps.part(shown * n),
         )  # fmt: skip
-        transfer = transfer_rows(measured, evaluation.per_image.labels, bootstrap)
-    image, classes = evaluation.per_image, len(evaluation.classes)
-    metrics = metric_intervals(evaluation, variants, bootstrap, steps.part(n))
-    enhances = pgn.info.problem == "enhance"
-    asks_twice = enhances and classifier.gives_scores
-    # By what the saved image is taken for, as the figures count it.
-    saved = replace(image, perturbed_prediction=image.perturbed_prediction_8bit)
-    chosen = [
-        pick_indices(replace(evaluation, per_image=saved), outcome, EXAMPLES)
-        for outcome in ("fixed", "broken")
-    ]
-    examples = [triptych_rows(pgn, classifier, split, indices, rounded=True) for indices in chosen]
+    measured = Measured(
+        pgn, classifier, dataset, split_name, evaluation, variants, Bootstrap(n, resamples, seed), transfer,
+        baselines, progress=steps.part(n),
+    )  # fmt: skip
+    sections = [kind.compute(measured) for kind in SECTIONS]
     steps.part(n)(1, 1)
     return Report(
         name=pgn.info.name or "PGN",
@@ -147,21 +124,59 @@ def make_report(
         gammas=pgn.generator.gammas,
         told=pgn.told,
         evaluation=evaluation,
-        bootstrap=bootstrap,
-        metrics=metrics,
-        classes=class_rows(evaluation, bootstrap),
-        confusion_clean=confusion(image.labels, image.clean_prediction, classes),
-        confusion_perturbed=confusion(image.labels, image.perturbed_prediction_8bit, classes),
-        survival=survival_rows(evaluation, variants, bootstrap),
-        strength=strength_rows(evaluation, variants, bootstrap),
-        answers=answer_rows(evaluation, variants, bootstrap) if asks_twice else [],
-        coverage=coverage_rows(evaluation, bootstrap) if enhances else [],
-        transfer=transfer,
-        baselines=baseline_rows(evaluation, baselines, bootstrap),
-        leakage=find_leakage(pgn, classifier, dataset, split_name),
-        fixed=examples[0],
-        broken=examples[1],
+        bootstrap=measured.bootstrap,
+        sections=sections,
     )
+
+
+def method(report: Report) -> list[str]:
+    """How the figures were got, a sentence or two each."""
+    bootstrap, metrics = report.bootstrap, report.evaluation.metrics
+    lines = [
+        f"Intervals: {100 * bootstrap.confidence:g} % percentile bootstrap over the {bootstrap.n:,} images, "
+        f"{bootstrap.resamples:,} draws, seed {bootstrap.seed}. All figures share the draws, so changes and "
+        "differences are paired over images; per class the draws stay within the class.",
+        "They show the chance in which images were measured, not that in training: another seed of the "
+        "classifier or of the PGN may move the figures further.",
+        "“After 8-bit rounding” is the perturbed image clipped to [0, 1] and rounded to 256 levels, as a "
+        "saved PNG holds it. JPEG is written and read again with Pillow (4:2:0 chroma), the originals "
+        "likewise.",
+        "Average precision has no interval here: too many images and classes to resample."
+        if report.metrics["map_perturbed"].low is None
+        else "Average precision rises a little where images are drawn twice: its intervals lean upwards.",
+        f"Sizes of p are in the {report.input_space} space in which the PGN adds it. "
+        "The largest |p| and p-values have no interval.",
+    ]
+    if report.gammas is not None:
+        lines.append(
+            f"This PGN serves γ {report.gammas}; all figures are at γ {report.gamma:g}. "
+            "A smaller γ perturbs more."
+        )
+    if report.told != "nothing":
+        what = "label" if report.told == "label" else "probabilities"
+        lines.append(
+            f"This PGN is told the classifier's {what} for the original: each image costs one question more."
+        )
+    if {metrics.clean_accuracy, metrics.perturbed_accuracy_8bit} & {0.0, 1.0}:
+        lines.append(
+            "An accuracy of exactly 0 % or 100 % has an interval without width. That is a limit of the "
+            f"bootstrap, not certainty: the truth may be {min(100.0, 300 / bootstrap.n):.2g} points off."
+        )
+    return lines
+
+
+def warnings(report: Report) -> list[str]:
+    """What a reader must know before quoting a figure."""
+    found = list(report[LeakageSection].leakage.warnings)
+    if report.bootstrap.n < 100:
+        found.append(f"Only {report.bootstrap.n} images: the intervals are wide, and themselves uncertain.")
+    if abstained := report.evaluation.per_image.abstained:
+        found.append(
+            f"This PGN abstains on {abstained:,} of {report.bootstrap.n:,} images; all figures count them."
+        )
+    if not report[BaselinesSection].rows:
+        found.append("No baselines were measured: noise, one gradient step or fine-tuning might do as well.")
+    return found
 
 
 def classifier_name(classifier: Classifier) -> str:

@@ -41,8 +41,8 @@ def test_columns_rise_with_gamma_and_baselines_have_the_same_strength(study: Stu
         assert rows[name].rms == pytest.approx(rows["γ 1 (this)"].rms, rel=0.02)
         assert len(np.unique(np.abs(rows[name].perturbation).round(4))) == 1  # a sign in each value
     assert all(np.array_equal(row.original, split.pixels[3]) for row in rows.values())
-    export_comparison(tmp_path / "strip.png", columns)
-    assert (tmp_path / "strip.png").stat().st_size > 1000
+    export_comparison(tmp_path / "comparison.png", columns)
+    assert (tmp_path / "comparison.png").stat().st_size > 1000
 
 
 def test_one_pgn_at_several_gamma_makes_a_row(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_one_pgn_at_several_gamma_makes_a_row(tmp_path: Path) -> None:
     for title, row in columns:
         (alone,) = triptych_rows(dial.at(float(title[2:])), classifier, split, [1])
         np.testing.assert_allclose(row.perturbation, alone.perturbation, atol=1e-6)
-    export_comparison(tmp_path / "strip.png", columns)
+    export_comparison(tmp_path / "comparison.png", columns)
 
 
 def test_a_pgn_of_another_data_set_is_refused(study: Study) -> None:
@@ -78,8 +78,8 @@ def test_the_difference_of_two_pgns_has_a_column(study: Study, tmp_path: Path) -
     assert row.difference
     assert row.perturbation[..., 1] == pytest.approx(0.10)
     assert row.perturbation[..., 0] == pytest.approx(0)
-    export_comparison(tmp_path / "strip.svg", columns)
-    text = (tmp_path / "strip.svg").read_text(encoding="utf-8")
+    export_comparison(tmp_path / "comparison.svg", columns)
+    text = (tmp_path / "comparison.svg").read_text(encoding="utf-8")
     assert text.count("<image") == 3 * 5 - 2  # of the difference only the perturbation
 
 
@@ -89,7 +89,7 @@ def test_a_pgn_of_another_input_space_has_no_difference(study: Study) -> None:
     with pytest.raises(PgnFileError, match="normalized space"):
         check_comparable(study.pgn, other)
     columns = comparison_columns(study.pgn, study.classifier, study.dataset.test, 3, Compared((other,)))
-    assert len(columns) == 4  # beside each other they may stand
+    assert len(columns) == 4  # next to each other they may stand
 
 
 def test_a_classifier_without_gradients_to_speak_of_gets_no_step(study: Study) -> None:
@@ -113,8 +113,8 @@ def test_a_universal_perturbation_is_trained_for_attacks_alone(study: Study) -> 
             return study.dataset.test
 
     made = trained_baseline("uap", attack, study.classifier, Data())  # type: ignore[arg-type]
-    beside = Compared(baselines=("uap",), made={"uap": made})
-    rows = dict(comparison_columns(attack, study.classifier, study.dataset.test, 3, beside))
+    compared = Compared(baselines=("uap",), made={"uap": made})
+    rows = dict(comparison_columns(attack, study.classifier, study.dataset.test, 3, compared))
     assert rows["UAP"].rms == pytest.approx(rows["γ 1 (this)"].rms, rel=1e-3)
-    again = dict(comparison_columns(attack, study.classifier, study.dataset.test, 4, beside))
+    again = dict(comparison_columns(attack, study.classifier, study.dataset.test, 4, compared))
     assert np.allclose(rows["UAP"].perturbation, again["UAP"].perturbation, atol=1e-6)  # one for all images

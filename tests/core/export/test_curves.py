@@ -79,8 +79,10 @@ def test_panels_show_the_numbers_of_the_run(run: RunFolder) -> None:
     np.testing.assert_allclose(lines["fixed, validation"].get_ydata(), 100 * 5 / 50)
     np.testing.assert_allclose(lines["broken, training batches"].get_ydata(), 100 / 32)
     lines = {line.get_label(): line for line in accuracies.lines}
-    np.testing.assert_allclose(lines["perturbed, 8 bits, validation"].get_xdata(), [10, 20, 30, 40])
-    np.testing.assert_allclose(lines["perturbed, 8 bits, validation"].get_ydata(), 73)
+    np.testing.assert_allclose(
+        lines["perturbed, after 8-bit rounding, validation"].get_xdata(), [10, 20, 30, 40]
+    )
+    np.testing.assert_allclose(lines["perturbed, after 8-bit rounding, validation"].get_ydata(), 73)
 
 
 def test_changes_of_gamma_are_marked_where_they_were_used(run: RunFolder) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from torch import nn
 
 from pgn_studio.core.evaluation.evaluate import evaluate
-from pgn_studio.core.report.baselines import BaselineResult
 from pgn_studio.core.report.report import Report, make_report
+from pgn_studio.core.report.sections.baselines import BaselineResult
 from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
 
 MARKUP = ("<script>alert(1)</script>", "$a_b$ & \"c\" | 'd'", "owl")

@@ -21,12 +21,29 @@ from pgn_studio.core.errors import Canceled, DataError, PgnStudioError
 from pgn_studio.core.evaluation.batch import to_8bit
 from pgn_studio.core.evaluation.bootstrap import Interval
 from pgn_studio.core.evaluation.metrics import fixed_and_broken, mcnemar_p
-from pgn_studio.core.report import files as report_files
-from pgn_studio.core.report.data import report_csv, report_json, report_markdown, tidy
-from pgn_studio.core.report.files import FILES, write_report
-from pgn_studio.core.report.html import report_html
-from pgn_studio.core.report.report import Report, make_report
-from pgn_studio.core.report.tables import report_tables, warnings
+from pgn_studio.core.report import render
+from pgn_studio.core.report.render import (
+    FILES,
+    report_csv,
+    report_html,
+    report_json,
+    report_markdown,
+    tidy,
+    write_report,
+)
+from pgn_studio.core.report.report import Report, make_report, warnings
+from pgn_studio.core.report.section import Section
+from pgn_studio.core.report.sections import SECTIONS
+from pgn_studio.core.report.sections.answers import AnswersSection
+from pgn_studio.core.report.sections.baselines import BaselinesSection
+from pgn_studio.core.report.sections.classes import ClassesSection
+from pgn_studio.core.report.sections.compression import CompressionSection
+from pgn_studio.core.report.sections.confusion import ConfusionSection
+from pgn_studio.core.report.sections.coverage import CoverageSection
+from pgn_studio.core.report.sections.examples import BrokenSection, FixedSection
+from pgn_studio.core.report.sections.leakage import LeakageSection
+from pgn_studio.core.report.sections.strength import StrengthSection
+from pgn_studio.core.report.sections.transfer import TransferSection
 from tests.core.evaluation.samples import ArraySplit, Shift, make_classifier, make_pgn, make_split
 from tests.core.report.reports import MARKUP, Dataset, fake_baselines, image_named, small_report
 
@@ -72,30 +89,30 @@ def test_paired_change_is_tighter_than_apart(report: Report) -> None:
 
 def test_sections_agree_with_one_another(report: Report) -> None:
     metrics = report.evaluation.metrics
-    assert sum(row.fixed for row in report.classes) == metrics.fixed_8bit
-    assert sum(row.broken for row in report.classes) == metrics.broken_8bit
+    assert sum(row.fixed for row in report[ClassesSection].rows) == metrics.fixed_8bit
+    assert sum(row.broken for row in report[ClassesSection].rows) == metrics.broken_8bit
     n = metrics.n
-    assert np.trace(report.confusion_clean) / n == metrics.clean_accuracy
-    assert np.trace(report.confusion_perturbed) / n == metrics.perturbed_accuracy_8bit
-    assert report.confusion_clean.sum() == report.confusion_perturbed.sum() == n
-    strength = {row.alpha: row for row in report.strength}
+    assert np.trace(report[ConfusionSection].clean) / n == metrics.clean_accuracy
+    assert np.trace(report[ConfusionSection].perturbed) / n == metrics.perturbed_accuracy_8bit
+    assert report[ConfusionSection].clean.sum() == report[ConfusionSection].perturbed.sum() == n
+    strength = {row.alpha: row for row in report[StrengthSection].rows}
     assert strength[0.0].accuracy.value == strength[0.0].accuracy_8bit.value == metrics.clean_accuracy
     assert strength[1.0].accuracy == report.metrics["perturbed_accuracy"]  # the same draws, too
     assert strength[1.0].accuracy_8bit == report.metrics["perturbed_accuracy_8bit"]
     assert strength[2.0].rms == 2 * metrics.rms_mean
     assert (strength[0.0].fixed, strength[0.0].broken) == (0, 0)
     assert (strength[1.0].fixed, strength[1.0].broken) == (metrics.fixed_8bit, metrics.broken_8bit)
-    raw, png = report.survival[:2]
+    raw, png = report[CompressionSection].rows[:2]
     assert raw.perturbed.value == metrics.perturbed_accuracy
     assert (raw.fixed_kept, raw.broken_kept) == (1.0, 1.0)
     assert png.change == report.metrics["accuracy_change_8bit"]
-    own, other = report.transfer
+    own, other = report[TransferSection].rows
     assert own.perturbed == other.perturbed == report.metrics["perturbed_accuracy_8bit"]
 
 
 def test_the_answers_from_both_pictures_are_of_mean_and_highest_probability() -> None:
     split, classifier, pgn = make_split(60), make_classifier(), make_pgn(Shift(red=0.03, noise=0.2))
-    alone, both, surer = small_report(split=split).answers
+    alone, both, surer = small_report(split=split)[AnswersSection].rows
     pixels = to_pixels(split.images(range(60)), torch.device("cpu"))
     saved = to_8bit(pgn.perturb(pixels).pixels)
     right = [classifier(images).argmax(1).numpy() == split.labels for images in (pixels, saved)]
@@ -120,18 +137,18 @@ def test_no_answer_from_both_pictures_of_labels_or_for_an_attack(monkeypatch: py
     attack.info = replace(attack.info, problem="adversarial")
     dataset: Any = Dataset(make_split(20))
     attacking = make_report(attack, make_classifier(MARKUP), dataset, "test", resamples=100)
-    assert not attacking.answers
-    assert not attacking.coverage
+    assert not attacking[AnswersSection].rows
+    assert not attacking[CoverageSection].rows
     monkeypatch.setattr(Classifier, "gives_scores", False)
     labels_only = small_report()
-    assert not labels_only.answers
-    assert "answers" not in {table.key for table in report_tables(labels_only)}
+    assert not labels_only[AnswersSection].rows
+    assert "answers" not in {table.key for table in labels_only.tables()}
 
 
 def test_images_of_small_perturbations_are_left_alone() -> None:
     report = small_report()
     image, metrics = report.evaluation.per_image, report.evaluation.metrics
-    whole, *others = report.coverage
+    whole, *others = report[CoverageSection].rows
     assert (whole.coverage, whole.fixed, whole.broken) == (1.0, metrics.fixed_8bit, metrics.broken_8bit)
     assert whole.change == report.metrics["accuracy_change_8bit"]
     assert [row.coverage for row in others] == pytest.approx([0.9, 0.8, 0.7, 0.5], abs=0.5 / metrics.n)
@@ -147,25 +164,25 @@ def test_images_of_small_perturbations_are_left_alone() -> None:
     assert others[-1].fixed < whole.fixed
 
 
-def test_a_pgn_that_holds_back_is_told_as_one() -> None:
+def test_a_pgn_that_abstains_is_told_as_one() -> None:
     report = small_report()
-    assert not any("holds back" in text for text in warnings(report))
+    assert not any("abstains" in text for text in warnings(report))
     image = report.evaluation.per_image
     least = float(np.median(image.rms))
     held = small_report(abstain_below_rms=least)
     alone = int((image.rms < least).sum())
     assert held.evaluation.per_image.abstained == alone > 0
-    assert held.coverage[0].coverage == pytest.approx(1 - alone / len(image))
-    assert any(f"leaves {alone} of {len(image)} images as they are" in text for text in warnings(held))
+    assert held[CoverageSection].rows[0].coverage == pytest.approx(1 - alone / len(image))
+    assert any(f"abstains on {alone} of {len(image)} images" in text for text in warnings(held))
 
 
 def test_perturbations_of_one_size_are_one_row_of_coverage() -> None:
     report = small_report(generator=Shift(red=0.03))
-    assert [row.coverage for row in report.coverage] == [1.0]
+    assert [row.coverage for row in report[CoverageSection].rows] == [1.0]
 
 
 def test_baselines_are_compared_image_by_image(report: Report) -> None:
-    oracle, nothing = report.baselines
+    oracle, nothing = report[BaselinesSection].rows
     ours = report.metrics["perturbed_accuracy_8bit"].value
     assert oracle.perturbed.value == 1.0
     assert oracle.lead.value == pytest.approx(ours - 1.0)  # type: ignore[operator]
@@ -176,21 +193,22 @@ def test_baselines_are_compared_image_by_image(report: Report) -> None:
 
 def test_an_oracle_is_called_so_once(report: Report) -> None:
     assert "| Iterated aid (oracle) |" in report_markdown(report)
-    titled = replace(report, baselines=[replace(report.baselines[0], title="Aid (oracle)")])
+    row = replace(report[BaselinesSection].rows[0], title="Aid (oracle)")
+    titled = replace(report, sections=[BaselinesSection([row]), *report.sections])
     assert "| Aid (oracle) |" in report_markdown(titled)
 
 
 def test_one_seed_one_report(report: Report) -> None:
     again = small_report(split=make_split(60))
     assert again.metrics == report.metrics
-    assert again.classes == report.classes
+    assert again[ClassesSection].rows == report[ClassesSection].rows
     assert small_report(split=make_split(60), seed=1).metrics != report.metrics
 
 
 def test_who_saw_what(report: Report) -> None:
-    assert "does not say what it was trained on" in " ".join(report.leakage.warnings)
+    assert "does not say what it was trained on" in " ".join(report[LeakageSection].leakage.warnings)
     for split_name, said in (("train", "trained the PGN"), ("val", "little too good"), ("test", "")):
-        found = small_report(split_name=split_name).leakage
+        found = small_report(split_name=split_name)[LeakageSection].leakage
         spoilt = [text for text in found.warnings if "test split for claims" in text]
         assert len(spoilt) == (1 if said else 0)
         assert said in "".join(spoilt)
@@ -212,9 +230,9 @@ def test_a_perfect_accuracy_is_not_called_certain() -> None:
 
 def test_nothing_right_and_nothing_flipped() -> None:
     report = small_report(generator=Shift(), split=make_split(labels=[2] * 9 + [1]))
-    assert not report.fixed
+    assert not report[FixedSection].rows
     assert "No image was fixed" in report_html(report)
-    assert report.survival[0].fixed_kept is None
+    assert report[CompressionSection].rows[0].fixed_kept is None
     wrong = small_report(split=ArraySplit(np.full((9, 8, 8, 3), (255, 0, 0), np.uint8), [1] * 9))
     assert wrong.metrics["attack_success"].value is None
     row = next(
@@ -237,7 +255,7 @@ def test_csv_is_tidy_and_json_holds_the_same(report: Report) -> None:
     assert len({tuple(row[:3]) for row in rows}) == len(rows)  # each figure once
     assert len(rows) == 1 + len(list(tidy(report)))
     sections = {row[0] for row in rows[1:]}
-    named = {"metrics", "class", "survival", "strength", "answers", "coverage"}
+    named = {"metrics", "class", "compression", "strength", "answers", "coverage"}
     named |= {"transfer", "baseline", "confusion"}
     assert sections == named
     figures = {tuple(row[:3]): row[3:] for row in rows}
@@ -246,7 +264,7 @@ def test_csv_is_tidy_and_json_holds_the_same(report: Report) -> None:
     assert float(figures["metrics", "test", "clean_accuracy"][1]) == pytest.approx(low)
     assert whole["bootstrap"]["method"] == "percentile"
     assert whole["evaluation"]["n"] == 60
-    assert whole["confusion"]["clean"] == report.confusion_clean.tolist()
+    assert whole["confusion"]["clean"] == report[ConfusionSection].clean.tolist()
 
 
 def test_markdown_has_a_row_of_equal_length_for_each(report: Report) -> None:
@@ -276,7 +294,7 @@ def test_the_page_runs_no_script_and_loads_nothing(page: str, report: Report) ->
     parser.feed(page)
     names = [tag for tag, _ in parser.tags]
     assert not {"script", "iframe", "object", "link", "form", "b>", "i"} & set(names)
-    assert names.count("img") == 6 + 3 * (len(report.fixed) + len(report.broken))
+    assert names.count("img") == 6 + 3 * (len(report[FixedSection].rows) + len(report[BrokenSection].rows))
     for _, attributes in parser.tags:
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("src", "srcset", "href"):
@@ -294,7 +312,7 @@ def test_file_names_are_escaped() -> None:
     name = '"><img src=x onerror=alert(1)>.png'
     text = report_html(small_report(split=image_named(name)))
     assert name not in text
-    assert "&quot;&gt;&lt;img src=x" in text
+    assert "&#34;&gt;&lt;img src=x" in text
 
 
 def test_figures_exist_for_light_and_dark(page: str) -> None:
@@ -306,8 +324,8 @@ def test_figures_exist_for_light_and_dark(page: str) -> None:
 def test_many_classes_with_long_names() -> None:
     names = tuple(f"class number {i} with a long name" for i in range(60))
     report = small_report(classes=(*MARKUP, *names))
-    assert report.confusion_clean.shape == (63, 63)
-    assert len(report.classes) == 3
+    assert report[ConfusionSection].clean.shape == (63, 63)
+    assert len(report[ClassesSection].rows) == 3
     assert "<picture" in report_html(report)
 
 
@@ -360,7 +378,7 @@ def test_a_failure_while_writing_keeps_the_earlier_report(
             raise OSError(28, "No space left on device")
         return written(path, *arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(report_files.Path, "write_text", full)
+    monkeypatch.setattr(render.Path, "write_text", full)
     with pytest.raises(PgnStudioError, match="No space left"):
         write_report(tmp_path / "out", report)
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
@@ -382,7 +400,29 @@ def test_cancel_while_measuring_and_progress_never_falls_back() -> None:
 
 
 def test_tables_leave_out_what_was_not_measured() -> None:
-    keys = [table.key for table in report_tables(small_report())]
-    assert keys == ["metrics", "leakage", "survival", "strength", "answers", "coverage", "classes"]
+    keys = [table.key for table in small_report().tables()]
+    assert keys == ["metrics", "leakage", "compression", "strength", "answers", "coverage", "classes"]
     twice = small_report(other_pgns=[("test", make_pgn(Shift()))], classes=("cat", "dog", "owl"))
-    assert [row.pgn for row in twice.transfer] == ["test", "test (2)"]
+    assert [row.pgn for row in twice[TransferSection].rows] == ["test", "test (2)"]
+
+
+def test_every_section_stands_for_itself(report: Report) -> None:
+    """Keys are apart, machines get each once, and a section that is added needs nothing else."""
+    assert len({kind.key for kind in SECTIONS}) == len(SECTIONS)
+    assert [type(section) for section in report.sections] == list(SECTIONS)
+
+    class Greeting(Section):
+        key = "greeting"
+        title = "Greeting"
+        head = ("Word",)
+
+        @classmethod
+        def compute(cls, measured: object) -> Greeting:
+            return cls(())
+
+        def cells(self, report: Report) -> list[list[str]]:
+            return [["hello"]]
+
+    more = replace(report, sections=[*report.sections, Greeting(())])
+    assert '<td class="text">hello</td>' in report_html(more)
+    assert "## Greeting" in report_markdown(more)
