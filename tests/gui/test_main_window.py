@@ -90,7 +90,7 @@ def test_a_run_fills_plots_strip_and_progress(qtbot: QtBot, window: MainWindow) 
     assert len(plots.gamma.curve.getData()[0]) == 40
     assert controller.train_page.strip.preview is not None
     assert "Completed after 40 steps" in child(window, QLabel, "run_position").text()
-    assert "94.0 % after 8 bits" in child(controller.train_page, QLabel, "banner_text").text()
+    assert "94.0 % after 8-bit" in child(controller.train_page, QLabel, "banner_text").text()
     assert child(window, QPushButton, "start_button").isEnabled()
 
 
