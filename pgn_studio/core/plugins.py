@@ -116,12 +116,12 @@ class Registry(Generic[T]):
         return self._found[point]
 
     def _import(self, point: EntryPoint) -> type[T] | PluginProblem:
-        if self._builtins.get(point.name) == point:
+        if point.name in self._builtins:
             found: type[T] = point.load()
             return found
         try:
             loaded = point.load()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - another's code: whatever it raises
+        except (Exception, SystemExit) as error:  # another's code may raise anything
             log.warning("plug-in %s of %s", point.name, self.group, exc_info=True)
             return self._problem(point, f"{type(error).__name__}: {error}")
         if reason := self._unfit(loaded):
@@ -135,7 +135,8 @@ class Registry(Generic[T]):
         if not (isinstance(loaded, type) and issubclass(loaded, base)):
             return f"it is no subclass of pgn_studio.plugins.{base.__name__}"
         if inspect.isabstract(loaded):
-            return f"it does not define {', '.join(sorted(loaded.__abstractmethods__))}"
+            missing = ", ".join(sorted(getattr(loaded, "__abstractmethods__", ())))
+            return f"it does not define {missing}"
         return ""
 
     def _problem(self, point: EntryPoint, reason: str) -> PluginProblem:
@@ -154,7 +155,7 @@ def _installed() -> Mapping[str, tuple[EntryPoint, ...]]:
             )
             for group in groups
         }
-    except Exception:  # noqa: BLE001 - a damaged dist-info of any package
+    except Exception:  # a damaged dist-info of any package
         log.warning("entry points cannot be read; no plug-ins", exc_info=True)
         return {}
 
