@@ -28,6 +28,8 @@ from pgn_studio.cli.resolve import check_classifier, find_pgn, find_run, refuse_
 from pgn_studio.cli.selection_options import GivenSelection, chosen_images
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.core.baselines import BASELINES
+from pgn_studio.core.baselines import baseline_names as current_names
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.errors import ConfigError, RunError
 
@@ -55,7 +57,6 @@ ENDINGS = {
 }
 ALONG_GAMMA = ("frontier", "strip")  # that show several γ
 FIGURE_ROWS = 6
-BASELINES_BESIDE = ("noise", "fgsm", "aid", "uap")  # that there can be on one image
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
@@ -119,8 +120,9 @@ def export(
         str | None,
         typer.Option(
             metavar="A,B,…",
-            help="Baselines in a strip, at the RMS that this PGN (at the first γ) has on the image: noise, "
-            "fgsm, aid, uap (which is trained first), or none; default: noise,fgsm, of several γ none.",
+            help="Baselines in a strip, at the RMS that this PGN (at the first γ) has on the image: as "
+            "of the command baseline, with commas between, or none; default: random-sign,fgsm, of several γ "
+            "none. Those that need training are trained first.",
         ),
     ] = None,
     strength: Annotated[
@@ -156,7 +158,7 @@ def export(
     gammas = _gammas(what, gamma)
     several = what == "strip" and len(gammas) > 1
     _ = chosen.ranges  # a typo shows before torch is imported
-    named = baseline_names(("" if several else "noise,fgsm") if baselines is None else baselines)
+    named = baseline_names(("" if several else "random-sign,fgsm") if baselines is None else baselines)
     _check_against(what, chosen)
     if what != "model" and (strength, abstain_below_rms) != (None, None):
         raise ConfigError(
@@ -364,13 +366,13 @@ def export_outcome(
 
 
 def baseline_names(text: str) -> tuple[str, ...]:
-    """From "noise,fgsm" or "none"; raises ConfigError."""
-    names = () if text in ("none", "") else tuple(name.strip() for name in text.split(","))
-    unknown = [name for name in names if name not in BASELINES_BESIDE]
+    """From "random-sign,fgsm" or "none"; raises ConfigError."""
+    names = () if text in ("none", "") else current_names([name.strip() for name in text.split(",")])
+    unknown = [name for name in names if name not in BASELINES]
     if unknown:
         raise ConfigError(
-            f"--baselines: there is no {unknown[0]!r} for a single image.",
-            hint=f"Choose among {', '.join(BASELINES_BESIDE)}, with commas between, or none.",
+            f"--baselines: there is no {unknown[0]!r}.",
+            hint=f"Choose among {', '.join(BASELINES)}, with commas between, or none.",
         )
     return names
 

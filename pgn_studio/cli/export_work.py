@@ -91,9 +91,9 @@ def write_strip(
     made = {}
     for name in baselines:
         if name not in possible:
-            terminal.note(f"{BASELINES[name].title} is left out: not for this PGN and classifier.")
-        elif BASELINES[name].needs_training:
-            with terminal.progress(f"{BASELINES[name].title}: training", stop) as report:
+            terminal.note(f"{BASELINES.load(name).title} is left out: not for this PGN and classifier.")
+        elif BASELINES.load(name).needs_training:
+            with terminal.progress(f"{BASELINES.load(name).title}: training", stop) as report:
                 made[name] = trained_baseline(
                     name, subject.pgn, subject.classifier, subject.dataset, progress=report
                 )

@@ -32,7 +32,6 @@ ChannelOrder = Literal["rgb", "bgr"]
 AugmentName = Literal["auto", "none", "flip", "standard", "strong"]
 SplitMethod = Literal["hash", "permutation"]
 Recipe = Literal["recommended", "paper"]
-BaselineName = Literal["noise", "fgsm", "uap", "direct", "aid", "aid-iterated", "fine-tune"]
 
 IMAGENET_SIZE = 224  # pixels, at which ImageNet weights learned
 WEIGHTS_PACKAGES = {  # Python packages that bring an encoder's weights along

@@ -35,6 +35,14 @@ VALUES = {
 RECORD_NAMES = {"foreign_classifier": "external_classifier", "least_rms": "abstain_below_rms"}
 TENSOR_NAMES = {"namer.": "surrogate."}
 
+# Baselines, in commands and in the files that they write.
+BASELINE_NAMES = {
+    "aid": "fgsm-oracle",
+    "aid-iterated": "pgd-oracle",
+    "direct": "white-box",
+    "noise": "random-sign",
+}
+
 
 def modern_record(values: Mapping[str, Any]) -> dict[str, Any]:
     """What run.json or a PGN's metadata says, under today's names; the settings in it stay as they are."""

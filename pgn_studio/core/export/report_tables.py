@@ -115,7 +115,7 @@ def warnings(report: Report) -> list[str]:
         )
     if not report.baselines:
         found.append(
-            "No baselines were measured: noise, one gradient step or fine-tuning might do as well "
+            "No baselines were measured: random signs, one gradient step or fine-tuning might do as well "
             "(--baselines all)."
         )
     return found

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.baselines import BASELINES
 from pgn_studio.gui.inspection.command import strip_command
 from pgn_studio.gui.inspection.comparison_view import StripColumn, StripView, strip_columns
 from pgn_studio.gui.inspection.latest import LatestRequest
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress
 
 DELAY_MS = 120
-BASELINES = ("noise", "fgsm", "aid", "uap")
-TICKED = ("noise", "fgsm")
+TICKED = ("random-sign", "fgsm")
 NOTHING = "Choose an image of the data set."
 
 
@@ -49,6 +49,7 @@ class BesidePanel(QWidget):
         self.setObjectName("beside_panel")
         self.others = OtherPgns(self)
         self._image = -1
+        self._learning: set[str] = set()  # baselines that have to be trained before they can be shown
         self._shown: tuple[object, ...] = ()  # what the view shows, or has been asked for
         self._latest = LatestRequest(self, delay_ms=DELAY_MS)
         self.open_button = self._button("other_pgn_button", "Other &PGNs…", "Compare with other PGNs")
@@ -91,7 +92,7 @@ class BesidePanel(QWidget):
     def baselines(self) -> tuple[str, ...]:
         """Those that are ticked and can be shown."""
         ticked = (name for name, tick in self.ticks.items() if tick.isChecked() and tick.isEnabled())
-        return tuple(name for name in ticked if name != "uap" or name in self.others.made)
+        return tuple(name for name in ticked if name not in self._learning or name in self.others.made)
 
     def beside(self) -> Beside:
         """What stands beside the PGN now."""
@@ -187,13 +188,17 @@ class BesidePanel(QWidget):
             tick.toggled.connect(partial(self._ticked, name))
 
     def _offer_baselines(self) -> None:
-        from pgn_studio.core.baselines import BASELINES as KINDS
         from pgn_studio.core.export.comparison import baselines_beside
 
         subject = self.others.subject
+        kinds = BASELINES.available()
+        self._learning = {name for name, kind in kinds.items() if kind.needs_training}
         possible = [] if subject is None else baselines_beside(subject.pgn, subject.classifier)
         for name, tick in self.ticks.items():
-            kind = KINDS[name]
+            kind = kinds.get(name)
+            tick.setVisible(kind is not None and kind.strength != "none")
+            if kind is None:
+                continue
             tick.setText(kind.title)
             tick.setEnabled(name in possible)
             why = "" if name in possible else "; not for this PGN's problem and classifier"
@@ -208,7 +213,7 @@ class BesidePanel(QWidget):
         self.others.open([Path(file) for file in files])
 
     def _ticked(self, name: str, ticked: bool) -> None:
-        if ticked and name == "uap" and name not in self.others.made:
+        if ticked and name in self._learning and name not in self.others.made:
             self.others.train(name)
         self._refresh()
 
@@ -244,10 +249,9 @@ class BesidePanel(QWidget):
             self._ask()
 
     def _untick_what_was_given_up(self) -> None:
-        tick = self.ticks["uap"]
-        if tick.isChecked() and "uap" not in self.others.made:
-            with QSignalBlocker(tick):
-                tick.setChecked(False)
+        for name in self._learning - set(self.others.made):
+            with QSignalBlocker(self.ticks[name]):
+                self.ticks[name].setChecked(False)
 
     def _show_state(self, doing: str) -> None:
         text = f"{doing} …" if doing else ""

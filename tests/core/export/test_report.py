@@ -175,9 +175,9 @@ def test_baselines_are_compared_image_by_image(report: Report) -> None:
 
 
 def test_an_oracle_is_called_so_once(report: Report) -> None:
-    assert "| Iterated aid (oracle) |" in report_markdown(report)
-    titled = replace(report, baselines=[replace(report.baselines[0], title="Aid (oracle)")])
-    assert "| Aid (oracle) |" in report_markdown(titled)
+    assert "| Many steps (oracle) |" in report_markdown(report)
+    titled = replace(report, baselines=[replace(report.baselines[0], title="FGSM (oracle)")])
+    assert "| FGSM (oracle) |" in report_markdown(titled)
 
 
 def test_one_seed_one_report(report: Report) -> None:

@@ -61,10 +61,10 @@ def test_baselines_of_the_same_strength_follow_image_and_ticks(
     qtbot.waitUntil(lambda: titles(panel) == ["Original", "γ 1 (this)", "Random signs", "FGSM"])
     sizes = {column.size for column in panel.view.columns[1:]}
     assert len(sizes) == 1  # one RMS
-    panel.ticks["aid"].click()
-    qtbot.waitUntil(lambda: titles(panel)[-1] == "Aid (oracle)")
-    panel.ticks["noise"].click()
-    qtbot.waitUntil(lambda: titles(panel) == ["Original", "γ 1 (this)", "FGSM", "Aid (oracle)"])
+    panel.ticks["fgsm-oracle"].click()
+    qtbot.waitUntil(lambda: titles(panel)[-1] == "FGSM (oracle)")
+    panel.ticks["random-sign"].click()
+    qtbot.waitUntil(lambda: titles(panel) == ["Original", "γ 1 (this)", "FGSM", "FGSM (oracle)"])
     assert not panel.ticks["uap"].isEnabled()  # for attacks
     page.gallery.view.choose(5)
     assert panel.view.columns == []  # those of another image are gone at once
@@ -182,7 +182,7 @@ def test_the_strip_is_written_and_its_command_says_the_same(
 ) -> None:  # fmt: skip
     third = Path("/somewhere/third.safetensors")
     choose_other(qtbot, panel, monkeypatch, FILE, third)
-    panel.ticks["noise"].click()
+    panel.ticks["random-sign"].click()
     panel.copy_button.click()
     words = shlex.split(QGuiApplication.clipboard().text())
     assert words[:2] == ["pgn-studio", "export"]

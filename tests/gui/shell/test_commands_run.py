@@ -96,7 +96,7 @@ def test_the_copied_strip_runs_as_it_is(
     page.findChild(QTabWidget, "image-tabs").setCurrentWidget(page.beside)
     page.beside.others.open([trained_folder() / "digits-adversarial.safetensors"])
     qtbot.waitUntil(lambda: page.beside.others.first is not None, timeout=LONG_MS)
-    page.beside.ticks["aid"].click()
+    page.beside.ticks["fgsm-oracle"].click()
     page.beside.copy_button.click()
     run_copied(tmp_path, monkeypatch)
     assert (tmp_path / "digits-enhance-gamma-3-test-strip.png").is_file()
