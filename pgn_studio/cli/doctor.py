@@ -154,9 +154,7 @@ def _plugins() -> dict[str, str]:
     from pgn_studio.plugins import plugins
 
     return {
-        f"{plugin.group}: {plugin.name}": f"{plugin.source}: {plugin.reason}"
-        if plugin.reason
-        else plugin.source
+        f"{plugin.group}: {plugin.name}": ": ".join(filter(None, (plugin.source, plugin.reason)))
         for plugin in plugins()
     }
 

@@ -25,7 +25,6 @@ from pgn_studio.core.classifiers.loading import is_saved_by_us, own_image_size, 
 from pgn_studio.core.classifiers.normalization import recorded_order
 from pgn_studio.core.config import (
     HTTP_SCHEMES,
-    NAMED_DATASETS,
     ChannelOrder,
     ClassifierSettings,
     DataSettings,
@@ -34,6 +33,7 @@ from pgn_studio.core.config import (
     is_black_box,
     names_file,
 )
+from pgn_studio.core.data import DATASETS
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.mirroring import UNKNOWN
 from pgn_studio.core.data.sources import load_dataset
@@ -147,7 +147,7 @@ def note_mirroring(settings: ClassifierSettings | TrainingSettings, dataset: Ima
 def absolute_dataset(given: Mapping[str, Any]) -> dict[str, Any]:
     """`given` with folders made absolute, so that a run is found again from another folder."""
     found = dict(given)
-    if "dataset" in found and found["dataset"] not in NAMED_DATASETS:
+    if "dataset" in found and found["dataset"] not in DATASETS:
         folder = Path(found["dataset"]).expanduser()
         if folder.is_dir():  # otherwise it may be a name spelled in another way
             found["dataset"] = str(folder.absolute())

@@ -44,7 +44,6 @@ DEFAULT_ABSTAIN_SHARE = 0.15
 MOST_SEED = 2**63 - 1  # what torch takes, with room for numbers that are added
 ENCODERS = ("small", "efficientnet-lite0", "efficientnet-lite2", "resnet50", "resnet101")  # tried; any other goes
 LEGACY_SPLIT: SplitMethod = "permutation"  # of runs and classifiers whose settings do not name a method
-NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
 HTTP_SCHEMES = ("http://", "https://")
 PYTHON_SCHEME = "python:"
 _SHORT_FORMS = {"ls": "least-squares", "lr": "logistic"}

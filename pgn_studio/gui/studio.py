@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QWidget
 
-from pgn_studio.core.config import NAMED_DATASETS, TrainingSettings
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.data import DATASETS
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.paths import runs_folder
 from pgn_studio.core.training.control import TrainingControl
@@ -305,7 +306,7 @@ class Studio(QObject):
         self.message.emit(told + self.borrowed.give_back(data.dataset))
         self.training.set_classes(dataset.classes)
         self.training.samples.forget_pins()
-        if data.dataset not in NAMED_DATASETS:
+        if data.dataset not in DATASETS:
             self._state.add_recent("datasets", data.dataset)
         self._write(f"{told}.")
         self.refresh()
