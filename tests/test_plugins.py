@@ -57,6 +57,21 @@ def test_a_baseline(site: Path, tmp_path: Path) -> None:
     assert zero["perturbed_accuracy"] == record["pgn"]["clean_accuracy"]
 
 
+def test_a_data_set(site: Path, tmp_path: Path) -> None:
+    run(
+        "-m", "pgn_studio", "train-classifier", "--dataset", "checkerboard", "--epochs", "2",
+        "--device", "cpu", "--out", tmp_path / "c.safetensors",
+        cwd=tmp_path, path=site,
+    )  # fmt: skip
+    figures = run(
+        "-m", "pgn_studio", "classifier", tmp_path / "c.safetensors", "--dataset", "checkerboard",
+        "--device", "cpu",
+        cwd=tmp_path, path=site,
+    )  # fmt: skip
+    assert "checkerboard" in figures
+    assert "stripes" in figures
+
+
 def test_doctor_tells_where_plugins_come_from_and_which_cannot_be_used(site: Path, tmp_path: Path) -> None:
     found = json.loads(run("-m", "pgn_studio", "doctor", "--json", cwd=tmp_path, path=site))["plug-ins"]
     assert found["baselines: zero"] == "pgn_studio_zero:Zero (pgn-studio-zero)"

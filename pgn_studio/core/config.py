@@ -16,6 +16,7 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
+from pgn_studio.core.encoder_base import ENCODERS
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.gamma import GammaRange, check_gamma, parsed_gamma
 
@@ -42,7 +43,6 @@ WEIGHTS_PACKAGES = {  # Python packages that bring an encoder's weights along
 # at 32 px (docs/experiments).
 DEFAULT_ABSTAIN_SHARE = 0.15
 MOST_SEED = 2**63 - 1  # what torch takes, with room for numbers that are added
-ENCODERS = ("small", "efficientnet-lite0", "efficientnet-lite2", "resnet50", "resnet101")  # tried; any other goes
 LEGACY_SPLIT: SplitMethod = "permutation"  # of runs and classifiers whose settings do not name a method
 HTTP_SCHEMES = ("http://", "https://")
 PYTHON_SCHEME = "python:"
@@ -222,7 +222,7 @@ class TrainingSettings(DataSettings):
     @field_validator("encoder", mode="before")
     @classmethod
     def _spell_encoder(cls, value: Any) -> Any:
-        return known_spelling(value, ENCODERS)
+        return known_spelling(value, ("small", *ENCODERS))
 
     @field_validator("loss", mode="before")
     @classmethod

@@ -113,14 +113,14 @@ class Registry(Generic[T]):
     def blaming(self, name: str) -> Iterator[None]:
         """Calls to the class of this name: whatever a plug-in raises becomes a PluginError.
 
-        The errors of this package and Canceled pass through; so does all that a built-in class raises.
+        The errors of this package and Canceled pass through; so does all that another class raises.
         """
         try:
             yield
         except (PgnStudioError, Canceled):
             raise
         except Exception as error:
-            if name in self._builtins:
+            if name not in self._plugins():
                 raise
             raise PluginError(
                 f"The {self.noun} {name}, a plug-in, failed: {type(error).__name__}: {error}.",
