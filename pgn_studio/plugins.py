@@ -3,13 +3,14 @@
     [project.entry-points."pgn_studio.baselines"]
     zero = "package:Zero"
 
-Importing this module imports no torch.
+Importing this module imports no torch; docs/examples has packages to start from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from pgn_studio.core.baselines import BASELINES
 from pgn_studio.core.baselines.base import Baseline
@@ -20,9 +21,17 @@ from pgn_studio.core.encoder_base import ENCODERS, Encoder
 from pgn_studio.core.plugins import Plugin, PluginError, Registry
 from pgn_studio.core.trackers import TRACKERS, Tracker
 
+if TYPE_CHECKING:
+    from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
+    from pgn_studio.core.classifiers.source import ClassifierRequest, ClassifierSource
+
 __all__ = [
     "ArrayPart",
     "Baseline",
+    "Classifier",
+    "ClassifierInfo",
+    "ClassifierRequest",
+    "ClassifierSource",
     "DataSource",
     "Encoder",
     "Plugin",
@@ -33,9 +42,26 @@ __all__ = [
 ]
 
 
+_WITH_TORCH = {  # classifiers are networks: their classes are imported when they are asked for
+    "Classifier": "classifier",
+    "ClassifierInfo": "classifier",
+    "ClassifierRequest": "source",
+    "ClassifierSource": "source",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WITH_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"pgn_studio.core.classifiers.{_WITH_TORCH[name]}"), name)
+
+
 def _registries() -> Iterator[Registry[Any]]:
+    from pgn_studio.core.classifiers.source import CLASSIFIERS
+
     yield BASELINES
     yield DATASETS
+    yield CLASSIFIERS
     yield ENCODERS
     yield TRACKERS
 

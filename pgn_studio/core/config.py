@@ -19,6 +19,7 @@ from typing_extensions import Self
 from pgn_studio.core.encoder_base import ENCODERS
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.gamma import GammaRange, check_gamma, parsed_gamma
+from pgn_studio.core.plugins import installed
 
 Problem = Literal["enhance", "adversarial"]
 DiscriminatorKind = Literal["shared", "known", "blackbox"]
@@ -51,7 +52,8 @@ _SHORT_FORMS = {"ls": "least-squares", "lr": "logistic"}
 
 def names_file(classifier: str) -> bool:
     """Whether the setting `classifier` is a file's path, rather than a name or an address."""
-    return not classifier.startswith(("arch:", PYTHON_SCHEME, *HTTP_SCHEMES))
+    schemes = (f"{point.name}:" for point in installed("classifiers"))
+    return not classifier.startswith(("arch:", PYTHON_SCHEME, *HTTP_SCHEMES, *schemes))
 
 
 def is_black_box(classifier: str) -> bool:

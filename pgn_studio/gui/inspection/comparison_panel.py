@@ -11,6 +11,7 @@ from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress
 
 DELAY_MS = 120
+IN_A_ROW = 4  # baselines
 TICKED = ("random-sign", "fgsm")
 NOTHING = "Choose an image of the data set."
 
@@ -140,11 +142,11 @@ class BesidePanel(QWidget):
         first.addWidget(self.name, 1)
         first.addWidget(self.measure_button)
         first.addWidget(self.close_button)
-        second = QHBoxLayout()
-        second.addWidget(QLabel("Baselines", self))
-        for tick in self.ticks.values():
-            second.addWidget(tick)
-        second.addStretch(1)
+        second = QGridLayout()
+        second.addWidget(QLabel("Baselines", self), 0, 0)
+        for number, tick in enumerate(self.ticks.values()):
+            second.addWidget(tick, number // IN_A_ROW, 1 + number % IN_A_ROW)
+        second.setColumnStretch(1 + IN_A_ROW, 1)
         work = QHBoxLayout()
         work.addWidget(self.note, 1)
         work.addWidget(self.bar)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
+
 import pytest
 import torch
 
+from pgn_studio.core import plugins
 from pgn_studio.core.baselines import BASELINES, baseline_names
 from pgn_studio.core.baselines.base import Baseline, PreparedBaseline
 from pgn_studio.core.baselines.context import BaselineContext
@@ -84,6 +87,26 @@ def test_only_oracles_see_labels_and_what_they_return_is_checked(make_context: M
             BaselinePerturber("other", kind(), context).perturb(x, labels)
     assert seen[0] is None
     assert seen[1] is labels
+
+
+class Faulty(Baseline):
+    title = "Faulty"
+    description = "fails"
+
+    def perturb(
+        self, images: torch.Tensor, labels: torch.Tensor | None, context: BaselineContext
+    ) -> torch.Tensor:
+        raise KeyError("red")
+
+
+def test_a_plugin_is_one_of_all_and_blamed_where_it_fails(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EntryPoint("faulty", f"{Faulty.__module__}:{Faulty.__name__}", "pgn_studio.baselines")
+    monkeypatch.setattr(plugins, "_installed", lambda: {"baselines": (point,)})
+    assert names_for("enhance")[-1] == "faulty"
+    with pytest.raises(PluginError, match="faulty.*KeyError"):
+        make_baseline("faulty", make_context())
 
 
 @pytest.mark.parametrize("space", ["pixel", "normalized"])

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QTabWidget
+from torch import Tensor
 
+from pgn_studio.core import plugins
+from pgn_studio.core.baselines.base import Baseline
+from pgn_studio.core.baselines.context import BaselineContext
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.evaluation.selection import Versus
 from pgn_studio.core.perturbation.pgn import Pgn
@@ -174,6 +180,28 @@ def test_another_evaluation_forgets_the_others(
     study.show_on(page)
     assert panel.others.pgns == ()
     assert page.gallery.model.other is None
+
+
+class Red(Baseline):
+    title = "Red"
+    description = "more red"
+
+    def perturb(self, images: Tensor, labels: Tensor | None, context: BaselineContext) -> Tensor:
+        return torch.cat([torch.ones_like(images[:, :1]), torch.zeros_like(images[:, 1:])], dim=1)
+
+
+@pytest.fixture
+def red(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A baseline of another package."""
+    point = EntryPoint("red", f"{Red.__module__}:{Red.__name__}", "pgn_studio.baselines")
+    monkeypatch.setattr(plugins, "_installed", lambda: {"baselines": (point,)})
+
+
+@pytest.mark.usefixtures("red")
+def test_a_baseline_of_another_package_is_offered(qtbot: QtBot, panel: BesidePanel) -> None:
+    panel.ticks["red"].click()
+    qtbot.waitUntil(lambda: titles(panel)[1:] == ["γ 1 (this)", "Random signs", "FGSM", "Red"])
+    assert not panel.ticks["fine-tune"].isVisible()  # perturbs no image
 
 
 def test_the_strip_is_written_and_its_command_says_the_same(
