@@ -22,12 +22,14 @@ from pgn_studio.core.plugins import Plugin, PluginError, Registry
 from pgn_studio.core.trackers import TRACKERS, Tracker
 
 if TYPE_CHECKING:
+    from pgn_studio.core.baselines.context import BaselineContext
     from pgn_studio.core.classifiers.classifier import Classifier, ClassifierInfo
     from pgn_studio.core.classifiers.source import ClassifierRequest, ClassifierSource
 
 __all__ = [
     "ArrayPart",
     "Baseline",
+    "BaselineContext",
     "Classifier",
     "ClassifierInfo",
     "ClassifierRequest",
@@ -42,18 +44,19 @@ __all__ = [
 ]
 
 
-_WITH_TORCH = {  # classifiers are networks: their classes are imported when they are asked for
-    "Classifier": "classifier",
-    "ClassifierInfo": "classifier",
-    "ClassifierRequest": "source",
-    "ClassifierSource": "source",
+_WITH_TORCH = {  # imported when they are asked for
+    "BaselineContext": "baselines.context",
+    "Classifier": "classifiers.classifier",
+    "ClassifierInfo": "classifiers.classifier",
+    "ClassifierRequest": "classifiers.source",
+    "ClassifierSource": "classifiers.source",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _WITH_TORCH:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"pgn_studio.core.classifiers.{_WITH_TORCH[name]}"), name)
+    return getattr(import_module(f"pgn_studio.core.{_WITH_TORCH[name]}"), name)
 
 
 def _registries() -> Iterator[Registry[Any]]:

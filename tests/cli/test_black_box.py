@@ -199,7 +199,7 @@ def test_baselines_that_need_gradients_are_left_out(
     assert "FGSM is left out: " in outcome.err
     reported = pgn_studio("report", "run", "--out", "report", "--device", "cpu", "--resamples", "100")
     assert reported.code == 0, reported.err
-    assert "The baseline direct is left out: " in reported.err
+    assert "The baseline white-box is left out: " in reported.err
     alone = pgn_studio("baseline", "fgsm", "run", "--device", "cpu")
     assert alone.code == 2
     assert "gradient" in alone.error_lines[-1]
@@ -259,7 +259,7 @@ def test_a_report_and_a_picture_of_a_box_of_labels_alone(
     sent = len(endpoint.headers)
     for command in (
         ("report", "run", "--out", "report", "--resamples", "100"),
-        ("baseline", "noise", "run", "--json", "noise.json"),
+        ("baseline", "random-sign", "run", "--json", "random.json"),
     ):
         outcome = pgn_studio(*command, *token, "--device", "cpu")
         assert outcome.code == 0, outcome.err
