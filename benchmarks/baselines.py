@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from turns import ratio, timed
 
-from pgn_studio.core.baselines.steps import SignStep
+from pgn_studio.core.baselines.gradients import cross_entropy_gradient
 from pgn_studio.core.baselines.universal import universal_perturbation
 from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.config import DataSettings, TrainingSettings
@@ -100,10 +100,11 @@ class Sides:
         return torch.from_numpy(attack.noise).float().view(1, 3, SIZE, SIZE)
 
     def fgsm(self) -> Tensor:
-        step = SignStep(self.classifier, self.space, "adversarial", oracle=False)
-        batches = self.held_out.split(64)
-        nothing = torch.zeros(64, dtype=torch.int64)
-        return torch.cat([x + EPS * step.perturb(x, nothing[: len(x)]).perturbation for x in batches])
+        steps = [
+            cross_entropy_gradient(self.classifier, self.space, x, None).sign()
+            for x in self.held_out.split(64)
+        ]
+        return self.held_out + EPS * torch.cat(steps)
 
     def fgsm_of_art(self) -> Tensor:
         attack = FastGradientMethod(self.wrapped, norm=np.inf, eps=EPS, batch_size=64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -25,18 +25,21 @@ from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.cli.wording import in_options
-from pgn_studio.core.config import MOST_SEED, BaselineName, DataSettings
+from pgn_studio.core.baselines import BASELINES, baseline_name
+from pgn_studio.core.config import MOST_SEED, DataSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
+from pgn_studio.core.plugins import PluginError
 from pgn_studio.core.project.resolve import find_pgn
 
 if TYPE_CHECKING:
-    from pgn_studio.core.baselines import Baseline, BaselineContext
+    from pgn_studio.core.baselines.base import PreparedBaseline
+    from pgn_studio.core.baselines.context import BaselineContext
     from pgn_studio.core.evaluation.evaluate import Evaluation
     from pgn_studio.core.project.opening import Subject
 
 EXAMPLE = "Example: pgn-studio baseline all photos-enhance --json baselines.json"
 
-Row = tuple[str, "Baseline | None", "Evaluation"]  # title; None for the PGN itself
+Row = tuple[str, "PreparedBaseline | None", "Evaluation"]  # title; None for the PGN itself
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
@@ -45,10 +48,8 @@ def baseline(
     given: dict[str, Any],
     access: GivenAccess,
     name: Annotated[
-        Literal[BaselineName, "all"],
-        typer.Argument(
-            metavar="NAME", help=f"{', '.join(get_args(BaselineName))}, or all.", show_default=False
-        ),
+        str,
+        typer.Argument(metavar="NAME", help=f"{', '.join(BASELINES)}, or all.", show_default=False),
     ],
     target: Target,
     split: SplitName = "test",
@@ -68,18 +69,19 @@ def baseline(
     """Measure a baseline beside a PGN, at the PGN's strength.
 
     Its perturbations are scaled by one factor so that their mean RMS on the validation split is
-    the PGN's there (at --gamma); direct is trained at that strength, fine-tune perturbs nothing. aid and
-    aid-iterated use the true label of the very image: bounds, no methods. uap is for adversarial
-    PGNs and fine-tune for enhancing ones.
+    the PGN's there (at --gamma); white-box is trained at that strength, fine-tune perturbs nothing.
+    fgsm-oracle and pgd-oracle use the true label of the very image: bounds, no methods. uap is for
+    adversarial PGNs and fine-tune for enhancing ones.
     """
     DataSettings.make(**given)
+    names = _checked(name)
     at = given_gamma(gamma)
     check_json_file(json_file)
     find_pgn(target)  # a typo shows before torch is imported
     access.check_other(classifier)
     prepare()
     from pgn_studio.cli.opening import opener
-    from pgn_studio.core.baselines import names_for
+    from pgn_studio.core.baselines.preparing import names_for
     from pgn_studio.core.device import pick_device
 
     pick_device(device)
@@ -89,7 +91,7 @@ def baseline(
             target, source, data=given, split=split, gammas=() if at is None else (at,)
         )
         context = _context(subject, seed, device=device, stop=stop)
-        names = names_for(context.problem) if name == "all" else [name]
+        names = names or names_for(context.problem)
         rows = _rows(subject, context, names, split, batch_size=batch_size, stop=stop)
     where = f"{subject.dataset.name}, {rows[0][2].split_title}"
     title = f"{subject.pgn.path} at γ {subject.pgn.gamma:g} on {where}"
@@ -98,9 +100,19 @@ def baseline(
     terminal.write_figures(json_file, _figures(rows, context))
 
 
+def _checked(name: str) -> list[str]:
+    """The one baseline that is meant, none for "all"; a typo shows before torch is imported."""
+    if name == "all":
+        return []
+    found = baseline_name(name)
+    if found not in BASELINES:
+        raise ConfigError(f"Unknown baseline {name!r}.", hint=f"Choose one of: {', '.join(BASELINES)}, all.")
+    return [found]
+
+
 def _context(subject: Subject, seed: int | None, *, device: str, stop: Interruption) -> BaselineContext:
     """The PGN's own circumstances; its strength is measured on the validation split."""
-    from pgn_studio.core.baselines import BaselineContext, settings_in_force
+    from pgn_studio.core.baselines.context import BaselineContext, settings_in_force
     from pgn_studio.core.device import pick_device
 
     pgn = subject.pgn
@@ -131,31 +143,33 @@ def _rows(
     batch_size: int,
     stop: Interruption,
 ) -> list[Row]:
-    from pgn_studio.core.baselines import BASELINES, make_baseline, measure_baseline
+    from pgn_studio.core.baselines.preparing import make_baseline, measure_baseline
 
     own = measure(subject, split, device=str(context.device), batch_size=batch_size, stop=stop)
     rows: list[Row] = [("PGN", None, own)]
     for name in names:
-        kind = BASELINES[name]
+        kind = BASELINES.load(name)
         doing = "training" if kind.needs_training else "matching"
         try:
             with terminal.progress(f"{kind.title}: {doing}", stop) as report:
                 made = make_baseline(name, context, progress=report)
-        except ClassifierError as error:  # a classifier that only answers
+            with terminal.progress(f"{kind.title}: measuring on {split}", stop) as report:
+                evaluation = measure_baseline(
+                    made,
+                    context,
+                    subject.dataset,
+                    split,
+                    batch_size=batch_size,
+                    progress=report,
+                    facts={
+                        "baseline": name, "oracle": made.oracle, "seed": context.seed, "rms_val": made.rms,
+                    },
+                )  # fmt: skip
+        except (ClassifierError, PluginError) as error:  # a classifier that only answers, a faulty plug-in
             if len(names) == 1:
                 raise
             terminal.note(f"{kind.title} is left out: {in_options(error.message)}")
             continue
-        with terminal.progress(f"{kind.title}: measuring on {split}", stop) as report:
-            evaluation = measure_baseline(
-                made,
-                context,
-                subject.dataset,
-                split,
-                batch_size=batch_size,
-                progress=report,
-                facts={"baseline": name, "oracle": made.oracle, "seed": context.seed, "rms_val": made.rms},
-            )
         rows.append((made.title, made, evaluation))
         metrics = evaluation.metrics
         terminal.note(

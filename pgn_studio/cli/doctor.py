@@ -23,7 +23,7 @@ _GIB = 1024**3
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Show versions, devices, memory, the window system, folders, and what is bundled."""
+    """Show versions, devices, memory, the window system, folders, what is bundled, and plug-ins."""
     report = {
         "versions": _versions(),
         "devices": _devices(),
@@ -32,6 +32,7 @@ def doctor(
         "window": _window(),
         "folders": _folders(),
         "bundled": _bundled(),
+        "plug-ins": _plugins(),
     }
     if as_json:
         terminal.result(json.dumps(report, indent=2))
@@ -137,6 +138,16 @@ def _bundled() -> dict[str, Any]:
     for name in paths.DEMO_FILES:
         facts[name] = trained is not None and (trained / name).is_file()
     return facts
+
+
+def _plugins() -> dict[str, str]:
+    """Where each comes from, or why it cannot be used."""
+    from pgn_studio.plugins import plugins
+
+    return {
+        f"{plugin.group}: {plugin.name}": ": ".join(filter(None, (plugin.source, plugin.reason)))
+        for plugin in plugins()
+    }
 
 
 def _weights_in(package: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -25,8 +25,10 @@ from pgn_studio.cli.options import with_settings
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.cli.wording import in_options
-from pgn_studio.core.config import MOST_SEED, BaselineName, DataSettings, TrainingSettings
+from pgn_studio.core.baselines import BASELINES, baseline_names
+from pgn_studio.core.config import MOST_SEED, DataSettings, TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
+from pgn_studio.core.plugins import PluginError
 from pgn_studio.core.project.resolve import find_pgn, resolve_classifier
 
 if TYPE_CHECKING:
@@ -155,8 +157,8 @@ def _baseline_names(text: str, target: str) -> tuple[str, ...]:
     from pgn_studio.core.perturbation.pgn import read_pgn_info
     from pgn_studio.core.report.sections.baselines import chosen_baselines
 
-    known = ("all", "none", *get_args(BaselineName))
-    unknown = [name for name in _parts(text.lower()) if name not in known]
+    known = ("all", "none", *BASELINES)
+    unknown = [name for name in baseline_names(_parts(text.lower())) if name not in known]
     if unknown or not _parts(text):
         raise ConfigError(
             f"--baselines: expected all, none or names between commas, got {text!r}.",
@@ -187,7 +189,7 @@ def _measured_baselines(
                     rms=evaluation.metrics.rms_mean, batch_size=batch_size, device=pick_device(device),
                     progress=progress,
                 )  # fmt: skip
-        except ClassifierError as error:  # a classifier that only answers
+        except (ClassifierError, PluginError) as error:  # a classifier that only answers, a faulty plug-in
             if len(names) == 1:
                 raise
             terminal.note(f"The baseline {name} is left out: {in_options(error.message)}")

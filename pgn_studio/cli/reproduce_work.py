@@ -13,7 +13,8 @@ from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.sweep_work import LastOpened, RunJob
 from pgn_studio.cli.train_classifier import trained_with_report
 from pgn_studio.cli.wording import error_text
-from pgn_studio.core.baselines import BaselineContext, make_baseline, measure_baseline
+from pgn_studio.core.baselines.context import BaselineContext
+from pgn_studio.core.baselines.preparing import make_baseline, measure_baseline
 from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import pick_device

@@ -17,9 +17,11 @@ from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
 from pgn_studio.core.advice import Advice, Setting
+from pgn_studio.core.encoder_base import ENCODERS
 from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.gamma import GammaRange, check_gamma, parsed_gamma
 from pgn_studio.core.paths import DEMO_SCHEME, demo_classifier
+from pgn_studio.core.plugins import installed
 
 Problem = Literal["enhance", "adversarial"]
 DiscriminatorKind = Literal["shared", "known", "blackbox"]
@@ -34,7 +36,6 @@ ChannelOrder = Literal["rgb", "bgr"]
 AugmentName = Literal["auto", "none", "flip", "standard", "strong"]
 SplitMethod = Literal["hash", "permutation"]
 Recipe = Literal["recommended", "paper"]
-BaselineName = Literal["noise", "fgsm", "uap", "direct", "aid", "aid-iterated", "fine-tune"]
 
 IMAGENET_SIZE = 224  # pixels, at which ImageNet weights learned
 WEIGHTS_PACKAGES = {  # Python packages that bring an encoder's weights along
@@ -45,9 +46,7 @@ WEIGHTS_PACKAGES = {  # Python packages that bring an encoder's weights along
 # at 32 px (docs/experiments).
 DEFAULT_ABSTAIN_SHARE = 0.15
 MOST_SEED = 2**63 - 1  # what torch takes, with room for numbers that are added
-ENCODERS = ("small", "efficientnet-lite0", "efficientnet-lite2", "resnet50", "resnet101")  # tried; any other goes
 LEGACY_SPLIT: SplitMethod = "permutation"  # of runs and classifiers whose settings do not name a method
-NAMED_DATASETS = ("digits", "stl10", "cifar10", "fashion-mnist", "imagenette")
 HTTP_SCHEMES = ("http://", "https://")
 PYTHON_SCHEME = "python:"
 _SHORT_FORMS = {"ls": "least-squares", "lr": "logistic"}
@@ -55,7 +54,8 @@ _SHORT_FORMS = {"ls": "least-squares", "lr": "logistic"}
 
 def names_file(classifier: str) -> bool:
     """Whether the setting `classifier` is a file's path, rather than a name or an address."""
-    return not classifier.startswith(("arch:", PYTHON_SCHEME, *HTTP_SCHEMES))
+    schemes = (f"{point.name}:" for point in installed("classifiers"))
+    return not classifier.startswith(("arch:", PYTHON_SCHEME, *HTTP_SCHEMES, *schemes))
 
 
 def is_black_box(classifier: str) -> bool:
@@ -236,7 +236,7 @@ class TrainingSettings(DataSettings):
     @field_validator("encoder", mode="before")
     @classmethod
     def _spell_encoder(cls, value: Any) -> Any:
-        return known_spelling(value, ENCODERS)
+        return known_spelling(value, ("small", *ENCODERS))
 
     @field_validator("loss", mode="before")
     @classmethod

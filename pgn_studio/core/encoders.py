@@ -17,6 +17,8 @@ from torchvision.ops import Permute
 
 from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.architectures import (
+    LITE0,
+    LITE2,
     Architecture,
     check_size,
     create_network,
@@ -25,6 +27,7 @@ from pgn_studio.core.architectures import (
     suitable_size,
 )
 from pgn_studio.core.config import TrainingSettings, encoder_training
+from pgn_studio.core.encoder_base import ENCODERS, Encoder
 from pgn_studio.core.errors import ClassifierError, ConfigError
 from pgn_studio.core.pretrained import IMAGENET_CLASSES, imagenet_weights, source_of, weights_for
 from pgn_studio.core.protocols import Progress
@@ -45,14 +48,13 @@ _Map = Callable[[Tensor], Tensor]
 class Backbone(nn.Module):
     """A network up to its last feature map, before pooling and classifier, for images of `size` pixels."""
 
-    def __init__(
-        self, features: nn.Module, architecture: Architecture, *, size: int, weights_source: str
-    ) -> None:
+    def __init__(self, features: nn.Module, encoder: Encoder, *, size: int, weights_source: str) -> None:
         super().__init__()
         self.features = features
-        self.name = architecture.name
-        self.mean = architecture.mean
-        self.std = architecture.std
+        self._encoder = encoder
+        self.name = encoder.name
+        self.mean = encoder.mean
+        self.std = encoder.std
         self.size = size
         self.weights_source = weights_source
         raw = self._probed()
@@ -102,7 +104,7 @@ class Backbone(nn.Module):
         try:
             raw = self.features.eval()(torch.zeros(1, 3, self.size, self.size))
         except Exception as error:  # asserts, shape errors: each network its own
-            check_size(self.name, self.size, setting=_SIZE)
+            self._encoder.check_size(self.size, setting=_SIZE)
             raise self._without_maps() from error
         finally:
             self.features.train(mode)
@@ -131,6 +133,71 @@ class Backbone(nn.Module):
         )
 
 
+class LibraryEncoder(Encoder):
+    """A network of torchvision or timm, by its name there."""
+
+    library_name = ""  # of a class that stands for one network
+
+    def __init__(self, name: str = "") -> None:
+        self._architecture = architecture = find_architecture(name or self.library_name)
+        self.name = architecture.name
+        self.mean, self.std = architecture.mean, architecture.std
+        self.image_size = architecture.image_size
+
+    def build(self, weights: str, *, size: int, progress: Progress | None = None) -> tuple[nn.Module, str]:
+        network = create_network(self.name, IMAGENET_CLASSES)
+        source = "none"
+        if weights in ("auto", "pretrained"):
+            published = imagenet_weights(self.name, progress=progress)
+            load_weights(network, published, ignore_head=True)
+            source = published.name
+        elif weights != "none":
+            path = Path(weights)
+            load_weights(network, weights_for(self.name, read_weights(path)), ignore_head=True)
+            source = source_of(path)
+        if size != self.image_size and hasattr(network, "set_input_size"):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of how timm fits position embeddings
+                    cast(Callable[..., None], network.set_input_size)(img_size=(size, size))
+            except Exception:  # noqa: BLE001 - asserts, shape errors: each network its own
+                self.check_size(size, setting=_SIZE)
+        return _feature_layers(network, self._architecture), source
+
+    def size_for(self, size: int) -> int:
+        return suitable_size(self.name, size)
+
+    def check_size(self, size: int, *, setting: str) -> None:
+        check_size(self.name, size, setting=setting)
+
+
+class Lite0(LibraryEncoder):
+    library_name = LITE0
+
+
+class Lite2(LibraryEncoder):
+    library_name = LITE2
+
+
+class ResNet50(LibraryEncoder):
+    library_name = "resnet50"
+
+
+class ResNet101(LibraryEncoder):
+    library_name = "resnet101"
+
+
+def find_encoder(name: str) -> Encoder:
+    """A registered one, else torchvision's or timm's. Raises ClassifierError where there is none."""
+    if name not in ENCODERS:
+        return LibraryEncoder(name)
+    kind = ENCODERS.load(name)
+    with ENCODERS.blaming(name):
+        encoder = kind()
+        encoder.name = name
+    return encoder
+
+
 def imagenet_backbone(
     name: str, weights: str = "auto", *, size: int | None = None, progress: Progress | None = None
 ) -> Backbone:
@@ -139,32 +206,16 @@ def imagenet_backbone(
     `weights`: "auto" or "pretrained" (package, cache or download), "none" (random), or a file.
     Raises WeightsError when weights cannot be had, ClassifierError when they or the size do not fit.
     """
-    architecture = find_architecture(name)
-    network = create_network(name, IMAGENET_CLASSES)
-    source = "none"
-    if weights in ("auto", "pretrained"):
-        published = imagenet_weights(name, progress=progress)
-        load_weights(network, published, ignore_head=True)
-        source = published.name
-    elif weights != "none":
-        path = Path(weights)
-        load_weights(network, weights_for(name, read_weights(path)), ignore_head=True)
-        source = source_of(path)
-    size = size or default_size(name, LEAST_SIZE)
-    if size != architecture.image_size and hasattr(network, "set_input_size"):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of how timm fits position embeddings
-                cast(Callable[..., None], network.set_input_size)(img_size=(size, size))
-        except Exception:  # noqa: BLE001 - asserts, shape errors: each network its own
-            check_size(name, size, setting=_SIZE)
-    features = _feature_layers(network, architecture)
-    return Backbone(features, architecture, size=size, weights_source=source)
+    encoder = find_encoder(name)
+    size = size or encoder.size_for(LEAST_SIZE)
+    with ENCODERS.blaming(name):
+        features, source = encoder.build(weights, size=size, progress=progress)
+    return Backbone(features, encoder, size=size, weights_source=source)
 
 
 def default_size(name: str, image_size: int) -> int:
     """At how many pixels the named network looks at an image: 128 at least, where it takes several sizes."""
-    return suitable_size(name, max(image_size, LEAST_SIZE))
+    return find_encoder(name).size_for(max(image_size, LEAST_SIZE))
 
 
 def with_encoder_view(settings: TrainingSettings, *, image_size: int) -> TrainingSettings:
@@ -176,8 +227,8 @@ def with_encoder_view(settings: TrainingSettings, *, image_size: int) -> Trainin
     """
     if settings.encoder == SMALL:
         return settings
-    architecture = find_architecture(settings.encoder)
-    name, learned_at = architecture.name, architecture.image_size
+    encoder = find_encoder(settings.encoder)
+    name, learned_at = encoder.name, encoder.image_size
     settings = settings.updated(encoder=name)
     if settings.encoder_input_size is not None:
         return settings

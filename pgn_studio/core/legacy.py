@@ -40,6 +40,14 @@ STATE_NAMES = {"blend": "input_mixup", "pace": "schedule"}
 # What scripts still export by its old name.
 EXPORT_NAMES = {"strip": "comparison"}
 
+# Baselines, in commands and in the files that they write.
+BASELINE_NAMES = {
+    "aid": "fgsm-oracle",
+    "aid-iterated": "pgd-oracle",
+    "direct": "white-box",
+    "noise": "random-sign",
+}
+
 
 def modern_record(values: Mapping[str, Any]) -> dict[str, Any]:
     """What run.json or a PGN's metadata says, under today's names; the settings in it stay as they are."""

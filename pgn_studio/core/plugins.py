@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from pgn_studio.core.errors import ConfigError, PgnStudioError
+from pgn_studio.core.errors import Canceled, ConfigError, PgnStudioError
 
 log = logging.getLogger(__name__)
 
@@ -25,16 +27,16 @@ class PluginError(PgnStudioError):
 
 
 @dataclass(frozen=True)
-class PluginProblem:
-    """A plug-in that is installed and cannot be used, as `doctor` and Help, About tell of it."""
+class Plugin:
+    """An installed plug-in, as `doctor` and Help, About tell of it."""
 
     group: str  # "baselines"
     name: str
     source: str  # "package:Class (distribution)"
-    reason: str
+    reason: str = ""  # why it cannot be used
 
     def __str__(self) -> str:
-        return f"{self.name} of {PREFIX}{self.group}, {self.source}: {self.reason}"
+        return f"{self.group}: {self.name} from {self.source} cannot be used: {self.reason}"
 
 
 class Registry(Generic[T]):
@@ -50,7 +52,7 @@ class Registry(Generic[T]):
         self.noun = noun or group.removesuffix("s")  # "baseline", for messages
         self._base = base
         self._builtins = {name: EntryPoint(name, value, group) for name, value in builtins.items()}
-        self._found: dict[EntryPoint, type[T] | PluginProblem] = {}
+        self._found: dict[EntryPoint, type[T] | Plugin] = {}
 
     def names(self) -> tuple[str, ...]:
         """The built-in names in their order, then those of plug-ins."""
@@ -72,7 +74,7 @@ class Registry(Generic[T]):
                 f"Unknown {self.noun} {name!r}.", hint=f"{meant}Choose one of: {', '.join(self)}."
             )
         found = self._loaded(point)
-        if isinstance(found, PluginProblem):
+        if isinstance(found, Plugin):
             raise PluginError(
                 f"The plug-in {name} ({found.source}) cannot be used: {found.reason}.",
                 hint="Update or uninstall the package that it comes from.",
@@ -84,38 +86,62 @@ class Registry(Generic[T]):
         classes: dict[str, type[T]] = {}
         for name in self:
             found = self._loaded(self._builtins.get(name) or self._plugins()[name])
-            if not isinstance(found, PluginProblem):
+            if not isinstance(found, Plugin):
                 classes[name] = found
         return classes
 
-    def problems(self) -> list[PluginProblem]:
-        """Of the installed plug-ins those that cannot be used, and why; imports every plug-in."""
-        problems = []
+    def plugins(self) -> list[Plugin]:
+        """All that are installed; imports them. One that cannot be used has a reason."""
         taken = self._plugins()
-        for point in _installed().get(self.group, ()):
+        found = []
+        for point in installed(self.group):
+            reason = ""
             if point.name in self._builtins:
-                problems.append(self._problem(point, f"the name {point.name} is built in"))
+                reason = f"the name {point.name} is built in"
             elif taken[point.name] != point:
-                other = _source(taken[point.name])
-                problems.append(self._problem(point, f"{other} has the same name"))
-            elif isinstance(found := self._loaded(point), PluginProblem):
-                problems.append(found)
-        return problems
+                reason = f"{_source(taken[point.name])} has the same name"
+            elif isinstance(loaded := self._loaded(point), Plugin):
+                reason = loaded.reason
+            found.append(Plugin(self.group, point.name, _source(point), reason))
+        return found
+
+    def problems(self) -> list[Plugin]:
+        """Of `plugins` those that cannot be used."""
+        return [plugin for plugin in self.plugins() if plugin.reason]
+
+    @contextmanager
+    def blaming(self, name: str) -> Iterator[None]:
+        """Calls to the class of this name: whatever a plug-in raises becomes a PluginError.
+
+        The errors of this package and Canceled pass through; so does all that another class raises.
+        """
+        try:
+            yield
+        except (PgnStudioError, Canceled):
+            raise
+        except Exception as error:
+            if name not in self._plugins():
+                raise
+            raise PluginError(
+                f"The {self.noun} {name}, a plug-in, failed: {type(error).__name__}: {error}.",
+                hint="Update or uninstall the package that it comes from.",
+                details="".join(traceback.format_exception(error)),
+            ) from error
 
     def _plugins(self) -> dict[str, EntryPoint]:
         """Of several with one name the first."""
         plugins: dict[str, EntryPoint] = {}
-        for point in _installed().get(self.group, ()):
+        for point in installed(self.group):
             if point.name not in self._builtins:
                 plugins.setdefault(point.name, point)
         return plugins
 
-    def _loaded(self, point: EntryPoint) -> type[T] | PluginProblem:
+    def _loaded(self, point: EntryPoint) -> type[T] | Plugin:
         if point not in self._found:
             self._found[point] = self._import(point)
         return self._found[point]
 
-    def _import(self, point: EntryPoint) -> type[T] | PluginProblem:
+    def _import(self, point: EntryPoint) -> type[T] | Plugin:
         if point.name in self._builtins:
             found: type[T] = point.load()
             return found
@@ -139,8 +165,13 @@ class Registry(Generic[T]):
             return f"it does not define {missing}"
         return ""
 
-    def _problem(self, point: EntryPoint, reason: str) -> PluginProblem:
-        return PluginProblem(self.group, point.name, _source(point), reason)
+    def _problem(self, point: EntryPoint, reason: str) -> Plugin:
+        return Plugin(self.group, point.name, _source(point), reason)
+
+
+def installed(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of other packages in the group, nothing imported."""
+    return _installed().get(group, ())
 
 
 @cache

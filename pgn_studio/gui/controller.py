@@ -10,7 +10,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from pgn_studio.core.config import NAMED_DATASETS, TrainingSettings
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.data import DATASETS
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.training.control import TrainingControl
 from pgn_studio.core.training.events import GammaChanged, Notice, RunFailed, RunFinished
@@ -250,7 +251,7 @@ class Controller(QObject):
         self.reporter.say(told + self.borrowed.give_back(data.dataset))
         self.train_page.set_classes(dataset.classes)
         self.train_page.samples.forget_pins()
-        if data.dataset not in NAMED_DATASETS:
+        if data.dataset not in DATASETS:
             self._preferences.add_recent("datasets", data.dataset)
         self.reporter.write(f"{told}.")
         self.refresh()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QMainWindow, QSplitter, QTabWidget
 
-from pgn_studio.core.config import NAMED_DATASETS, DataSettings, TrainingSettings, names_file
+from pgn_studio.core.config import DataSettings, TrainingSettings, names_file
+from pgn_studio.core.data import DATASETS
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.evaluation.selection import Outcome, Selection, SortKey, parse_range
 from pgn_studio.core.files import parse_json
@@ -135,7 +136,7 @@ class SessionRestore(QObject):
         except PgnStudioError as error:
             self._miss(f"Its data set is not valid: {error_text(error)}")
             return
-        if settings.dataset not in NAMED_DATASETS and not Path(settings.dataset).exists():
+        if settings.dataset not in DATASETS and not Path(settings.dataset).exists():
             self._miss(f"The data set {settings.dataset} no longer exists.")
             return
         # Nothing is fetched without being asked for.

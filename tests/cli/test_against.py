@@ -60,7 +60,7 @@ def test_bad_input_is_one_line(pgn_studio: RunCommand, tmp_path: Path) -> None:
         (("--what", "list", *out, "--versus", "different"), "Name it with --against"),
         (("--what", "list", *out, "--against", THERE), "Say what with --versus"),
         (("--what", "list", *out, "--against", "none", "--versus", "different"), "no run and no PGN"),
-        (("--what", "comparison", "--out", tmp_path / "s.png", "--baselines", "direct"), "no 'direct'"),
+        (("--what", "comparison", "--out", tmp_path / "s.png", "--baselines", "sideways"), "no 'sideways'"),
     ):
         outcome = pgn_studio("export", HERE, *arguments)
         assert outcome.code == 2, outcome.out

@@ -37,7 +37,7 @@ def test_all_in_one_table_and_one_file(
     outcome = pgn_studio("baseline", "all", work / problem, "--device", "cpu", "--json", file)
     assert outcome.code == 0, outcome.err
     record = json.loads(file.read_text(encoding="utf-8"))
-    names = [name for name, kind in BASELINES.items() if problem in kind.problems]
+    names = [name for name, kind in BASELINES.available().items() if problem in kind.problems]
     assert list(record["baselines"]) == names
     assert (record["problem"], record["seed"]) == (problem, 5)
     for name in names:
@@ -45,12 +45,12 @@ def test_all_in_one_table_and_one_file(
         assert set(FIELDS) - {"pgn"} <= set(figures)
         assert (figures["baseline"], figures["split"]) == (name, "test")
         assert figures["clean_accuracy"] == record["pgn"]["clean_accuracy"]
-        assert f"{BASELINES[name].title} " in outcome.out
-        if name not in ("direct", "fine-tune"):
+        assert f"{BASELINES.load(name).title} " in outcome.out
+        if name not in ("white-box", "fine-tune"):
             assert figures["rms_val"] == pytest.approx(record["rms_val"], rel=1e-3)
-    assert record["baselines"]["aid"]["oracle"]
+    assert record["baselines"]["fgsm-oracle"]["oracle"]
     rows = [line.split("│")[1].strip() for line in outcome.out.splitlines() if line.startswith("│")]
-    assert rows == ["PGN", *(BASELINES[name].title for name in names)]
+    assert rows == ["PGN", *(BASELINES.load(name).title for name in names)]
 
 
 def test_one_baseline_on_another_split_with_a_seed(
@@ -60,12 +60,12 @@ def test_one_baseline_on_another_split_with_a_seed(
     for seed in (1, 2, 1):
         file = tmp_path / "one.json"
         outcome = pgn_studio(
-            "baseline", "noise", work / "adversarial", "--split", "val", "--seed", seed, "--json", file
+            "baseline", "random-sign", work / "adversarial", "--split", "val", "--seed", seed, "--json", file
         )
         assert outcome.code == 0, outcome.err
         record = json.loads(file.read_text(encoding="utf-8"))
-        assert record["pgn"]["split"] == record["baselines"]["noise"]["split"] == "val"
-        figures.setdefault(seed, []).append(record["baselines"]["noise"])
+        assert record["pgn"]["split"] == record["baselines"]["random-sign"]["split"] == "val"
+        figures.setdefault(seed, []).append(record["baselines"]["random-sign"])
     assert figures[1][0] == figures[1][1]
     assert figures[2][0]["seed"] == 2
 
@@ -93,7 +93,7 @@ def test_ctrl_c_leaves_nothing(
     )
     file = tmp_path / "none.json"
     before = RunFolder.open(work / "enhance").run_json
-    outcome = pgn_studio("baseline", "direct", work / "enhance", "--json", file)
+    outcome = pgn_studio("baseline", "white-box", work / "enhance", "--json", file)
     assert outcome.code == 130
     assert outcome.out == ""
     assert outcome.error_lines[-1] == "pgn-studio: stopped"

@@ -195,11 +195,11 @@ def test_baselines_that_need_gradients_are_left_out(
     assert pgn_studio("train", *DATA, *FAST, "--classifier", "box.onnx", "--out", "run").code == 0
     outcome = pgn_studio("baseline", "all", "run", "--device", "cpu", "--json", "all.json")
     assert outcome.code == 0, outcome.err
-    assert list(json.loads((place / "all.json").read_text())["baselines"]) == ["noise"]
+    assert list(json.loads((place / "all.json").read_text())["baselines"]) == ["random-sign"]
     assert "FGSM is left out: " in outcome.err
     reported = pgn_studio("report", "run", "--out", "report", "--device", "cpu", "--resamples", "100")
     assert reported.code == 0, reported.err
-    assert "The baseline direct is left out: " in reported.err
+    assert "The baseline white-box is left out: " in reported.err
     alone = pgn_studio("baseline", "fgsm", "run", "--device", "cpu")
     assert alone.code == 2
     assert "gradient" in alone.error_lines[-1]
@@ -259,7 +259,7 @@ def test_a_report_and_a_picture_of_a_box_of_labels_alone(
     sent = len(endpoint.headers)
     for command in (
         ("report", "run", "--out", "report", "--resamples", "100"),
-        ("baseline", "noise", "run", "--json", "noise.json"),
+        ("baseline", "random-sign", "run", "--json", "random.json"),
     ):
         outcome = pgn_studio(*command, *token, "--device", "cpu")
         assert outcome.code == 0, outcome.err

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from pgn_studio.core.baselines import Baseline, BaselineContext, make_baseline, names_for
+from pgn_studio.core.baselines.base import PreparedBaseline
+from pgn_studio.core.baselines.context import BaselineContext
+from pgn_studio.core.baselines.preparing import make_baseline, names_for
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.report import render
 from pgn_studio.core.report.sections import baselines as report_baselines
@@ -62,7 +64,7 @@ def test_baselines_are_made_at_the_pgn_s_rms(pgn_studio: RunCommand, digits: Pat
     assert outcome.code == 0, outcome.err
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     rms = report["metrics"]["rms_mean"]["value"]
-    assert [row["name"] for row in report["baselines"]] == ["noise", "fgsm"]
+    assert [row["name"] for row in report["baselines"]] == ["random-sign", "fgsm"]
     for row in report["baselines"]:
         assert row["rms"] == pytest.approx(rms, rel=0.05)
         assert row["lead"]["value"] > 0  # neither helps as the PGN does
@@ -74,15 +76,15 @@ def test_an_unknown_baseline_names_those_there_are(
 ) -> None:
     outcome = pgn_studio("report", digits, "--out", tmp_path / "r", "--baselines", "noise,fgms")
     assert outcome.code == 2
-    assert "There are: noise, fgsm," in outcome.error_lines[-1]
+    assert "There are: random-sign, fgsm," in outcome.error_lines[-1]
     assert not (tmp_path / "r").exists()
 
 
 def test_all_means_those_of_the_pgn_s_problem(
     pgn_studio: RunCommand, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def quick(name: str, context: BaselineContext, **options: Any) -> Baseline:
-        return replace(make_baseline("noise", context, **options), name=name)
+    def quick(name: str, context: BaselineContext, **options: Any) -> PreparedBaseline:
+        return replace(make_baseline("random-sign", context, **options), name=name)
 
     monkeypatch.setattr(report_baselines, "make_baseline", quick)  # training each would take a minute
     out = tmp_path / "report"

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from pgn_studio.cli import reproduce_work
-from pgn_studio.core.baselines import Baseline, BaselineContext, make_baseline
+from pgn_studio.core.baselines.base import PreparedBaseline
+from pgn_studio.core.baselines.context import BaselineContext
+from pgn_studio.core.baselines.preparing import make_baseline
 from pgn_studio.core.sweeps import reproduction
 from pgn_studio.core.sweeps.reproduction import load_table
 from tests.cli.conftest import RunCommand
@@ -97,9 +99,9 @@ def test_baselines_are_made_at_the_size_of_the_rows_pgn(
     monkeypatch.setattr("pgn_studio.core.sweeps.reproduction.load_table", lambda number: one_row)
     asked: list[tuple[str, BaselineContext]] = []
 
-    def quick(name: str, context: BaselineContext, **options: Any) -> Baseline:
+    def quick(name: str, context: BaselineContext, **options: Any) -> PreparedBaseline:
         asked.append((name, context))
-        return make_baseline("noise", context, **options)  # UAP would take half of a minute
+        return make_baseline("random-sign", context, **options)  # UAP would take half of a minute
 
     monkeypatch.setattr(reproduce_work, "make_baseline", quick)
     line = ("reproduce", "table2", *QUICK, "--out", tmp_path / "t")

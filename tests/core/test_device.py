@@ -83,5 +83,5 @@ def test_only_training_computes_in_half_precision() -> None:
         )
     }
     training = {f"core/training/{name}.py" for name in ("feed", "setup", "step")}
-    training |= {f"core/baselines/{name}.py" for name in ("direct", "fine_tune")}
+    training |= {f"core/baselines/{name}.py" for name in ("white_box", "fine_tune")}
     assert users <= {"core/device.py", "core/classifiers/training.py", *training}

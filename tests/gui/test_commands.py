@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib.metadata import EntryPoint
 
+import pytest
+from pgn_studio.gui.pages.cards import DataCard
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from pgn_studio import __version__
+from pgn_studio.core import plugins
 from pgn_studio.gui.dialogs.help import AboutDialog, CommandPalette, ShortcutsDialog, commands_of
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.theme import current_theme
@@ -92,3 +96,23 @@ def test_about_gives_versions_to_copy(qtbot: QtBot, shown: MainWindow) -> None:
     assert copied.startswith(f"pgn-studio {__version__}\n")
     assert "\ntorch " in copied
     dialog.reject()
+
+
+def test_about_lists_plugins_that_cannot_be_used(shown: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("odd", "not_there:Any", "pgn_studio.baselines")
+    monkeypatch.setattr(plugins, "_installed", lambda: {"baselines": (point,)})
+    shown._about()
+    dialog = shown.findChild(AboutDialog)
+    assert dialog is not None
+    assert dialog.problems.isVisible()
+    assert "odd" in dialog.problems.text()
+    assert "not_there" in dialog.problems.text()
+    dialog.reject()
+
+
+def test_a_data_set_of_another_package_is_in_the_list(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("mine", "not_there:Any", "pgn_studio.datasets")
+    monkeypatch.setattr(plugins, "_installed", lambda: {"datasets": (point,)})
+    card = DataCard()
+    qtbot.addWidget(card)
+    assert card.combo.findData("mine") > card.combo.findData("digits")

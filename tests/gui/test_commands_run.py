@@ -96,7 +96,7 @@ def test_the_copied_comparison_runs_as_it_is(
     page.findChild(QTabWidget, "image-tabs").setCurrentWidget(page.comparison)
     page.comparison.others.open([trained_folder() / "digits-adversarial.safetensors"])
     qtbot.waitUntil(lambda: page.comparison.others.first is not None, timeout=LONG_MS)
-    page.comparison.ticks["aid"].click()
+    page.comparison.ticks["fgsm-oracle"].click()
     page.comparison.copy_button.click()
     run_copied(tmp_path, monkeypatch)
     assert (tmp_path / "digits-enhance-gamma-3-test-comparison.png").is_file()

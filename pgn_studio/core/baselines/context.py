@@ -1,4 +1,4 @@
-"""What a baseline is made from, what kinds there are, and what comes out."""
+"""What a baseline is made from."""
 
 from __future__ import annotations
 
@@ -11,21 +11,9 @@ from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import Problem, TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.core.evaluation.perturber import Perturber
 from pgn_studio.core.perturbation.input_space import InputSpace
 from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabeledImages
-
-
-@dataclass(frozen=True)
-class BaselineKind:
-    """A baseline as tables and help texts name it."""
-
-    title: str
-    oracle: bool  # uses the true label of the very image that it perturbs: a bound, no method
-    needs_training: bool  # learns from the training images
-    problems: tuple[Problem, ...]
-    description: str  # one line
 
 
 @dataclass(frozen=True)
@@ -42,7 +30,7 @@ class BaselineContext:
     settings: TrainingSettings  # the PGN's
     seed: int
     device: torch.device
-    precision: str  # of training: direct, fine-tune
+    precision: str  # of training: white-box, fine-tune
 
     @classmethod
     def of(
@@ -83,15 +71,3 @@ class BaselineContext:
 def settings_in_force(pgn: Pgn) -> TrainingSettings:
     """The PGN's settings, of a range the one γ at which it perturbs: what a baseline is compared at."""
     return TrainingSettings.make(**pgn.info.settings).updated(gamma=pgn.gamma)
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """Ready to be measured with `evaluate_perturber`."""
-
-    name: str
-    title: str
-    oracle: bool
-    perturber: Perturber
-    classifier: Classifier  # whose answers count: f itself, but for fine-tuning
-    rms: float | None  # what its p has on validation; None where nothing is perturbed

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pgn_studio.core.augment import augment
+from pgn_studio.core.baselines.base import Baseline
 from pgn_studio.core.baselines.context import BaselineContext
 from pgn_studio.core.classifiers import Classifier, measure_accuracy
 from pgn_studio.core.classifiers.programs.network import ExportedNetwork
@@ -18,9 +19,6 @@ from pgn_studio.core.classifiers.training import one_cycle_rate
 from pgn_studio.core.config import augmentation
 from pgn_studio.core.device import autocast, seed_everything, to_pixels, training_machine
 from pgn_studio.core.errors import ClassifierError, ConfigError
-from pgn_studio.core.evaluation.perturber import added
-from pgn_studio.core.perturbation.input_space import InputSpace
-from pgn_studio.core.perturbation.pgn import Perturbation
 from pgn_studio.core.prefetch import prefetched
 from pgn_studio.core.protocols import Progress
 from pgn_studio.core.training.loader import AUGMENTATION
@@ -30,16 +28,6 @@ from pgn_studio.core.training_loop import train_epochs
 
 _RATE = 5e-4  # AdamW's peak
 _WEIGHT_DECAY = 0.01
-
-
-class Unperturbed:
-    """p = 0."""
-
-    def __init__(self, space: InputSpace) -> None:
-        self.space = space
-
-    def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
-        return added(self.space, pixels, torch.zeros_like(pixels))
 
 
 def fine_tune(context: BaselineContext, progress: Progress | None = None) -> Classifier:
@@ -125,3 +113,22 @@ def _copy(classifier: Classifier) -> Classifier:
             hint="Give the classifier as weights with their architecture, or leave fine-tune out.",
         )
     return Classifier(copy.deepcopy(classifier.net), replace(classifier.info, path="", sha256=""))
+
+
+class FineTune(Baseline):
+    """Nothing is perturbed: a copy of f that was trained further answers."""
+
+    title = "Fine-tuned f"
+    description = "no perturbation: a copy of f trained further on the same images"
+    needs_training = True
+    problems = ("enhance",)
+    strength = "none"
+
+    def prepare(self, context: BaselineContext, progress: Progress | None = None) -> None:
+        self._tuned = fine_tune(context, progress)
+
+    def perturb(self, images: Tensor, labels: Tensor | None, context: BaselineContext) -> Tensor:
+        return torch.zeros_like(images)
+
+    def classifier(self, context: BaselineContext) -> Classifier:
+        return self._tuned

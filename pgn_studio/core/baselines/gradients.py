@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pgn_studio.core.classifiers import Classifier
+from pgn_studio.core.config import Problem
 from pgn_studio.core.device import full_precision
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.perturbation.input_space import InputSpace
@@ -20,6 +21,11 @@ def exact_gradients(device: torch.device) -> Iterator[None]:
     """Gradients on, in float32: half precision loses the signs of small gradients."""
     with full_precision(device), torch.enable_grad():
         yield
+
+
+def direction(problem: Problem) -> float:
+    """Down the cross-entropy to help, up to harm."""
+    return -1.0 if problem == "enhance" else 1.0
 
 
 def logits_of(classifier: Classifier, space: InputSpace, values: Tensor) -> Tensor:
@@ -33,7 +39,7 @@ def check_differentiable(classifier: Classifier, logits: Tensor) -> None:
     if not logits.requires_grad:
         raise ClassifierError(
             f"This baseline needs gradients through the classifier, and {classifier.info.arch} gives none.",
-            hint="Choose the baseline 'noise', which only asks for answers.",
+            hint="Choose the baseline 'random-sign', which only asks for answers.",
         )
 
 
@@ -58,3 +64,10 @@ def own_answers(classifier: Classifier, space: InputSpace, values: Tensor) -> Te
     """f's labels (N,) for images in `space`, in float32."""
     with full_precision(values.device):
         return logits_of(classifier, space, values.float()).argmax(1)
+
+
+def in_ball(perturbation: Tensor, radius: float) -> Tensor:
+    """Each of (N, 3, H, W) brought back to ‖p‖₂ <= radius."""
+    norm = perturbation.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    factor: Tensor = (radius / norm.clamp_min(1e-12)).clamp_max(1.0)
+    return perturbation * factor

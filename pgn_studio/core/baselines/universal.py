@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pgn_studio.core.baselines.base import Baseline
+from pgn_studio.core.baselines.context import BaselineContext
 from pgn_studio.core.baselines.deepfool import deepfool
-from pgn_studio.core.baselines.gradients import own_answers
-from pgn_studio.core.baselines.steps import in_ball
+from pgn_studio.core.baselines.gradients import in_ball, own_answers
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.device import to_pixels
-from pgn_studio.core.evaluation.perturber import added
 from pgn_studio.core.perturbation.input_space import InputSpace
-from pgn_studio.core.perturbation.pgn import Perturbation
 from pgn_studio.core.prefetch import Indices
 from pgn_studio.core.protocols import LabeledImages, Progress
 
@@ -27,15 +26,28 @@ _PASSES = 5
 _GOAL = 0.8  # share of images fooled at which it stops, the paper's 1 - δ
 
 
-class Universal:
+class Universal(Baseline):
     """The same p (1, 3, H, W) on every image."""
 
-    def __init__(self, space: InputSpace, perturbation: Tensor) -> None:
-        self.space = space
-        self.perturbation = perturbation
+    title = "UAP"
+    description = "one perturbation for all images, from DeepFool steps on the training images"
+    needs_training = True
+    needs_gradients = True
+    problems = ("adversarial",)
 
-    def perturb(self, pixels: Tensor, labels: Tensor) -> Perturbation:
-        return added(self.space, pixels, self.perturbation.to(pixels.device).expand(len(pixels), -1, -1, -1))
+    def prepare(self, context: BaselineContext, progress: Progress | None = None) -> None:
+        self._perturbation = universal_perturbation(
+            context.classifier,
+            context.space,
+            context.train,
+            rms=context.rms,
+            seed=context.seed,
+            device=context.device,
+            progress=progress,
+        )
+
+    def perturb(self, images: Tensor, labels: Tensor | None, context: BaselineContext) -> Tensor:
+        return self._perturbation.to(images.device).expand(len(images), -1, -1, -1)
 
 
 def universal_perturbation(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pgn_studio.core.baselines.base import Baseline
 from pgn_studio.core.baselines.context import BaselineContext
 from pgn_studio.core.baselines.gradients import check_differentiable
 from pgn_studio.core.baselines.matching import BATCH, matched
@@ -51,7 +52,7 @@ class Generated:
         return added(self.space, pixels, self.generator(pixels, outputs=self.outputs(pixels)))
 
 
-def train_direct(context: BaselineContext, progress: Progress | None = None) -> tuple[Perturber, float]:
+def train_white_box(context: BaselineContext, progress: Progress | None = None) -> tuple[Perturber, float]:
     """Train and return the best perturber by 8-bit validation accuracy, and its mean RMS there.
 
     Data, augmentation, input mixup, order, γ, L2, rate, clip, epochs, EMA and what G is told of f are the
@@ -142,7 +143,7 @@ class _Run:
             normalized = context.space.normalized(context.space.from_pixels(batch.classifier_input) + kept)
             logits = context.classifier.logits_normalized(normalized)
         check_differentiable(context.classifier, logits)
-        loss = direct_loss(logits.float(), batch.labels, context.problem)
+        loss = white_box_loss(logits.float(), batch.labels, context.problem)
         loss = loss + context.settings.first_gamma * l2_term(perturbation, context.settings.l2)
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(loss))
@@ -188,7 +189,7 @@ class _Run:
         return Generated(self.result, self.context.space, self._outputs)
 
 
-def direct_loss(logits: Tensor, labels: Tensor, problem: Problem) -> Tensor:
+def white_box_loss(logits: Tensor, labels: Tensor, problem: Problem) -> Tensor:
     """enhance: cross-entropy, -log P(y). adversarial: -log(1 - P(y)), the cross-entropy of "not y".
 
     Unlike -cross-entropy the latter is bounded below: an image that is fooled for good pulls no more.
@@ -215,3 +216,19 @@ def _input_mixup(context: BaselineContext) -> float:
     )
     wanted = unseen_accuracy(train, val, context.settings)
     return chosen_share(context.settings, context.classifier, context.train, wanted=wanted)
+
+
+class WhiteBox(Baseline):
+    """G trained through f, at the PGN's strength: `train_white_box` sees to it."""
+
+    title = "White-box"
+    description = "the same generator, trained by gradients through f without a discriminator"
+    needs_training = True
+    needs_gradients = True
+    strength = "own"
+
+    def prepare(self, context: BaselineContext, progress: Progress | None = None) -> None:
+        self._trained, _ = train_white_box(context, progress)
+
+    def perturb(self, images: Tensor, labels: Tensor | None, context: BaselineContext) -> Tensor:
+        return self._trained.perturb(images, torch.empty(0)).perturbation  # it looks at no label

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,12 @@ from pgn_studio.core.classifiers.saved import (
     saved_content,
 )
 from pgn_studio.core.classifiers.small_cnn import SMALL
-from pgn_studio.core.config import ChannelOrder, is_black_box, names_file
+from pgn_studio.core.classifiers.source import CLASSIFIERS, ClassifierRequest, ClassifierSource, scheme_of
+from pgn_studio.core.config import ChannelOrder, names_file
 from pgn_studio.core.errors import ClassifierError
 from pgn_studio.core.external_classifier import external_facts
 from pgn_studio.core.files import sha256_of_file
+from pgn_studio.core.plugins import PluginError
 from pgn_studio.core.pretrained import (
     IMAGENET_CLASSES,
     Triple,
@@ -81,56 +83,52 @@ def load_classifier(
     otherwise),
     "arch:NAME" (random weights, for trials) or "arch:NAME:pretrained" (ImageNet's 1,000 classes);
     or a black box, asked as `access` says (`classes` needed): an .onnx file, http://host/path, or
-    python:module:function, whose code runs only where `access` trusts it.
+    python:module:function, whose code runs only where `access` trusts it; or what a plug-in
+    names before a colon.
     What is not given comes from the architecture's published weights, and from a file of ours itself:
     of such a file `mean`, `std` and `channels` replace its own. Raises ClassifierError.
     """
-    wishes = _Wishes(classes, image_size, mean, std, channels, None if access is None else access.classes)
-    classifier = _loaded(source, arch, wishes, access)
+    request = ClassifierRequest(classes, arch, image_size, mean, std, channels, access or Access())
+    name = scheme_of(str(source))
+    kind = CLASSIFIERS.load(name)
+    with CLASSIFIERS.blaming(name):
+        classifier = kind().load(str(source), request)
+    if not isinstance(classifier, Classifier):
+        raise PluginError(f"{name}: must load a Classifier, got {type(classifier).__name__}.")
     asked = None if access is None or access == Access() else access.to_json()
     told = external_facts(arch=arch, mean=mean, std=std, channels=channels, access=asked)
     classifier.info = replace(classifier.info, told=told)
     return classifier
 
 
-def _loaded(source: str | Path, arch: str | None, wishes: _Wishes, access: Access | None) -> Classifier:
-    text = str(source)
-    if text.startswith(_ARCH_SCHEME):
-        return _from_name(text.removeprefix(_ARCH_SCHEME), wishes)
-    if is_black_box(text):
-        return open_black_box(
-            text,
-            classes=_needed_classes(wishes, text),
-            image_size=wishes.image_size,
-            mean=wishes.mean,
-            std=wishes.std,
-            channels=wishes.channels,
-            access=access or Access(),
-        )
-    path = Path(source).expanduser()
-    if not path.is_file():
-        raise ClassifierError(f"There is no classifier file {path}.", hint="Check the path.")
-    if path.suffix == ".safetensors":
-        content = saved_content(path)
-        if content:
-            if wishes.names is not None:
-                raise ClassifierError(
-                    Advice(
-                        "{} says its classes itself: {} is for other programs' files.",
-                        path.name,
-                        Argument("classes"),
-                    ),
-                    hint="Leave it out.",
-                )
-            classifier = read_saved_classifier(path, {**content, **wishes.normalization})
-            if wishes.classes is not None:
-                check_classes(classifier, wishes.classes)
-            return classifier
-        return _from_state_dict(path, arch, wishes)
-    kind = archive_kind(path)
-    if kind != "other":
-        return _from_program(path, kind, wishes)
-    return _from_state_dict(path, arch, wishes)
+class FromFile(ClassifierSource):
+    """A file of ours, external weights, an exported program, or an ONNX file."""
+
+    def load(self, source: str, request: ClassifierRequest) -> Classifier:
+        if source.lower().endswith(".onnx"):
+            return _black_box(source, request)
+        path = Path(source).expanduser()
+        if not path.is_file():
+            raise ClassifierError(f"There is no classifier file {path}.", hint="Check the path.")
+        if path.suffix == ".safetensors":
+            content = saved_content(path)
+            return _from_ours(path, content, request) if content else _from_state_dict(path, request)
+        kind = archive_kind(path)
+        return _from_state_dict(path, request) if kind == "other" else _from_program(path, kind, request)
+
+
+class FromName(ClassifierSource):
+    """arch:NAME with random weights, or arch:NAME:pretrained."""
+
+    def load(self, source: str, request: ClassifierRequest) -> Classifier:
+        return _from_name(source.removeprefix(_ARCH_SCHEME), request)
+
+
+class FromOracle(ClassifierSource):
+    """An address or trusted code that is asked for answers."""
+
+    def load(self, source: str, request: ClassifierRequest) -> Classifier:
+        return _black_box(source, request)
 
 
 def is_saved_by_us(source: str) -> bool:
@@ -165,55 +163,57 @@ def network_name(source: str, arch: str | None) -> str | None:
     return None if arch == SMALL else arch
 
 
-@dataclass(frozen=True)
-class _Wishes:
-    """What the caller said about a classifier that cannot say it itself."""
-
-    classes: Sequence[str] | None
-    image_size: int | None
-    mean: Triple | None
-    std: Triple | None
-    channels: ChannelOrder | None
-    names: Sequence[str] | None  # of the classifier's outputs, in its order
-
-    def __post_init__(self) -> None:
-        if self.std is not None and min(self.std) <= 0:
-            raise ClassifierError(
-                f"A std must be above 0, got {self.std}.",
-                hint=Advice("Check {}.", Argument("classifier_std")),
-            )
-
-    @property
-    def normalization(self) -> dict[str, Any]:
-        """Of mean, std and channels those that were given."""
-        given = {"mean": self.mean, "std": self.std, "channels": self.channels}
-        return {name: value for name, value in given.items() if value is not None}
-
-    def info(
-        self,
-        net: nn.Module,
-        arch: str,
-        classes: Sequence[str],
-        path: Path | None,
-        notices: tuple[str, ...] = (),
-    ) -> ClassifierInfo:
-        mean, std = default_normalization(arch)
-        return ClassifierInfo(
-            arch=arch,
-            classes=tuple(classes),
-            mean=self.mean or mean,
-            std=self.std or std,
-            image_size=self.image_size or default_image_size(arch),
-            path=str(path.resolve()) if path else "",
-            sha256=sha256_of_file(path) if path else "",
-            parameters=count_parameters(net),
-            channels=self.channels or "rgb",
-            notices=notices,
+def _from_ours(path: Path, content: Mapping[str, Any], request: ClassifierRequest) -> Classifier:
+    if request.names is not None:
+        raise ClassifierError(
+            Advice(
+                "{} says its classes itself: {} is for other programs' files.", path.name, Argument("classes")
+            ),
+            hint="Leave it out.",
         )
+    classifier = read_saved_classifier(path, {**content, **request.normalization})
+    if request.classes is not None:
+        check_classes(classifier, request.classes)
+    return classifier
 
 
-def _from_state_dict(path: Path, arch: str | None, wishes: _Wishes) -> Classifier:
-    weights = read_weights(path)
+def _black_box(source: str, request: ClassifierRequest) -> Classifier:
+    return open_black_box(
+        source,
+        classes=request.needed_classes(source),
+        image_size=request.image_size,
+        mean=request.mean,
+        std=request.std,
+        channels=request.channels,
+        access=request.access,
+    )
+
+
+def _info(
+    request: ClassifierRequest,
+    net: nn.Module,
+    arch: str,
+    classes: Sequence[str],
+    path: Path | None,
+    notices: tuple[str, ...] = (),
+) -> ClassifierInfo:
+    mean, std = default_normalization(arch)
+    return ClassifierInfo(
+        arch=arch,
+        classes=tuple(classes),
+        mean=request.mean or mean,
+        std=request.std or std,
+        image_size=request.image_size or default_image_size(arch),
+        path=str(path.resolve()) if path else "",
+        sha256=sha256_of_file(path) if path else "",
+        parameters=count_parameters(net),
+        channels=request.channels or "rgb",
+        notices=notices,
+    )
+
+
+def _from_state_dict(path: Path, request: ClassifierRequest) -> Classifier:
+    weights, arch = read_weights(path), request.arch
     if arch is None:
         guess = guess_architecture(weights)
         raise ClassifierError(
@@ -225,7 +225,7 @@ def _from_state_dict(path: Path, arch: str | None, wishes: _Wishes) -> Classifie
                 Argument("classes"),
             ),
         )
-    classes = _needed_classes(wishes, path.name)
+    classes = request.needed_classes(path.name)
     names = [SMALL] if arch == SMALL else [found.name for found in architectures_called(arch)]
     problem: WrongArchitectureError | None = None
     for name in names:
@@ -233,7 +233,7 @@ def _from_state_dict(path: Path, arch: str | None, wishes: _Wishes) -> Classifie
         if problem is not None:
             said = (f"These weights are for timm's {arch}; torchvision has another network of that name.",)
         try:
-            return _with_weights(name, weights, classes, path, wishes, said)
+            return _with_weights(name, weights, classes, path, request, said)
         except WrongArchitectureError as error:
             problem = problem or error
     assert problem is not None
@@ -245,18 +245,18 @@ def _with_weights(
     weights: WeightsFile,
     classes: tuple[str, ...],
     path: Path | None,
-    wishes: _Wishes,
+    request: ClassifierRequest,
     said: tuple[str, ...] = (),
 ) -> Classifier:
-    size = wishes.image_size or default_image_size(arch)
+    size = request.image_size or default_image_size(arch)
     weights = weights_for(arch, weights)
     plan = network_plan(arch, len(classes), image_size=size)
     outputs = fit_weights(plan, weights, any_outputs=True).outputs
     check_image_size(arch, size)
-    columns = _columns(outputs, classes, wishes.names, origin=weights.name)
+    columns = _columns(outputs, classes, request.names, origin=weights.name)
     net, notices = fitted_network(arch, len(classes), weights, image_size=size, columns=columns)
     chosen = () if columns is None else (columns.notice,)
-    return Classifier(net, wishes.info(net, arch, classes, path, (*said, *notices, *chosen)))
+    return Classifier(net, _info(request, net, arch, classes, path, (*said, *notices, *chosen)))
 
 
 def _columns(
@@ -272,23 +272,23 @@ def _guess_hint(weights: WeightsFile) -> str:
     return "" if guess is None else f"They fit {guess[0]}, with {guess[1]} classes. "
 
 
-def _from_program(path: Path, kind: ArchiveKind, wishes: _Wishes) -> Classifier:
-    classes = _needed_classes(wishes, path.name)
+def _from_program(path: Path, kind: ArchiveKind, request: ClassifierRequest) -> Classifier:
+    classes = request.needed_classes(path.name)
     program = read_exported_program(path) if kind == "exported-program" else read_torchscript(path)
-    image_size = wishes.image_size or program.image_size or _PROGRAM_SIZE
-    net, columns = _probed(program, classes, wishes.names, image_size, name=path.name)
-    if net.form.takes_bytes and wishes.normalization:
+    image_size = request.image_size or program.image_size or _PROGRAM_SIZE
+    net, columns = _probed(program, classes, request.names, image_size, name=path.name)
+    if net.form.takes_bytes and request.normalization:
         raise ClassifierError(f"{path.name} takes bytes: no mean, std or channel order fits there.")
     info = ClassifierInfo(
         arch=kind,
         classes=classes,
-        mean=wishes.mean or (0.0, 0.0, 0.0),
-        std=wishes.std or (1.0, 1.0, 1.0),
+        mean=request.mean or (0.0, 0.0, 0.0),
+        std=request.std or (1.0, 1.0, 1.0),
         image_size=image_size,
         path=str(path.resolve()),
         sha256=sha256_of_file(path),
         parameters=count_parameters(net),
-        channels=wishes.channels or "rgb",
+        channels=request.channels or "rgb",
         facts=net.facts,
         notices=net.notices if columns is None else (*net.notices, columns.notice),
     )
@@ -325,7 +325,7 @@ def _with_own_outputs(
     return net, choose_columns(len(classes), classes, None, origin=name)
 
 
-def _from_name(text: str, wishes: _Wishes) -> Classifier:
+def _from_name(text: str, request: ClassifierRequest) -> Classifier:
     found = _ARCH_AND_WEIGHTS.fullmatch(text)
     if found is None:
         raise ClassifierError(
@@ -334,19 +334,11 @@ def _from_name(text: str, wishes: _Wishes) -> Classifier:
         )
     arch, pretrained = found.group(1), found.group(2) == ":pretrained"
     if pretrained:
-        check_image_size(arch, wishes.image_size or default_image_size(arch))  # before a download
-        classes = tuple(wishes.classes) if wishes.classes else imagenet_categories(arch)
-        return _with_weights(arch, imagenet_weights(arch), classes, None, wishes)
-    classes = _needed_classes(wishes, arch)
-    size = wishes.image_size or default_image_size(arch)
+        check_image_size(arch, request.image_size or default_image_size(arch))  # before a download
+        classes = tuple(request.classes) if request.classes else imagenet_categories(arch)
+        return _with_weights(arch, imagenet_weights(arch), classes, None, request)
+    classes = request.needed_classes(arch)
+    size = request.image_size or default_image_size(arch)
     check_image_size(arch, size)
     net = build_network(arch, len(classes), image_size=size)
-    return Classifier(net, wishes.info(net, arch, classes, None))
-
-
-def _needed_classes(wishes: _Wishes, name: str) -> tuple[str, ...]:
-    if not wishes.classes:
-        raise ClassifierError(
-            f"{name} does not say its classes.", hint="Load a data set first, or give the classes in order."
-        )
-    return tuple(wishes.classes)
+    return Classifier(net, _info(request, net, arch, classes, None))

@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from pgn_studio.core.advice import Advice, Setting
+from pgn_studio.core.config import DataSettings
 from pgn_studio.core.errors import DataError
+from pgn_studio.core.paths import data_folder
 from pgn_studio.core.protocols import Progress
 
 _POLL_S = 0.2
@@ -88,3 +91,27 @@ def _last_line(output: IO[bytes]) -> str:
     output.seek(0)
     lines = output.read().decode("utf-8", "replace").replace("\r", "\n").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def files_root(settings: DataSettings) -> Path:
+    """Where the files of a named data set lie. Raises DataError for a file."""
+    root = settings.data_root.expanduser().absolute() if settings.data_root else data_folder()
+    if root.exists() and not root.is_dir():
+        raise DataError(
+            f"Expected a folder, found a file: {root}.",
+            hint=Advice("Name a folder with {}.", Setting("data_root")),
+        )
+    return root
+
+
+def get_files(
+    kind: str, settings: DataSettings, progress: Progress, *, options: Sequence[str] = (), offline: str
+) -> None:
+    """Download where that is allowed. Raises DataError, which says how to go without."""
+    root = files_root(settings)
+    if not settings.download:
+        raise DataError(
+            f"No {kind} in {root}.",
+            hint=Advice("Allow its download with {}. Or: {}", Setting("download", True), offline),
+        )
+    download(kind, root, progress, options=options, offline=offline)

@@ -7,11 +7,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from pgn_studio.core.config import NAMED_DATASETS, DataSettings, data_part
+from pgn_studio.core.config import DataSettings, data_part
+from pgn_studio.core.data import DATASETS
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.folder import load_folder
-from pgn_studio.core.data.named import load_named
 from pgn_studio.core.errors import DataError
+from pgn_studio.core.plugins import PluginError
 from pgn_studio.core.protocols import Progress
 
 
@@ -28,8 +29,8 @@ def load_dataset(settings: DataSettings, *, progress: Progress | None = None) ->
 def _loaded(settings: DataSettings, progress: Progress | None) -> ImageDataset:
     report = progress or _no_report
     wish = settings.dataset.strip()
-    if wish in NAMED_DATASETS:
-        return _told(load_named(wish, settings, report), _namesakes(wish))
+    if wish in DATASETS:
+        return _told(_load(wish, settings, report), _namesakes(wish))
     folder = Path(wish).expanduser()
     if wish and os.path.isdir(folder):
         return _told(load_folder(folder, settings, report), _named_like(wish))
@@ -38,10 +39,20 @@ def _loaded(settings: DataSettings, progress: Progress | None) -> ImageDataset:
             f"Expected a folder of images, found a file: {folder}.",
             hint="Name the folder that holds train|val|test/class/… or class/….",
         )
-    spelled_otherwise = {_letters(name): name for name in NAMED_DATASETS}.get(_letters(wish))
+    spelled_otherwise = {_letters(name): name for name in DATASETS}.get(_letters(wish))
     if spelled_otherwise:
-        return _told(load_named(spelled_otherwise, settings, report), _namesakes(spelled_otherwise))
+        return _told(_load(spelled_otherwise, settings, report), _namesakes(spelled_otherwise))
     raise _unknown(wish, folder)
+
+
+def _load(name: str, settings: DataSettings, progress: Progress) -> ImageDataset:
+    progress(0, 0)
+    kind = DATASETS.load(name)
+    with DATASETS.blaming(name):
+        dataset = kind().load(settings, progress)
+    if not isinstance(dataset, ImageDataset):
+        raise PluginError(f"The data set {name} must be an ImageDataset, got {type(dataset).__name__}.")
+    return dataset
 
 
 def _told(dataset: ImageDataset, notice: str) -> ImageDataset:
@@ -63,7 +74,7 @@ def _namesakes(name: str) -> str:
 
 def _named_like(wish: str) -> str:
     """The same the other way round; who writes a path means the folder."""
-    name = {_letters(name): name for name in NAMED_DATASETS}.get(_letters(wish))
+    name = {_letters(name): name for name in DATASETS}.get(_letters(wish))
     if name is None or Path(wish).name != wish:
         return ""
     return f"{wish} is the folder ./{wish}; for the data set that PGN Studio knows by this name say {name}."
@@ -78,8 +89,8 @@ def _letters(name: str) -> str:
 
 
 def _unknown(wish: str, folder: Path) -> DataError:
-    known = f"Name an existing folder or one of: {', '.join(NAMED_DATASETS)}."
-    close = difflib.get_close_matches(wish.lower(), NAMED_DATASETS, n=2) + _similar_neighbors(folder)
+    known = f"Name an existing folder or one of: {', '.join(DATASETS)}."
+    close = difflib.get_close_matches(wish.lower(), DATASETS.names(), n=2) + _similar_neighbors(folder)
     hint = f"Did you mean {' or '.join(close)}? {known}" if close else known
     return DataError(f"No folder and no data set is called {wish!r}.", hint=hint)
 

@@ -6,15 +6,42 @@ from pathlib import Path
 
 import numpy as np
 
-from pgn_studio.core.data.arrays import ArrayPart
+from pgn_studio.core.advice import Advice, Setting
+from pgn_studio.core.config import DataSettings
+from pgn_studio.core.data.arrays import ArrayPart, load_arrays
+from pgn_studio.core.data.base import DataSource
+from pgn_studio.core.data.dataset import ImageDataset
+from pgn_studio.core.data.download import files_root, get_files
 from pgn_studio.core.errors import DataError
-from pgn_studio.core.protocols import Labels, UInt8Images
+from pgn_studio.core.protocols import Labels, Progress, UInt8Images
 
 SIDE = 96
 _FOLDER = "stl10_binary"
 _IMAGE_BYTES = 3 * SIDE * SIDE
 _CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 FILES = ("train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin")
+
+
+class Stl10(DataSource):
+    def load(self, settings: DataSettings, progress: Progress) -> ImageDataset:
+        root = files_root(settings)
+        offline = Advice(
+            "Put {} and class_names.txt of stl10_binary.tar.gz into {}, or name their folder with {}.",
+            ", ".join(FILES),
+            root,
+            Setting("data_root"),
+        )
+        folder = find_stl10(root)
+        if folder is None:
+            get_files("STL10", settings, progress, options=["split=train"], offline=offline)
+            folder = find_stl10(root)
+        if folder is None:
+            raise DataError(f"No STL-10 in {root} after the download.", hint=offline)
+        parts, classes = read_stl10(folder)
+        size = settings.image_size or SIDE
+        return load_arrays(
+            "stl10", parts, classes, settings, root=str(folder), image_size=size, mirrorable=True
+        )
 
 
 def find_stl10(root: Path) -> Path | None:

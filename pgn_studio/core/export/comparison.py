@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pgn_studio.core.baselines import BASELINES, BaselineContext, make_baseline, settings_in_force
+from pgn_studio.core.baselines import BASELINES, baseline_names
+from pgn_studio.core.baselines.base import Baseline
+from pgn_studio.core.baselines.context import BaselineContext, settings_in_force
 from pgn_studio.core.baselines.matching import mean_rms
-from pgn_studio.core.baselines.random_sign import RandomSigns
-from pgn_studio.core.baselines.steps import SignStep
+from pgn_studio.core.baselines.preparing import BaselinePerturber, make_baseline
 from pgn_studio.core.class_names import same_classes
 from pgn_studio.core.classifiers import BlackBoxClassifier, Classifier
 from pgn_studio.core.config import Problem
@@ -29,7 +30,6 @@ from pgn_studio.core.evaluation.batch import (
 )
 from pgn_studio.core.evaluation.evaluate import place
 from pgn_studio.core.evaluation.perturber import Perturber, PgnPerturber, Scaled
-from pgn_studio.core.export.comparison_figure import BASELINES as BASELINE_NAMES
 from pgn_studio.core.export.comparison_figure import DEFAULT_BASELINES
 from pgn_studio.core.export.triptych import TriptychRow
 from pgn_studio.core.perturbation.pgn import Pgn
@@ -83,18 +83,17 @@ def comparison_columns(
     ordered = sorted((pgn, *others), key=lambda one: one.gamma)
     titles = {id(one): _title(one, pgn, others, compared.against) for one in ordered}
     made: list[tuple[str, Pgn, Perturber]] = [(titles[id(one)], one, PgnPerturber(one)) for one in ordered]
-    made += [(title, pgn, step) for title, step in _baselines(compared, pgn, classifier).items()]
+    size = float(perturbation_sizes(pgn.perturb(pixels).perturbation.float())[1, 0])
+    context = _context(pgn, classifier, split, rms=size, device=device)
+    made += [(title, pgn, step) for title, step in _baselines(compared, context).items()]
     columns: Columns = []
     for number, (title, owner, perturber) in enumerate(made, start=1):
         owner.to(device)
         with full_precision(device):
             result = perturber.perturb(pixels, label)
             if not isinstance(perturber, PgnPerturber):  # of another size so far: bring it to the PGN's
-                own, size = (
-                    float(perturbation_sizes(p.perturbation.float())[1, 0])
-                    for p in (pgn.perturb(pixels), result)
-                )
-                ratio = own / size if size > 0 else 0.0  # no gradient, no step
+                own = float(perturbation_sizes(result.perturbation.float())[1, 0])
+                ratio = size / own if own > 0 else 0.0  # no gradient, no step
                 result = Scaled(perturber, pgn.space, ratio).perturb(pixels, label)
         batch = classified(result, owner.space, classifier, clean)
         row = _row(batch, classifier.info.classes, image[0], split.names[index], int(split.labels[index]))
@@ -152,9 +151,9 @@ def check_comparable(pgn: Pgn, other: Pgn) -> None:
 
 
 def possible_baselines(pgn: Pgn, classifier: Classifier) -> list[str]:
-    """The names of the baselines that there can be on one image; the default ones and others."""
-    names = ("noise",) if isinstance(classifier, BlackBoxClassifier) else BASELINE_NAMES
-    return [name for name in names if _problem(pgn) in BASELINES[name].problems]
+    """The names of the baselines that there can be on one image."""
+    kinds = BASELINES.available()
+    return [name for name, kind in kinds.items() if _is_possible(kind, _problem(pgn), classifier)]
 
 
 def _title(one: Pgn, pgn: Pgn, others: Sequence[Pgn], against: Pgn | None) -> str:
@@ -181,20 +180,42 @@ def _row(
     )
 
 
-def _baselines(compared: Compared, pgn: Pgn, classifier: Classifier) -> dict[str, Perturber]:
-    """By title."""
-    possible = possible_baselines(pgn, classifier)
-    steps: dict[str, Perturber] = {
-        "noise": RandomSigns(pgn.space, seed=0),
-        "fgsm": SignStep(classifier, pgn.space, _problem(pgn), oracle=False),
-        "aid": SignStep(classifier, pgn.space, _problem(pgn), oracle=True),
-        **compared.made,
-    }
-    return {
-        BASELINES[name].title: steps[name]
-        for name in compared.baselines
-        if name in possible and name in steps
-    }
+def _context(
+    pgn: Pgn, classifier: Classifier, split: LabeledImages, *, rms: float, device: torch.device
+) -> BaselineContext:
+    """For baselines that learn nothing: `split` stands in for the images to learn from."""
+    return BaselineContext(
+        classifier=classifier,
+        space=pgn.space,
+        problem=_problem(pgn),
+        train=split,
+        val=split,
+        image_size=pgn.info.image_size,
+        rms=rms,
+        settings=settings_in_force(pgn),
+        seed=0,
+        device=device,
+        precision="auto",
+    )
+
+
+def _baselines(compared: Compared, context: BaselineContext) -> dict[str, Perturber]:
+    """By title; those that learn are in `compared.made`."""
+    found: dict[str, Perturber] = {}
+    for name in baseline_names(compared.baselines):
+        kind = BASELINES.load(name)
+        if name in compared.made:
+            found[kind.title] = compared.made[name]
+        elif not kind.needs_training and _is_possible(kind, context.problem, context.classifier):
+            found[kind.title] = BaselinePerturber(name, kind(), context)
+    return found
+
+
+def _is_possible(kind: type[Baseline], problem: Problem, classifier: Classifier) -> bool:
+    only_answers = isinstance(classifier, BlackBoxClassifier)
+    return (
+        kind.strength != "none" and problem in kind.problems and not (only_answers and kind.needs_gradients)
+    )
 
 
 def _problem(pgn: Pgn) -> Problem:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pgn_studio.core.baselines import BASELINES, baseline_names
 from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.export.base import PICTURES, Picture, Source, Written, checked_suffix, option
 from pgn_studio.core.export.drawing import BLUE, GRAY, ORANGE, fonts, save_figure
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.export.triptych import TriptychRow
     from pgn_studio.core.protocols import Progress
 
-BASELINES = ("noise", "fgsm", "aid", "uap")  # that there can be on one image
-DEFAULT_BASELINES = ("noise", "fgsm")
+DEFAULT_BASELINES = ("random-sign", "fgsm")
 MAX_COLUMNS = 16
 _CELL, _GAP, _MARGIN, _SIDE = 1.2, 0.1, 0.12, 0.84  # inches; _SIDE holds the names of the rows
 _CAPTION, _HEAD, _TITLE, _FOOT = 0.24, 0.24, 0.26, 0.26
@@ -51,22 +51,24 @@ class ComparisonExport(Picture):
     )
     baselines: tuple[str, ...] | None = option(
         None,
-        "Baselines in a comparison, at the RMS that this PGN (at the first γ) has on the image: noise, fgsm, "
-        "aid, uap (which is trained first), or none; default: noise,fgsm, of several γ none.",
+        "Baselines in a comparison, at the RMS that this PGN (at the first γ) has on the image: names as the "
+        "command baseline takes them, or none; default: random-sign,fgsm, of several γ none. Those that need "
+        "training are trained first.",
         kind=tuple, metavar="A,B,…",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.baselines is not None:
+            object.__setattr__(self, "baselines", baseline_names(self.baselines))
         unknown = [name for name in self.baselines or () if name not in BASELINES]
         if unknown:
             raise ConfigError(
-                f"baselines: there is no {unknown[0]!r} for a single image.",
+                f"baselines: there is no {unknown[0]!r}.",
                 hint=f"Choose among {', '.join(BASELINES)}, or none.",
             )
 
     def write(self, path: Path, source: Source, progress: Progress) -> Written:
-        from pgn_studio.core.baselines import BASELINES as KINDS
         from pgn_studio.core.export.comparison import Compared, possible_baselines, trained_baseline
 
         baselines = self.baselines
@@ -78,10 +80,10 @@ class ComparisonExport(Picture):
         made = {
             name: trained_baseline(name, source.pgn, source.classifier, source.dataset, progress=progress)
             for name in baselines
-            if name in possible and KINDS[name].needs_training
+            if name in possible and BASELINES.load(name).needs_training
         }
         notes = [
-            f"{KINDS[name].title} is left out: not for this PGN and classifier."
+            f"{BASELINES.load(name).title} is left out: not for this PGN and classifier."
             for name in baselines
             if name not in possible
         ]

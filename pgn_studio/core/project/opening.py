@@ -9,7 +9,8 @@ from typing import Any
 
 from pgn_studio.core.classifiers import Classifier, check_suits, recorded_data_range
 from pgn_studio.core.classifiers.loading import own_image_size, suitable_image_size
-from pgn_studio.core.config import NAMED_DATASETS, DataSettings, TrainingSettings, data_part
+from pgn_studio.core.config import DataSettings, TrainingSettings, data_part
+from pgn_studio.core.data import DATASETS
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.data.sources import load_dataset
 from pgn_studio.core.device import pick_device
@@ -237,7 +238,7 @@ def data_of(info: PgnInfo, given: Mapping[str, Any]) -> DataSettings:
 def absolute_dataset(given: Mapping[str, Any]) -> dict[str, Any]:
     """`given` with folders made absolute, so that a run is found again from another folder."""
     found = dict(given)
-    if "dataset" in found and found["dataset"] not in NAMED_DATASETS:
+    if "dataset" in found and found["dataset"] not in DATASETS:
         folder = Path(found["dataset"]).expanduser()
         if folder.is_dir():  # otherwise it may be a name spelled in another way
             found["dataset"] = str(folder.absolute())

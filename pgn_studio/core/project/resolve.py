@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from pgn_studio.core.advice import Advice, Argument, Command
-from pgn_studio.core.config import NAMED_DATASETS, names_file
+from pgn_studio.core.config import names_file
+from pgn_studio.core.data import DATASETS
 from pgn_studio.core.errors import ClassifierError, ConfigError, PgnFileError, RunError
 from pgn_studio.core.paths import DEMO_SCHEME, demo_classifier, runs_folder
 from pgn_studio.core.runs import RunFolder
@@ -96,7 +97,7 @@ def resolve_classifier(given: str) -> str:
 def refuse_inside_dataset(out: Path, dataset: str) -> None:
     """Raises ConfigError where `out` lies in the data set's folder, whose images it would be taken for."""
     folder, place = Path(dataset).expanduser(), out.expanduser().resolve()
-    if not dataset or not folder.is_dir() or dataset in NAMED_DATASETS:
+    if not dataset or not folder.is_dir() or dataset in DATASETS:
         return
     if place.is_relative_to(folder.resolve()):
         raise ConfigError(

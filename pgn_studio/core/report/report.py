@@ -175,7 +175,9 @@ def warnings(report: Report) -> list[str]:
             f"This PGN abstains on {abstained:,} of {report.bootstrap.n:,} images; all figures count them."
         )
     if not report[BaselinesSection].rows:
-        found.append("No baselines were measured: noise, one gradient step or fine-tuning might do as well.")
+        found.append(
+            "No baselines were measured: random signs, one gradient step or fine-tuning might do as well."
+        )
     return found
 
 

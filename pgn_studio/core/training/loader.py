@@ -54,7 +54,7 @@ def feature_cache_for(
 
 
 class Loader:
-    """A function of (seed, step) alone: PGN and "direct" learn from the same batches."""
+    """A function of (seed, step) alone: PGN and white-box learn from the same batches."""
 
     def __init__(
         self,

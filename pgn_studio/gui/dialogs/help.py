@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from pgn_studio import __version__
 from pgn_studio.core.runs import versions
+from pgn_studio.plugins import plugins
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,13 @@ class AboutDialog(QDialog):
         text.setWordWrap(True)
         self._versions = versions()
         self.table = _table(list(self._versions.items()), "Versions", self)
-        buttons = _finish(self, title, text, self.table)
+        self._broken = [str(plugin) for plugin in plugins() if plugin.reason]
+        self.problems = QLabel("\n".join(["Plug-ins that are left out:", *self._broken]), self)
+        self.problems.setTextFormat(Qt.TextFormat.PlainText)
+        self.problems.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.problems.setWordWrap(True)
+        self.problems.setVisible(bool(self._broken))
+        buttons = _finish(self, title, text, self.table, self.problems)
         copy = buttons.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
         copy.setObjectName("copy_versions_button")
         copy.setAutoDefault(False)
@@ -173,7 +180,7 @@ class AboutDialog(QDialog):
 
     def _copy(self) -> None:
         lines = [f"pgn-studio {__version__}", *(f"{name} {value}" for name, value in self._versions.items())]
-        QGuiApplication.clipboard().setText("\n".join(lines))
+        QGuiApplication.clipboard().setText("\n".join([*lines, *self._broken]))
 
 
 def _table(rows: Sequence[tuple[str, str]], name: str, parent: QWidget) -> QTableView:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pgn_studio.core.baselines import BaselineContext
+from pgn_studio.core.baselines.context import BaselineContext
 from pgn_studio.core.classifiers import Classifier, load_classifier
 from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.data.sources import load_dataset

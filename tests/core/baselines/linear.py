@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from pgn_studio.core.baselines.context import BaselineContext
 from pgn_studio.core.classifiers import Classifier, ClassifierInfo
+from pgn_studio.core.config import Problem, TrainingSettings
 from pgn_studio.core.perturbation.input_space import InputSpace
+from tests.core.evaluation.samples import ArraySplit
 
 SIZE, CLASSES = 4, 5
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
@@ -47,3 +52,20 @@ def weights_in(classifier: Classifier, space: InputSpace) -> Tensor:
 
 def pixels(count: int, seed: int = 1) -> Tensor:
     return torch.rand(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
+
+
+def context_of(
+    classifier: Classifier, space: InputSpace, problem: Problem, *, rms: float = 0.1, seed: int = 0
+) -> BaselineContext:
+    """For baselines that learn nothing: there are no images."""
+    none = ArraySplit(np.zeros((0, SIZE, SIZE, 3), dtype=np.uint8), [])
+    settings = TrainingSettings.make(problem=problem)
+    return BaselineContext(
+        classifier, space, problem, none, none, SIZE, rms, settings, seed, torch.device("cpu"), "fp32"
+    )
+
+
+def gradient_by_hand(classifier: Classifier, space: InputSpace, x: Tensor, labels: Tensor) -> Tensor:
+    """Wᵀ (softmax - one-hot)."""
+    error = classifier(x).detach().softmax(1) - F.one_hot(labels, CLASSES)
+    return (error @ weights_in(classifier, space)).view_as(x)

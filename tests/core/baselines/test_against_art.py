@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from pgn_studio.core.baselines.deepfool import deepfool
-from pgn_studio.core.baselines.steps import SignStep
+from pgn_studio.core.baselines.fgsm import Fgsm, FgsmOracle
 from pgn_studio.core.baselines.universal import universal_perturbation
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.protocols import LabeledImages
@@ -49,8 +49,8 @@ def test_fgsm_is_arts(
 ) -> None:
     x, labels = pixels_of(splits["test"], 60), splits["test"].labels
     theirs = FastGradientMethod(wrapped, norm=np.inf, eps=0.07).generate(x, labels if oracle else None)
-    step = SignStep(classifier, make_context().space, "adversarial", oracle=oracle)
-    p = step.perturb(torch.from_numpy(x), torch.from_numpy(labels)).perturbation
+    kind, told = (FgsmOracle, torch.from_numpy(labels)) if oracle else (Fgsm, None)
+    p = kind().perturb(torch.from_numpy(x), told, make_context(problem="adversarial"))
     np.testing.assert_allclose(x + 0.07 * p.numpy(), theirs, atol=1e-6)
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pgn_studio.core.baselines import fine_tune as fine_tuning
-from pgn_studio.core.baselines import make_baseline
 from pgn_studio.core.baselines.fine_tune import fine_tune
+from pgn_studio.core.baselines.preparing import make_baseline
 from pgn_studio.core.classifiers import Classifier, measure_accuracy
 from pgn_studio.core.errors import Canceled, ClassifierError
 from pgn_studio.core.evaluation.evaluate import evaluate_perturber

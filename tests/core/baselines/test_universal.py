@@ -33,8 +33,16 @@ def test_one_perturbation_fools_images_that_it_was_not_made_from(
         return float((classifier(x + p).argmax(1) != classifier(x).argmax(1)).float().mean())
 
     assert fooled(v) > 0.5 > 2 * fooled(rolled)
-    result = Universal(make_context().space, v).perturb(x[:3], torch.zeros(3).long())
-    torch.testing.assert_close(result.pixels, x[:3] + v)
+
+
+def test_all_images_get_the_same(make_context: MakeContext, splits: dict[str, ArraySplit]) -> None:
+    few = ArraySplit(splits["train"].images(range(8)), [0] * 8, names=["-"] * 8)
+    context = make_context(problem="adversarial", train=few)
+    uap = Universal()
+    uap.prepare(context)
+    first, *others = uap.perturb(torch.rand(3, 3, 16, 16), None, context)
+    assert first.any()
+    assert all(torch.equal(first, other) for other in others)
 
 
 def test_the_seed_decides(make_context: MakeContext) -> None:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from pgn_studio.core.baselines import BaselineContext, make_baseline, settings_in_force
+from pgn_studio.core.baselines.context import BaselineContext, settings_in_force
 from pgn_studio.core.baselines.matching import mean_rms
-from pgn_studio.core.baselines.white_box import direct_loss, train_direct
+from pgn_studio.core.baselines.preparing import make_baseline
+from pgn_studio.core.baselines.white_box import train_white_box, white_box_loss
 from pgn_studio.core.errors import Canceled, ClassifierError, ConfigError
 from pgn_studio.core.evaluation.evaluate import evaluate_perturber
 from pgn_studio.core.protocols import LabeledImages
@@ -34,10 +35,10 @@ def test_losses_are_minus_log_p_and_minus_log_not_p() -> None:
     logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)) * 3
     labels = torch.tensor([0, 1, 2, 3, 0, 1])
     own = logits.softmax(1)[torch.arange(6), labels]
-    torch.testing.assert_close(direct_loss(logits, labels, "enhance"), -own.log().mean())
-    torch.testing.assert_close(direct_loss(logits, labels, "adversarial"), -(1 - own).log().mean())
+    torch.testing.assert_close(white_box_loss(logits, labels, "enhance"), -own.log().mean())
+    torch.testing.assert_close(white_box_loss(logits, labels, "adversarial"), -(1 - own).log().mean())
     sure = torch.tensor([[200.0, 0.0, 0.0]], requires_grad=True)  # 1 - P(y) is 0 in float32
-    direct_loss(sure, torch.tensor([0]), "adversarial").backward()
+    white_box_loss(sure, torch.tensor([0]), "adversarial").backward()
     assert float(sure.grad[0, 0]) == pytest.approx(1.0)  # type: ignore[index]
 
 
@@ -48,7 +49,7 @@ def test_direct_attacks_images_that_it_has_not_seen(
     rms = 0.1 if space == "pixel" else 0.35
     context = make_context(problem="adversarial", space=space, rms=rms, settings={"epochs": 8})
     f = copy.deepcopy(context.classifier.state_dict())
-    made = make_baseline("direct", context)
+    made = make_baseline("white-box", context)
     assert made.classifier is context.classifier
     assert all(torch.equal(value, f[name]) for name, value in context.classifier.state_dict().items())
     metrics = evaluate_perturber(
@@ -66,14 +67,14 @@ def test_direct_attacks_images_that_it_has_not_seen(
 
 
 def test_direct_helps(make_context: MakeContext, splits: dict[str, ArraySplit]) -> None:
-    perturber, _ = train_direct(make_context(settings={"epochs": 8, "gamma": 0.01}, rms=0.15))
+    perturber, _ = train_white_box(make_context(settings={"epochs": 8, "gamma": 0.01}, rms=0.15))
     clean, perturbed = accuracy(make_context, perturber, splits["train"])
     assert perturbed > clean
 
 
 def test_direct_is_never_enlarged(make_context: MakeContext) -> None:
     context = make_context(rms=50.0, settings={"epochs": 1})
-    perturber, rms = train_direct(context)
+    perturber, rms = train_white_box(context)
     assert rms < 1.0
     assert perturber.alpha == 1.0  # type: ignore[attr-defined]
 
@@ -84,7 +85,7 @@ def test_the_seed_decides(make_context: MakeContext, splits: dict[str, ArraySpli
 
     def p(seed: int, average: float) -> torch.Tensor:
         context = make_context(seed=seed, settings={"epochs": 1, "ema_decay": average})
-        return train_direct(context)[0].perturb(x, labels).perturbation
+        return train_white_box(context)[0].perturb(x, labels).perturbation
 
     assert torch.equal(p(0, 0.9), p(0, 0.9))
     assert not torch.equal(p(0, 0.9), p(1, 0.9))
@@ -99,7 +100,7 @@ def test_the_l2_term_is_that_of_the_settings(
 
     def p(kind: str, gamma: float) -> torch.Tensor:
         settings = {"epochs": 2, "l2": kind, "gamma": gamma}
-        return train_direct(make_context(rms=1.0, settings=settings))[0].perturb(x, labels).perturbation
+        return train_white_box(make_context(rms=1.0, settings=settings))[0].perturb(x, labels).perturbation
 
     mean, less = p("mean", 10.0), p("mean", 10.0 / values)
     torch.testing.assert_close(p("sum", 10.0 / values), mean, rtol=1e-3, atol=1e-5)
@@ -116,19 +117,19 @@ def test_progress_and_canceling(make_context: MakeContext) -> None:
             raise Canceled
 
     with pytest.raises(Canceled):
-        train_direct(make_context(), cancel)
+        train_white_box(make_context(), cancel)
     assert seen == [(step, 6) for step in range(1, 6)]  # 160 images, 64 a step, 2 epochs
 
 
 def test_what_does_not_train_is_refused(make_context: MakeContext) -> None:
     with pytest.raises(ConfigError, match="fp16"):
-        train_direct(make_context(precision="fp16"))
+        train_white_box(make_context(precision="fp16"))
     one = ArraySplit(make_context().train.images([0]), [0], names=["-"])
     with pytest.raises(ConfigError, match="two images"):
-        train_direct(make_context(train=one, settings={"input_mixup": 0.0}))
+        train_white_box(make_context(train=one, settings={"input_mixup": 0.0}))
     alone = {"input_mixup": 0.0, "classifier_conditioning": False}
     with pytest.raises(ClassifierError, match="gradients"):
-        train_direct(make_context(classifier=answering_classifier(), settings=alone))
+        train_white_box(make_context(classifier=answering_classifier(), settings=alone))
 
 
 def test_the_input_mixup_is_that_of_the_trainer(make_context: MakeContext) -> None:
@@ -145,7 +146,7 @@ def test_direct_is_told_what_the_pgn_is_told(
     make_context: MakeContext, splits: dict[str, ArraySplit], soft: bool
 ) -> None:
     context = make_context(settings={"classifier_conditioning": True, "soft_targets": soft}, rms=0.1)
-    perturber, rms = train_direct(context)
+    perturber, rms = train_white_box(context)
     assert 0 < rms <= 0.1 * (1 + 1e-5)
     pixels = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     labels = torch.zeros(6, dtype=torch.int64)

@@ -15,6 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from torchvision import datasets
 
+from pgn_studio.core.data import download as downloading
 from pgn_studio.core.data import named as named_module
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.errors import Canceled, DataError
@@ -196,7 +197,7 @@ def test_with_leave_they_are_downloaded(
     ) -> None:
         asked.append(kind)
 
-    monkeypatch.setattr(named_module, "download", nothing_comes)
+    monkeypatch.setattr(downloading, "download", nothing_comes)
     with pytest.raises(DataError):
         load(name, data_root=tmp_path, download=True)
     assert len(asked) == 1

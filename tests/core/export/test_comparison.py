@@ -70,10 +70,10 @@ def test_the_difference_of_two_pgns_has_a_column(study: Study, tmp_path: Path) -
         study.classifier,
         study.dataset.test,
         3,
-        Compared(against=other, baselines=("noise", "aid")),
+        Compared(against=other, baselines=("random-sign", "fgsm-oracle")),
     )
     titles = [title for title, _row in columns]
-    assert titles == ["γ 1 (this)", "γ 1 (other)", DIFFERENCE, "Random signs", "Aid (oracle)"]
+    assert titles == ["γ 1 (this)", "γ 1 (other)", DIFFERENCE, "Random signs", "FGSM (oracle)"]
     row = dict(columns)[DIFFERENCE]
     assert row.difference
     assert row.perturbation[..., 1] == pytest.approx(0.10)
@@ -100,7 +100,13 @@ def test_a_classifier_without_gradients_to_speak_of_gets_no_step(study: Study) -
 
 
 def test_a_universal_perturbation_is_trained_for_attacks_alone(study: Study) -> None:
-    assert possible_baselines(study.pgn, study.classifier) == ["noise", "fgsm", "aid"]
+    assert possible_baselines(study.pgn, study.classifier) == [
+        "random-sign",
+        "fgsm",
+        "white-box",
+        "fgsm-oracle",
+        "pgd-oracle",
+    ]
     attack = make_study().pgn
     settings = {**attack.info.settings, "problem": "adversarial"}
     attack.info = replace(attack.info, problem="adversarial", settings=settings)

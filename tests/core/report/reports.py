@@ -52,7 +52,7 @@ def fake_baselines(split: ArraySplit) -> list[BaselineResult]:
     image = nothing.per_image
     perfect = replace(image, perturbed_prediction=image.labels, perturbed_prediction_8bit=image.labels)
     return [
-        BaselineResult("aid", "Iterated aid", True, replace(nothing, per_image=perfect)),
+        BaselineResult("pgd-oracle", "Many steps", True, replace(nothing, per_image=perfect)),
         BaselineResult("none", "Nothing <i>", False, nothing),
     ]
 

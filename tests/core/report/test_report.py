@@ -192,10 +192,10 @@ def test_baselines_are_compared_image_by_image(report: Report) -> None:
 
 
 def test_an_oracle_is_called_so_once(report: Report) -> None:
-    assert "| Iterated aid (oracle) |" in report_markdown(report)
-    row = replace(report[BaselinesSection].rows[0], title="Aid (oracle)")
+    assert "| Many steps (oracle) |" in report_markdown(report)
+    row = replace(report[BaselinesSection].rows[0], title="FGSM (oracle)")
     titled = replace(report, sections=[BaselinesSection([row]), *report.sections])
-    assert "| Aid (oracle) |" in report_markdown(titled)
+    assert "| FGSM (oracle) |" in report_markdown(titled)
 
 
 def test_one_seed_one_report(report: Report) -> None:

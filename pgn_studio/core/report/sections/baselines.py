@@ -11,13 +11,9 @@ import torch
 from matplotlib.figure import Figure
 
 from pgn_studio.core.advice import Advice, Argument
-from pgn_studio.core.baselines import (
-    BaselineContext,
-    make_baseline,
-    measure_baseline,
-    names_for,
-    settings_in_force,
-)
+from pgn_studio.core.baselines import baseline_names
+from pgn_studio.core.baselines.context import BaselineContext, settings_in_force
+from pgn_studio.core.baselines.preparing import make_baseline, measure_baseline, names_for
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import Problem
 from pgn_studio.core.data.dataset import ImageDataset
@@ -55,7 +51,7 @@ def chosen_baselines(text: str, problem: Problem) -> tuple[str, ...]:
     known = tuple(names_for(problem))
     if text.strip().lower() == "all":
         return known
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    names = baseline_names([part.strip() for part in text.split(",") if part.strip()])
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise ConfigError(

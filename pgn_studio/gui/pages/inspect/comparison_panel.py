@@ -11,6 +11,7 @@ from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -21,7 +22,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.export.comparison_figure import BASELINES, DEFAULT_BASELINES, ComparisonExport
+from pgn_studio.core.baselines import BASELINES
+from pgn_studio.core.export.comparison_figure import DEFAULT_BASELINES, ComparisonExport
 from pgn_studio.gui.operations import LatestRequest
 from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command
 from pgn_studio.gui.pages.inspect.comparison_view import ComparisonColumn, ComparisonView, painted_columns
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress
 
 DELAY_MS = 120
+IN_A_ROW = 4  # baselines
 NOTHING = "Choose an image of the data set."
 
 
@@ -49,6 +52,7 @@ class ComparisonPanel(QWidget):
         self.setObjectName("comparison_panel")
         self.others = OtherPgns(self)
         self._image = -1
+        self._learning: set[str] = set()  # baselines that have to be trained before they can be shown
         self._shown: tuple[object, ...] = ()  # what the view shows, or has been asked for
         self._latest = LatestRequest(self, delay_ms=DELAY_MS)
         self.open_button = self._button("other_pgn_button", "Other &PGNs…", "Compare with other PGNs")
@@ -95,7 +99,7 @@ class ComparisonPanel(QWidget):
     def baselines(self) -> tuple[str, ...]:
         """Those that are ticked and can be shown."""
         ticked = (name for name, tick in self.ticks.items() if tick.isChecked() and tick.isEnabled())
-        return tuple(name for name in ticked if name != "uap" or name in self.others.made)
+        return tuple(name for name in ticked if name not in self._learning or name in self.others.made)
 
     def compared(self) -> Compared:
         """What the PGN is compared with now."""
@@ -145,11 +149,11 @@ class ComparisonPanel(QWidget):
         first.addWidget(self.name, 1)
         first.addWidget(self.measure_button)
         first.addWidget(self.close_button)
-        second = QHBoxLayout()
-        second.addWidget(QLabel("Baselines", self))
-        for tick in self.ticks.values():
-            second.addWidget(tick)
-        second.addStretch(1)
+        second = QGridLayout()
+        second.addWidget(QLabel("Baselines", self), 0, 0)
+        for number, tick in enumerate(self.ticks.values()):
+            second.addWidget(tick, number // IN_A_ROW, 1 + number % IN_A_ROW)
+        second.setColumnStretch(1 + IN_A_ROW, 1)
         work = QHBoxLayout()
         work.addWidget(self.note, 1)
         work.addWidget(self.bar)
@@ -193,13 +197,17 @@ class ComparisonPanel(QWidget):
             tick.toggled.connect(partial(self._ticked, name))
 
     def _offer_baselines(self) -> None:
-        from pgn_studio.core.baselines import BASELINES as KINDS
         from pgn_studio.core.export.comparison import possible_baselines
 
         subject = self.others.subject
+        kinds = BASELINES.available()
+        self._learning = {name for name, kind in kinds.items() if kind.needs_training}
         possible = [] if subject is None else possible_baselines(subject.pgn, subject.classifier)
         for name, tick in self.ticks.items():
-            kind = KINDS[name]
+            kind = kinds.get(name)
+            tick.setVisible(kind is not None and kind.strength != "none")
+            if kind is None:
+                continue
             tick.setText(kind.title)
             tick.setEnabled(name in possible)
             why = "" if name in possible else "; not for this PGN's problem and classifier"
@@ -214,7 +222,7 @@ class ComparisonPanel(QWidget):
         self.others.open([Path(file) for file in files])
 
     def _ticked(self, name: str, ticked: bool) -> None:
-        if ticked and name == "uap" and name not in self.others.made:
+        if ticked and name in self._learning and name not in self.others.made:
             self.others.train(name)
         self._refresh()
 
@@ -250,10 +258,9 @@ class ComparisonPanel(QWidget):
             self._ask()
 
     def _untick_what_was_given_up(self) -> None:
-        tick = self.ticks["uap"]
-        if tick.isChecked() and "uap" not in self.others.made:
-            with QSignalBlocker(tick):
-                tick.setChecked(False)
+        for name in self._learning - set(self.others.made):
+            with QSignalBlocker(self.ticks[name]):
+                self.ticks[name].setChecked(False)
 
     def _show_state(self, doing: str) -> None:
         text = f"{doing} …" if doing else ""

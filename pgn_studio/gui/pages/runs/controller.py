@@ -10,7 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from pgn_studio.core.config import NAMED_DATASETS
+from pgn_studio.core.data import DATASETS
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.run_records import RunRecord
 from pgn_studio.core.runs import RunFolder
@@ -129,7 +129,7 @@ def _dataset_of(record: RunRecord) -> str:
 
 def _place(dataset: str) -> str:
     """One spelling of a data set's folder; a named one has only its name."""
-    return dataset if dataset in NAMED_DATASETS else str(Path(dataset).expanduser().absolute())
+    return dataset if dataset in DATASETS else str(Path(dataset).expanduser().absolute())
 
 
 def _read_metrics(records: Sequence[RunRecord], progress: Any) -> Loaded:

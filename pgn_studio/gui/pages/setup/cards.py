@@ -19,7 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.config import NAMED_DATASETS, DataSettings
+from pgn_studio.core.config import DataSettings
+from pgn_studio.core.data import DATASETS
 from pgn_studio.gui.widgets.compact import Collapsible
 from pgn_studio.gui.widgets.row_table import plural
 from pgn_studio.gui.widgets.settings_form import SettingsForm
@@ -92,8 +93,8 @@ class DataCard(QGroupBox):
         self.combo.setToolTip(
             "<p>A named data set or a folder. Folders can also be dropped on the window.</p>"
         )
-        for name in NAMED_DATASETS:
-            self.combo.addItem(DATASET_TITLES[name], name)
+        for name in DATASETS:
+            self.combo.addItem(DATASET_TITLES.get(name, name), name)
         self.load_button = QPushButton("Load", self)
         self.load_button.setObjectName("load_dataset_button")
         self.load_button.setToolTip("Read the data set with the settings below")

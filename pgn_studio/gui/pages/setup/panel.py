@@ -25,7 +25,8 @@ from pgn_studio.core.assignments import (
     parse_assignments,
     split_assignments,
 )
-from pgn_studio.core.config import ENCODERS, PAPER_RECIPE, DataSettings, TrainingSettings
+from pgn_studio.core.config import PAPER_RECIPE, DataSettings, TrainingSettings
+from pgn_studio.core.encoder_base import ENCODERS
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.gui.pages.setup.cards import ClassifierCard, DataCard, card_layout
 from pgn_studio.gui.pages.setup.undo import SettingsUndo
@@ -78,7 +79,11 @@ class SetupPanel(QWidget):
 
         choices = {"device": ["auto", *available_devices()]}
         self.main = SettingsForm(
-            TrainingSettings, METHOD_FIELDS, self, choices=choices, suggestions={"encoder": ENCODERS}
+            TrainingSettings,
+            METHOD_FIELDS,
+            self,
+            choices=choices,
+            suggestions={"encoder": ("small", *ENCODERS)},
         )
         self.advanced = SettingsForm(TrainingSettings, ADVANCED_FIELDS, self)
         self.advanced.add_text(FURTHER, placeholder="head=linear, clip=no", tooltip=FURTHER_TIP)

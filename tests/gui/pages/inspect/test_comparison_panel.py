@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QTabWidget
+from torch import Tensor
 
+from pgn_studio.core import plugins
+from pgn_studio.core.baselines.base import Baseline
+from pgn_studio.core.baselines.context import BaselineContext
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.evaluation.selection import Versus
 from pgn_studio.core.perturbation.pgn import Pgn
@@ -61,10 +67,10 @@ def test_baselines_of_the_same_strength_follow_image_and_ticks(
     qtbot.waitUntil(lambda: titles(panel) == ["Original", "γ 1 (this)", "Random signs", "FGSM"])
     sizes = {column.size for column in panel.view.columns[1:]}
     assert len(sizes) == 1  # one RMS
-    panel.ticks["aid"].click()
-    qtbot.waitUntil(lambda: titles(panel)[-1] == "Aid (oracle)")
-    panel.ticks["noise"].click()
-    qtbot.waitUntil(lambda: titles(panel) == ["Original", "γ 1 (this)", "FGSM", "Aid (oracle)"])
+    panel.ticks["fgsm-oracle"].click()
+    qtbot.waitUntil(lambda: titles(panel)[-1] == "FGSM (oracle)")
+    panel.ticks["random-sign"].click()
+    qtbot.waitUntil(lambda: titles(panel) == ["Original", "γ 1 (this)", "FGSM", "FGSM (oracle)"])
     assert not panel.ticks["uap"].isEnabled()  # for attacks
     page.gallery.view.choose(5)
     assert panel.view.columns == []  # those of another image are gone at once
@@ -176,13 +182,35 @@ def test_another_evaluation_forgets_the_others(
     assert page.gallery.model.other is None
 
 
+class Red(Baseline):
+    title = "Red"
+    description = "more red"
+
+    def perturb(self, images: Tensor, labels: Tensor | None, context: BaselineContext) -> Tensor:
+        return torch.cat([torch.ones_like(images[:, :1]), torch.zeros_like(images[:, 1:])], dim=1)
+
+
+@pytest.fixture
+def red(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A baseline of another package."""
+    point = EntryPoint("red", f"{Red.__module__}:{Red.__name__}", "pgn_studio.baselines")
+    monkeypatch.setattr(plugins, "_installed", lambda: {"baselines": (point,)})
+
+
+@pytest.mark.usefixtures("red")
+def test_a_baseline_of_another_package_is_offered(qtbot: QtBot, panel: ComparisonPanel) -> None:
+    panel.ticks["red"].click()
+    qtbot.waitUntil(lambda: titles(panel)[1:] == ["γ 1 (this)", "Random signs", "FGSM", "Red"])
+    assert not panel.ticks["fine-tune"].isVisible()  # perturbs no image
+
+
 def test_the_comparison_is_written_and_its_command_says_the_same(
     qtbot: QtBot, page: InspectPage, panel: ComparisonPanel, other: Pgn, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     third = Path("/somewhere/third.safetensors")
     choose_other(qtbot, panel, monkeypatch, FILE, third)
-    panel.ticks["noise"].click()
+    panel.ticks["random-sign"].click()
     panel.copy_button.click()
     words = shlex.split(QGuiApplication.clipboard().text())
     assert words[:2] == ["pgn-studio", "export"]

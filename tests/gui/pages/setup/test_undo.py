@@ -11,7 +11,8 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit, QSlider, QSpinBox
 from pytestqt.qtbot import QtBot
 
-from pgn_studio.core.config import ENCODERS, TrainingSettings
+from pgn_studio.core.config import TrainingSettings
+from pgn_studio.core.encoder_base import ENCODERS
 from pgn_studio.core.paths import trained_folder
 from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.main_window import MainWindow
@@ -59,7 +60,7 @@ def test_an_encoder_is_chosen_or_typed_and_a_typed_name_is_one_step(qtbot: QtBot
     setup = setup_of(shown)
     box = setup.main.editor("encoder")
     assert isinstance(box, QComboBox)
-    assert [box.itemText(index) for index in range(box.count())] == list(ENCODERS)
+    assert [box.itemText(index) for index in range(box.count())] == ["small", *ENCODERS]
     line = box.lineEdit()
     assert line is not None
     before = line.text()

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from importlib.metadata import EntryPoint
 
 import pytest
 import torch
 
-from pgn_studio.core.baselines import BASELINES, Baseline, BaselineContext, make_baseline, names_for
+from pgn_studio.core import plugins
+from pgn_studio.core.baselines import BASELINES, baseline_names
+from pgn_studio.core.baselines.base import Baseline, PreparedBaseline
+from pgn_studio.core.baselines.context import BaselineContext
 from pgn_studio.core.baselines.matching import mean_rms
-from pgn_studio.core.config import BaselineName
+from pgn_studio.core.baselines.preparing import BaselinePerturber, make_baseline, names_for
 from pgn_studio.core.errors import Canceled, ClassifierError, ConfigError
 from pgn_studio.core.evaluation.evaluate import Metrics, evaluate_perturber
+from pgn_studio.core.plugins import PluginError
 from tests.core.baselines.conftest import MakeContext
 from tests.core.baselines.linear import answering_classifier
 from tests.core.evaluation.samples import ArraySplit
 
-SCALED = ("noise", "fgsm", "aid", "aid-iterated")
+SCALED = ("random-sign", "fgsm", "fgsm-oracle", "pgd-oracle")
 
 
-def measured(made: Baseline, context: BaselineContext, split: ArraySplit, batch_size: int = 64) -> Metrics:
+def measured(
+    made: PreparedBaseline, context: BaselineContext, split: ArraySplit, batch_size: int = 64
+) -> Metrics:
     return evaluate_perturber(
         made.perturber,
         made.classifier,
@@ -32,13 +38,75 @@ def measured(made: Baseline, context: BaselineContext, split: ArraySplit, batch_
     ).metrics
 
 
-def test_names_are_those_of_the_command_line() -> None:
-    assert tuple(BASELINES) == get_args(BaselineName)
+def test_each_says_what_it_is_for() -> None:
+    kinds = BASELINES.available()
+    assert list(kinds) == list(BASELINES)
     assert names_for("enhance") == [name for name in BASELINES if name != "uap"]
     assert names_for("adversarial") == [name for name in BASELINES if name != "fine-tune"]
-    assert [name for name, kind in BASELINES.items() if kind.oracle] == ["aid", "aid-iterated"]
-    assert {name for name, kind in BASELINES.items() if kind.needs_training} == {"uap", "direct", "fine-tune"}
-    assert all("\n" not in kind.description for kind in BASELINES.values())
+    assert [name for name, kind in kinds.items() if kind.oracle] == ["fgsm-oracle", "pgd-oracle"]
+    assert {name for name, kind in kinds.items() if kind.needs_training} == {"uap", "white-box", "fine-tune"}
+
+
+def test_old_names_are_known() -> None:
+    old = ["aid", "aid-iterated", "direct", "noise", "fgsm-oracle", "fgsm", "typo"]
+    assert baseline_names(old) == ("fgsm-oracle", "pgd-oracle", "white-box", "random-sign", "fgsm", "typo")
+
+
+def subclass(**attributes: object) -> type[Baseline]:
+    return type("Other", (Baseline,), {"title": "Other", "description": "another way", **attributes})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"title": ""}, "title"),
+        ({"description": "two\nlines"}, "description"),
+        ({"problems": ("help",)}, "problems"),
+        ({"strength": "strong"}, "strength"),
+        ({"prepare": lambda self, context, progress=None: None}, "needs_training"),
+    ],
+)
+def test_a_class_that_is_incomplete_is_refused(attributes: dict[str, object], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        subclass(**attributes)
+
+
+def test_only_oracles_see_labels_and_what_they_return_is_checked(make_context: MakeContext) -> None:
+    seen: list[torch.Tensor | None] = []
+
+    def perturb(
+        self: Baseline, images: torch.Tensor, labels: torch.Tensor | None, context: BaselineContext
+    ) -> torch.Tensor:
+        seen.append(labels)
+        return images[:, :1]
+
+    context, x, labels = make_context(), torch.rand(2, 3, 16, 16), torch.tensor([1, 2])
+    for oracle in (False, True):
+        kind = subclass(perturb=perturb, oracle=oracle)
+        with pytest.raises(PluginError, match="shape"):
+            BaselinePerturber("other", kind(), context).perturb(x, labels)
+    assert seen[0] is None
+    assert seen[1] is labels
+
+
+class Faulty(Baseline):
+    title = "Faulty"
+    description = "fails"
+
+    def perturb(
+        self, images: torch.Tensor, labels: torch.Tensor | None, context: BaselineContext
+    ) -> torch.Tensor:
+        raise KeyError("red")
+
+
+def test_a_plugin_is_one_of_all_and_blamed_where_it_fails(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EntryPoint("faulty", f"{Faulty.__module__}:{Faulty.__name__}", "pgn_studio.baselines")
+    monkeypatch.setattr(plugins, "_installed", lambda: {"baselines": (point,)})
+    assert names_for("enhance")[-1] == "faulty"
+    with pytest.raises(PluginError, match="faulty.*KeyError"):
+        make_baseline("faulty", make_context())
 
 
 @pytest.mark.parametrize("space", ["pixel", "normalized"])
@@ -51,7 +119,7 @@ def test_the_strength_is_the_wanted_one_on_validation(
     made = make_baseline(name, context)
     assert made.rms == pytest.approx(0.03, rel=1e-5)
     assert mean_rms(made.perturber, context) == pytest.approx(0.03, rel=1e-5)
-    assert (made.name, made.oracle) == (name, BASELINES[name].oracle)
+    assert (made.name, made.oracle) == (name, BASELINES.load(name).oracle)
     assert made.classifier is context.classifier
 
 
@@ -83,15 +151,15 @@ def test_each_does_what_it_is_for(make_context: MakeContext, splits: dict[str, A
         harm[name] = measured(make_baseline(name, context), context, splits["test"]).perturbed_accuracy
         context = make_context(rms=0.06)
         help_[name] = measured(make_baseline(name, context), context, splits["test"])
-    assert harm["noise"] > harm["fgsm"] >= harm["aid"] >= harm["aid-iterated"]
-    clean = help_["noise"].clean_accuracy
+    assert harm["random-sign"] > harm["fgsm"] >= harm["fgsm-oracle"] >= harm["pgd-oracle"]
+    clean = help_["random-sign"].clean_accuracy
     assert help_["fgsm"].fooling_rate == 0.0  # its own answers are only made surer
-    assert help_["aid"].perturbed_accuracy > clean
-    assert help_["aid-iterated"].perturbed_accuracy >= help_["aid"].perturbed_accuracy
-    assert help_["aid"].broken == help_["aid-iterated"].broken == 0
+    assert help_["fgsm-oracle"].perturbed_accuracy > clean
+    assert help_["pgd-oracle"].perturbed_accuracy >= help_["fgsm-oracle"].perturbed_accuracy
+    assert help_["fgsm-oracle"].broken == help_["pgd-oracle"].broken == 0
 
 
-@pytest.mark.parametrize("name", ["noise", "fgsm", "aid-iterated", "direct"])
+@pytest.mark.parametrize("name", ["random-sign", "fgsm", "pgd-oracle", "white-box"])
 def test_no_strength_changes_nothing(
     make_context: MakeContext, splits: dict[str, ArraySplit], name: str
 ) -> None:
@@ -112,7 +180,7 @@ def test_f_is_untouched(make_context: MakeContext, splits: dict[str, ArraySplit]
 
 @pytest.mark.parametrize("name", sorted(BASELINES))
 def test_canceled_passes_through_at_once(make_context: MakeContext, name: str) -> None:
-    problem = BASELINES[name].problems[-1]
+    problem = BASELINES.load(name).problems[-1]
     calls: list[tuple[int, int]] = []
 
     def cancel(done: int, total: int) -> None:
@@ -126,9 +194,9 @@ def test_canceled_passes_through_at_once(make_context: MakeContext, name: str) -
 
 
 def test_unknown_names_and_other_problems_are_refused(make_context: MakeContext) -> None:
-    with pytest.raises(ConfigError, match=r"'fgms'.*Choose one of: noise, fgsm"):
+    with pytest.raises(ConfigError, match=r"'fgms'.*Choose one of: random-sign, fgsm"):
         make_baseline("fgms", make_context())
-    with pytest.raises(ConfigError, match=r"uap is for the adversarial problem.*Choose one of: noise"):
+    with pytest.raises(ConfigError, match=r"uap is for the adversarial problem.*Choose one of: random-sign"):
         make_baseline("uap", make_context())
     with pytest.raises(ConfigError, match="fine-tune is for the enhance problem"):
         make_baseline("fine-tune", make_context(problem="adversarial"))
@@ -137,8 +205,8 @@ def test_unknown_names_and_other_problems_are_refused(make_context: MakeContext)
             make_context(rms=rms)
 
 
-@pytest.mark.parametrize("name", ["fgsm", "uap", "direct", "aid", "aid-iterated"])
-def test_a_classifier_that_only_answers_is_refused_but_for_noise(
+@pytest.mark.parametrize("name", ["fgsm", "uap", "white-box", "fgsm-oracle", "pgd-oracle"])
+def test_a_classifier_that_only_answers_is_refused_but_for_random_signs(
     make_context: MakeContext, name: str
 ) -> None:
     context = make_context(
@@ -146,7 +214,7 @@ def test_a_classifier_that_only_answers_is_refused_but_for_noise(
     )
     with pytest.raises(ClassifierError, match="gradients"):
         make_baseline(name, context)
-    assert make_baseline("noise", context).rms == pytest.approx(0.05)
+    assert make_baseline("random-sign", context).rms == pytest.approx(0.05)
 
 
 def test_vanished_gradients_are_said(make_context: MakeContext) -> None:
@@ -154,4 +222,4 @@ def test_vanished_gradients_are_said(make_context: MakeContext) -> None:
     for weight in context.classifier.parameters():
         weight.zero_()
     with pytest.raises(ClassifierError, match="nothing to scale"):
-        make_baseline("aid", context)
+        make_baseline("fgsm-oracle", context)
