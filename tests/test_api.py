@@ -245,7 +245,7 @@ def test_images_of_another_kind(adversarial: Any, images: Any, said: str) -> Non
         (lambda: pgn_studio.load_dataset("no such data"), "no such data"),
         (lambda: pgn_studio.load_dataset(5), "5"),  # type: ignore[arg-type]
         (lambda: pgn_studio.load_dataset("digits", colour="red"), "colour"),
-        (lambda: pgn_studio.load_dataset("digits", image_size=3), "image-size"),
+        (lambda: pgn_studio.load_dataset("digits", image_size=3), "image_size"),
         (lambda: pgn_studio.load_classifier("nowhere.pth"), "nowhere.pth"),
         (lambda: pgn_studio.load_classifier("demo:nothing"), "demo:digits"),
         (lambda: pgn_studio.load_classifier(""), "classifier"),
