@@ -37,7 +37,7 @@ IMAGE_PX = 96
 SCROLLS, JUMPS = 400, 200
 WHEEL = 3  # of the bar's single steps: a notch
 MIB = 2**20
-# Milliseconds that are not to be passed (docs/WINDOW.md).
+# Milliseconds that are not to be passed (docs/reference/window.md).
 DIALLED, DIALLED_PX, TURNS = 256, (16, 96), 60  # images of the split, sizes, turns of the dial
 BARS = {"first_paint": 50.0, "scroll_p99": 33.0, "jump_p99": 33.0}
 Times = tuple[list[float], list[float]]  # milliseconds by the clock, and of this thread's processor

@@ -5,7 +5,7 @@ take are a few bins; the bin of a perturbed image does not settle whether f is r
 features do not. In bin b, good perturbations (t = 1) have the mass α·q1[b] and bad ones (t = 0) the
 mass (1 − α)·q0[b]: α is the share of successes, and the only thing that this G chooses.
 
-Run `python -m tools.appendix_a` to print what docs/APPENDIX_A.md states.
+Run `python -m tools.appendix_a` to print what docs/explanation/appendix-a.md states.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def play(
 
 
 def report() -> list[str]:
-    """The lines of docs/APPENDIX_A.md's numbers."""
+    """The lines of docs/explanation/appendix-a.md's numbers."""
     toy = Toy.of()
     good, bad = toy.masses(0.3)
     formula = optimal_output(good, bad)

@@ -6,7 +6,7 @@ from collections import Counter
 from importlib.metadata import EntryPoint
 
 import pytest
-from pgn_studio.gui.pages.cards import DataCard
+from pgn_studio.gui.pages.setup.cards import DataCard
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QLineEdit, QPushButton

@@ -22,7 +22,7 @@ from tools.screenshots.camera import settle, wait_until
 EPOCHS_BEFORE_GAMMA, EPOCHS_SHOWN = 2, 4
 GAMMAS = (0.3, 3.0)  # of the short runs on the Runs page
 SHORT_EPOCHS = 3
-# Commands with the same settings are in docs/HEALTH.md.
+# Commands with the same settings are in docs/reference/health.md.
 OUTRAN = {
     "epochs": 8, "gamma": 0.01, "classifier_conditioning": False, "learning_rate_g": 0.003,
     "learning_rate_d": 0.0001,

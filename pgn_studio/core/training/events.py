@@ -146,7 +146,7 @@ NoticeLevel = Literal["info", "warning", "severe", "passed"]
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the user should know while the run goes on, with what to change (docs/HEALTH.md).
+    """Something the user should know while the run goes on, with what to change (docs/reference/health.md).
 
     A condition is emitted once when it starts, and once more, as "passed" under the same code, when
     it has passed.

@@ -218,7 +218,7 @@ class TestPlayers:
         )
         with pytest.raises(ConfigError, match="no weights") as caught:
             build_networks(settings, classifier, image_size=8, device=CPU)
-        assert "--discriminator-weights none" in caught.value.hint
+        assert "discriminator_weights='none'" in caught.value.hint
 
     def test_a_recipe_can_be_changed_in_one_point(self) -> None:
         settings = TrainingSettings.make(recipe="paper", clip=True, gamma=3)
@@ -265,5 +265,5 @@ def test_weights_of_the_discriminator_that_cannot_be_had_name_its_option(
     wanted = settings.updated(discriminator="known", discriminator_backbone="resnet18")
     with pytest.raises(WeightsError, match="cache") as caught:
         build_networks(wanted, classifier, image_size=8, device=torch.device("cpu"))
-    assert "--discriminator-weights" in caught.value.hint
-    assert "--encoder-weights" not in caught.value.hint
+    assert "discriminator_weights" in caught.value.hint
+    assert "encoder_weights" not in caught.value.hint

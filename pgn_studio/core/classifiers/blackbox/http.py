@@ -1,4 +1,4 @@
-"""An HTTP endpoint as a classifier: the protocol of docs/BLACK_BOXES.md over the standard library.
+"""An HTTP endpoint as a classifier: the protocol of docs/how-to/black-box.md over the standard library.
 
 No redirect is followed, so that a token goes nowhere but where the user sends it.
 """
