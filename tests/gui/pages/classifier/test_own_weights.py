@@ -52,7 +52,7 @@ def asked(window: MainWindow, path: Path) -> ClassifierSourceDialog:
 
 def looked(qtbot: QtBot, dialog: ClassifierSourceDialog) -> str:
     found = child(dialog, QLabel, "weights_found")
-    qtbot.waitUntil(lambda: "Looking" not in found.text(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "Reading" not in found.text(), timeout=PATIENCE_MS)
     text: str = found.text()
     return text
 
