@@ -77,7 +77,7 @@ def unknown_names(source: str) -> list[str]:
 
 
 def core_modules() -> list[Path]:
-    return [path for path in sorted(CORE.rglob("*.py"))]
+    return sorted(CORE.rglob("*.py"))
 
 
 @pytest.mark.parametrize("check", [options_named, made_templates, unknown_names])

@@ -6,7 +6,6 @@ from collections import Counter
 from importlib.metadata import EntryPoint
 
 import pytest
-from pgn_studio.gui.pages.setup.cards import DataCard
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QLineEdit, QPushButton
@@ -16,6 +15,7 @@ from pgn_studio import __version__
 from pgn_studio.core import plugins
 from pgn_studio.gui.dialogs.help import AboutDialog, CommandPalette, ShortcutsDialog, commands_of
 from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.pages.setup.cards import DataCard
 from pgn_studio.gui.theme import current_theme
 from tests.gui.driving import child
 

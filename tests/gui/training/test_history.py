@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pgn_studio.core.training.events import EpochCompleted, StepCompleted
-from pgn_studio.gui.plots import series
+from pgn_studio.gui.plots import series as series_module
 from pgn_studio.gui.plots.series import BLOCKS, GrowingLine, Look, Reduced, Series
 from pgn_studio.gui.training.history import RunHistory, Table, smoothed
 
@@ -98,7 +98,7 @@ def test_what_grew_is_what_all_of_it_gives(look: Look) -> None:
 
 
 def test_a_long_run_is_taken_in_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(series, "CHUNK", 100)
+    monkeypatch.setattr(series_module, "CHUNK", 100)
     series, look, line = Series("generator", "first", "loss_g"), Look(), GrowingLine()
     history = RunHistory()
     history.add_steps([step(number) for number in range(250)])
