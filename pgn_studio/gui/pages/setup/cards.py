@@ -241,6 +241,7 @@ class ClassifierCard(QGroupBox):
         self.accuracy = QLabel(self)
         self.accuracy.setObjectName("clean_accuracy")
         self.accuracy.setProperty("role", "figure")
+        self.accuracy.setWordWrap(True)
         self.accuracy.hide()
         self.sizes = QLabel(self)
         self.sizes.setObjectName("sizes_note")

@@ -34,7 +34,7 @@ from pgn_studio.gui.training.history import EPOCH_COLUMNS, RunHistory
 from pgn_studio.gui.widgets.notices import Banner
 from pgn_studio.gui.widgets.row_table import plural
 
-NO_STEPS = "No steps yet: choose data, classifier and settings on the left, then press Start."
+NO_STEPS = "No steps yet: choose settings on the left, then press Start."
 RATE_STEPS = 30  # whose images per second are averaged
 
 
