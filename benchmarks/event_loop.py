@@ -130,14 +130,14 @@ def load_digits(controller: Controller) -> None:
     from pgn_studio.core.config import DataSettings
     from pgn_studio.core.project.source import ClassifierSource
 
-    controller.workspace.load_dataset(DataSettings())
-    wait_until(lambda: not controller.workspace.busy, 120)
-    dataset = controller.workspace.dataset
+    controller.project.load_dataset(DataSettings())
+    wait_until(lambda: not controller.project.busy, 120)
+    dataset = controller.project.dataset
     if dataset is None:
         raise SystemExit("The digits could not be loaded.")
     classifier = load_classifier("arch:small", classes=dataset.classes, image_size=dataset.image_size)
-    controller.workspace.use_classifier(ClassifierSource("arch:small"), classifier)
-    wait_until(lambda: not controller.workspace.busy, 120)
+    controller.project.use_classifier(ClassifierSource("arch:small"), classifier)
+    wait_until(lambda: not controller.project.busy, 120)
     controller.setup.fill({"encoder": "small", "epochs": 1000})
 
 

@@ -179,10 +179,10 @@ class Soak:
         window.show()
         controller = window.controller
         assert controller is not None
-        controller.workspace.load_dataset(TINY)
-        must(lambda: not controller.workspace.busy, "The data set")
+        controller.project.load_dataset(TINY)
+        must(lambda: not controller.project.busy, "The data set")
         controller.opener.open_path(self.classifier)
-        must(lambda: not controller.workspace.busy, "The classifier")
+        must(lambda: not controller.project.busy, "The classifier")
         controller.setup.fill(FAST)
         return window
 
@@ -194,11 +194,11 @@ class Soak:
         controller.start()
         must(lambda: len(controller.train_page.history.steps) > 3, "A step")
         controller.training.stop()
-        must(lambda: not controller.training.active and not controller.workspace.busy, "The end of the run")
+        must(lambda: not controller.training.active and not controller.project.busy, "The end of the run")
         if controller.reporter.dialog is not None:
             raise SystemExit(controller.reporter.dialog.message.text())
         controller.opener.open_path(Path(controller.shown.now.folder))
-        must(lambda: not controller.workspace.busy, "The run")
+        must(lambda: not controller.project.busy, "The run")
         self.close(window)
 
     def rounds(self, count: int) -> list[Count]:

@@ -54,6 +54,18 @@ def trained_folder() -> Path:
     return _bundled_folder("trained")
 
 
+def documentation_page() -> Path:
+    """The first page of the documentation. Raises PgnStudioError where it is not built."""
+    pages = [parent / "site" / "index.html" for parent in (_PACKAGE, _PACKAGE.parent)]
+    for page in pages:  # a wheel, a checkout
+        if page.is_file():
+            return page
+    raise PgnStudioError(
+        f"The documentation is not built here: there is no {pages[-1]}.",
+        hint="In a checkout `make docs` builds it; its pages are also readable as they are, in docs/.",
+    )
+
+
 def demo_classifier(name: str) -> Path:
     """The bundled classifier that demo:NAME stands for. Raises ClassifierError for another name."""
     ending = "-classifier.safetensors"

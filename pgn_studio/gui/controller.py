@@ -24,13 +24,13 @@ from pgn_studio.gui.pages.train.continuation import Continuation, ContinuedRun, 
 from pgn_studio.gui.pages.train.page import TrainPage
 from pgn_studio.gui.pages.train.run_header import RunHeader
 from pgn_studio.gui.preferences import Preferences
+from pgn_studio.gui.project import MeasuredPgn, Project, ReopenedRun
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.training.controller import RunState, TrainingController
 from pgn_studio.gui.training.curves_export import CurvesExport
 from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.training.worker import RunnerFactory, TrainingJob, make_trainer
 from pgn_studio.gui.wording import error_text, in_the_window
-from pgn_studio.gui.workspace import MeasuredPgn, ReopenedRun, Workspace
 
 STILL_LOADING = "Still loading."
 
@@ -49,20 +49,20 @@ class Controller(QObject):
         self._window = window
         self._preferences = preferences
         self.reporter = Reporter(window)
-        self.workspace = Workspace(self)
+        self.project = Project(self)
         self.training = TrainingController(self, make_runner=make_runner)
         self.shown = ShownRun(self)
-        self.opener = FileOpener(self.workspace, self.training, self.reporter, preferences, window)
+        self.opener = FileOpener(self.project, self.training, self.reporter, preferences, window)
         self.curves = CurvesExport(self.shown, self.reporter, window)
         self.classifier_training = ClassifierTraining(
-            self.workspace, self.training, self.reporter, preferences, window
+            self.project, self.training, self.reporter, preferences, window
         )
         self.setup = SetupPanel(window)
         self.borrowed = BorrowedSettings(self.setup)
         self.train_page = TrainPage(self.training.bridge, window)
         self.inspect_page = InspectPage(window)
         self.continuation = Continuation(
-            self.workspace,
+            self.project,
             self.training,
             self.shown,
             self.reporter,
@@ -86,8 +86,8 @@ class Controller(QObject):
         setup.data.requested.connect(self.load_dataset)
         setup.data.folder_requested.connect(self.opener.choose_dataset)
         setup.data.skipped_requested.connect(self._show_skipped)
-        setup.data.size_requested.connect(self.workspace.read_at)
-        setup.classifier.size_requested.connect(self.workspace.read_at)
+        setup.data.size_requested.connect(self.project.read_at)
+        setup.classifier.size_requested.connect(self.project.read_at)
         setup.classifier.open_requested.connect(self.opener.choose_classifier)
         setup.classifier.train_requested.connect(self.classifier_training.open)
         setup.main.edited.connect(self._setting_edited)
@@ -101,17 +101,17 @@ class Controller(QObject):
         setup.refused.connect(self.reporter.refuse)
 
     def _wire_loading(self) -> None:
-        workspace = self.workspace
-        workspace.dataset_changed.connect(self._dataset_changed)
-        workspace.classifier_changed.connect(self._classifier_changed)
-        workspace.accuracy_measured.connect(self.setup.classifier.show_accuracy)
-        workspace.pgn_opened.connect(self._pgn_opened)
-        workspace.run_reopened.connect(self._run_reopened)
-        workspace.run_measured.connect(self._show)
-        workspace.failed.connect(self.reporter.show_problem)
-        workspace.task_started.connect(self.refresh)
-        workspace.task_ended.connect(self.refresh)
-        workspace.task_ended.connect(self._show_loaded)
+        project = self.project
+        project.dataset_changed.connect(self._dataset_changed)
+        project.classifier_changed.connect(self._classifier_changed)
+        project.accuracy_measured.connect(self.setup.classifier.show_accuracy)
+        project.pgn_opened.connect(self._pgn_opened)
+        project.run_reopened.connect(self._run_reopened)
+        project.run_measured.connect(self._show)
+        project.failed.connect(self.reporter.show_problem)
+        project.task_started.connect(self.refresh)
+        project.task_ended.connect(self.refresh)
+        project.task_ended.connect(self._show_loaded)
         self.opener.dataset_requested.connect(self._load_folder)
         self.opener.image_requested.connect(self._open_image)
         self.inspect_page.status.connect(self.reporter.say)
@@ -153,12 +153,12 @@ class Controller(QObject):
         except PgnStudioError as error:
             self.reporter.show_problem("These settings do not work", error)
             return
-        self.workspace.load_dataset(settings, chosen=self.setup.data.size_is_chosen)
+        self.project.load_dataset(settings, chosen=self.setup.data.size_is_chosen)
 
     @Slot()
     def open_demo_if_empty(self) -> None:
         """Where nothing else is there to be inspected, and nothing is under way."""
-        if not (self.inspect_page.split_name or self.workspace.busy or self.training.active):
+        if not (self.inspect_page.split_name or self.project.busy or self.training.active):
             self.opener.open_demo()
 
     @Slot(object)
@@ -170,14 +170,14 @@ class Controller(QObject):
     @Slot()
     def start(self) -> None:
         """A new run with what is loaded and set."""
-        problem = STILL_LOADING if self.workspace.loading else self.workspace.problem()
-        dataset, classifier = self.workspace.dataset, self.workspace.classifier
+        problem = STILL_LOADING if self.project.loading else self.project.problem()
+        dataset, classifier = self.project.dataset, self.project.classifier
         if self.training.active or dataset is None or classifier is None or problem:
             self.reporter.refuse(problem)
             return
         from pgn_studio.core.data.dataset import settings_as_loaded
 
-        data = settings_as_loaded(self.workspace.data_settings, dataset)
+        data = settings_as_loaded(self.project.data_settings, dataset)
         try:
             settings = self.setup.settings(data, classifier.info.path)
             control = self._control(settings)
@@ -188,7 +188,7 @@ class Controller(QObject):
 
     @Slot(object)
     def _continue(self, run: ContinuedRun) -> None:
-        dataset, classifier = self.workspace.dataset, self.workspace.classifier
+        dataset, classifier = self.project.dataset, self.project.classifier
         assert dataset is not None
         assert classifier is not None
         self._borrow(going_on(run.settings.model_dump(mode="json"), run.history))
@@ -205,18 +205,18 @@ class Controller(QObject):
     def _begin(self, job: TrainingJob, history: Sequence[dict[str, Any]] = ()) -> None:
         """Train; `history` is what a run that goes on has told until now."""
         self.continuation.offer.hide()
-        self.workspace.device = job.settings.device
+        self.project.device = job.settings.device
         self.train_page.set_classes(job.dataset.classes)
         self.train_page.prepare(history, job.settings.gammas)
         self.train_page.show_gamma(job.control.live.gamma)
-        self.shown.begin(job.resume, self.workspace.subject)
+        self.shown.begin(job.resume, self.project.subject)
         self.training.start(replace(job, dataset=self._preferences.answered(job.dataset)))
         self.train_page_requested.emit()
 
     @Slot()
     def _show_skipped(self) -> None:
-        if self.workspace.dataset is not None:
-            list_skipped(self._window, self.workspace.dataset.skipped)
+        if self.project.dataset is not None:
+            list_skipped(self._window, self.project.dataset.skipped)
 
     @Slot()
     def expect_closing(self) -> None:
@@ -231,7 +231,7 @@ class Controller(QObject):
     @Slot(str)
     def _setting_edited(self, field: str) -> None:
         if field == "device":
-            self.workspace.device = str(self.setup.main.values()["device"])
+            self.project.device = str(self.setup.main.values()["device"])
         elif field == "epochs":  # whether Continue asks for more
             self.refresh()
 
@@ -239,10 +239,10 @@ class Controller(QObject):
 
     @Slot(object)
     def _dataset_changed(self, dataset: Any) -> None:
-        data = self.workspace.data_settings
+        data = self.project.data_settings
         self.setup.fill_data(data, name=f"Settings of {dataset.name}")
         self.setup.data.show_dataset(dataset)
-        own = self.workspace.reduced_from
+        own = self.project.reduced_from
         self.setup.data.show_reduced(dataset.image_size, own, of_classifier=data.image_size is None)
         self.setup.classifier.show_images(dataset)
         told = f"Loaded {dataset.name}: {len(dataset.classes)} classes, {dataset.image_size} px"
@@ -259,13 +259,13 @@ class Controller(QObject):
     @Slot()
     def _show_loaded(self) -> None:
         """A data set that could not be loaded, or was given up, does not stay chosen."""
-        if self.workspace.dataset is not None and not self.workspace.busy:
-            self.setup.data.choose(self.workspace.data_settings.dataset)
+        if self.project.dataset is not None and not self.project.busy:
+            self.setup.data.choose(self.project.data_settings.dataset)
 
     @Slot(object)
     def _classifier_changed(self, classifier: Any) -> None:
         self.setup.classifier.show_classifier(classifier)
-        self._preferences.remember_source(self.workspace.source)
+        self._preferences.remember_source(self.project.source)
         info = classifier.info
         name = Path(info.path).name or info.arch
         self.reporter.say(f"Loaded {name}: {len(info.classes)} classes, {info.image_size} px")
@@ -276,9 +276,9 @@ class Controller(QObject):
         settings = going_on(opened.settings or opened.pgn.info.settings, opened.history)
         self.train_page.replay(opened.history, TrainingSettings.make(gamma=settings["gamma"]).gammas)
         if opened.run_folder:
-            self.shown.show_run(opened.run_folder, opened.status, self.workspace.subject)
+            self.shown.show_run(opened.run_folder, opened.status, self.project.subject)
         else:
-            self.shown.show_pgn(opened.path, opened.pgn.info.name, self.workspace.subject)
+            self.shown.show_pgn(opened.path, opened.pgn.info.name, self.project.subject)
         self._borrow(settings, dataset=opened.data_settings.dataset)
         self._show(opened)
         (self.train_page_requested if opened.holder else self.inspect_page_requested).emit()
@@ -289,7 +289,7 @@ class Controller(QObject):
     @Slot(object)
     def _run_reopened(self, run: ReopenedRun) -> None:
         self.train_page.replay(run.history, run.settings.gammas)
-        self.shown.show_run(run.folder, run.status, self.workspace.subject)
+        self.shown.show_run(run.folder, run.status, self.project.subject)
         self._borrow(going_on(run.settings.model_dump(mode="json"), run.history))
         self.train_page_requested.emit()
         self.continuation.run_opened(run.folder)
@@ -322,7 +322,7 @@ class Controller(QObject):
         self.reporter.write(f"Run {event.reason} at step {event.step}, kept in {event.run_folder}: {kept}.")
         self._preferences.add_recent("pgns", event.run_folder)
         if not self.closing:
-            self.workspace.measure_run(event.pgn_path, event.run_folder)
+            self.project.measure_run(event.pgn_path, event.run_folder)
 
     @Slot(object)
     def _run_failed(self, event: RunFailed) -> None:
@@ -345,9 +345,9 @@ class Controller(QObject):
     @Slot()
     def refresh(self) -> None:
         """Buttons follow what is loaded and what runs."""
-        reason = STILL_LOADING if self.workspace.loading else self.workspace.problem()
+        reason = STILL_LOADING if self.project.loading else self.project.problem()
         state: RunState = self.training.state
-        subject = self.workspace.subject
+        subject = self.project.subject
         self.setup.show_state(
             state,
             startable=not reason,

@@ -23,13 +23,13 @@ from pgn_studio.gui.drops import FileDrops
 from pgn_studio.gui.operations import wait_for_all
 from pgn_studio.gui.pages.start import StartPage
 from pgn_studio.gui.preferences import LAYOUT_VERSION, Preferences
+from pgn_studio.gui.project import OTHER_DATA
 from pgn_studio.gui.session_restore import SessionRestore
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.tour import Tour
 from pgn_studio.gui.training.worker import RunnerFactory, make_trainer
 from pgn_studio.gui.widgets.inputs import WheelGuard
 from pgn_studio.gui.widgets.notices import Banner, TaskIndicator
-from pgn_studio.gui.workspace import OTHER_DATA
 
 if TYPE_CHECKING:
     from pgn_studio.gui.controller import Controller
@@ -96,7 +96,7 @@ class MainWindow(QMainWindow):
             self,
             self.tabs,
             self.notice,
-            workspace=controller.workspace,
+            project=controller.project,
             shown=controller.shown,
             setup=controller.setup,
             inspect_page=controller.inspect_page,
@@ -115,26 +115,24 @@ class MainWindow(QMainWindow):
         from pgn_studio.gui.pages.data import DataPage, MirrorQuestion
         from pgn_studio.gui.pages.runs.controller import RunsController
 
-        workspace, training, reporter = controller.workspace, controller.training, controller.reporter
+        project, training, reporter = controller.project, controller.training, controller.reporter
         self.tabs.addTab(controller.train_page, "&Train")
         self.tabs.addTab(controller.inspect_page, "&Inspect")
         self.data = DataPage(self)
-        workspace.dataset_changed.connect(self.data.show_dataset)
+        project.dataset_changed.connect(self.data.show_dataset)
         mirrored = MirrorQuestion(self._preferences, self.data)
-        workspace.dataset_changed.connect(mirrored.show_dataset)
+        project.dataset_changed.connect(mirrored.show_dataset)
         self.data.add_question(mirrored)
         self.data.failed.connect(reporter.show_problem)
         controller.setup.data.notices_requested.connect(partial(self.tabs.setCurrentWidget, self.data))
         self.tabs.addTab(self.data, "&Data")
         self.classifier = ClassifierController(
-            workspace, training, controller.inspect_page, controller.setup.undo, reporter, self
+            project, training, controller.inspect_page, controller.setup.undo, reporter, self
         )
         self.classifier.page.put_above(controller.classifier_training.strip)
         self.classifier.inspect_requested.connect(self.show_inspect_page)
         self.tabs.addTab(self.classifier.page, "&Classifier")
-        self.runs = RunsController(
-            workspace, training, controller.shown, controller.train_page, reporter, self
-        )
+        self.runs = RunsController(project, training, controller.shown, controller.train_page, reporter, self)
         self.runs.open_requested.connect(controller.opener.open_path)
         self.runs.train_page_requested.connect(self.show_train_page)
         self.tabs.addTab(self.runs.page, "R&uns")
@@ -155,7 +153,7 @@ class MainWindow(QMainWindow):
             bar.addMenu("&File"), controller.opener, controller.curves, self._preferences, self
         )
         edit_menu = EditMenu(
-            bar.addMenu("&Edit"), setup.undo, training, controller.workspace, controller.reporter
+            bar.addMenu("&Edit"), setup.undo, training, controller.project, controller.reporter
         )
         self._run_menu = RunMenu(bar.addMenu("&Run"), setup, training, controller.classifier_training.open)
         docks = [dock.toggleViewAction() for dock in (self._setup_dock, self._messages_dock)]
@@ -171,14 +169,14 @@ class MainWindow(QMainWindow):
         self.tabs.currentChanged.connect(self._tab_changed)
 
     def _listen(self, controller: Controller) -> None:
-        workspace, reporter = controller.workspace, controller.reporter
-        self.tasks.cancel_requested.connect(workspace.cancel)
-        workspace.task_started.connect(self.tasks.start)
-        workspace.task_progress.connect(self.tasks.advance)
-        workspace.task_ended.connect(self.tasks.end)
-        workspace.warned.connect(self._warn)
-        workspace.dataset_changed.connect(self._forget_warning)
-        workspace.classifier_changed.connect(self._forget_warning)  # with every PGN that is opened
+        project, reporter = controller.project, controller.reporter
+        self.tasks.cancel_requested.connect(project.cancel)
+        project.task_started.connect(self.tasks.start)
+        project.task_progress.connect(self.tasks.advance)
+        project.task_ended.connect(self.tasks.end)
+        project.warned.connect(self._warn)
+        project.dataset_changed.connect(self._forget_warning)
+        project.classifier_changed.connect(self._forget_warning)  # with every PGN that is opened
         reporter.message.connect(self._say)
         reporter.refused.connect(self._say_for_a_while)
         self.statusBar().messageChanged.connect(self._say_again)
@@ -267,7 +265,7 @@ class MainWindow(QMainWindow):
             if not self.closing.may_close():
                 event.ignore()
                 return
-            self.controller.workspace.cancel()
+            self.controller.project.cancel()
             wait_for_all(CLOSING_TIMEOUT_MS)
             self.session_restore.save()
             self._preferences.save_layout(self)

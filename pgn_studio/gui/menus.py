@@ -9,17 +9,19 @@ from PySide6.QtCore import QObject, QUrl, Signal, SignalInstance, Slot
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMainWindow, QMenu, QTabWidget
 
-from pgn_studio.core.paths import log_file
+from pgn_studio.core.errors import PgnStudioError
+from pgn_studio.core.paths import documentation_page, log_file
+from pgn_studio.gui.dialogs.error import ErrorDialog
 from pgn_studio.gui.dialogs.help import AboutDialog, CommandPalette, ShortcutsDialog, commands_of
 from pgn_studio.gui.opener import FileOpener
 from pgn_studio.gui.pages.setup.panel import SetupPanel
 from pgn_studio.gui.pages.setup.undo import SettingsUndo
 from pgn_studio.gui.preferences import Preferences, RecentKind
+from pgn_studio.gui.project import Project
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.theme import TEXT_SIZES, THEMES, current_theme
 from pgn_studio.gui.training.controller import TrainingController
 from pgn_studio.gui.training.curves_export import CurvesExport
-from pgn_studio.gui.workspace import Workspace
 
 RECENT_TITLES: dict[RecentKind, str] = {
     "datasets": "Data sets",
@@ -97,11 +99,11 @@ class EditMenu(QObject):
         menu: QMenu,
         undo: SettingsUndo,
         training: TrainingController,
-        workspace: Workspace,
+        project: Project,
         reporter: Reporter,
     ) -> None:
         super().__init__(menu)
-        self._undo, self._training, self._workspace = undo, training, workspace
+        self._undo, self._training, self._project = undo, training, project
         self.undo = add_command(menu, "Undo", undo.undo, "Ctrl+Z")
         self.redo = add_command(menu, "Redo", undo.redo, "Ctrl+Shift+Z", "Ctrl+Y")
         undo.told.connect(reporter.say)
@@ -118,7 +120,7 @@ class EditMenu(QObject):
         ):
             action.setText(f"{word}: {text}" if text else word)
             allowed = not self._training.active or undo.concerns_gamma_only(redo=redo)
-            action.setEnabled(bool(text) and allowed and not self._workspace.busy)
+            action.setEnabled(bool(text) and allowed and not self._project.busy)
 
 
 class RunMenu(QObject):
@@ -250,6 +252,7 @@ class HelpMenu(QObject):
         self._window = window
         add_command(menu, "Commands…", self._show_palette, "Ctrl+K")
         add_command(menu, "Keyboard shortcuts", self._show_shortcuts, "?")
+        add_command(menu, "Documentation", self._show_documentation, "F1")
         add_command(menu, "Tour", self.tour_requested)
         add_command(menu, "About PGN Studio", self._about)
         add_command(menu, "Open log folder", _open_log_folder)
@@ -257,6 +260,15 @@ class HelpMenu(QObject):
     @Slot()
     def _about(self) -> None:
         AboutDialog(self._window).open()
+
+    @Slot()
+    def _show_documentation(self) -> None:
+        try:
+            page = documentation_page()
+        except PgnStudioError as error:
+            ErrorDialog("Documentation", error.message, error.hint, error.details, self._window).open()
+        else:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
 
     @Slot()
     def _show_shortcuts(self) -> None:

@@ -13,9 +13,9 @@ from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.dialogs.open_classifier import ask_for_black_box, ask_whose_weights
 from pgn_studio.gui.opening import Kind, kind_of
 from pgn_studio.gui.preferences import Preferences
+from pgn_studio.gui.project import Project
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.training.controller import TrainingController
-from pgn_studio.gui.workspace import Workspace
 
 CLASSIFIER_FILES = "Classifiers (*.safetensors *.pth *.pt2 *.pt *.onnx);;All files (*)"
 PGN_FILES = "PGNs (*.safetensors);;All files (*)"
@@ -29,16 +29,16 @@ class FileOpener(QObject):
 
     def __init__(
         self,
-        workspace: Workspace,
+        project: Project,
         training: TrainingController,
         reporter: Reporter,
         preferences: Preferences,
         window: QWidget,
     ) -> None:
         super().__init__(window)
-        self._workspace, self._training, self._reporter = workspace, training, reporter
+        self._project, self._training, self._reporter = project, training, reporter
         self._preferences, self._window = preferences, window
-        workspace.known = preferences.sources
+        project.known = preferences.sources
 
     def is_free(self) -> bool:
         """Whether things may be loaded now; says so when not."""
@@ -58,15 +58,15 @@ class FileOpener(QObject):
         if kind is Kind.DATASET:
             self.dataset_requested.emit(str(path))
         elif kind in (Kind.RUN, Kind.PGN):
-            (self._workspace.open_run if kind is Kind.RUN else self._workspace.open_pgn)(path)
+            (self._project.open_run if kind is Kind.RUN else self._project.open_pgn)(path)
             self._preferences.add_recent("pgns", path)
         elif kind is Kind.IMAGE:
             self.image_requested.emit(path)
         elif kind is Kind.WEIGHTS:
             known = self._preferences.sources().get(str(path.absolute()))
-            ask_whose_weights(path, self._workspace, known, self._window)
+            ask_whose_weights(path, self._project, known, self._window)
         else:  # a program knows its size
-            self._workspace.load_classifier(ClassifierSource(str(path)))
+            self._project.load_classifier(ClassifierSource(str(path)))
 
     def open_recent(self, path: str) -> None:
         """A classifier as it was opened last; anything else as if it were dropped."""
@@ -76,11 +76,11 @@ class FileOpener(QObject):
         if known is None:
             self.open_path(Path(path))
         else:
-            self._workspace.load_classifier(known)
+            self._project.load_classifier(known)
 
     @Slot()
     def open_demo(self) -> None:
-        self._workspace.open_demo()
+        self._project.open_demo()
 
     @Slot()
     def choose_dataset(self) -> None:
@@ -95,7 +95,7 @@ class FileOpener(QObject):
     @Slot()
     def choose_black_box(self) -> None:
         if self.is_free():
-            ask_for_black_box(self._window, self._workspace)
+            ask_for_black_box(self._window, self._project)
 
     @Slot()
     def choose_pgn(self) -> None:

@@ -19,11 +19,11 @@ from pgn_studio.core.files import parse_json
 from pgn_studio.core.legacy import modern
 from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.preferences import Preferences
+from pgn_studio.gui.project import Project
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.training.shown_run import ShownRun
 from pgn_studio.gui.widgets.notices import Banner
 from pgn_studio.gui.wording import error_text
-from pgn_studio.gui.workspace import Workspace
 
 if TYPE_CHECKING:
     from pgn_studio.gui.pages.inspect.page import InspectPage
@@ -44,7 +44,7 @@ class SessionRestore(QObject):
         tabs: QTabWidget,
         banner: Banner,
         *,
-        workspace: Workspace,
+        project: Project,
         shown: ShownRun,
         setup: SetupPanel,
         inspect_page: InspectPage,
@@ -53,7 +53,7 @@ class SessionRestore(QObject):
     ) -> None:
         super().__init__(window)
         self._window, self._tabs, self._banner = window, tabs, banner
-        self._workspace, self._shown, self._setup = workspace, shown, setup
+        self._project, self._shown, self._setup = project, shown, setup
         self._inspect_page, self._reporter, self._preferences = inspect_page, reporter, preferences
         self._stored: dict[str, Any] = {}
         self._alone = False  # a run or a PGN is being opened, which brings all that it needs
@@ -62,13 +62,13 @@ class SessionRestore(QObject):
 
     def save(self) -> None:
         """Write down what is open now."""
-        workspace, page, shown = self._workspace, self._inspect_page, self._shown
-        fits = shown.now.subject == workspace.subject  # else other images or another classifier came after it
+        project, page, shown = self._project, self._inspect_page, self._shown
+        fits = shown.now.subject == project.subject  # else other images or another classifier came after it
         opened = {
             "page": self._pages()[self._tabs.currentIndex()],
             "opened": shown.path if fits else "",
-            "data": None if workspace.dataset is None else workspace.data_settings.model_dump(mode="json"),
-            "classifier": None if workspace.classifier is None else workspace.source.to_json(),
+            "data": None if project.dataset is None else project.data_settings.model_dump(mode="json"),
+            "classifier": None if project.classifier is None else project.source.to_json(),
             "settings": self._settings(),
             "image": page.chosen,
             "filter": _plain(page.gallery.filters.selection),
@@ -103,8 +103,8 @@ class SessionRestore(QObject):
             self._inspect_page.gallery.view.set_thumbnail_px(thumbnails)
         self._reporter.deferred = []
         self._open()
-        if self._workspace.busy:
-            self._workspace.task_ended.connect(self._advance, Qt.ConnectionType.QueuedConnection)
+        if self._project.busy:
+            self._project.task_ended.connect(self._advance, Qt.ConnectionType.QueuedConnection)
         else:
             self._finish()
 
@@ -115,10 +115,10 @@ class SessionRestore(QObject):
                 splitter.setSizes(sizes)
 
     def _open(self) -> None:
-        workspace, opened = self._workspace, self._stored.get("opened")
+        project, opened = self._project, self._stored.get("opened")
         if isinstance(opened, str) and opened:
             if Path(opened).exists():  # brings its images and its classifier
-                (workspace.open_run if Path(opened).is_dir() else workspace.open_pgn)(Path(opened))
+                (project.open_run if Path(opened).is_dir() else project.open_pgn)(Path(opened))
                 self._alone = True
                 return
             self._miss(f"{opened} no longer exists.")
@@ -140,7 +140,7 @@ class SessionRestore(QObject):
             self._miss(f"The data set {settings.dataset} no longer exists.")
             return
         # Nothing is fetched without being asked for.
-        self._workspace.load_dataset(settings.updated(download=False))
+        self._project.load_dataset(settings.updated(download=False))
 
     def _open_classifier(self, told: Mapping[str, Any]) -> None:
         source = ClassifierSource.from_json(told)
@@ -151,7 +151,7 @@ class SessionRestore(QObject):
         elif not Path(source.path).exists():
             self._miss(f"The classifier {source.path} no longer exists.")
         else:
-            self._workspace.load_classifier(source)
+            self._project.load_classifier(source)
 
     def _miss(self, text: str) -> None:
         assert self._reporter.deferred is not None
@@ -159,13 +159,13 @@ class SessionRestore(QObject):
 
     @Slot()
     def _advance(self) -> None:
-        if self._workspace.busy or self._reporter.deferred is None:
+        if self._project.busy or self._reporter.deferred is None:
             return
         alone, self._alone = self._alone, False
         if alone and not self._shown.path:  # it could not be opened: then at least what it needs
             self._open_parts()
-        if not self._workspace.busy:
-            self._workspace.task_ended.disconnect(self._advance)
+        if not self._project.busy:
+            self._project.task_ended.disconnect(self._advance)
             self._finish()
 
     def _finish(self) -> None:

@@ -189,9 +189,9 @@ def window(
     made = make_window()
     controller = made.controller
     assert controller is not None
-    controller.workspace._set_dataset(DataSettings(), digits)
-    controller.workspace.use_classifier(controller.workspace.source, classifier)
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=20_000)
+    controller.project._set_dataset(DataSettings(), digits)
+    controller.project.use_classifier(controller.project.source, classifier)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=20_000)
     return made
 
 
@@ -224,11 +224,11 @@ def real(
 ) -> MainWindow:
     """A window whose trainer is the real one, on two digits at 8 px, in a home of its own."""
     monkeypatch.setenv("PGN_STUDIO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("pgn_studio.gui.workspace.Workspace.measure_run", lambda *_: None)
+    monkeypatch.setattr("pgn_studio.gui.project.Project.measure_run", lambda *_: None)
     made = make_window(make_runner=make_trainer)
     controller = controller_of(made)
-    controller.workspace._set_dataset(TINY, tiny)
-    controller.workspace.use_classifier(replace(controller.workspace.source, path=guesser.info.path), guesser)
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    controller.project._set_dataset(TINY, tiny)
+    controller.project.use_classifier(replace(controller.project.source, path=guesser.info.path), guesser)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=PATIENCE_MS)
     controller.setup.fill(SMALL)
     return made

@@ -11,7 +11,7 @@ from pgn_studio.core.config import DataSettings, TrainingSettings
 from pgn_studio.core.evaluation.evaluate import evaluate
 from pgn_studio.core.perturbation.pgn import Pgn, PgnInfo
 from pgn_studio.core.project.source import ClassifierSource
-from pgn_studio.gui.workspace import MeasuredPgn
+from pgn_studio.gui.project import MeasuredPgn
 from tests.studies import Brighten
 
 if TYPE_CHECKING:
@@ -40,4 +40,4 @@ def opens_quickly(patch: pytest.MonkeyPatch, digits: ImageDataset, classifier: C
     def open_it(path: Path, *_others: Any) -> MeasuredPgn:
         return measured(digits, classifier, str(path))
 
-    patch.setattr("pgn_studio.gui.workspace._open_and_measure", open_it)
+    patch.setattr("pgn_studio.gui.project._open_and_measure", open_it)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from pgn_studio import __version__
-from pgn_studio.core import plugins
+from pgn_studio.core import paths, plugins
+from pgn_studio.gui.dialogs.error import ErrorDialog
 from pgn_studio.gui.dialogs.help import AboutDialog, CommandPalette, ShortcutsDialog, commands_of
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.pages.setup.cards import DataCard
@@ -116,3 +118,21 @@ def test_a_data_set_of_another_package_is_in_the_list(qtbot: QtBot, monkeypatch:
     card = DataCard()
     qtbot.addWidget(card)
     assert card.combo.findData("mine") > card.combo.findData("digits")
+
+
+def test_f1_opens_the_documentation_or_says_how_to_build_it(
+    qtbot: QtBot, shown: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    monkeypatch.setattr(paths, "_PACKAGE", tmp_path / "pgn_studio")
+    qtbot.keyClick(shown, Qt.Key.Key_F1)
+    dialog = shown.findChild(ErrorDialog)
+    assert dialog is not None
+    assert "make docs" in dialog.hint.text()
+    dialog.close()
+    page = tmp_path / "site" / "index.html"
+    page.parent.mkdir()
+    page.write_text("")
+    qtbot.keyClick(shown, Qt.Key.Key_F1)
+    assert opened == [page.as_posix()]

@@ -100,9 +100,7 @@ def test_each_kind_of_file_does_the_sensible_thing_on_each_page(
     files = make_files(tmp_path)
     asked: list[tuple[str, object]] = []
     for name in set(ASKED.values()):
-        monkeypatch.setattr(
-            controller.workspace, name, lambda what, name=name, **_: asked.append((name, what))
-        )
+        monkeypatch.setattr(controller.project, name, lambda what, name=name, **_: asked.append((name, what)))
     window.tabs.setCurrentIndex(PAGES.index(page))
     where = window.tabs.mapTo(window, window.tabs.rect().center())
     for kind, path in files.items():

@@ -13,9 +13,9 @@ from pytestqt.qtbot import QtBot
 from pgn_studio.core import paths
 from pgn_studio.gui.controller import Controller
 from pgn_studio.gui.main_window import MainWindow
+from pgn_studio.gui.project import DEMO_PGN
 from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.training.worker import make_trainer
-from pgn_studio.gui.workspace import DEMO_PGN
 from tests.gui.driving import child, controller_of
 
 PATIENCE_MS = 120_000  # a loaded machine, not a slow program
@@ -31,9 +31,9 @@ def demo_window(qtbot: QtBot, make_window: Callable[..., MainWindow]) -> MainWin
 
 
 def open_demo(qtbot: QtBot, controller: Controller) -> None:
-    with qtbot.waitSignal(controller.workspace.pgn_opened, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller.project.pgn_opened, timeout=PATIENCE_MS):
         controller.opener.open_demo()
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=PATIENCE_MS)
 
 
 @pytest.mark.timeout(600)
@@ -52,7 +52,7 @@ def test_from_the_demo_to_a_figure(qtbot: QtBot, demo_window: MainWindow, tmp_pa
 
     # Stop: the run is kept, and measured on test.
     with qtbot.waitSignals(
-        [controller.training.bridge.finished, controller.workspace.run_measured], timeout=PATIENCE_MS
+        [controller.training.bridge.finished, controller.project.run_measured], timeout=PATIENCE_MS
     ):
         child(demo_window, QAbstractButton, "stop_button").click()
     run = Path(controller.shown.folder)
@@ -94,7 +94,7 @@ def test_closing_while_it_trains_keeps_a_run_that_goes_on(qtbot: QtBot, demo_win
     qtbot.waitUntil(
         lambda: controller.train_page.history.steps.column("step")[-1] > reached, timeout=PATIENCE_MS
     )
-    with qtbot.waitSignal(controller.workspace.run_measured, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller.project.run_measured, timeout=PATIENCE_MS):
         controller.training.stop()
     assert Path(controller.shown.folder).is_dir()
 
@@ -104,10 +104,10 @@ def test_without_its_files_the_demo_says_what_to_do(
 ) -> None:
     monkeypatch.setattr(paths, "trained_folder", lambda: tmp_path)
     controller = controller_of(make_window())
-    with qtbot.waitSignal(controller.workspace.failed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller.project.failed, timeout=PATIENCE_MS):
         controller.opener.open_demo()
     assert controller.reporter.dialog is not None
     assert "The demo's PGN is missing" in controller.reporter.dialog.message.text()
     assert "make demo-models" in controller.reporter.dialog.hint.text()
     controller.reporter.dialog.close()
-    qtbot.waitUntil(lambda: not controller.workspace.busy)
+    qtbot.waitUntil(lambda: not controller.project.busy)

@@ -169,9 +169,9 @@ def test_a_new_run_ends_what_was_told_of_another(window: MainWindow, qtbot: QtBo
 
 
 def test_the_classifier_s_dialog_offers_architectures_and_devices(window: MainWindow) -> None:
-    workspace = controller_of(window).workspace
-    assert workspace.dataset is not None
-    dialog = TrainClassifierDialog(workspace.dataset, workspace.data_settings, window)
+    project = controller_of(window).project
+    assert project.dataset is not None
+    dialog = TrainClassifierDialog(project.dataset, project.data_settings, window)
     arch, device = dialog.form.editor("arch"), dialog.form.editor("device")
     assert isinstance(arch, QComboBox)
     assert isinstance(device, QComboBox)

@@ -31,10 +31,10 @@ from pgn_studio.gui.dialogs.questions import ClosingDialog
 from pgn_studio.gui.main_window import MainWindow
 from pgn_studio.gui.plots.series_plot import SeriesPlot
 from pgn_studio.gui.preferences import Preferences
+from pgn_studio.gui.project import OTHER_DATA
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.training.controller import RunState
 from pgn_studio.gui.widgets.compact import Collapsible
-from pgn_studio.gui.workspace import OTHER_DATA
 from tests.gui.driving import child, controller_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def last_of(plot: SeriesPlot) -> float:
 @pytest.fixture(autouse=True)
 def _no_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake run leaves no PGN that could be measured."""
-    monkeypatch.setattr("pgn_studio.gui.workspace.Workspace.measure_run", lambda *_: None)
+    monkeypatch.setattr("pgn_studio.gui.project.Project.measure_run", lambda *_: None)
 
 
 def test_start_needs_data_and_a_classifier(make_window: Callable[..., MainWindow]) -> None:
@@ -278,17 +278,17 @@ def test_a_dropped_folder_without_images_is_an_error_in_a_dialog(
 ) -> None:
     (tmp_path / "empty").mkdir()
     controller = controller_of(window)
-    with qtbot.waitSignal(controller.workspace.failed, timeout=10_000):
+    with qtbot.waitSignal(controller.project.failed, timeout=10_000):
         drop(window, tmp_path / "empty")
     assert controller.reporter.dialog is not None
     assert controller.reporter.dialog.hint.text()
     controller.reporter.dialog.close()
-    assert controller.workspace.dataset is not None  # what was loaded stays, and is named
+    assert controller.project.dataset is not None  # what was loaded stays, and is named
     combo = controller.setup.data.combo
     qtbot.waitUntil(lambda: combo.currentText() == "Digits (bundled)")
     assert combo.findText("empty") >= 0  # kept for another try
     assert child(window, QLabel, "dataset_summary").text().startswith("<b>Digits (bundled)</b>")
-    qtbot.waitUntil(lambda: not controller.workspace.busy)
+    qtbot.waitUntil(lambda: not controller.project.busy)
 
 
 def test_a_size_that_came_with_a_run_is_not_that_of_other_images(
@@ -298,18 +298,18 @@ def test_a_size_that_came_with_a_run_is_not_that_of_other_images(
     controller = controller_of(window)
     data, size = controller.setup.data, child(window, QSpinBox, "image_size_field")
     of_the_run = DataSettings(image_size=16, num_classes=9)
-    controller.workspace._set_dataset(of_the_run, digits)  # as opening a run shows it
+    controller.project._set_dataset(of_the_run, digits)  # as opening a run shows it
     loaded(qtbot, window)
     assert size.value() == 16
     drop(window, tmp_path / "photos")
     loaded(qtbot, window)
-    assert controller.workspace.data_settings.image_size is None
-    assert controller.workspace.data_settings.num_classes is None
+    assert controller.project.data_settings.image_size is None
+    assert controller.project.data_settings.num_classes is None
     assert size.text() == "Automatic"
     assert not data.own_size.isHidden()
 
-    by_run = controller.workspace.data_settings.updated(image_size=16)
-    controller.workspace._set_dataset(by_run, controller.workspace.dataset)  # a run on these very images
+    by_run = controller.project.data_settings.updated(image_size=16)
+    controller.project._set_dataset(by_run, controller.project.dataset)  # a run on these very images
     press(qtbot, window, "load_dataset_button")
     loaded(qtbot, window)
     assert not data.own_size.isHidden()
@@ -317,7 +317,7 @@ def test_a_size_that_came_with_a_run_is_not_that_of_other_images(
     for _ in range(2):
         press(qtbot, window, "load_dataset_button")
         loaded(qtbot, window)
-        assert controller.workspace.data_settings.image_size == 20
+        assert controller.project.data_settings.image_size == 20
         assert data.own_size.isHidden()
 
 
@@ -335,13 +335,13 @@ def test_another_size_than_the_classifier_s_is_told_beside_the_accuracy(
     assert "trained at 16 px" in note.text()
     press(qtbot, window, "read_at_classifier_size_button")
     loaded(qtbot, window)
-    assert controller.workspace.dataset is not None
-    assert controller.workspace.dataset.image_size == 16
+    assert controller.project.dataset is not None
+    assert controller.project.dataset.image_size == 16
     assert note.isHidden()
 
 
 def loaded(qtbot: QtBot, window: MainWindow) -> None:
-    qtbot.waitUntil(lambda: not controller_of(window).workspace.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not controller_of(window).project.busy, timeout=20_000)
 
 
 def make_photos(folder: Path) -> None:
@@ -359,28 +359,28 @@ def test_photographs_are_not_reduced_to_the_classifier_s_size_without_a_word(
     controller = controller_of(window)
     data = controller.setup.data
     assert data.reduced.isHidden()
-    with qtbot.waitSignal(controller.workspace.dataset_changed, timeout=20_000):
+    with qtbot.waitSignal(controller.project.dataset_changed, timeout=20_000):
         drop(window, tmp_path / "photos")
-    assert controller.workspace.dataset is not None
-    assert controller.workspace.dataset.image_size == 16  # the digits' classifier is still open
+    assert controller.project.dataset is not None
+    assert controller.project.dataset.image_size == 16  # the digits' classifier is still open
     assert "16 px" in data.reduced.text()
     assert not data.reduced.isHidden()
     assert "48 px" in window.statusBar().currentMessage()
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=20_000)
-    with qtbot.waitSignal(controller.workspace.dataset_changed, timeout=20_000):
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=20_000)
+    with qtbot.waitSignal(controller.project.dataset_changed, timeout=20_000):
         press(qtbot, window, "own_size_button")
-    assert controller.workspace.dataset.image_size == 48
+    assert controller.project.dataset.image_size == 48
     assert data.reduced.isHidden()
     assert data.own_size.isHidden()
     assert data.combo.currentText() == "photos"
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=20_000)
 
 
 def test_a_dropped_classifier_is_loaded_and_remembered(
     qtbot: QtBot, window: MainWindow, classifier: Classifier, preferences: Preferences
 ) -> None:
     controller = controller_of(window)
-    with qtbot.waitSignal(controller.workspace.accuracy_measured, timeout=20_000):
+    with qtbot.waitSignal(controller.project.accuracy_measured, timeout=20_000):
         drop(window, Path(classifier.info.path))
     assert preferences.recent("classifiers") == [classifier.info.path]
     recent = next(menu for menu in window.findChildren(QMenu) if menu.title() == "Recent")
@@ -396,7 +396,7 @@ def test_dropping_something_while_it_trains_is_refused(
     with qtbot.waitSignal(controller.training.bridge.started, timeout=10_000):
         controller.start()
     drop(window, tmp_path)
-    assert not controller.workspace.busy
+    assert not controller.project.busy
     assert "stop it before" in window.statusBar().currentMessage()
 
 
@@ -464,14 +464,14 @@ def test_what_is_refused_stands_in_the_status_bar_for_a_while(
 
 
 def test_a_warning_goes_with_what_it_is_about(qtbot: QtBot, window: MainWindow) -> None:
-    workspace = controller_of(window).workspace
-    for change in (workspace.dataset_changed, workspace.classifier_changed):
-        workspace.warned.emit(OTHER_DATA, "Half of them.")
+    project = controller_of(window).project
+    for change in (project.dataset_changed, project.classifier_changed):
+        project.warned.emit(OTHER_DATA, "Half of them.")
         assert window.notice.isVisible()
-        change.emit(workspace.dataset if change is workspace.dataset_changed else workspace.classifier)
+        change.emit(project.dataset if change is project.dataset_changed else project.classifier)
         assert not window.notice.isVisible()
     window.notice.show_message("Another")
-    workspace.classifier_changed.emit(workspace.classifier)
+    project.classifier_changed.emit(project.classifier)
     assert window.notice.isVisible()
     loaded(qtbot, window)
 

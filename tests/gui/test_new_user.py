@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 @pytest.fixture
 def demo(window: MainWindow, digits: ImageDataset, classifier: Classifier) -> MainWindow:
     """With a PGN open, whose settings are not the usual ones: three epochs, a small encoder, γ 1."""
-    controller_of(window).workspace._set_opened(measured(digits, classifier, "demo.safetensors"))
+    controller_of(window).project._set_opened(measured(digits, classifier, "demo.safetensors"))
     assert controller_of(window).setup.main.values()["epochs"] == 3
     return window
 
 
 def open_own(window: MainWindow, digits: ImageDataset, folder: Path) -> None:
-    controller_of(window).workspace._set_dataset(DataSettings(dataset=str(folder)), digits)
+    controller_of(window).project._set_dataset(DataSettings(dataset=str(folder)), digits)
 
 
 def test_settings_of_the_demo_do_not_stay_for_own_images(
@@ -38,7 +38,7 @@ def test_settings_of_the_demo_do_not_stay_for_own_images(
 ) -> None:
     controller = controller_of(demo)
     lent = controller.setup.shown()
-    controller.workspace._set_dataset(DataSettings(image_size=16), digits)  # the same images once more
+    controller.project._set_dataset(DataSettings(image_size=16), digits)  # the same images once more
     assert controller.setup.shown() == lent
     open_own(demo, digits, tmp_path)
     usual = TrainingSettings.make()
@@ -48,7 +48,7 @@ def test_settings_of_the_demo_do_not_stay_for_own_images(
     assert "defaults" in demo.statusBar().currentMessage()
     controller.setup.undo.undo()
     assert controller.setup.shown() == lent
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=20_000)
 
 
 def test_what_somebody_has_set_stays(
@@ -60,7 +60,7 @@ def test_what_somebody_has_set_stays(
     assert controller.setup.gamma.value == 7.0
     assert controller.setup.main.values()["epochs"] == 3
     assert "defaults" not in demo.statusBar().currentMessage()
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=20_000)
 
 
 def test_why_start_is_gray_is_said_beside_it(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_why_start_is_gray_is_said_beside_it(window: MainWindow, qtbot: QtBot, t
     assert accuracy.isVisible()
     two = load_dataset(DataSettings(num_classes=2))
     controller = controller_of(window)
-    controller.workspace._set_dataset(DataSettings(num_classes=2), two)
+    controller.project._set_dataset(DataSettings(num_classes=2), two)
     assert not controller.setup.start_button.isEnabled()
     assert reason.isVisible()
     assert "train a classifier for" in reason.text() or "classes" in reason.text()

@@ -57,10 +57,10 @@ def open_both(
     controller = controller_of(window)
     controller.setup.data.fill(data)
     controller.load_dataset()
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
-    with qtbot.waitSignal(controller.workspace.accuracy_measured, timeout=PATIENCE_MS):
-        controller.workspace.use_classifier(controller.workspace.source, classifier)
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=PATIENCE_MS)
+    with qtbot.waitSignal(controller.project.accuracy_measured, timeout=PATIENCE_MS):
+        controller.project.use_classifier(controller.project.source, classifier)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=PATIENCE_MS)
     return trained
 
 
@@ -79,7 +79,7 @@ def test_the_images_are_divided_as_for_the_classifiers_training(
 ) -> None:
     window = make_window()
     trained = open_both(qtbot, window, photos, lambda data: data.split("train").pixel_hashes, split_seed=4)
-    dataset = controller_of(window).workspace.dataset
+    dataset = controller_of(window).project.dataset
     assert dataset is not None
     assert dataset.fingerprint == trained.fingerprint
     assert not window.notice.isVisible()

@@ -167,8 +167,8 @@ def end(qtbot: QtBot, window: MainWindow, button: str) -> None:
     training = controller_of(window).classifier_training
     with qtbot.waitSignal(training.ended, timeout=PATIENCE_MS):
         press(qtbot, window, button)
-    workspace = controller_of(window).workspace
-    qtbot.waitUntil(lambda: not workspace.busy, timeout=PATIENCE_MS)
+    project = controller_of(window).project
+    qtbot.waitUntil(lambda: not project.busy, timeout=PATIENCE_MS)
 
 
 def strip(window: MainWindow) -> QWidget:

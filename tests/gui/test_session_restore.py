@@ -54,8 +54,8 @@ def test_pgn_image_filter_zoom_and_sizes_come_back(
     (tmp_path / "pgn.safetensors").touch()
     first = make_window()
     controller = controller_of(first)
-    controller.workspace.open_pgn(tmp_path / "pgn.safetensors")
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
+    controller.project.open_pgn(tmp_path / "pgn.safetensors")
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=LONG_MS)
     chosen = Selection(
         outcome=Outcome.BOTH_WRONG, ranges=(Range(SortKey.L2, 0.1, None),), sort=SortKey.L2, descending=True
     )
@@ -95,17 +95,17 @@ def test_data_and_classifier_come_back_without_a_pgn(
     from pgn_studio.core.project.source import ClassifierSource
 
     controller = controller_of(window)
-    controller.workspace.use_classifier(ClassifierSource(classifier.info.path), classifier)
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
+    controller.project.use_classifier(ClassifierSource(classifier.info.path), classifier)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=LONG_MS)
     window.tabs.setCurrentWidget(window.data)
     window.close()
     second = make_window()
     restore(second, qtbot)
-    workspace = controller_of(second).workspace
-    assert workspace.dataset is not None
-    assert workspace.dataset.name == "digits"
-    assert workspace.classifier is not None
-    assert workspace.classifier.info.path == classifier.info.path
+    project = controller_of(second).project
+    assert project.dataset is not None
+    assert project.dataset.name == "digits"
+    assert project.classifier is not None
+    assert project.classifier.info.path == classifier.info.path
     assert second.tabs.currentWidget() is second.data
 
 
@@ -129,7 +129,7 @@ def test_what_is_gone_is_told_and_the_rest_is_opened(
     controller = controller_of(window)
     assert f"{gone / 'run'} no longer exists" in told(window)
     assert f"The classifier {gone / 'classifier.pth'} no longer exists" in told(window)
-    assert controller.workspace.dataset is not None
+    assert controller.project.dataset is not None
     assert controller.reporter.dialog is None
     assert QApplication.activeModalWidget() is None
     assert window.tabs.currentWidget() is window.data
@@ -179,7 +179,7 @@ def test_a_damaged_session_stops_nothing(
     window.session_restore.restore()
     assert controller_of(window).reporter.dialog is None
     assert controller_of(window).reporter.deferred is None
-    assert not controller_of(window).workspace.busy
+    assert not controller_of(window).project.busy
 
 
 def test_it_can_be_switched_off(
@@ -195,7 +195,7 @@ def test_it_can_be_switched_off(
     again = Preferences(QSettings(preferences._settings.fileName(), QSettings.Format.IniFormat))
     assert not again.restores_session
     window.session_restore.restore()
-    assert not controller_of(window).workspace.busy
+    assert not controller_of(window).project.busy
 
 
 @pytest.mark.parametrize("demo", [False, True])
@@ -227,13 +227,13 @@ def test_a_black_box_is_not_asked_by_itself_and_its_header_not_kept(
 
     access = Access(headers=(("Authorization", "Bearer secret"),))
     source = ClassifierSource("http://127.0.0.1:9/ask", access=access)
-    controller_of(window).workspace.use_classifier(source, classifier)
-    qtbot.waitUntil(lambda: not controller_of(window).workspace.busy, timeout=LONG_MS)
+    controller_of(window).project.use_classifier(source, classifier)
+    qtbot.waitUntil(lambda: not controller_of(window).project.busy, timeout=LONG_MS)
     window.close()
     assert "secret" not in preferences.session
     second = make_window()
     restore(second, qtbot)
-    assert controller_of(second).workspace.classifier is None
+    assert controller_of(second).project.classifier is None
     assert "http://127.0.0.1:9/ask is not opened" in told(second)
 
 

@@ -66,8 +66,8 @@ def dialogs(window: MainWindow) -> list[QDialog]:
     """One of each of the program's dialogs, not shown; they go with the window."""
     controller = window.controller
     assert controller is not None
-    workspace = controller.workspace
-    assert workspace.dataset is not None
+    project = controller.project
+    assert project.dataset is not None
     subject = controller.inspect_page._subject
     assert subject is not None
     commands = commands_of(window.menuBar())
@@ -81,7 +81,7 @@ def dialogs(window: MainWindow) -> list[QDialog]:
         AboutDialog(window),
         CommandPalette(commands, window),
         MoreEpochsDialog(3, window),
-        TrainClassifierDialog(workspace.dataset, workspace.data_settings, window),
+        TrainClassifierDialog(project.dataset, project.data_settings, window),
         ExportDialog(Offered(subject, (0,), Selection(), 1), window),
     ]
 

@@ -56,7 +56,7 @@ class Stage:
     def idle(self) -> None:
         """Until nothing is loaded, measured or trained."""
         controller = self.controller
-        self.wait(lambda: not (controller.workspace.busy or controller.training.active), "what was begun")
+        self.wait(lambda: not (controller.project.busy or controller.training.active), "what was begun")
 
     def end_run(self) -> None:
         """Stop the run under way, if any, and wait for its end."""

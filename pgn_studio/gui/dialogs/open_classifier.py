@@ -27,8 +27,8 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.dialogs.error import show_error
 from pgn_studio.gui.operations import run_in_background
+from pgn_studio.gui.project import Project
 from pgn_studio.gui.widgets.inputs import WheelGuard
-from pgn_studio.gui.workspace import Workspace
 
 if TYPE_CHECKING:
     from pgn_studio.core.protocols import Progress
@@ -149,16 +149,14 @@ class ClassifierSourceDialog(QDialog):
         return ClassifierSource(self._path, arch=arch, image_size=size)
 
 
-def ask_whose_weights(
-    path: Path, workspace: Workspace, known: ClassifierSource | None, parent: QWidget
-) -> None:
-    """Open the dialog; the workspace loads what is chosen."""
-    dataset = workspace.dataset
+def ask_whose_weights(path: Path, project: Project, known: ClassifierSource | None, parent: QWidget) -> None:
+    """Open the dialog; the project loads what is chosen."""
+    dataset = project.dataset
     size, classes = (DEFAULT_SIZE, None) if dataset is None else (dataset.image_size, len(dataset.classes))
     dialog = ClassifierSourceDialog(str(path), size, parent, classes=classes)
     if known is not None:
         dialog.answer(known)
-    dialog.chosen.connect(workspace.load_classifier)
+    dialog.chosen.connect(project.load_classifier)
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()
     dialog.look()
@@ -254,11 +252,11 @@ class BlackBoxDialog(QDialog):
         return ClassifierSource(text, image_size=size, access=access)
 
 
-def ask_for_black_box(parent: QWidget, workspace: Workspace) -> None:
-    """Open the dialog; the workspace loads what is chosen."""
-    size = workspace.dataset.image_size if workspace.dataset else None
+def ask_for_black_box(parent: QWidget, project: Project) -> None:
+    """Open the dialog; the project loads what is chosen."""
+    size = project.dataset.image_size if project.dataset else None
     dialog = BlackBoxDialog(size, parent)
-    dialog.chosen.connect(workspace.load_classifier)
+    dialog.chosen.connect(project.load_classifier)
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()
 

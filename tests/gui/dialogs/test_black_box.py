@@ -64,17 +64,17 @@ def test_code_is_run_only_with_the_tick(window: MainWindow, qtbot: QtBot) -> Non
     tick = dialog.findChild(QCheckBox, "black_box_trust")
     assert tick is not None
     tick.setChecked(True)
-    with qtbot.waitSignal(controller.workspace.classifier_changed, timeout=20_000):
+    with qtbot.waitSignal(controller.project.classifier_changed, timeout=20_000):
         press_open(dialog)
     assert not [item for item in window.findChildren(BlackBoxDialog) if item.isVisible()]
-    classifier = controller.workspace.classifier
+    classifier = controller.project.classifier
     assert classifier is not None
     assert classifier.info.path == "python:window_box:predict"
     assert classifier.queries is not None
     assert classifier.queries.used == 3  # to see how it answers; measuring is for a button
     facts = classifier.info.told
     assert "trust_code" not in facts["access"]
-    assert controller.workspace.problem() == ""
+    assert controller.project.problem() == ""
 
 
 def test_what_is_no_black_box_stays_in_the_dialog(window: MainWindow) -> None:
@@ -93,14 +93,14 @@ def test_a_file_that_cannot_be_opened_is_an_error_like_others(
 ) -> None:
     controller = window.controller
     assert controller is not None
-    before = controller.workspace.classifier
+    before = controller.project.classifier
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"nothing")
     dialog = asked(window)
     type_source(dialog, str(path))
-    with qtbot.waitSignal(controller.workspace.failed, timeout=20_000):
+    with qtbot.waitSignal(controller.project.failed, timeout=20_000):
         press_open(dialog)
-    qtbot.waitUntil(lambda: not controller.workspace.busy)
+    qtbot.waitUntil(lambda: not controller.project.busy)
     assert controller.reporter.dialog is not None
     controller.reporter.dialog.close()
-    assert controller.workspace.classifier is before
+    assert controller.project.classifier is before

@@ -118,7 +118,7 @@ def test_what_was_decided_while_loading_is_shown(page: DataPage, digits: ImageDa
 def test_the_setup_leads_to_what_was_decided(window: MainWindow, digits: ImageDataset) -> None:
     card = window.controller.setup.data
     assert not card.notices.isVisibleTo(card)
-    window.controller.workspace.dataset_changed.emit(replace(digits, notices=("Left out.",)))
+    window.controller.project.dataset_changed.emit(replace(digits, notices=("Left out.",)))
     assert card.notices.isVisibleTo(card)
     assert "1 note " in card.notices.text()
     card.notices.click()

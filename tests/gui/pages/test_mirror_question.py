@@ -29,9 +29,9 @@ def unknown(digits: ImageDataset, tmp_path: Path) -> ImageDataset:
 
 def load(qtbot: QtBot, window: MainWindow, dataset: ImageDataset) -> QComboBox:
     """The data set in the window, and the question's box on its page."""
-    workspace = controller_of(window).workspace
-    workspace._set_dataset(DataSettings(dataset=dataset.root or dataset.name), dataset)
-    qtbot.waitUntil(lambda: not workspace.busy, timeout=20_000)
+    project = controller_of(window).project
+    project._set_dataset(DataSettings(dataset=dataset.root or dataset.name), dataset)
+    qtbot.waitUntil(lambda: not project.busy, timeout=20_000)
     window.tabs.setCurrentWidget(window.data)
     box: QComboBox = child(window, QComboBox, "mirrored_answer")
     return box

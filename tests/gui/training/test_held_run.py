@@ -18,7 +18,7 @@ from pgn_studio.core.perturbation.pgn import read_pgn_info
 from pgn_studio.core.runs import LOCK, RunFolder
 from pgn_studio.gui.controller import Controller
 from pgn_studio.gui.main_window import MainWindow
-from pgn_studio.gui.workspace import DEMO_PGN
+from pgn_studio.gui.project import DEMO_PGN
 
 PATIENCE_MS = 60_000
 
@@ -43,9 +43,9 @@ def held(run: RunFolder) -> Iterator[RunFolder]:
 def open_run(qtbot: QtBot, window: MainWindow, run: RunFolder) -> Controller:
     controller = window.controller
     assert controller is not None
-    with qtbot.waitSignal(controller.workspace.pgn_opened, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller.project.pgn_opened, timeout=PATIENCE_MS):
         controller.opener.open_path(run.path)
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=PATIENCE_MS)
     return controller
 
 
@@ -95,9 +95,9 @@ def test_before_its_first_pgn_the_window_says_who_makes_it(
     held.pgn_path.unlink()
     controller = make_window().controller
     assert controller is not None
-    with qtbot.waitSignal(controller.workspace.failed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller.project.failed, timeout=PATIENCE_MS):
         controller.opener.open_path(held.path)
     assert controller.reporter.dialog is not None
     assert "is being trained by process" in controller.reporter.dialog.message.text()
     controller.reporter.dialog.close()
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=PATIENCE_MS)

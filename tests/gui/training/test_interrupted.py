@@ -61,7 +61,7 @@ def test_an_interrupted_run_is_offered_and_goes_on(
     window = offered(qtbot, make_window)
     controller = controller_of(window)
     assert interrupted.path.name in child(window, QLabel, "interrupted_text").text()
-    assert controller.workspace.dataset is None
+    assert controller.project.dataset is None
     with qtbot.waitSignal(controller.training.bridge.finished, timeout=PATIENCE_MS) as end:
         press(qtbot, window, "continue_interrupted")
         assert not controller.continuation.offer.isVisible()
@@ -79,7 +79,7 @@ def test_without_a_first_epoch_it_begins_anew(
     interrupt(str(interrupted.path), epochs=1)
     window = offered(qtbot, make_window)
     controller = controller_of(window)
-    with qtbot.waitSignal(controller.workspace.run_reopened, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller.project.run_reopened, timeout=PATIENCE_MS):
         press(qtbot, window, "show_interrupted")
     assert len(controller.train_page.history.steps) > 0  # its curves
     assert controller.setup.main.values()["encoder"] == "small"
@@ -119,11 +119,11 @@ def test_one_that_was_taken_meanwhile_is_said_so(
     window = offered(qtbot, make_window)
     controller = controller_of(window)
     lock = Lock(interrupted.path / LOCK)
-    with qtbot.waitSignal(controller.workspace.failed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller.project.failed, timeout=PATIENCE_MS):
         press(qtbot, window, "continue_interrupted")
     assert controller.reporter.dialog is not None
     assert "is being trained by process" in controller.reporter.dialog.message.text()
     controller.reporter.dialog.close()
     lock.release()
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=PATIENCE_MS)
     assert not controller.training.active

@@ -45,17 +45,17 @@ def test_a_run_whose_classifier_was_replaced_is_not_opened_to_go_on(
 ) -> None:
     controller = controller_of(real)
     controller.reporter.deferred = told = []
-    with qtbot.waitSignal(controller.workspace.failed, timeout=PATIENCE_MS):
-        controller.workspace.reopen_run(stopped.path)
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    with qtbot.waitSignal(controller.project.failed, timeout=PATIENCE_MS):
+        controller.project.reopen_run(stopped.path)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=PATIENCE_MS)
     assert "hash differs" in " ".join(told)
 
 
 def test_a_run_that_knows_no_hash_goes_on(qtbot: QtBot, real: MainWindow, stopped: RunFolder) -> None:
     controller = controller_of(real)
     stopped.update(classifier={"path": stopped.run_json["classifier"]["path"]})
-    with qtbot.waitSignal(controller.workspace.run_reopened, timeout=PATIENCE_MS):
-        controller.workspace.reopen_run(stopped.path)
+    with qtbot.waitSignal(controller.project.run_reopened, timeout=PATIENCE_MS):
+        controller.project.reopen_run(stopped.path)
     with qtbot.waitSignal(controller.training.bridge.started, timeout=PATIENCE_MS):
         press(qtbot, real, "continue_button")
     with qtbot.waitSignal(controller.training.bridge.finished, timeout=PATIENCE_MS):

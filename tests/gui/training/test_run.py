@@ -234,7 +234,7 @@ def test_the_question_for_more_epochs_is_about_one_run(
     controller.continuation.ask()
     assert controller.continuation.dialog is None
     assert "Still loading" in real.statusBar().currentMessage()
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=PATIENCE_MS)
     assert controller.shown.folder == str(first)
 
     press(qtbot, real, "continue_button")
@@ -242,7 +242,7 @@ def test_the_question_for_more_epochs_is_about_one_run(
     controller.opener.open_path(second)  # dropped on the window
     qtbot.waitUntil(lambda: controller.shown.folder == str(second), timeout=PATIENCE_MS)
     assert controller.continuation.dialog is None
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=PATIENCE_MS)
     assert button.isEnabled()
     assert not controller.training.active
     assert RunFolder.open(second).settings.epochs == 2

@@ -74,8 +74,8 @@ def stop(qtbot: QtBot, window: MainWindow) -> None:
 
 
 def settle(qtbot: QtBot, window: MainWindow) -> None:
-    workspace = controller_of(window).workspace
-    qtbot.waitUntil(lambda: not workspace.busy, timeout=PATIENCE_MS)
+    project = controller_of(window).project
+    qtbot.waitUntil(lambda: not project.busy, timeout=PATIENCE_MS)
 
 
 def stopped_run(qtbot: QtBot, window: MainWindow, **settings: Any) -> Path:
@@ -166,10 +166,10 @@ def test_the_set_up_shows_the_gamma_with_which_a_run_goes_on(qtbot: QtBot, real:
         press(qtbot, real, "continue_button")
     assert controller.setup.gamma.value == steps.args[0][0].gamma == 7.0
     stop(qtbot, real)
-    for open_it in (controller.opener.open_path, controller.workspace.reopen_run):
+    for open_it in (controller.opener.open_path, controller.project.reopen_run):
         controller.setup.gamma.user_set(1.0)
         open_it(Path(controller.shown.folder))
-        qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: not controller.project.busy, timeout=PATIENCE_MS)
         assert controller.setup.gamma.value == 7.0
 
 
@@ -197,11 +197,11 @@ def test_one_that_fails_before_it_has_a_folder_is_none_to_go_on_with(qtbot: QtBo
     run = stopped_run(qtbot, real)
     controller = controller_of(real)
     early = RunFailed(0, "", "No room.", "Make room.", "")
-    controller.shown.begin("", controller.workspace.subject)
+    controller.shown.begin("", controller.project.subject)
     controller.shown.follow_end(early)
     assert real.windowTitle() == "New run · Failed – PGN Studio"
     assert not child(real, QPushButton, "continue_button").isEnabled()
-    controller.shown.begin(str(run), controller.workspace.subject)  # but one that was to go on stays
+    controller.shown.begin(str(run), controller.project.subject)  # but one that was to go on stays
     controller.shown.follow_end(early)
     agree(real, run, "Failed", continues=True)
 
@@ -325,9 +325,9 @@ def test_the_demo_takes_the_place_of_a_run(
     window: MainWindow, digits: ImageDataset, classifier: Classifier
 ) -> None:
     controller = controller_of(window)
-    controller.shown.show_run("earlier", "stopped", controller.workspace.subject)
+    controller.shown.show_run("earlier", "stopped", controller.project.subject)
     assert child(window, QPushButton, "continue_button").isEnabled()
-    controller.workspace._set_opened(measured(digits, classifier, "greener.safetensors"))
+    controller.project._set_opened(measured(digits, classifier, "greener.safetensors"))
     shows_alone(window, Path("greener.safetensors"))
 
 
@@ -335,14 +335,14 @@ def test_other_images_or_another_classifier_are_nothing_to_go_on_with(
     qtbot: QtBot, real: MainWindow, classifier: Classifier, digits: ImageDataset
 ) -> None:
     run = stopped_run(qtbot, real)
-    workspace = controller_of(real).workspace
-    tiny, guesser, source = workspace.dataset, workspace.classifier, workspace.source
+    project = controller_of(real).project
+    tiny, guesser, source = project.dataset, project.classifier, project.source
     button, name = child(real, QPushButton, "continue_button"), child(real, QLabel, "shown_run_name")
     assert tiny is not None
     assert guesser is not None
     for load in (
-        lambda: workspace.use_classifier(ClassifierSource(classifier.info.path), classifier),
-        lambda: workspace._set_dataset(DataSettings(), digits),
+        lambda: project.use_classifier(ClassifierSource(classifier.info.path), classifier),
+        lambda: project._set_dataset(DataSettings(), digits),
     ):
         load()
         settle(qtbot, real)
@@ -350,8 +350,8 @@ def test_other_images_or_another_classifier_are_nothing_to_go_on_with(
         assert "other images or another classifier" in button.toolTip()
         assert name.text() == run.name  # whose curves are still there
         assert run.name in real.windowTitle()
-    workspace._set_dataset(TINY, tiny)
-    workspace.use_classifier(source, guesser)
+    project._set_dataset(TINY, tiny)
+    project.use_classifier(source, guesser)
     settle(qtbot, real)
     assert button.isEnabled()
 

@@ -13,9 +13,9 @@ from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.pages.classifier.page import ClassifierPage
 from pgn_studio.gui.pages.inspect.page import InspectPage
 from pgn_studio.gui.pages.setup.undo import SettingsUndo
+from pgn_studio.gui.project import Project
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.training.controller import TrainingController
-from pgn_studio.gui.workspace import Workspace
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Normalization
@@ -26,10 +26,10 @@ class NormalizationStep(QUndoCommand):
     """The classifier loaded with another normalization; undo loads it with the one that it had."""
 
     def __init__(
-        self, workspace: Workspace, reporter: Reporter, before: ClassifierSource, after: ClassifierSource
+        self, project: Project, reporter: Reporter, before: ClassifierSource, after: ClassifierSource
     ) -> None:
         super().__init__("Use this normalization")
-        self._workspace, self._reporter, self._before, self._after = workspace, reporter, before, after
+        self._project, self._reporter, self._before, self._after = project, reporter, before, after
 
     def redo(self) -> None:
         self._load(self._before, self._after)
@@ -38,8 +38,8 @@ class NormalizationStep(QUndoCommand):
         self._load(self._after, self._before)
 
     def _load(self, old: ClassifierSource, new: ClassifierSource) -> None:
-        if self._workspace.source == old:
-            self._workspace.load_classifier(new)
+        if self._project.source == old:
+            self._project.load_classifier(new)
         else:
             self._reporter.say("Another classifier is loaded: its normalization stays.")
 
@@ -49,7 +49,7 @@ class ClassifierController(QObject):
 
     def __init__(
         self,
-        workspace: Workspace,
+        project: Project,
         training: TrainingController,
         inspect_page: InspectPage,
         undo: SettingsUndo,
@@ -57,12 +57,12 @@ class ClassifierController(QObject):
         parent: QWidget,
     ) -> None:
         super().__init__(parent)
-        self._workspace, self._training, self._inspect_page = workspace, training, inspect_page
+        self._project, self._training, self._inspect_page = project, training, inspect_page
         self._undo, self._reporter = undo, reporter
         self.page = ClassifierPage(parent)
-        workspace.dataset_changed.connect(self._follow)
-        workspace.classifier_changed.connect(self._follow)
-        workspace.split_classified.connect(self.page.measuring.take)
+        project.dataset_changed.connect(self._follow)
+        project.classifier_changed.connect(self._follow)
+        project.split_classified.connect(self.page.measuring.take)
         self.page.measuring.measured.connect(self._tell)
         self.page.measuring.failed.connect(reporter.show_problem)
         self.page.use_requested.connect(self._use)
@@ -71,32 +71,32 @@ class ClassifierController(QObject):
     @Slot()
     def _follow(self) -> None:
         """Another classifier or other images: nothing that was measured holds any longer."""
-        workspace = self._workspace
-        told = workspace.source.normalization_given
-        problem = workspace.problem() if workspace.dataset and workspace.classifier else ""
+        project = self._project
+        told = project.source.normalization_given
+        problem = project.problem() if project.dataset and project.classifier else ""
         self.page.show_subject(
-            workspace.classifier, workspace.dataset, workspace.chosen_device, told=told, problem=problem
+            project.classifier, project.dataset, project.chosen_device, told=told, problem=problem
         )
 
     @Slot(object)
     def _tell(self, found: ClassifiedSplit) -> None:
         """The set-up shows the accuracy on test, of a black box once it was asked."""
         if found.split_name == "test":
-            self._workspace.accuracy_measured.emit(found.accuracy.value, found.title)
+            self._project.accuracy_measured.emit(found.accuracy.value, found.title)
 
     @Slot(object)
     def _use(self, normalization: Normalization) -> None:
         if self._training.active:
             self._reporter.refuse("A run is in progress: stop it before reloading the classifier.")
             return
-        source = self._workspace.source
-        step = NormalizationStep(self._workspace, self._reporter, source, source.normalized(normalization))
+        source = self._project.source
+        step = NormalizationStep(self._project, self._reporter, source, source.normalized(normalization))
         self._undo.push(step)  # which does it
 
     @Slot(object)
     def _show_images(self, selection: Selection) -> None:
-        workspace, page = self._workspace, self._inspect_page
-        if page.is_about(workspace.classifier, workspace.dataset, self.page.chosen):
+        project, page = self._project, self._inspect_page
+        if page.is_about(project.classifier, project.dataset, self.page.chosen):
             page.browser.show_images(selection)
             self.inspect_requested.emit()
         else:

@@ -9,9 +9,9 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.project.source import ClassifierSource
 from pgn_studio.gui.dialogs.train_classifier import TrainClassifierDialog
 from pgn_studio.gui.preferences import Preferences
+from pgn_studio.gui.project import Project
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.training.controller import TrainingController
-from pgn_studio.gui.workspace import Workspace
 
 
 class TrainingStrip(QFrame):
@@ -65,14 +65,14 @@ class ClassifierTraining(QObject):
 
     def __init__(
         self,
-        workspace: Workspace,
+        project: Project,
         training: TrainingController,
         reporter: Reporter,
         preferences: Preferences,
         window: QWidget,
     ) -> None:
         super().__init__(window)
-        self._workspace, self._training, self._reporter = workspace, training, reporter
+        self._project, self._training, self._reporter = project, training, reporter
         self._preferences, self._window = preferences, window
         self._loads = True  # what is trained, once it is there
         self.dialog: TrainClassifierDialog | None = None
@@ -88,18 +88,18 @@ class ClassifierTraining(QObject):
     @Slot()
     def open(self) -> None:
         """The dialog, or the one that is there already."""
-        workspace = self._workspace
+        project = self._project
         if self.active and self.dialog is not None:
             self._show(self.dialog)
             return
-        if workspace.dataset is None:
+        if project.dataset is None:
             error = PgnStudioError("There are no images to train on.", hint="Load a data set first.")
             self._reporter.show_problem("Train a classifier", error)
             return
         if self.dialog is not None:
             self.dialog.close()
         self.dialog = TrainClassifierDialog(
-            self._preferences.answered(workspace.dataset), workspace.data_settings, self._window
+            self._preferences.answered(project.dataset), project.data_settings, self._window
         )
         self.dialog.trained.connect(self._trained)
         self.dialog.put_aside.connect(self._say_where)
@@ -152,4 +152,4 @@ class ClassifierTraining(QObject):
             self._preferences.remember_source(ClassifierSource(path))
             self._apart = True
         else:
-            self._workspace.load_classifier(ClassifierSource(path))
+            self._project.load_classifier(ClassifierSource(path))

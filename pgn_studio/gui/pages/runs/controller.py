@@ -18,10 +18,10 @@ from pgn_studio.core.training.events import RunStarted
 from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.pages.runs.page import RunsPage
 from pgn_studio.gui.pages.train.page import TrainPage
+from pgn_studio.gui.project import MeasuredPgn, Project, ReopenedRun
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.training.controller import RunState, TrainingController
 from pgn_studio.gui.training.shown_run import ShownRun
-from pgn_studio.gui.workspace import MeasuredPgn, ReopenedRun, Workspace
 
 Loaded = list[tuple[RunRecord, list[dict[str, Any]]]]
 
@@ -32,7 +32,7 @@ class RunsController(QObject):
 
     def __init__(
         self,
-        workspace: Workspace,
+        project: Project,
         training: TrainingController,
         shown: ShownRun,
         train_page: TrainPage,
@@ -40,7 +40,7 @@ class RunsController(QObject):
         parent: QWidget,
     ) -> None:
         super().__init__(parent)
-        self._workspace, self._shown, self._train_page = workspace, shown, train_page
+        self._project, self._shown, self._train_page = project, shown, train_page
         self._reporter = reporter
         self.page = RunsPage(parent)
         self.page.open_requested.connect(self.open_requested)
@@ -50,9 +50,9 @@ class RunsController(QObject):
         self.page.deleted.connect(self._deleted)
         training.bridge.started.connect(self._run_started)
         training.state_changed.connect(self._state_changed)
-        workspace.pgn_opened.connect(self._run_shown)
-        workspace.run_reopened.connect(self._reopened)
-        workspace.dataset_changed.connect(self._dataset_changed)
+        project.pgn_opened.connect(self._run_shown)
+        project.run_reopened.connect(self._reopened)
+        project.dataset_changed.connect(self._dataset_changed)
 
     @Slot(list)
     def _deleted(self, paths: list[Path]) -> None:
@@ -82,12 +82,12 @@ class RunsController(QObject):
         """Why a run cannot be compared with the one that is shown."""
         if str(record.path) in (self.page.active_folder, self._shown.folder):
             return "it is the shown run"
-        if self._workspace.dataset is not None and not self._is_loaded(_dataset_of(record)):
+        if self._project.dataset is not None and not self._is_loaded(_dataset_of(record)):
             return "it uses another data set"
         return ""
 
     def _is_loaded(self, dataset: str) -> bool:
-        return _place(dataset) == _place(self._workspace.data_settings.dataset)
+        return _place(dataset) == _place(self._project.data_settings.dataset)
 
     @Slot(object)
     def _run_shown(self, opened: MeasuredPgn) -> None:

@@ -19,10 +19,10 @@ from pgn_studio.gui.dialogs.questions import MoreEpochsDialog
 from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.pages.train.run_header import InterruptedOffer
 from pgn_studio.gui.preferences import Preferences
+from pgn_studio.gui.project import Project
 from pgn_studio.gui.reporter import Reporter
 from pgn_studio.gui.training.controller import TrainingController
 from pgn_studio.gui.training.shown_run import ShownRun
-from pgn_studio.gui.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Continuation(QObject):
 
     def __init__(
         self,
-        workspace: Workspace,
+        project: Project,
         training: TrainingController,
         shown: ShownRun,
         reporter: Reporter,
@@ -55,7 +55,7 @@ class Continuation(QObject):
     ) -> None:
         """`epochs_set`: as the set-up has them; 0 where it has none."""
         super().__init__(window)
-        self._workspace, self._training, self._shown = workspace, training, shown
+        self._project, self._training, self._shown = project, training, shown
         self._reporter, self._preferences, self._window = reporter, preferences, window
         self._epochs_set = epochs_set
         self._awaited = ""  # the run that shall go on once it is open
@@ -65,7 +65,7 @@ class Continuation(QObject):
         self.offer.continue_requested.connect(self._continue_offered)
         self.offer.show_requested.connect(self._show_offered)
         self.offer.declined.connect(self._decline)
-        workspace.failed.connect(self._give_up)
+        project.failed.connect(self._give_up)
         shown.changed.connect(self._withdraw)
         shown.changed.connect(self._close_dialog)
 
@@ -74,9 +74,9 @@ class Continuation(QObject):
     @Slot()
     def ask(self) -> None:
         """Go on; a run that has done its epochs asks how many more, unless the set-up says so."""
-        if self._training.active or not self._possible() or self._workspace.problem():
+        if self._training.active or not self._possible() or self._project.problem():
             return
-        if self._workspace.loading:  # another run, perhaps
+        if self._project.loading:  # another run, perhaps
             self._reporter.refuse("Still loading: continue afterwards.")
             return
         try:
@@ -95,7 +95,7 @@ class Continuation(QObject):
     @Slot(int)
     def _go_on_with_more(self, epochs: int) -> None:
         """What was asked for one run is nothing to do with another."""
-        if self._asked_for == self._shown.folder and not self._workspace.loading:
+        if self._asked_for == self._shown.folder and not self._project.loading:
             self.go_on(epochs)
 
     @Slot()
@@ -132,7 +132,7 @@ class Continuation(QObject):
     @Slot(int)
     def go_on(self, epochs: int = 0) -> None:
         """Up to `epochs`, or to what the run or the set-up says if that is more."""
-        classifier = self._workspace.classifier
+        classifier = self._project.classifier
         if self._training.active or not self._possible() or classifier is None:
             return
         from pgn_studio.core.runs import RunFolder
@@ -152,7 +152,7 @@ class Continuation(QObject):
         self.continued.emit(ContinuedRun(str(run.path), settings, history))
 
     def _possible(self) -> bool:
-        return self._shown.continuable(self._workspace.subject)
+        return self._shown.continuable(self._project.subject)
 
     # ------------------------------------------------------------------ the one that was interrupted
 
@@ -190,7 +190,7 @@ class Continuation(QObject):
             return
         self._awaited = str(run.path) if go_on else ""
         if go_on:
-            self._workspace.reopen_run(run.path)
+            self._project.reopen_run(run.path)
         else:
             self.open_requested.emit(run.path)
 

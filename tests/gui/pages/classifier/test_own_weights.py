@@ -58,14 +58,14 @@ def looked(qtbot: QtBot, dialog: ClassifierSourceDialog) -> str:
 
 
 def press_open(qtbot: QtBot, window: MainWindow, dialog: ClassifierSourceDialog) -> None:
-    with qtbot.waitSignal(controller_of(window).workspace.classifier_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller_of(window).project.classifier_changed, timeout=PATIENCE_MS):
         child(dialog, QDialogButtonBox, "").button(QDialogButtonBox.StandardButton.Open).click()
     settle(qtbot, window)
 
 
 def settle(qtbot: QtBot, window: MainWindow) -> None:
-    workspace = controller_of(window).workspace
-    qtbot.waitUntil(lambda: not workspace.busy, timeout=PATIENCE_MS)
+    project = controller_of(window).project
+    qtbot.waitUntil(lambda: not project.busy, timeout=PATIENCE_MS)
 
 
 def answered(qtbot: QtBot, window: MainWindow, path: Path, arch: str) -> None:
@@ -93,17 +93,17 @@ def test_they_come_back_with_the_last_session(
     digits: ImageDataset,
 ) -> None:  # fmt: skip
     answered(qtbot, window, weights, "small")
-    source = controller_of(window).workspace.source
+    source = controller_of(window).project.source
     window.close()
     again = restored(qtbot, make_window())
-    workspace = controller_of(again).workspace
+    project = controller_of(again).project
     assert not again.notice.isVisible()
     assert questions(again) == []
-    assert workspace.classifier is not None
-    assert workspace.classifier.info.arch == "small"
-    assert workspace.classifier.info.classes == digits.classes
-    assert workspace.source == source
-    assert workspace.problem() == ""
+    assert project.classifier is not None
+    assert project.classifier.info.arch == "small"
+    assert project.classifier.info.classes == digits.classes
+    assert project.source == source
+    assert project.problem() == ""
 
 
 def test_they_come_back_where_their_images_are_gone(
@@ -117,9 +117,9 @@ def test_they_come_back_where_their_images_are_gone(
     source = ClassifierSource(str(weights), arch="small", image_size=16, classes=names)
     data = DataSettings(dataset=str(tmp_path / "gone")).model_dump(mode="json")
     preferences.session = json.dumps({"data": data, "classifier": source.to_json()})
-    workspace = controller_of(restored(qtbot, make_window())).workspace
-    assert workspace.classifier is not None
-    assert workspace.classifier.info.classes == names
+    project = controller_of(restored(qtbot, make_window())).project
+    assert project.classifier is not None
+    assert project.classifier.info.classes == names
 
 
 def test_recent_opens_them_without_asking(
@@ -129,11 +129,11 @@ def test_recent_opens_them_without_asking(
     answered(qtbot, window, weights, "small")
     window.close()
     again = make_window()
-    with qtbot.waitSignal(controller_of(again).workspace.classifier_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller_of(again).project.classifier_changed, timeout=PATIENCE_MS):
         choose_recent(again, weights)
     settle(qtbot, again)
     assert questions(again) == []
-    classifier = controller_of(again).workspace.classifier
+    classifier = controller_of(again).project.classifier
     assert classifier is not None
     assert (classifier.info.arch, classifier.info.image_size) == ("small", 16)
     assert classifier.info.classes == digits.classes
@@ -156,7 +156,7 @@ def test_architecture_and_classes_are_guessed(qtbot: QtBot, window: MainWindow, 
     assert looked(qtbot, dialog) == "The weights are those of resnet18 with 10 classes."
     assert dialog.source().arch == "resnet18"
     press_open(qtbot, window, dialog)
-    classifier = controller_of(window).workspace.classifier
+    classifier = controller_of(window).project.classifier
     assert classifier is not None
     assert classifier.info.arch == "resnet18"
 
@@ -186,7 +186,7 @@ def test_a_file_that_is_none_is_told_when_it_is_opened(
     (tmp_path / "none.pth").write_bytes(content)
     dialog = asked(window, tmp_path / "none.pth")
     assert looked(qtbot, dialog) == ""
-    with qtbot.waitSignal(controller_of(window).workspace.failed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller_of(window).project.failed, timeout=PATIENCE_MS):
         child(dialog, QDialogButtonBox, "").button(QDialogButtonBox.StandardButton.Open).click()
     error = controller_of(window).reporter.dialog
     assert error is not None
@@ -212,17 +212,17 @@ def test_a_pgn_alone_finds_the_weights_that_were_opened_before(
     qtbot: QtBot, real: MainWindow, make_window: Callable[..., MainWindow], tmp_path: Path
 ) -> None:
     path = saved(tmp_path / "mine.pth", "small", classes=2, size=8)
-    workspace = controller_of(real).workspace
+    project = controller_of(real).project
     source = ClassifierSource(str(path), arch="small", image_size=8)
-    with qtbot.waitSignal(workspace.classifier_changed, timeout=PATIENCE_MS):
-        workspace.load_classifier(source)
+    with qtbot.waitSignal(project.classifier_changed, timeout=PATIENCE_MS):
+        project.load_classifier(source)
     settle(qtbot, real)
     train(qtbot, real)
     alone = tmp_path / "alone.safetensors"
     shutil.copyfile(Path(controller_of(real).shown.folder) / "pgn.safetensors", alone)
     real.close()
     again = make_window(make_runner=make_trainer)
-    with qtbot.waitSignal(controller_of(again).workspace.pgn_opened, timeout=PATIENCE_MS) as opened:
+    with qtbot.waitSignal(controller_of(again).project.pgn_opened, timeout=PATIENCE_MS) as opened:
         controller_of(again).opener.open_path(alone)
     settle(qtbot, again)
     measured: Any = opened.args[0]

@@ -41,8 +41,8 @@ def opened(window: MainWindow) -> ClassifierPage:
 
 def load(window: MainWindow, source: ClassifierSource, qtbot: QtBot) -> None:
     controller = controller_of(window)
-    controller.workspace.load_classifier(source)
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
+    controller.project.load_classifier(source)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=LONG_MS)
 
 
 def measured(page: ClassifierPage, qtbot: QtBot, *splits: str) -> None:
@@ -149,14 +149,14 @@ def test_a_wrong_normalization_is_offered_to_be_mended_and_is(window: MainWindow
     before = page.measuring.found["test"].accuracy.value or 1.0
     page.trials.use_button.click()
     controller = controller_of(window)
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=LONG_MS)
     measured(page, qtbot)
     after = page.measuring.found["test"].accuracy.value or 0.0
     assert before < 0.4 < 0.85 < after
     assert not page.trials.isVisible()
     assert not page.banner.isVisible()
-    facts = controller.workspace.classifier.info.told  # what run.json will say
-    classifier = controller.workspace.classifier
+    facts = controller.project.classifier.info.told  # what run.json will say
+    classifier = controller.project.classifier
     assert classifier is not None
     assert facts["mean"] == pytest.approx(classifier.info.mean)
     assert classifier.info.mean != WRONG.mean
@@ -190,7 +190,7 @@ def test_it_is_not_loaded_anew_under_a_run(window: MainWindow, qtbot: QtBot) -> 
     with qtbot.waitSignal(controller.reporter.refused) as said:
         page.use_requested.emit(Normalization())
     assert "run" in said.args[0]
-    assert not controller.workspace.busy
+    assert not controller.project.busy
     controller.training.stop()
     qtbot.waitUntil(lambda: not controller.training.active, timeout=20_000)
 
@@ -213,7 +213,7 @@ def test_a_black_box_is_asked_only_by_the_button_which_says_what_it_costs(
 ) -> None:
     load(window, black_box, qtbot)
     page = opened(window)
-    box = controller_of(window).workspace.classifier
+    box = controller_of(window).project.classifier
     assert box is not None
     assert box.queries is not None
     assert box.queries.used == 3  # to see how it answers
@@ -235,7 +235,7 @@ def test_a_click_leads_to_the_images_where_inspect_has_them(
     window = make_window()
     controller = controller_of(window)
     controller.opener.open_demo()
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=LONG_MS)
     page = opened(window)
     measured(page, qtbot)
     page.choose("test")
@@ -284,9 +284,9 @@ def test_without_anything_it_says_what_to_do(
     assert "Load a data set and a classifier" in page.nothing.text()
     assert not page.measure_button.isEnabled()
     assert not page.try_button.isEnabled()
-    workspace = controller_of(window).workspace
-    workspace._set_dataset(DataSettings(), replace(digits, classes=tuple("abcdefghij")))
-    workspace.use_classifier(workspace.source, classifier)
+    project = controller_of(window).project
+    project._set_dataset(DataSettings(), replace(digits, classes=tuple("abcdefghij")))
+    project.use_classifier(project.source, classifier)
     assert "number 0 is '0' for the classifier, 'a' in the data set" in page.nothing.text()
     assert not page.measure_button.isEnabled()
 
@@ -303,11 +303,11 @@ def test_a_lone_pgn_brings_back_how_its_classifier_was_given_images(
     window = make_window()
     controller = controller_of(window)
     controller.opener.open_path(path)
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
-    classifier = controller.workspace.classifier
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=LONG_MS)
+    classifier = controller.project.classifier
     assert classifier is not None
     assert (classifier.info.mean, classifier.info.channels) == ((0.25,) * 3, "bgr")
-    assert controller.workspace.source.normalization_given
+    assert controller.project.source.normalization_given
     controller.opener.open_demo()
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=LONG_MS)
-    assert not controller.workspace.source.normalization_given
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=LONG_MS)
+    assert not controller.project.source.normalization_given

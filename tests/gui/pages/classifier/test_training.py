@@ -69,10 +69,10 @@ def test_escape_puts_it_aside_and_the_command_shows_it_again(
     press(qtbot, window, "train_classifier_button")
     assert dialog.isVisible()
     assert controller_of(window).classifier_training.dialog is dialog
-    with qtbot.waitSignal(controller_of(window).workspace.classifier_changed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(controller_of(window).project.classifier_changed, timeout=PATIENCE_MS):
         stop(qtbot, window)
-    assert controller_of(window).workspace.source.path == str(tmp_path / "made.safetensors")
-    qtbot.waitUntil(lambda: not controller_of(window).workspace.busy, timeout=PATIENCE_MS)
+    assert controller_of(window).project.source.path == str(tmp_path / "made.safetensors")
+    qtbot.waitUntil(lambda: not controller_of(window).project.busy, timeout=PATIENCE_MS)
 
 
 def test_a_run_that_is_under_way_keeps_its_classifier(
@@ -81,13 +81,13 @@ def test_a_run_that_is_under_way_keeps_its_classifier(
 ) -> None:  # fmt: skip
     trainer.steps = 1_000_000
     controller = controller_of(window)
-    used = controller.workspace.classifier
+    used = controller.project.classifier
     with qtbot.waitSignal(controller.training.bridge.steps, timeout=PATIENCE_MS):
         controller.start()
     stop(qtbot, window)
     qtbot.waitUntil(lambda: "saved" in window.statusBar().currentMessage())
-    assert controller.workspace.classifier is used
-    assert not controller.workspace.busy
+    assert controller.project.classifier is used
+    assert not controller.project.busy
     assert preferences.recent("classifiers")[0] == str(tmp_path / "made.safetensors")
     controller.training.stop()
     qtbot.waitUntil(lambda: controller.training.state is RunState.IDLE, timeout=PATIENCE_MS)

@@ -347,7 +347,7 @@ def test_a_comparison_goes_with_its_data_set_and_never_has_the_shown_run(
     window = listed(qtbot, make_window, folder, len(RUNS) + 1)
     controller, page = window.controller, window.runs.page
     assert controller is not None
-    controller.workspace._set_dataset(DataSettings(), digits)
+    controller.project._set_dataset(DataSettings(), digits)
     controller.shown.show_run(str(folder / "a"), "stopped", None)
     page.table.selectAll()
     with qtbot.waitSignal(controller.reporter.message) as told:
@@ -358,8 +358,8 @@ def test_a_comparison_goes_with_its_data_set_and_never_has_the_shown_run(
     event = RunStarted(str(folder / "b"), 0, 1, 1, 1, "cpu", "fp32", 9, 9, 0.5, 0.5)
     controller.training.bridge.started.emit(event)
     assert sorted(run.name for run in controller.train_page.compared) == ["c", "d"]
-    controller.workspace._set_dataset(DataSettings(), digits)  # read anew
+    controller.project._set_dataset(DataSettings(), digits)  # read anew
     assert len(controller.train_page.compared) == 2
-    controller.workspace._set_dataset(DataSettings(dataset=str(tmp_path)), digits)
+    controller.project._set_dataset(DataSettings(dataset=str(tmp_path)), digits)
     assert controller.train_page.compared == ()
     assert controller.train_page.compared_bar.isHidden()

@@ -229,8 +229,8 @@ def test_a_run_s_settings_are_one_named_step(
     setup, controller = setup_of(shown), shown.controller
     assert controller is not None
     before = setup.undo._shown()
-    controller.workspace.open_pgn(tmp_path)
-    qtbot.waitUntil(lambda: not controller.workspace.busy, timeout=60_000)
+    controller.project.open_pgn(tmp_path)
+    qtbot.waitUntil(lambda: not controller.project.busy, timeout=60_000)
     assert setup.undo._shown() != before
     assert action(shown, "undo").text() == "&Undo: Settings of greener"
     action(shown, "undo").trigger()
@@ -280,9 +280,9 @@ def test_the_device_goes_back_too(shown: MainWindow) -> None:
     device = setup.main.editor("device")
     assert isinstance(device, QComboBox)
     device.setCurrentIndex(device.findData("cpu"))
-    assert controller.workspace.device == "cpu"
+    assert controller.project.device == "cpu"
     action(shown, "undo").trigger()
-    assert controller.workspace.device == "auto"
+    assert controller.project.device == "auto"
 
 
 def test_the_chosen_normalization_can_be_taken_back(qtbot: QtBot, window: MainWindow) -> None:
@@ -290,15 +290,15 @@ def test_the_chosen_normalization_can_be_taken_back(qtbot: QtBot, window: MainWi
 
     controller = window.controller
     assert controller is not None
-    workspace = controller.workspace
+    project = controller.project
     file = trained_folder() / "digits-classifier.safetensors"
 
     def loaded() -> tuple[float, ...]:
-        qtbot.waitUntil(lambda: not workspace.busy, timeout=60_000)
-        assert workspace.classifier is not None
-        return tuple(workspace.classifier.info.mean)
+        qtbot.waitUntil(lambda: not project.busy, timeout=60_000)
+        assert project.classifier is not None
+        return tuple(project.classifier.info.mean)
 
-    workspace.load_classifier(ClassifierSource(str(file)))
+    project.load_classifier(ClassifierSource(str(file)))
     own = loaded()
     window.classifier.page.use_requested.emit(Normalization((0.25,) * 3, (0.5,) * 3))
     assert not action(window, "undo").isEnabled()  # while it loads
@@ -308,8 +308,8 @@ def test_the_chosen_normalization_can_be_taken_back(qtbot: QtBot, window: MainWi
     assert loaded() == own
     action(window, "redo").trigger()
     assert loaded() == (0.25,) * 3
-    workspace.load_classifier(ClassifierSource(str(file)))
+    project.load_classifier(ClassifierSource(str(file)))
     assert loaded() == own
     action(window, "undo").trigger()  # of a classifier that is gone
-    assert not workspace.busy
+    assert not project.busy
     assert "Another classifier" in window.statusBar().currentMessage()

@@ -38,7 +38,7 @@ INFO = Notice(0, "blending", "Images are mixed.", "", "info")
 @pytest.fixture(autouse=True)
 def _no_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake run leaves no PGN that could be measured."""
-    monkeypatch.setattr("pgn_studio.gui.workspace.Workspace.measure_run", lambda *_: None)
+    monkeypatch.setattr("pgn_studio.gui.project.Project.measure_run", lambda *_: None)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ class ReopenedRun:
     warning: str  # where its images are others now
 
 
-class Workspace(TaskQueue):
+class Project(TaskQueue):
     """Loads one thing after another; every signal comes on the GUI thread."""
 
     dataset_changed = Signal(object)  # ImageDataset
