@@ -118,6 +118,6 @@ def _said(evaluation: Evaluation, held: Abstention) -> tuple[str, ...]:
         f"perturbation has an RMS below {held.abstain_below_rms:.4g}.",
         f"Acting on all: {percent(metrics.clean_accuracy)} → {percent(metrics.perturbed_accuracy_8bit)}, "
         f"{metrics.fixed_8bit} fixed, {metrics.broken_8bit} broken, RMS {metrics.rms_mean:.4g} (8 bits)",
-        f"Held back: {percent(held.clean_accuracy)} → {percent(held.perturbed_accuracy_8bit)}, "
+        f"Abstaining: {percent(held.clean_accuracy)} → {percent(held.perturbed_accuracy_8bit)}, "
         f"{held.fixed_8bit} fixed, {held.broken_8bit} broken, RMS {held.rms_mean:.4g}",
     )

@@ -56,7 +56,7 @@ def sweep(
         typer.Option(
             "--image",
             min=0,
-            help="The test image in the strip, by its number; default: one that most PGNs fix (or break).",
+            help="The test image in the comparison, by its number; default: one that most PGNs fix (or break).",
         ),
     ] = None,
     figures: Annotated[FigureFormat, typer.Option("--figures", help="The kind of the figures.")] = "png",
@@ -68,7 +68,7 @@ def sweep(
     fails is listed with its error and the others go on. Ctrl+C stops and keeps the current run.
 
     Ends with a table, sweep.csv, sweep.json, sweep.md and three figures: frontier (accuracy against
-    the size of the perturbation), curves (each run's course) and strip (one image under each PGN).
+    the size of the perturbation), curves (each run's course) and comparison (one image under each PGN).
     """
     from pgn_studio.core.sweeps.plan import make_points, parse_axis
 
@@ -203,12 +203,12 @@ def _draw(
         return
     export_frontier(folder.path / f"frontier{ending}", summary)
     terminal.result(str(folder.path / f"frontier{ending}"))
-    path = folder.path / f"strip{ending}"
-    if _draw_strip(path, summary, jobs, points, image):
+    path = folder.path / f"comparison{ending}"
+    if _draw_comparison(path, summary, jobs, points, image):
         terminal.result(str(path))
 
 
-def _draw_strip(
+def _draw_comparison(
     path: Path, summary: SweepSummary, jobs: Sequence[RunJob], points: Sequence[Point], image: int | None
 ) -> bool:
     """One image under the PGN of each combination (of seeds the first); False where data sets differ."""
@@ -225,7 +225,7 @@ def _draw_strip(
     chosen = dict(list(shown.items())[:MAX_COLUMNS])
     letters = [str((job.recorded() or {}).get("outcomes", "")) for job, _ in chosen.values()]
     if len({len(text) for text in letters}) != 1 or not letters[0]:
-        terminal.note("No strip: the runs were not measured on the same images.")
+        terminal.note("No comparison: the runs were not measured on the same images.")
         return False
     if image is not None and image >= len(letters[0]):
         raise ConfigError(f"--image {image}: the test split has {len(letters[0])} images, from 0 on.")

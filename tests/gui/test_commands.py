@@ -103,7 +103,7 @@ def test_about_gives_versions_to_copy(qtbot: QtBot, shown: MainWindow) -> None:
 def test_about_lists_plugins_that_cannot_be_used(shown: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("odd", "not_there:Any", "pgn_studio.baselines")
     monkeypatch.setattr(plugins, "_installed", lambda: {"baselines": (point,)})
-    shown._about()
+    child(shown, QAction, "action_about_pgn_studio").trigger()
     dialog = shown.findChild(AboutDialog)
     assert dialog is not None
     assert dialog.problems.isVisible()

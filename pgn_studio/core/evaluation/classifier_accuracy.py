@@ -129,7 +129,7 @@ def poor_split(classifier: Classifier, measured: Iterable[ClassifiedSplit], *, t
 
 
 def largest_share(labels: Labels) -> float:
-    """What naming the largest class for every image would get right: chance, or a little more."""
+    """Accuracy of the majority-class baseline."""
     return float(np.bincount(labels).max() / len(labels))
 
 

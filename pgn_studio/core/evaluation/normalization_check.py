@@ -65,7 +65,7 @@ class Diagnosis:
 
     trials: tuple[Trial, ...]
     split_name: str
-    chance: float  # what naming the sample's largest class every time gets right
+    chance: float  # the accuracy of the majority-class baseline on the sample
 
     @property
     def own(self) -> Trial:

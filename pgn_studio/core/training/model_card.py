@@ -24,11 +24,11 @@ def pgn_info(
     name: str,
     gamma: float,
     metrics: Metrics | None,
-    foreign: Any,
+    external: Any,
 ) -> PgnInfo:
     """`gamma` is the one in force; `metrics` are of the validation split, None before any are there.
 
-    `foreign` is what run.json says of a classifier of another program, if it is one.
+    `external` is what run.json says of a classifier of another program, if it is one.
     """
     return PgnInfo(
         name=name,
@@ -50,7 +50,7 @@ def pgn_info(
         told=told_to_g(settings),
         learned_from=packed(dataset.split("train").pixel_hashes),
         settings=settings.model_dump(mode="json"),
-        external_classifier=portable_facts(foreign),
+        external_classifier=portable_facts(external),
         metrics={} if metrics is None else figures_kept(metrics),
         versions=versions(),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),

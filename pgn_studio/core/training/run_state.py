@@ -398,5 +398,5 @@ class RunState:
             name=context.folder.path.name,
             gamma=self.state.gamma,
             metrics=metrics,
-            foreign=context.folder.run_json.get("external_classifier"),
+            external=context.folder.run_json.get("external_classifier"),
         )
