@@ -56,7 +56,7 @@ def sweep(
         typer.Option(
             "--image",
             min=0,
-            help="The test image in the comparison, by its number; default: one that most PGNs fix (or break).",
+            help="The test image in the comparison, by number; default: one that most PGNs fix (or break).",
         ),
     ] = None,
     figures: Annotated[FigureFormat, typer.Option("--figures", help="The kind of the figures.")] = "png",
