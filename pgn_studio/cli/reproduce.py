@@ -13,6 +13,7 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.sweep import end_with_failures, rich_table
 from pgn_studio.cli.threads import prepare
+from pgn_studio.cli.wording import in_options
 from pgn_studio.core.config import MOST_SEED
 from pgn_studio.core.errors import ConfigError
 
@@ -192,5 +193,5 @@ def _show(table: PaperTable, cells: Sequence[Cell], outcomes: Sequence[Outcome],
         for row in table.rows:
             terminal.result(f"  {stand_ins(wishes, row)}")
     for mark, text in reasons(outcomes):
-        terminal.result(f"[{mark}] {text}")
+        terminal.result(f"[{mark}] {in_options(text)}")
     terminal.note(f"Tables: {wishes.out / f'table{table.number}.md'}, .csv, .json")

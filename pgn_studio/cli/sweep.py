@@ -15,6 +15,7 @@ from pgn_studio.cli.evaluate import ClassifierArch
 from pgn_studio.cli.options import with_settings
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.cli.wording import in_options
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ConfigError, RunError
 from pgn_studio.core.project.resolve import refuse_inside_dataset, resolve_classifier
@@ -142,7 +143,7 @@ def _run(
     outcomes = run_jobs(jobs, stopping=lambda: stop.asked, begin=begin, ended=ended)
     for outcome in outcomes:
         if outcome.status == "failed":
-            terminal.note(f"{outcome.name} failed: {outcome.error}")
+            terminal.note(f"{outcome.name} failed: {in_options(outcome.error)}")
     return outcomes
 
 

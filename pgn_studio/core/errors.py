@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgn_studio.core.advice import Wording, worded
+from pgn_studio.core.advice import Advice, Wording, worded
 
 
 class PgnStudioError(Exception):
@@ -21,9 +21,14 @@ class PgnStudioError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
 
+    @property
+    def advice(self) -> Advice:
+        """Message and hint as one text that each face words."""
+        return Advice("{} {}", self.message, self.hint) if self.hint else Advice("{}", self.message)
+
     def worded(self, word: Wording) -> str:
         """Message and hint in a face's words."""
-        return f"{worded(self.message, word)} {worded(self.hint, word)}".strip()
+        return worded(self.advice, word)
 
 
 class ConfigError(PgnStudioError):

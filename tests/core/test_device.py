@@ -82,6 +82,6 @@ def test_only_training_computes_in_half_precision() -> None:
             path.read_text("utf-8"),
         )
     }
-    training = {f"core/training/{name}.py" for name in ("feed", "setup", "step")}
+    training = {f"core/training/{name}.py" for name in ("loader", "builders", "step")}
     training |= {f"core/baselines/{name}.py" for name in ("white_box", "fine_tune")}
     assert users <= {"core/device.py", "core/classifiers/training.py", *training}

@@ -65,5 +65,5 @@ def test_a_damaged_file_is_told_before_anything_is_asked(tmp_path: Path, content
 
 
 def test_what_cannot_be_opened_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"notes\.txt is nothing that can be opened"):
+    with pytest.raises(DataError, match=r"cannot open notes\.txt"):
         kind_of(tmp_path / "notes.txt")

@@ -216,7 +216,7 @@ def test_discarding_is_said_and_leaves_nothing_behind(
     qtbot.waitUntil(lambda: not dialog.isVisible())
     assert list(tmp_path.glob("*.safetensors")) == []
     assert not strip(window).isVisible()
-    assert "nothing is kept" in window.statusBar().currentMessage()
+    assert "Nothing is kept" in window.statusBar().currentMessage()
 
 
 def test_one_that_fails_while_it_is_put_aside_comes_back_with_its_settings(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pgn_studio.core.advice import Advice
 from pgn_studio.core.export.base import writing
 from pgn_studio.core.export.table import markdown_table
 from pgn_studio.core.sweeps.jobs import Figures, Outcome
@@ -46,7 +47,9 @@ def table_rows(table: PaperTable, cells: Sequence[Cell], outcomes: Sequence[Outc
 
 def reasons(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     """A letter for each different reason why cells have no number, in the order of the cells."""
-    texts = dict.fromkeys(f"{outcome.status}: {outcome.error}" for outcome in outcomes if outcome.error)
+    texts = dict.fromkeys(
+        Advice("{}: {}", outcome.status, outcome.error) for outcome in outcomes if outcome.error
+    )
     return [(_letters(number), text) for number, text in enumerate(texts)]
 
 

@@ -40,7 +40,10 @@ class NotRun(Exception):  # noqa: N818 - not an error: something that this machi
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. `error` is why it failed or was not run; `internal`: through a fault of ours."""
+    """How a job ended. `error`, which may be an Advice, is why it failed or was not run.
+
+    `internal`: through a fault of ours.
+    """
 
     name: str
     status: Status
@@ -78,7 +81,7 @@ def _recorded(job: Job) -> Outcome:
     try:
         figures = job.recorded()
     except PgnStudioError as error:
-        return Outcome(job.name, "failed", error=str(error))
+        return Outcome(job.name, "failed", error=error.advice)
     return Outcome(job.name, "waiting") if figures is None else Outcome(job.name, "done", figures)
 
 
@@ -90,10 +93,10 @@ def _outcome(job: Job, begin: Callable[[], None]) -> Outcome:
     except Canceled:
         return Outcome(job.name, "stopped")
     except NotRun as reason:
-        return Outcome(job.name, "not run", error=str(reason))
+        return Outcome(job.name, "not run", error=reason.args[0])
     except PgnStudioError as error:
         log.warning("%s failed: %s %s", job.name, error, error.details)
-        return Outcome(job.name, "failed", error=str(error))
+        return Outcome(job.name, "failed", error=error.advice)
     except (OSError, torch.OutOfMemoryError) as error:
         log.warning("%s failed", job.name, exc_info=error)
         return Outcome(job.name, "failed", error=" ".join(str(error).split()))

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from pgn_studio.core.advice import Advice, Argument
 from pgn_studio.core.classifiers import Classifier, balanced_subset
 from pgn_studio.core.config import ClassifierSettings, LossName, Problem, Recipe, TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
@@ -167,9 +168,11 @@ def _cell(table: PaperTable, row: PaperRow, column: str, paper: PaperFigure, wis
         "pgn": f"{what.problem}-{what.discriminator}-{what.loss}-{what.encoder}",
         "baseline": what.baseline,
     }
-    needs = ""
+    needs: str = ""
     if wishes.scale == "paper" and row.dataset != "STL-10" and wishes.imagenet is None:
-        needs = f"data: {row.dataset} needs an ImageNet folder (imagenet: a folder with train|val/class/…)"
+        needs = Advice(
+            "data: {} needs an ImageNet folder ({}: train|val/class/…)", row.dataset, Argument("imagenet")
+        )
     return Cell(
         name=f"{stem}_{parts[what.kind]}",
         row=row,

@@ -33,7 +33,7 @@ def test_a_sign_step_is_that_of_the_gradient(
     result = BaselinePerturber("fgsm", kind(), context_of(classifier, space, problem)).perturb(x, labels)
     expected = sign * gradient_by_hand(classifier, space, x, told).sign()
     assert torch.equal(result.perturbation, expected)
-    torch.testing.assert_close(result.perturbed, space.enter(x) + expected)
+    torch.testing.assert_close(result.perturbed, space.from_pixels(x) + expected)
     assert not result.perturbed.requires_grad
 
 

@@ -157,10 +157,13 @@ def test_a_budget_that_does_not_reach_is_refused_before_the_first_question(
         asked.append(len(images))
         return np.zeros(len(images), dtype=np.int64)
 
-    monkeypatch.setattr("tests.core.evaluation.test_clean.answer", answer, raising=False)
+    monkeypatch.setattr("tests.core.evaluation.test_classifier_accuracy.answer", answer, raising=False)
     access = Access(budget=20, trust_code=True)
     box = load_classifier(
-        "python:tests.core.evaluation.test_clean:answer", classes=CLASSES, image_size=8, access=access
+        "python:tests.core.evaluation.test_classifier_accuracy:answer",
+        classes=CLASSES,
+        image_size=8,
+        access=access,
     )
     before = sum(asked)
     with pytest.raises(QueryBudgetError):

@@ -102,8 +102,8 @@ def test_numbers_that_are_out_of_range_are_refused() -> None:
         FigureExport(dpi=5)
     with pytest.raises(ConfigError, match="strength"):
         ModelExport(strength=-1.0)
-    with pytest.raises(ConfigError, match="no 'direct'"):
-        ComparisonExport(baselines=("direct",))
+    with pytest.raises(ConfigError, match="no 'sideways'"):
+        ComparisonExport(baselines=("sideways",))
 
 
 def test_what_cannot_be_is_said_before(source: Opened) -> None:

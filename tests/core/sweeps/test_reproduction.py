@@ -78,7 +78,7 @@ def test_table_3_shares_what_it_has_in_common_with_the_others() -> None:
 
 def test_without_an_imagenet_folder_its_rows_say_so() -> None:
     wishes = replace(PAPER, imagenet=None)
-    assert "--imagenet" in cell(1, "ImageNet-10", "VGG16", "vanilla_scratch", wishes).needs
+    assert "imagenet" in cell(1, "ImageNet-10", "VGG16", "vanilla_scratch", wishes).needs
     assert cell(1, "STL-10", "VGG16", "vanilla_scratch", wishes).needs == ""
 
 

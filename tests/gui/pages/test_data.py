@@ -120,7 +120,7 @@ def test_the_setup_leads_to_what_was_decided(window: MainWindow, digits: ImageDa
     assert not card.notices.isVisibleTo(card)
     window.controller.project.dataset_changed.emit(replace(digits, notices=("Left out.",)))
     assert card.notices.isVisibleTo(card)
-    assert "1 note " in card.notices.text()
+    assert "1 notice " in card.notices.text()
     card.notices.click()
     assert window.tabs.currentWidget() is window.data
     assert window.data.notices.isVisible()

@@ -137,6 +137,7 @@ class ClassifierPage(QWidget):
         self.splits.setSortingEnabled(False)
         self.splits.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.splits.horizontalHeader().setStretchLastSection(True)
+        self.splits.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # it takes a row
         self.splits.show_whole(len(SPLITS))
         self.measure_button.setObjectName("measure_button")
         self.try_button.setObjectName("try_normalizations_button")
