@@ -43,7 +43,7 @@ def load_dataset(
 ) -> ImageDataset:
     """Images in the splits train, val and test: `data.split("test").images([0, 1])` is uint8 (2, S, S, 3).
 
-    `name_or_path` is digits, stl10, cifar10, fashion-mnist, imagenette, or a folder train|val|test/class/… or
+    `name_or_path` is the name of a data set (digits, stl10, …), or a folder train|val|test/class/… or
     class/…. `settings` are those of `pgn-studio train` for data, as image_size=32 or num_classes=10.
     `progress(done, total)` may raise Canceled.
     """
