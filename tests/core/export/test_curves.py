@@ -69,7 +69,7 @@ def test_writes_each_picture(run: RunFolder, tmp_path: Path, suffix: str, start:
 
 
 def test_panels_show_the_numbers_of_the_run(run: RunFolder) -> None:
-    losses, size, flips, accuracies = draw_curves(run.read_metrics(), title="$run").axes
+    losses, size, flips, accuracies = draw_curves(run.read_metrics(), title="$run").axes[:4]
     lines = {line.get_label(): line for line in losses.lines}
     loss_g = [0.5 / number for number in range(1, 41)]
     np.testing.assert_allclose(lines["$L_G$"].get_ydata(), loss_g)
