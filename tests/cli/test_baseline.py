@@ -89,7 +89,7 @@ def test_ctrl_c_leaves_nothing(
     pgn_studio: RunCommand, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "pgn_studio.core.baselines.white_box._Run._step", lambda *_: signal.raise_signal(signal.SIGINT)
+        "pgn_studio.core.baselines.white_box._Run.step", lambda *_: signal.raise_signal(signal.SIGINT)
     )
     file = tmp_path / "none.json"
     before = RunFolder.open(work / "enhance").run_json
