@@ -46,7 +46,7 @@ def test_all_in_one_table_and_one_file(
         assert (figures["baseline"], figures["split"]) == (name, "test")
         assert figures["clean_accuracy"] == record["pgn"]["clean_accuracy"]
         assert f"{BASELINES.load(name).title} " in outcome.out
-        if name not in ("white-box", "fine-tune"):
+        if BASELINES.load(name).strength == "matched":
             assert figures["rms_val"] == pytest.approx(record["rms_val"], rel=1e-3)
     assert record["baselines"]["fgsm-oracle"]["oracle"]
     rows = [line.split("│")[1].strip() for line in outcome.out.splitlines() if line.startswith("│")]
