@@ -43,8 +43,8 @@ def load_dataset(
 ) -> ImageDataset:
     """Images in the splits train, val and test: `data.split("test").images([0, 1])` is uint8 (2, S, S, 3).
 
-    `name_or_path` is digits, stl10, cifar10, fashion-mnist, imagenette, a plug-in's name, or a folder
-    train|val|test/class/… or class/…. `settings` are those of `pgn-studio train` for data, as image_size=32
+    `name_or_path` is a data set's name (digits, stl10, …, or a plug-in's), or a folder train|val|test/class/…
+    or class/…. `settings` are those of `pgn-studio train` for data, as image_size=32
     or num_classes=10. `progress(done, total)` may raise Canceled. Raises DataError where there are no images
     or their folders are unclear, ConfigError for a setting.
     """

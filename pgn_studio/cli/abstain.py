@@ -47,7 +47,7 @@ def abstain(
     ],
     share: Annotated[
         float,
-        typer.Option(min=0.0, max=0.95, help="The share of images to return unchanged; 0 undoes it."),
+        typer.Option(min=0.0, max=0.95, help="The share of images to abstain on; 0 undoes it."),
     ] = DEFAULT_ABSTAIN_SHARE,
     split: SplitName = "val",
     which: Annotated[WhichPgn, typer.Option(help="Of a run's PGNs, as for `evaluate`.")] = "kept",
@@ -114,10 +114,11 @@ def _said(evaluation: Evaluation, held: Abstention) -> tuple[str, ...]:
     """What it does to the images that it was chosen on."""
     metrics, percent = evaluation.metrics, terminal.percent
     return (
-        f"Returns {held.abstained:,} of {metrics.n:,} images ({evaluation.split_name}) unchanged: those "
-        f"whose perturbation has an RMS below {held.abstain_below_rms:.4g}.",
+        f"Abstains on {held.abstained:,} of {metrics.n:,} images ({evaluation.split_name}), those whose "
+        f"perturbation has an RMS below {held.abstain_below_rms:.4g}.",
         f"Acting on all: {percent(metrics.clean_accuracy)} → {percent(metrics.perturbed_accuracy_8bit)}, "
-        f"{metrics.fixed_8bit} fixed, {metrics.broken_8bit} broken, RMS {metrics.rms_mean:.4g} (8 bits)",
+        f"{metrics.fixed_8bit} fixed, {metrics.broken_8bit} broken, RMS {metrics.rms_mean:.4g}, "
+        "after 8-bit rounding",
         f"Abstaining: {percent(held.clean_accuracy)} → {percent(held.perturbed_accuracy_8bit)}, "
         f"{held.fixed_8bit} fixed, {held.broken_8bit} broken, RMS {held.rms_mean:.4g}",
     )

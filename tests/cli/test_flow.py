@@ -228,7 +228,7 @@ def test_evaluate_writes_every_figure(pgn_studio: RunCommand, work: Path, tmp_pa
     figures = json.loads(file.read_text(encoding="utf-8"))
     assert set(FIELDS) <= set(figures)
     assert figures["split"] == "val"
-    assert "perturbed, 8 bits" in outcome.out
+    assert "after 8-bit rounding" in outcome.out
 
 
 def test_evaluate_takes_a_file_another_classifier_and_data(
