@@ -29,6 +29,8 @@ BASELINES: Registry[Baseline] = Registry(
     },
 )
 
+DEFAULT_BASELINES = ("random-sign", "fgsm")  # in a comparison of one image: they cost next to nothing
+
 
 def baseline_name(name: str) -> str:
     """The name of today for an old one; any other stays."""

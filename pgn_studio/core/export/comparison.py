@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pgn_studio.core.baselines import BASELINES, baseline_names
+from pgn_studio.core.baselines import BASELINES, DEFAULT_BASELINES, baseline_names
 from pgn_studio.core.baselines.base import Baseline
 from pgn_studio.core.baselines.context import BaselineContext, settings_in_force
 from pgn_studio.core.baselines.matching import mean_rms
@@ -30,7 +30,6 @@ from pgn_studio.core.evaluation.batch import (
 )
 from pgn_studio.core.evaluation.evaluate import place
 from pgn_studio.core.evaluation.perturber import Perturber, PgnPerturber, Scaled
-from pgn_studio.core.export.comparison_figure import DEFAULT_BASELINES
 from pgn_studio.core.export.triptych import TriptychRow
 from pgn_studio.core.perturbation.pgn import Pgn
 from pgn_studio.core.protocols import LabeledImages, Progress

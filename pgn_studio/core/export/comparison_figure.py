@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from pgn_studio.core.baselines import BASELINES, baseline_names
+from pgn_studio.core.baselines import BASELINES, DEFAULT_BASELINES, baseline_names
 from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.export.base import PICTURES, Picture, Source, Written, checked_suffix, option
 from pgn_studio.core.export.drawing import BLUE, GRAY, ORANGE, fonts, save_figure
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pgn_studio.core.export.triptych import TriptychRow
     from pgn_studio.core.protocols import Progress
 
-DEFAULT_BASELINES = ("random-sign", "fgsm")
 MAX_COLUMNS = 16
 _CELL, _GAP, _MARGIN, _SIDE = 1.2, 0.1, 0.12, 0.84  # inches; _SIDE holds the names of the rows
 _CAPTION, _HEAD, _TITLE, _FOOT = 0.24, 0.24, 0.26, 0.26

@@ -22,8 +22,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from pgn_studio.core.baselines import BASELINES
-from pgn_studio.core.export.comparison_figure import DEFAULT_BASELINES, ComparisonExport
+from pgn_studio.core.baselines import BASELINES, DEFAULT_BASELINES
+from pgn_studio.core.export.comparison_figure import ComparisonExport
 from pgn_studio.gui.operations import LatestRequest
 from pgn_studio.gui.pages.inspect.command import ExportChoice, export_command
 from pgn_studio.gui.pages.inspect.comparison_view import ComparisonColumn, ComparisonView, painted_columns
