@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from torch import Tensor
 
 from pgn_studio.core.baselines import BASELINES
+from pgn_studio.core.baselines.white_box import white_box_loss
 from pgn_studio.core.runs import RunFolder
 from tests.cli.conftest import RunCommand
 from tests.cli.test_flow import DATA, FIELDS, SMALL, command
@@ -88,9 +91,11 @@ def test_a_baseline_of_the_other_problem_is_refused(
 def test_ctrl_c_leaves_nothing(
     pgn_studio: RunCommand, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "pgn_studio.core.baselines.white_box._Run.step", lambda *_: signal.raise_signal(signal.SIGINT)
-    )
+    def loss(*given: Any) -> Tensor:
+        signal.raise_signal(signal.SIGINT)
+        return white_box_loss(*given)
+
+    monkeypatch.setattr("pgn_studio.core.baselines.white_box.white_box_loss", loss)
     file = tmp_path / "none.json"
     before = RunFolder.open(work / "enhance").run_json
     outcome = pgn_studio("baseline", "white-box", work / "enhance", "--json", file)
