@@ -1,6 +1,7 @@
 """PGN Studio: small additive perturbations that raise or lower a frozen classifier's accuracy.
 
-The names below are the public API; torch is imported when the first of them is used.
+These names are the public API; torch is imported when the first of them is used. `pgn_studio.plugins` has
+the bases of plug-ins.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The functions that `import pgn_studio` gives; bad input is a PgnStudioError that says what to do."""
+"""What `import pgn_studio` gives. Bad input raises a PgnStudioError, whose text says what to do."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def load_dataset(
 ) -> ImageDataset:
     """Images in the splits train, val and test: `data.split("test").images([0, 1])` is uint8 (2, S, S, 3).
 
-    `name_or_path` is digits, stl10, cifar10, fashion-mnist, imagenette, or a folder train|val|test/class/… or
-    class/…. `settings` are those of `pgn-studio train` for data, as image_size=32 or num_classes=10.
-    `progress(done, total)` may raise Canceled.
+    `name_or_path` is a data set's name (digits, stl10, …, or a plug-in's), or a folder train|val|test/class/…
+    or class/…. `settings` are those of `pgn-studio train` for data, as image_size=32
+    or num_classes=10. `progress(done, total)` may raise Canceled. Raises DataError where there are no images
+    or their folders are unclear, ConfigError for a setting.
     """
     given = {"dataset": _text(name_or_path, "a data set's name or folder"), **settings}
     return sources.load_dataset(DataSettings.make(**given), progress=progress)
@@ -67,7 +68,9 @@ def load_classifier(
     `path_or_name` is "demo:digits" (the bundled one), a file that PGN Studio saved (which says all the rest),
     weights of another program (.pth, .safetensors: `arch` and `classes` needed), an exported program (.pt2,
     .pt: `classes` needed), "arch:NAME:pretrained", or a black box (.onnx, http://…, python:module:function),
-    asked as `access` says. `classes` are in the data set's order; `mean` and `std` are of pixels in [0, 1].
+    asked as `access` says. `classes` are in the data set's order; `mean` and `std`, red first, are of pixels
+    in [0, 1], `std` above 0. `channels` is the order, "rgb" or "bgr", that the network takes. Raises
+    ClassifierError where it cannot be used as given.
     """
     return classifiers.load_classifier(
         resolve_classifier(_text(path_or_name, "a classifier's file or name")),
@@ -82,7 +85,7 @@ def load_classifier(
 
 
 class LoadedPgn:
-    """A PGN to be called with images; `info` says what it is."""
+    """A PGN to be called with images; made by `load_pgn`, and by `Run.pgn`."""
 
     def __init__(self, network: pgn_files.Pgn, classifier: Classifier | None = None) -> None:
         self.network = network
@@ -90,6 +93,10 @@ class LoadedPgn:
 
     @property
     def info(self) -> pgn_files.PgnInfo:
+        """What it is: problem, classes, image_size, gamma, told, settings, metrics on validation, ….
+
+        `image_size` is in pixels, `gamma` its own γ, `told` what it is told of the classifier's outputs.
+        """
         return self.network.info
 
     @property
@@ -98,7 +105,10 @@ class LoadedPgn:
         return self.network.generator.gammas
 
     def to(self, device: str) -> LoadedPgn:
-        """Compute on "cpu", "cuda", "cuda:1" or "mps" from now on; "auto" is the best there is."""
+        """Compute on "cpu", "cuda", "cuda:1" or "mps" from now on; "auto" is the best there is.
+
+        Raises ConfigError for a device that is not there.
+        """
         self.network.to(pick_device(device))
         return self
 
@@ -111,7 +121,7 @@ class LoadedPgn:
         S = `info.image_size`; floats come back clipped to [0, 1], bytes rounded. `gamma` is one that the PGN
         serves, else its own. A PGN that is told what the classifier says of an image (`info.told`) needs
         `classifier`, unless it was loaded with it. Raises DataError for other images, ConfigError for another
-        γ, PgnFileError without a classifier that is needed.
+        γ, PgnFileError without a classifier that is needed, ClassifierError for one with other classes.
         """
         pixels = _pixels(images, self.info.image_size)
         network = self._ready(gamma, classifier or self._classifier)
@@ -138,7 +148,11 @@ class LoadedPgn:
 
 
 def load_pgn(path: str | Path, *, classifier: Classifier | None = None) -> LoadedPgn:
-    """The PGN of a file, of a run folder, or of a run by its name; `classifier` is the one that it asks."""
+    """The PGN of a file, of a run folder, or of a run by its name; `classifier` is the one that it asks.
+
+    It computes on the CPU until `to` or `evaluate` moves it. Raises PgnFileError for a damaged file, RunError
+    where there is no such run or it has no PGN.
+    """
     file, _ = find_pgn(_text(path, "a PGN's file or a run"))
     return LoadedPgn(
         pgn_files.load_pgn(file), None if classifier is None else _checked_classifier(classifier)
@@ -147,7 +161,12 @@ def load_pgn(path: str | Path, *, classifier: Classifier | None = None) -> Loade
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was trained: its folder, and the figures of its PGN on the validation images."""
+    """A run that was trained.
+
+    `path` is its folder. `metrics` are the figures of the PGN that it keeps, on the validation images:
+    perturbed_accuracy_8bit, rms_mean, fixed_8bit, …, with its epoch and γ (kept_epoch, gamma), and how the
+    run ended (reason, step, seconds).
+    """
 
     path: Path
     metrics: Mapping[str, Any]
@@ -160,7 +179,7 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """The events of the training as metrics.jsonl holds them."""
+        """The events of the training as metrics.jsonl holds them: {"event": "StepCompleted", "step": 1, …}"""
         return RunFolder.open(self.path).read_metrics()
 
 
@@ -176,9 +195,10 @@ def train(
 
     `out` is the new run folder; default: a dated one among the runs. `settings` are those of
     `pgn-studio train`, as problem="adversarial", gamma=(0.3, 30.0), epochs=5 or device="cpu"; of the data
-    only where `data` is a name. Each of `callbacks` is called with each event (`pgn_studio.core.training.
-    events`): StepCompleted, EpochCompleted, Notice, …; Canceled raised in one stops the training at the next
-    step and keeps what there is. Raises RunError where the training fails.
+    only where `data` is a name. Each of `callbacks` is called with each event of
+    `pgn_studio.core.training.events`; Canceled raised in one stops the training at the next step and keeps
+    what there is. Raises ConfigError for a setting, ClassifierError or DataError where classifier and images
+    do not fit together, RunError where `out` is there already or the training fails.
     """
     loaded = data if isinstance(data, ImageDataset) else None
     network = classifier if isinstance(classifier, Classifier) else None
@@ -206,7 +226,12 @@ def train(
 
 @dataclass(frozen=True)
 class Result(Metrics):
-    """What `evaluate` found: every figure of `to_json()` is an attribute of the same name."""
+    """What `evaluate` found: every figure of `to_json()` is an attribute of the same name.
+
+    Accuracies and rates are in 0…1, `fixed` and `broken` counts of images, l2_mean, rms_mean and linf_max in
+    the classifier's input space; names that end in _8bit are after 8-bit rounding. `evaluation.per_image`
+    has the arrays behind them.
+    """
 
     evaluation: Evaluation
 
@@ -237,9 +262,9 @@ def evaluate(
 ) -> Result:
     """Measure a PGN on a split: `clean_accuracy`, `perturbed_accuracy_8bit`, `fixed`, `broken`, ….
 
-    `gamma` is one that the PGN serves, else its own. The networks stay on `device`.
-    `progress(images done, images)` may raise Canceled. Raises ClassifierError or DataError where the three
-    do not fit together.
+    `split` is train, val or test. `gamma` is one that the PGN serves, else its own. `batch_size` is above 0.
+    The networks stay on `device`. `progress(images done, images)` may raise Canceled. Raises ClassifierError
+    or DataError where the three do not fit together, ConfigError for another γ.
     """
     network, known, images = _fitting(pgn, classifier, data, gamma)
     found = measure(
@@ -263,7 +288,9 @@ def report(
 ) -> Path:
     """Write the evaluation report, with 95 % intervals, into the folder `out`; returns report.html's path.
 
-    `out` is new, empty, or holds an earlier report. `resamples` and `seed` are the bootstrap's.
+    `out` is new, empty, or holds an earlier report; report.md, report.csv and report.json lie beside the
+    page. `resamples`, above 0, and `seed` are the bootstrap's; the rest is as for `evaluate`. Raises
+    PgnStudioError for another folder.
     """
     from pgn_studio.core.report.render import check_report_folder, write_report
     from pgn_studio.core.report.report import make_report

@@ -1,9 +1,8 @@
-"""What packages build on that add to PGN Studio, by entry points that name a class:
+"""The bases of plug-ins: classes that other packages add by entry points.
 
-    [project.entry-points."pgn_studio.baselines"]
-    zero = "package:Zero"
-
-Importing this module imports no torch; docs/examples has packages to start from.
+A package names its class in a group: `zero = "package:Zero"` in
+`[project.entry-points."pgn_studio.baselines"]`. Importing this module imports no torch; `docs/examples` has
+packages to start from.
 """
 
 from __future__ import annotations
@@ -74,5 +73,5 @@ def _registries() -> Iterator[Registry[Any]]:
 
 
 def plugins() -> list[Plugin]:
-    """Every installed plug-in; imports them all. One that cannot be used has a `reason`, and is left out."""
+    """Every installed plug-in; imports them all. One that cannot be used has a `reason`; no list has it."""
     return [plugin for registry in _registries() for plugin in registry.plugins()]

@@ -99,6 +99,34 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert not [page for page in pages if not GENERATED.match(page)]
 
 
+def test_the_architecture_names_what_there_is() -> None:
+    """`step.py:TrainStep.__call__` is a file of core (or of gui, cli) that defines or assigns both names."""
+    page = (REPOSITORY / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)(?::([\w.]+))?`", page)
+    assert named
+    for path, names in named:
+        places = (REPOSITORY / "pgn_studio" / "core", REPOSITORY / "pgn_studio", REPOSITORY)
+        file = next((place / path for place in places if (place / path).is_file()), None)
+        assert file, path
+        for name in filter(None, names.split(".")):
+            defined = rf"^\s*(?:def |class )?{name}\b.*[:=(]"
+            assert re.search(defined, file.read_text(encoding="utf-8"), re.MULTILINE), f"{path}:{name}"
+
+
+def test_the_tables_of_experiments_are_of_the_kept_results(tmp_path: Path) -> None:
+    """Also of results that call baselines by their old names."""
+    folder = REPOSITORY / "docs" / "experiments"
+    page, kept = (folder / name for name in ("README.md", "results.json"))
+    (tmp_path / page.name).write_bytes(page.read_bytes())
+    older = kept.read_text(encoding="utf-8").replace(' white-box"', ' direct"')
+    (tmp_path / kept.name).write_text(older, encoding="utf-8")
+    command = [sys.executable, str(folder / "tables.py"), str(tmp_path), str(tmp_path / page.name)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / page.name).read_text(encoding="utf-8") == page.read_text(encoding="utf-8")
+    assert (tmp_path / kept.name).read_text(encoding="utf-8") == kept.read_text(encoding="utf-8")
+
+
 def test_changelog_has_this_version() -> None:
     changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
     assert changelog.index("## [Unreleased]") < changelog.index(f"## [{pgn_studio.__version__}]")
@@ -127,7 +155,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(300)
-def test_the_site_names_every_command_and_setting(site: Path) -> None:
+def test_the_site_names_every_command_and_setting_with_its_range(site: Path) -> None:
     from pgn_studio.cli.main import app
     from pgn_studio.core.config import ClassifierSettings, TrainingSettings
 
@@ -136,6 +164,7 @@ def test_the_site_names_every_command_and_setting(site: Path) -> None:
     assert all(f'id="{name}"' in commands for name in typer.main.get_command(app).commands)
     names = {*TrainingSettings.model_fields, *ClassifierSettings.model_fields}
     assert not {name for name in names if f"<code>{name}</code>" not in settings}
+    assert "At least 8, at most 1024." in settings  # image_size
 
 
 @pytest.mark.timeout(300)

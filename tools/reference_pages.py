@@ -17,7 +17,14 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from pgn_studio.cli.main import app
-from pgn_studio.core.config import PAPER_RECIPE, ClassifierSettings, DataSettings, Settings, TrainingSettings
+from pgn_studio.core.config import (
+    MOST_SEED,
+    PAPER_RECIPE,
+    ClassifierSettings,
+    DataSettings,
+    Settings,
+    TrainingSettings,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_FROM = 5  # an option that as many commands have is described once
@@ -62,7 +69,7 @@ def commands_page() -> str:
         if own:
             texts.append(_table(("option", "default", "meaning"), [_option_row(item) for item in own]))
         if others:
-            names = ", ".join(f"`{item.opts[0]}`" for item in others)
+            names = ", ".join(f"`{_names(item)[0]}`" for item in others)
             texts.append(f"Also [options of several commands](#options-of-several-commands): {names}.")
     texts += ["## Options of several commands"]
     texts.append(_table(("option", "default", "meaning"), [_option_row(item) for item in common.values()]))
@@ -101,7 +108,7 @@ def _settings_tables(model: type[Settings], names: Iterable[str]) -> Iterable[st
         row = [f"`{name}`", _given_as(model, name), default]
         if paper:
             row.append(_value(PAPER_RECIPE[name]) if name in PAPER_RECIPE else "")
-        rows.append([*row, text + _listed(_literals(field.annotation))])
+        rows.append([*row, text + _listed(_literals(field.annotation)) + _bounds(field.metadata)])
     yield _table(head, rows)
 
 
@@ -122,18 +129,33 @@ def _listed(choices: Sequence[Any]) -> str:
     return f" *One of {', '.join(map(str, choices))}.*" if choices else ""
 
 
+def _bounds(metadata: Sequence[Any]) -> str:
+    """The range of a number, in words."""
+    words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    found = [
+        f"{word} {_value(getattr(item, key))}"
+        for item in metadata
+        for key, word in words.items()
+        if getattr(item, key, None) not in (None, MOST_SEED)
+    ]
+    return f" *{', '.join(found).capitalize()}.*" if found else ""
+
+
 def _key(parameter: Any) -> tuple[str, ...]:
     return (*parameter.opts, getattr(parameter, "help", None) or "")
 
 
 def _option_row(parameter: Any) -> list[str]:
-    if parameter.param_type_name == "argument":
-        names = f"`{parameter.metavar or parameter.name.upper()}`"
-    else:
-        names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+    names = ", ".join(f"`{name}`" for name in _names(parameter))
     text, said = _without_default(getattr(parameter, "help", None) or "")
     default = "required" if parameter.required else said or _value(parameter.default)
     return [names, default, text + _listed(_option_choices(parameter))]
+
+
+def _names(parameter: Any) -> Sequence[str]:
+    if parameter.param_type_name == "argument":
+        return (parameter.metavar or parameter.name.upper(),)
+    return (*parameter.opts, *parameter.secondary_opts)
 
 
 def _without_default(text: str) -> tuple[str, str]:

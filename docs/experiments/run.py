@@ -21,6 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pgn_studio.core.legacy import BASELINE_NAMES
+
 SEEDS = (0, 1, 2)
 ADVERSARIAL = ("--problem", "adversarial")
 BLACK_BOX = ("--discriminator", "blackbox")
@@ -43,10 +45,9 @@ UNCHANGED = {
     ),
 }
 
-# The recipe as it was before p was cut off as in a picture and the encoder's last stage learned, and before G
-# was judged at a temperature.
+# The recipe without an encoder that learns and without clipping, and without the logit temperature.
 FROZEN = ("--encoder-training", "frozen", "--set", "clip=no")
-BEFORE = ("--set", "logit_temperature=1")
+UNDIVIDED = ("--set", "logit_temperature=1")
 
 # Name of a run: what differs from the defaults. The first group is for the targets.
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -57,11 +58,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "adv": ADVERSARIAL,
     "advbb": (*ADVERSARIAL, *BLACK_BOX),
 }
-# With the recipe as it was before.
+# The same with parts of the recipe switched off.
 COMPARED: dict[str, tuple[str, ...]] = {
     **{f"frozen-{name}": (*FROZEN, *options) for name, options in TARGETS.items()},
-    "temperature-1": (*FROZEN, *BEFORE),
-    "adv-temperature-1": (*ADVERSARIAL, *FROZEN, *BEFORE),
+    "temperature-1": (*FROZEN, *UNDIVIDED),
+    "adv-temperature-1": (*ADVERSARIAL, *FROZEN, *UNDIVIDED),
     "advbb-no-clamp": (*ADVERSARIAL, *BLACK_BOX, "--set", "clip=no"),
 }
 # One change each. "default" is "shared" once more: a table's rows, and those of γ, are runs of one machine
@@ -69,13 +70,13 @@ COMPARED: dict[str, tuple[str, ...]] = {
 ABLATION: dict[str, tuple[str, ...]] = {
     "default": (),
     "literal": (
-        *FROZEN, *BEFORE, "--set", "image_conditioning=no", "--set", "label_conditioning=no",
+        *FROZEN, *UNDIVIDED, "--set", "image_conditioning=no", "--set", "label_conditioning=no",
         "--set", "soft_targets=no", "--set", "head=linear", "--set", "input_mixup=0", "--set", "ema_decay=0",
         "--set", "min_scale=1", "--set", "feature_noise=0",
     ),
     "no-last-stage": ("--encoder-training", "frozen"),
     "no-clamp": ("--set", "clip=no"),
-    "no-temperature": BEFORE,
+    "no-temperature": UNDIVIDED,
     "hard-targets": ("--set", "soft_targets=no"),
     "hard-full-strength": ("--set", "soft_targets=no", "--set", "min_scale=1"),
     "no-label": ("--set", "label_conditioning=no"),
@@ -102,10 +103,10 @@ DEFAULT_GAMMA = 3  # the default
 # Beside the PGNs of these names.
 BASELINES = {
     **dict.fromkeys(("shared", "adv", "frozen-shared", "frozen-adv", "adv-temperature-1"), ("all",)),
-    "temperature-1": ("direct",),
+    "temperature-1": ("white-box",),
 }
-# Shares of images that the PGNs of these names leave alone, once more.
-HELD = dict.fromkeys(("shared", "blackbox", "blackbox-long"), ("0.15", "0.25"))
+# Shares of images that the PGNs of these names return unchanged, once more.
+ABSTAINING = dict.fromkeys(("shared", "blackbox", "blackbox-long"), ("0.15", "0.25"))
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Job:
     seed: int
     options: tuple[str, ...]
     baselines: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()
+    shares: tuple[str, ...] = ()
 
     def folder(self, root: Path) -> Path:
         return root / "runs" / f"{self.data}-{self.name}-{self.seed}"
@@ -127,7 +128,7 @@ def name_of(gamma: float) -> str:
 
 def target(data: str, name: str, seed: int, options: tuple[str, ...]) -> Job:
     """With what is measured beside a run of that name."""
-    return Job(data, name, seed, options, BASELINES.get(name, ()), HELD.get(name, ()))
+    return Job(data, name, seed, options, BASELINES.get(name, ()), ABSTAINING.get(name, ()))
 
 
 def all_jobs() -> list[Job]:
@@ -196,6 +197,11 @@ def of_one_gamma(options: tuple[str, ...]) -> tuple[str, ...]:
     return (*gamma, "--no-classifier-conditioning")
 
 
+def spellings(baseline: str) -> tuple[str, ...]:
+    """A baseline's name, and those that an older folder may have for it."""
+    return baseline, *(old for old, name in BASELINE_NAMES.items() if name == baseline)
+
+
 def do(job: Job, root: Path) -> None:
     folder, options = job.folder(root), data_options(job.data, root, job.seed)
     if not (folder / "test.json").is_file():
@@ -205,9 +211,9 @@ def do(job: Job, root: Path) -> None:
         command(*train, *job.options, *of_one_gamma(job.options), "--out", str(folder))
         command("evaluate", str(folder), "--json", str(folder / "test.json"))
     for baseline in job.baselines:
-        if not (folder / f"{baseline}.json").is_file():
+        if not any((folder / f"{name}.json").is_file() for name in spellings(baseline)):
             command("baseline", baseline, str(folder), "--json", str(folder / f"{baseline}.json"))
-    for share in job.held:
+    for share in job.shares:
         pgn, figures = folder / f"held-{share}.safetensors", folder / f"held-{share}.json"
         if not figures.is_file():
             command("abstain", str(folder), "--share", share, "--out", str(pgn), "--force")

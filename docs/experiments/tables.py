@@ -17,7 +17,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from run import ABLATION, DROPPED, FROZEN, GAMMAS, HELD, SEEDS, UNCHANGED, name_of
+from run import ABLATION, ABSTAINING, DROPPED, FROZEN, GAMMAS, SEEDS, UNCHANGED, name_of
+
+from pgn_studio.core.legacy import BASELINE_NAMES
 
 FIGURES = ("clean_accuracy", "perturbed_accuracy_8bit", "fixed_8bit", "broken_8bit", "rms_mean")
 BEGIN, END = "<!-- TABLES -->", "<!-- END -->"
@@ -25,8 +27,8 @@ Figures = dict[str, Any]
 DATA = ("digits", "clothing")
 # Of the targets' rows.
 TITLES = {"clothing": "clothing, 32 px", "clothing96": "clothing, 96 px, the default's steps"}
-ENHANCING = ("noise", "fgsm", "direct", "fine-tune", "aid", "aid-iterated")
-ATTACKING = ("noise", "fgsm", "uap", "direct", "aid", "aid-iterated")
+ENHANCING = ("random-sign", "fgsm", "white-box", "fine-tune", "fgsm-oracle", "pgd-oracle")
+ATTACKING = ("random-sign", "fgsm", "uap", "white-box", "fgsm-oracle", "pgd-oracle")
 
 
 def gathered(folder: Path) -> dict[str, Figures]:
@@ -40,7 +42,16 @@ def gathered(folder: Path) -> dict[str, Figures]:
             found[f"{run} {path.stem}"] = figures
         elif "baselines" in figures:
             found.update({f"{run} {name}": of for name, of in figures["baselines"].items()})
-    return {name: {key: figures[key] for key in FIGURES} for name, figures in found.items()}
+    return {name: {key: figures[key] for key in FIGURES} for name, figures in modern(found).items()}
+
+
+def modern(figures: dict[str, Figures]) -> dict[str, Figures]:
+    """The same, with the names that baselines have today."""
+    names = {name: name.rpartition(" ") for name in figures}
+    return {
+        f"{run}{space}{BASELINE_NAMES.get(last, last)}": figures[name]
+        for name, (run, space, last) in names.items()
+    }
 
 
 class Results:
@@ -123,26 +134,26 @@ def share(found: dict[int, Figures], bound: dict[int, Figures]) -> str:
     return f"{100 * statistics.mean(gain(found[seed]) for seed in both) / most:.0f} %"
 
 
-FORMER = " ".join(FROZEN)
+OFF = " ".join(FROZEN)
 # Of the enhancing runs, and of the attacks.
 ENHANCED = (
     ("PGN, shared", "shared"),
     ("PGN, shared, 1,000 steps", "shared-long"),
     ("PGN, black box", "blackbox"),
     ("PGN, black box, 1,000 steps", "blackbox-long"),
-    (f"PGN, shared, {FORMER}", "frozen-shared"),
-    (f"PGN, shared, 1,000 steps, {FORMER}", "frozen-shared-long"),
-    (f"PGN, shared, {FORMER} --set logit_temperature=1", "temperature-1"),
-    (f"PGN, black box, {FORMER}", "frozen-blackbox"),
-    (f"PGN, black box, 1,000 steps, {FORMER}", "frozen-blackbox-long"),
+    (f"PGN, shared, {OFF}", "frozen-shared"),
+    (f"PGN, shared, 1,000 steps, {OFF}", "frozen-shared-long"),
+    (f"PGN, shared, {OFF} --set logit_temperature=1", "temperature-1"),
+    (f"PGN, black box, {OFF}", "frozen-blackbox"),
+    (f"PGN, black box, 1,000 steps, {OFF}", "frozen-blackbox-long"),
 )
 ATTACKED = (
     ("shared", "adv"),
     ("black box", "advbb"),
     ("black box, --set clip=no", "advbb-no-clamp"),
-    (f"shared, {FORMER}", "frozen-adv"),
-    (f"shared, {FORMER} --set logit_temperature=1", "adv-temperature-1"),
-    (f"black box, {FORMER}", "frozen-advbb"),
+    (f"shared, {OFF}", "frozen-adv"),
+    (f"shared, {OFF} --set logit_temperature=1", "adv-temperature-1"),
+    (f"black box, {OFF}", "frozen-advbb"),
 )
 
 
@@ -154,16 +165,19 @@ def enhanced(data: str, title: str, runs: dict[int, Figures], gained: str = "") 
 def targets(results: Results) -> None:
     rows = []
     for data in (*DATA, *UNCHANGED):
-        own = results.of(data, "shared", "direct")  # of as many steps as the PGN of that name
-        before = results.of(data, "frozen-shared", "direct") or results.of(data, "temperature-1", "direct")
+        own = results.of(data, "shared", "white-box")  # of as many steps as the PGN of that name
+        frozen, undivided = (
+            results.of(data, name, "white-box") for name in ("frozen-shared", "temperature-1")
+        )
+        bound = frozen or undivided
         for title, name in ENHANCED:
             runs = results.of(data, name)
-            longer = name.endswith("shared-long")  # than direct was trained
-            gained = "" if longer else share(runs, before if FORMER in title else own)
+            longer = name.endswith("shared-long")  # than white-box was trained
+            gained = "" if longer else share(runs, bound if OFF in title else own)
             rows.append(enhanced(data, title, runs, gained or "–"))
-        rows.append(enhanced(data, "direct, at the shared PGN's RMS", own))
-        rows.append(enhanced(data, f"direct, {FORMER}", before))
-    head = ("data", "", "clean, %", "perturbed, %", "of direct's gain", "fixed, broken", "RMS", "seeds")
+        rows.append(enhanced(data, "white-box, at the shared PGN's RMS", own))
+        rows.append(enhanced(data, f"white-box, {OFF}", bound))
+    head = ("data", "", "clean, %", "perturbed, %", "of white-box's gain", "fixed, broken", "RMS", "seeds")
     table("Enhancing", head, rows, least=1)
     rows = []
     for data in (*DATA, *UNCHANGED):
@@ -175,32 +189,32 @@ def targets(results: Results) -> None:
     table("Attacking", head, rows, least=1)
 
 
-def holding_back(results: Results) -> None:
+def abstaining(results: Results) -> None:
     rows = []
     for data in (*DATA, *UNCHANGED):
-        bound = results.of(data, "shared", "direct")
+        bound = results.of(data, "shared", "white-box")
         for title, name in ENHANCED:
-            held = {left: results.of(data, name, f"held-{left}") for left in HELD.get(name, ())}
+            held = {left: results.of(data, name, f"held-{left}") for left in ABSTAINING.get(name, ())}
             if not any(held.values()):
                 continue
             for left, runs in {"0": results.of(data, name), **held}.items():
                 fixed, broken = summed(runs)
-                alone = f"{100 * float(left):.0f} %"
+                alone = f"{100 * float(left):.0f}"
                 row = (over(runs, accuracy), share(runs, bound) or "–", flips(runs))
                 ratio = f"{100 * broken / fixed:.0f} %" if fixed else ""
                 rows.append(
                     (TITLES.get(data, data), title, alone, *row, ratio, over(runs, rms, 3), str(len(runs)))
                 )
-    head = ("data", "", "left alone", "perturbed, %", "of direct's gain", "fixed, broken", "broken / fixed")
-    table("Holding back", (*head, "RMS", "seeds"), rows)
+    head = ("data", "", "unchanged, %", "perturbed, %", "of white-box's gain", "fixed, broken")
+    table("Abstention", (*head, "broken / fixed", "RMS", "seeds"), rows)
 
 
 def baselines(results: Results) -> None:
     for problem, run, names in (
         ("enhancing", "shared", ENHANCING),
         ("attacking", "adv", ATTACKING),
-        (f"enhancing, {FORMER}", "frozen-shared", ENHANCING),
-        (f"attacking, {FORMER}", "frozen-adv", ATTACKING),
+        (f"enhancing, {OFF}", "frozen-shared", ENHANCING),
+        (f"attacking, {OFF}", "frozen-adv", ATTACKING),
     ):
         rows = []
         for name in ("", *names):
@@ -221,7 +235,7 @@ def ablation(results: Results) -> None:
     marked = set()
     rows = []
     for name, what in {**{key: " ".join(options) for key, options in ABLATION.items()}, **DROPPED}.items():
-        row = [name, what]
+        row = [what or "the recipe"]
         for data in DATA:
             found = results.of(data, f"ablation-{name}")
             if same_classifier(found, results.of(data, "ablation-default")):
@@ -231,14 +245,14 @@ def ablation(results: Results) -> None:
                 marked.add(data)
         rows.append(row)
     if marked:
-        row = ["default †", ""]
+        row = ["the recipe †"]
         for data in DATA:
             row += ablated(results.of(data, "shared"), mark=" †") if data in marked else [""] * 4
         rows.insert(1, row)
     what = ("points", "fixed, broken", "RMS", "seeds")
     table(
         "Ablation: points gained",
-        ("", "options", *(f"{data}: {column}" for data in DATA for column in what)),
+        ("", *(f"{data}: {column}" for data in DATA for column in what)),
         rows,
     )
 
@@ -270,7 +284,7 @@ def gammas(results: Results) -> None:
 def tables(figures: dict[str, Figures]) -> str:
     written = io.StringIO()
     with redirect_stdout(written):
-        for part in (targets, holding_back, baselines, ablation, gammas):
+        for part in (targets, abstaining, baselines, ablation, gammas):
             part(Results(figures))
     return written.getvalue()
 
@@ -283,7 +297,7 @@ def main() -> None:
     page = Path(sys.argv[2])
     kept = page.with_name("results.json")
     if kept.is_file():
-        figures = {**json.loads(kept.read_text(encoding="utf-8")), **figures}
+        figures = {**modern(json.loads(kept.read_text(encoding="utf-8"))), **figures}
     figures = dict(sorted(figures.items()))
     kept.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     text = tables(figures)

@@ -1,4 +1,4 @@
-"""`pgn-studio abstain`: a PGN that leaves alone the images which it perturbs least."""
+"""`pgn-studio abstain`: a PGN that returns an image unchanged when its perturbation would be small."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def abstain(
     ],
     share: Annotated[
         float,
-        typer.Option(min=0.0, max=0.95, help="The share of images to leave alone; 0 undoes it."),
+        typer.Option(min=0.0, max=0.95, help="The share of images to abstain on; 0 undoes it."),
     ] = DEFAULT_ABSTAIN_SHARE,
     split: SplitName = "val",
     which: Annotated[WhichPgn, typer.Option(help="Of a run's PGNs, as for `evaluate`.")] = "kept",
@@ -58,10 +58,10 @@ def abstain(
     device: DeviceName = "auto",
     batch_size: BatchSize = 64,
 ) -> None:
-    """Make of a PGN that enhances one that leaves alone the images which it perturbs least.
+    """Derive a PGN that returns an image unchanged when its perturbation would be small.
 
-    A PGN perturbs little where it is unsure, and there it breaks most: one that holds back breaks fewer
-    images, and fixes fewer. How small is too small is read off the validation images, without their
+    An enhancing PGN perturbs little where it is unsure, and there it breaks most: one that abstains breaks
+    fewer images, and fixes fewer. How small is too small is read off the validation images, without their
     labels. The new PGN is a file that all commands and the window take; the old one stays as it is.
     Where it serves a range of γ, it is read off at --gamma, which the new PGN uses unless told otherwise,
     and holds at every γ.
@@ -114,10 +114,11 @@ def _said(evaluation: Evaluation, held: Abstention) -> tuple[str, ...]:
     """What it does to the images that it was chosen on."""
     metrics, percent = evaluation.metrics, terminal.percent
     return (
-        f"Leaves alone {held.abstained:,} of {metrics.n:,} images ({evaluation.split_name}), those whose "
+        f"Abstains on {held.abstained:,} of {metrics.n:,} images ({evaluation.split_name}), those whose "
         f"perturbation has an RMS below {held.abstain_below_rms:.4g}.",
         f"Acting on all: {percent(metrics.clean_accuracy)} → {percent(metrics.perturbed_accuracy_8bit)}, "
-        f"{metrics.fixed_8bit} fixed, {metrics.broken_8bit} broken, RMS {metrics.rms_mean:.4g} (8 bits)",
+        f"{metrics.fixed_8bit} fixed, {metrics.broken_8bit} broken, RMS {metrics.rms_mean:.4g}, "
+        "after 8-bit rounding",
         f"Abstaining: {percent(held.clean_accuracy)} → {percent(held.perturbed_accuracy_8bit)}, "
         f"{held.fixed_8bit} fixed, {held.broken_8bit} broken, RMS {held.rms_mean:.4g}",
     )

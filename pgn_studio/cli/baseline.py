@@ -174,7 +174,7 @@ def _rows(
         metrics = evaluation.metrics
         terminal.note(
             f"{made.title}: accuracy {terminal.percent(metrics.clean_accuracy)} -> "
-            f"{terminal.percent(metrics.perturbed_accuracy_8bit)} after 8 bits"
+            f"{terminal.percent(metrics.perturbed_accuracy_8bit)} after 8-bit rounding"
         )
     return rows
 

@@ -192,7 +192,7 @@ def _per_class(measured: Sequence[ClassifiedSplit]) -> Table:
     table.add_column("class")
     for name in rows:
         table.add_column(name, justify="right")
-    table.add_column(f"on {last.split_name} most often taken for")
+    table.add_column(f"on {last.split_name} most often predicted")
     for label in order:
         row = rows[last.split_name][label]
         other = f"{row['taken_for']} ({row['as_often']})" if row["taken_for"] else ""

@@ -123,9 +123,9 @@ def _where(evaluation: Evaluation) -> str:
 
 
 def gamma_table(found: Sequence[Evaluation], name: str) -> Table:
-    """The figures at several γ, a line for each; fixed and broken after 8 bits."""
+    """The figures at several γ, a line for each; fixed and broken after 8-bit rounding."""
     table = Table(title=f"{name} {_where(found[0])}", title_justify="left")
-    for heading in ("γ", "clean", "perturbed", "8 bits", "fixed", "broken", "L2 norm", "RMS"):
+    for heading in ("γ", "clean", "perturbed", "after 8-bit rounding", "fixed", "broken", "L2 norm", "RMS"):
         table.add_column(heading, justify="right")
     for evaluation in found:
         metrics = evaluation.metrics
@@ -147,7 +147,7 @@ def evaluation_table(evaluation: Evaluation, name: str) -> Table:
     table = Table(
         title=f"{name} at γ {evaluation.facts['gamma']:g} {_where(evaluation)}", title_justify="left"
     )
-    for heading in ("", "clean", "perturbed", "perturbed, 8 bits"):
+    for heading in ("", "clean", "perturbed", "after 8-bit rounding"):
         table.add_column(heading, justify="right" if heading else "left")
     table.add_row(
         "accuracy",

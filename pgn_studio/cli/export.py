@@ -31,7 +31,7 @@ from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.errors import ConfigError, RunError
-from pgn_studio.core.export import BUILT_IN, EXPORTS
+from pgn_studio.core.export import EXPORTS
 from pgn_studio.core.export.base import Export, Option
 from pgn_studio.core.legacy import EXPORT_NAMES
 from pgn_studio.core.project.resolve import find_pgn, find_run, refuse_inside_dataset, resolve_classifier
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: pgn-studio export photos-enhance --what figure --outcome fixed --count 6 --out fixed.png"
 
 Kind = type[Export]
-_KINDS: dict[str, Kind] = {name: EXPORTS.load(name) for name in BUILT_IN}  # of plug-ins the names suffice
+# Of plug-ins the names suffice.
+_KINDS: dict[str, Kind] = {name: EXPORTS.load(name) for name in EXPORTS.built_in}
 _WHAT = ". ".join(f"{name}: {kind.summary}" for name, kind in _KINDS.items())
 
 
@@ -107,7 +108,7 @@ def export(
     target: Target,
     what: Annotated[
         str,
-        typer.Option("--what", metavar=f"<{'|'.join(BUILT_IN)}>", parser=_what, show_default=False,
+        typer.Option("--what", metavar=f"<{'|'.join(EXPORTS.built_in)}>", parser=_what, show_default=False,
                      help=f"{_WHAT}. A plug-in's export by its name."),
     ],
     out: Annotated[

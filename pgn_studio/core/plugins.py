@@ -58,6 +58,10 @@ class Registry(Generic[T]):
         """The built-in names in their order, then those of plug-ins."""
         return (*self._builtins, *sorted(self._plugins()))
 
+    @property
+    def built_in(self) -> tuple[str, ...]:
+        return tuple(self._builtins)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
 

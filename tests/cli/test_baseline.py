@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import Tensor
 
-from pgn_studio.core.baselines import BASELINES
-from pgn_studio.core.baselines.white_box import white_box_loss
+from pgn_studio.core.baselines import BASELINES, white_box
 from pgn_studio.core.runs import RunFolder
 from tests.cli.conftest import RunCommand
 from tests.cli.test_flow import DATA, FIELDS, SMALL, command
@@ -49,7 +47,7 @@ def test_all_in_one_table_and_one_file(
         assert (figures["baseline"], figures["split"]) == (name, "test")
         assert figures["clean_accuracy"] == record["pgn"]["clean_accuracy"]
         assert f"{BASELINES.load(name).title} " in outcome.out
-        if name not in ("white-box", "fine-tune"):
+        if BASELINES.load(name).strength == "matched":
             assert figures["rms_val"] == pytest.approx(record["rms_val"], rel=1e-3)
     assert record["baselines"]["fgsm-oracle"]["oracle"]
     rows = [line.split("│")[1].strip() for line in outcome.out.splitlines() if line.startswith("│")]
@@ -91,11 +89,13 @@ def test_a_baseline_of_the_other_problem_is_refused(
 def test_ctrl_c_leaves_nothing(
     pgn_studio: RunCommand, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def loss(*given: Any) -> Tensor:
-        signal.raise_signal(signal.SIGINT)
-        return white_box_loss(*given)
+    step = white_box._Run.step
 
-    monkeypatch.setattr("pgn_studio.core.baselines.white_box.white_box_loss", loss)
+    def interrupted(run: Any, batch: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        step(run, batch)
+
+    monkeypatch.setattr(white_box._Run, "step", interrupted)
     file = tmp_path / "none.json"
     before = RunFolder.open(work / "enhance").run_json
     outcome = pgn_studio("baseline", "white-box", work / "enhance", "--json", file)

@@ -8,7 +8,7 @@ import pytest
 
 from pgn_studio.cli.export import _assigned
 from pgn_studio.core.errors import ConfigError
-from pgn_studio.core.export import BUILT_IN
+from pgn_studio.core.export import EXPORTS
 from pgn_studio.core.export.figure import FigureExport
 from pgn_studio.core.paths import trained_folder
 from tests.cli.conftest import RunCommand
@@ -21,7 +21,7 @@ def test_every_export_and_option_is_in_the_help(pgn_studio: RunCommand) -> None:
     for name in ("--share", "--strength", "--dpi", "--width-mm", "--beside", "--baselines", "--gain"):
         assert name in text
     unbroken = "".join(text.replace("│", "").split())
-    assert all(name in unbroken for name in BUILT_IN)
+    assert all(name in unbroken for name in EXPORTS.built_in)
 
 
 @pytest.mark.parametrize(

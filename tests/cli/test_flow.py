@@ -121,7 +121,7 @@ def test_train_says_what_it_does(pgn_studio: RunCommand, work: Path, tmp_path: P
     assert "Training on cpu in fp32: " in outcome.err
     assert "The frozen classifier is right on" in outcome.err
     assert "epoch 1/1  validation" in outcome.err
-    assert "after 8 bits" in outcome.out
+    assert "after 8-bit rounding" in outcome.out
     assert str(tmp_path / "run" / "pgn.safetensors") in outcome.out
 
 
@@ -228,7 +228,7 @@ def test_evaluate_writes_every_figure(pgn_studio: RunCommand, work: Path, tmp_pa
     figures = json.loads(file.read_text(encoding="utf-8"))
     assert set(FIELDS) <= set(figures)
     assert figures["split"] == "val"
-    assert "perturbed, 8 bits" in outcome.out
+    assert "after 8-bit rounding" in outcome.out
 
 
 def test_evaluate_takes_a_file_another_classifier_and_data(

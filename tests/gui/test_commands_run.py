@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QTabWidget, Q
 from pytestqt.qtbot import QtBot
 
 from pgn_studio.cli.main import main
-from pgn_studio.core.export import BUILT_IN, EXPORTS
+from pgn_studio.core.export import EXPORTS
 from tests.core.export.test_curves import run  # noqa: F401 - a fixture: a run folder with curves
 
 if TYPE_CHECKING:
@@ -22,16 +22,8 @@ if TYPE_CHECKING:
     from pgn_studio.gui.main_window import MainWindow
 
 LONG_MS = 60_000
-# Files below the folder that the command wrote into, by what is exported.
-WRITTEN = {
-    "figure": "digits-enhance-gamma-3-test-figure.png",
-    "table": "digits-enhance-gamma-3-test-table.csv",
-    "list": "digits-enhance-gamma-3-test-list.csv",
-    "images": "digits-enhance-gamma-3-test-images/manifest.csv",
-    "model": "digits-enhance-gamma-3-test-model.pt2",
-    "abstaining": "digits-enhance-gamma-3-test-abstaining.safetensors",
-    "report": "digits-enhance-gamma-3-test-report/report.html",
-}
+# In the folder that an export writes.
+INSIDE = {"images": "manifest.csv", "report": "report.html"}
 
 
 @pytest.fixture
@@ -63,7 +55,7 @@ def choose(parent: object, name: str, data: str) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("what", [name for name in BUILT_IN if EXPORTS.load(name).in_dialog])
+@pytest.mark.parametrize("what", [name for name in EXPORTS.built_in if EXPORTS.load(name).in_dialog])
 def test_the_copied_command_of_each_kind_runs_as_it_is(
     what: str, demo: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,9 +70,12 @@ def test_the_copied_command_of_each_kind_runs_as_it_is(
     dialog.findChild(QPushButton, "copy-command").click()
     dialog.reject()
     run_copied(tmp_path, monkeypatch)
-    assert (tmp_path / WRITTEN[what]).is_file()
+    written = (
+        tmp_path / f"digits-enhance-gamma-3-test-{EXPORTS.load(what).file_name()}" / INSIDE.get(what, "")
+    )
+    assert written.is_file()
     if what == "list":
-        with (tmp_path / WRITTEN[what]).open(newline="", encoding="utf-8") as stream:
+        with written.open(newline="", encoding="utf-8") as stream:
             found = [int(row["index"]) for row in csv.DictReader(stream)]
         assert found == page.gallery.model.shown.tolist() != []
 

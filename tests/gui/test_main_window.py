@@ -85,8 +85,8 @@ def test_a_run_fills_plots_strip_and_progress(qtbot: QtBot, window: MainWindow) 
     with qtbot.waitSignal(controller.training.bridge.finished, timeout=10_000):
         press(qtbot, window, "start_button")
     plots = controller.train_page.plots
-    qtbot.waitUntil(lambda: [points_of(plot) for plot in plots.plots] == [40] * 4, timeout=5000)
-    assert len(plots.accuracies.points[1].getData()[0]) == 4
+    qtbot.waitUntil(lambda: {points_of(plot) for plot in plots.plots} == {40}, timeout=5000)
+    assert len(plots.by_name["accuracy"].points[1].getData()[0]) == 4
     assert len(plots.gamma.curve.getData()[0]) == 40
     assert controller.train_page.strip.preview is not None
     assert "Completed after 40 steps" in child(window, QLabel, "run_position").text()
@@ -104,7 +104,7 @@ def test_log_scale_and_smoothing_apply_to_the_plots(qtbot: QtBot, window: MainWi
     controller.train_page.controls.logarithmic.setChecked(True)
     assert plots.losses.plot.getAxis("left").logMode
     assert plots.l2.plot.getAxis("left").logMode
-    assert not plots.accuracies.plot.getAxis("left").logMode
+    assert not plots.by_name["accuracy"].plot.getAxis("left").logMode
 
 
 def test_gamma_moves_while_it_trains_and_the_rest_is_locked(

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pgn_studio.core import choices
 from pgn_studio.core.plugins import Registry
 
 if TYPE_CHECKING:
     from pgn_studio.core.data.base import DataSource
 
-DATASETS: Registry[DataSource] = Registry(
-    "datasets",
-    "pgn_studio.core.data.base:DataSource",
-    {
-        "digits": "pgn_studio.core.data.named:Digits",
-        "stl10": "pgn_studio.core.data.stl10:Stl10",
-        "cifar10": "pgn_studio.core.data.named:Cifar10",
-        "fashion-mnist": "pgn_studio.core.data.named:FashionMnist",
-        "imagenette": "pgn_studio.core.data.named:Imagenette",
-    },
-    noun="data set",
-)
+DATASETS: Registry[DataSource] = choices.DATASETS
+
+
+def dataset_title(name: str) -> str:
+    """As people read it. A plug-in is not imported to be listed: its name must do, as a folder's."""
+    return (DATASETS.load(name).title if name in DATASETS.built_in else "") or name

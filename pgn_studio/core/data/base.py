@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from pgn_studio.core.config import DataSettings
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 class DataSource(ABC):
     """What `--dataset NAME` names."""
+
+    title: ClassVar[str] = ""  # in the window's list, where the name would look odd
 
     @abstractmethod
     def load(self, settings: DataSettings, progress: Progress) -> ImageDataset:

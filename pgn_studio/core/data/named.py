@@ -44,6 +44,8 @@ _IMAGENETTE_TITLES = {
 class Digits(DataSource):
     """scikit-learn's 1,797 handwritten digits, 8x8 with values 0..16, made larger bilinearly."""
 
+    title = "Digits (bundled)"
+
     def load(self, settings: DataSettings, progress: Progress) -> ImageDataset:
         digits = importlib.import_module("sklearn.datasets").load_digits()
         pixels = np.rint(np.asarray(digits.images) * (255 / 16)).astype(np.uint8)
@@ -90,12 +92,14 @@ class _OfTorchvision(DataSource):
 
 
 class Cifar10(_OfTorchvision):
+    title = "CIFAR-10"
     name, kind = "cifar10", "CIFAR10"
     folder = "cifar-10-batches-py"
     files = "the folder cifar-10-batches-py of cifar-10-python.tar.gz"
 
 
 class FashionMnist(_OfTorchvision):
+    title = "Fashion-MNIST"
     name, kind = "fashion-mnist", "FashionMNIST"
     folder = "FashionMNIST"
     files = "the four extracted ubyte files (train-images-idx3-ubyte, …) as FashionMNIST/raw/…"
@@ -115,6 +119,8 @@ def _read_torchvision(kind: str, root: Path, *, train: bool, offline: str) -> An
 
 class Imagenette(DataSource):
     """An image folder with train and val; val, its published held-out part, is the test split."""
+
+    title = "Imagenette"
 
     def load(self, settings: DataSettings, progress: Progress) -> ImageDataset:
         root = files_root(settings)

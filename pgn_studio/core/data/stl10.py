@@ -23,6 +23,8 @@ FILES = ("train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin")
 
 
 class Stl10(DataSource):
+    title = "STL-10"
+
     def load(self, settings: DataSettings, progress: Progress) -> ImageDataset:
         root = files_root(settings)
         offline = Advice(

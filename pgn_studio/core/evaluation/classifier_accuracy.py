@@ -1,4 +1,4 @@
-"""What a classifier makes of a split as it is: accuracy, per class, and what is taken for what."""
+"""What a classifier makes of a split as it is: accuracy, per class, and what is predicted for what."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _confidence(right: npt.NDArray[np.bool_], true_probability: Floats, margin: 
 
 @dataclass(frozen=True)
 class Metrics:
-    """DESIGN §1 "Metrics"; rates and accuracies in 0…1."""
+    """Over the images of a split; rates and accuracies in 0…1, sizes in the classifier's input space."""
 
     n: int
     clean_accuracy: float
@@ -120,12 +120,12 @@ class Metrics:
     map_perturbed: float | None
     fixed: int  # false → correct
     broken: int  # correct → false
-    mcnemar_p: float
+    mcnemar_p: float  # exact, two-sided
     fooling_rate: float
     attack_success: float | None  # None when no clean image is right
-    l2_mean: float
-    rms_mean: float
-    linf_max: float
+    l2_mean: float  # mean over images of ‖p‖₂
+    rms_mean: float  # of √mean p²
+    linf_max: float  # largest |p| of all
     fixed_8bit: int
     broken_8bit: int
     mcnemar_p_8bit: float

@@ -1,9 +1,10 @@
-"""The four plots of a run from its metrics.jsonl, and the same numbers as CSV."""
+"""The plots of a run from its metrics.jsonl, and the same numbers as CSV."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from pgn_studio.core.metrics_log import step_of
 from pgn_studio.core.run_records import needs_log_axis
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.events import AtGamma, EpochCompleted, StepCompleted
+from pgn_studio.core.training.plots import PLOTS, Plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +34,7 @@ _ENDS = ("low", "high")  # of the range of γ that a PGN serves
 _AT_ENDS = [f"{end}_{item.name}" for end in _ENDS for item in fields(AtGamma)]
 _EVENTS = [item.name for kind in (StepCompleted, EpochCompleted) for item in fields(kind)]
 _COLUMNS = [name for name in dict.fromkeys(["event", *_EVENTS, *_AT_ENDS]) if name != "at_gamma"]
+_COLORS = {"first": BLUE, "second": ORANGE, "good": BLUE, "bad": ORANGE}
 _LABEL_GAP = 0.07  # γ labels nearer than this share of the width would overlap
 
 
@@ -81,23 +84,51 @@ def draw_curves(records: Sequence[Record], *, title: str) -> Figure:
     from matplotlib.figure import Figure
 
     curves = _Curves.of(records)
-    figure = Figure(figsize=(7.2, 5.2), layout="constrained", facecolor="white")
+    rows = math.ceil(len(PLOTS) / 2)
+    figure = Figure(figsize=(7.2, 2.6 * rows), layout="constrained", facecolor="white")
     figure.suptitle(title, fontsize=9, parse_math=False)
-    panels = figure.subplots(2, 2, sharex=True).flatten()
-    losses, size, flips, accuracies = panels
-    _line(losses, curves, "loss_g", BLUE, "$L_G$")
-    _line(losses, curves, "loss_d", ORANGE, "$L_D$")
-    _finish(losses, "Loss")
-    _line(size, curves, "l2", BLUE, "mean of $p^2$")
-    _log_where_wide(size, curves.step("l2"))
-    _finish(size, "L2 (mean of $p^2$)")
-    for name, color in (("fixed", BLUE), ("broken", ORANGE)):
-        _dots(flips, curves.epochs, curves.share_of_validation(name), color, f"{name}, validation")
-        _line(flips, curves, name, color, f"{name}, training batches", share=True)
-    _finish(flips, "Share of images (%)")
-    _dots(accuracies, curves.epochs, 100 * curves.epoch("clean_accuracy"), GRAY, "clean, validation")
+    panels = figure.subplots(rows, 2, sharex=True).flatten()
+    for number, (axes, plot) in enumerate(zip(panels, PLOTS, strict=False)):
+        _DRAWN_BY.get(plot.name, _draw)(axes, plot, curves)
+        _mark_gamma(axes, curves, labeled=number < 2)
+    for axes in panels[len(PLOTS) :]:
+        axes.remove()
+    for axes in panels[: len(PLOTS)][-2:]:  # the lowest of each column
+        axes.set_xlabel("Step", fontsize=8)
+        axes.tick_params(labelbottom=True)
+    return figure
+
+
+def _draw(axes: Axes, plot: Plot, curves: _Curves) -> None:
+    for curve in plot.curves:
+        color, scale = _COLORS[curve.color], 1.0 if curve.unit == "plain" else 100.0
+        if curve.epoch_column:
+            values = scale * curves.epoch(curve.epoch_column)
+            values = values / curves.val_images if curve.unit == "count" else values
+            _dots(axes, curves.epochs, values, color, f"{curve.label}, validation")
+        label = f"{curve.label}, training batches" if curve.epoch_column else curve.label
+        _line(axes, curves, curve.column, color, label, scale=scale, share=curve.unit == "count")
+    if plot.logarithmic:
+        _log_where_wide(axes, np.concatenate([curves.step(curve.column) for curve in plot.curves]))
+    _finish(axes, plot.title)
+
+
+def _draw_losses(axes: Axes, _plot: Plot, curves: _Curves) -> None:
+    _line(axes, curves, "loss_g", BLUE, "$L_G$")
+    _line(axes, curves, "loss_d", ORANGE, "$L_D$")
+    _finish(axes, "Loss")
+
+
+def _draw_l2(axes: Axes, _plot: Plot, curves: _Curves) -> None:
+    _line(axes, curves, "l2", BLUE, "mean of $p^2$")
+    _log_where_wide(axes, curves.step("l2"))
+    _finish(axes, "L2 (mean of $p^2$)")
+
+
+def _draw_accuracy(axes: Axes, _plot: Plot, curves: _Curves) -> None:
+    _dots(axes, curves.epochs, 100 * curves.epoch("clean_accuracy"), GRAY, "clean, validation")
     _dots(
-        accuracies,
+        axes,
         curves.epochs,
         100 * curves.epoch("perturbed_accuracy_8bit"),
         BLUE,
@@ -105,14 +136,17 @@ def draw_curves(records: Sequence[Record], *, title: str) -> Figure:
     )
     for end, color in zip(_ENDS, (ORANGE, SKY), strict=True):
         values = curves.epoch(f"{end}_perturbed_accuracy_8bit")
-        _dots(accuracies, curves.epochs, 100 * values, color, f"the same at γ {curves.end_gamma(end):g}")
-    _line(accuracies, curves, "perturbed_accuracy", BLUE, "perturbed, training batches", scale=100.0)
-    _finish(accuracies, "Accuracy (%)")
-    for axes in panels:
-        _mark_gamma(axes, curves, labeled=axes in (losses, size))
-    for axes in (flips, accuracies):
-        axes.set_xlabel("Step", fontsize=8)
-    return figure
+        _dots(axes, curves.epochs, 100 * values, color, f"the same at γ {curves.end_gamma(end):g}")
+    _line(axes, curves, "perturbed_accuracy", BLUE, "perturbed, training batches", scale=100.0)
+    _finish(axes, "Accuracy (%)")
+
+
+# Those that print otherwise than the window shows; any other is drawn as it is.
+_DRAWN_BY: Mapping[str, Callable[[Axes, Plot, _Curves], None]] = {
+    "losses": _draw_losses,
+    "l2": _draw_l2,
+    "accuracy": _draw_accuracy,
+}
 
 
 @dataclass(frozen=True)
@@ -152,9 +186,6 @@ class _Curves:
     def epochs(self) -> Values:
         """The steps at which epochs ended."""
         return self.epoch("step")
-
-    def share_of_validation(self, name: str) -> Values:
-        return 100 * self.epoch(name) / self.val_images
 
     def end_gamma(self, end: str) -> float:
         """The γ at that end of the range; NaN where the PGN serves none, or was not measured there."""

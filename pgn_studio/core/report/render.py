@@ -152,7 +152,7 @@ def report_markdown(report: Report) -> str:
 def report_html(report: Report, progress: Progress | None = None) -> str:
     """The page. `progress(figures drawn, figures)` may raise Canceled."""
     evaluation = report.evaluation
-    aim = {"enhance": "enhancing: more images right", "adversarial": "adversarial: more images wrong"}
+    aim = {"enhance": "enhancing: correct more images", "adversarial": "adversarial: cause errors"}
     shown = sorted(report.sections, key=lambda section: section.detail)
     return _templates().get_template("report.html.j2").render(
         title=f"{report.name} at γ {report.gamma:g} on {evaluation.dataset_name}, {evaluation.split_title}",

@@ -92,6 +92,7 @@ class Section(ABC):
     note: ClassVar[str] = ""
     texts: ClassVar[int] = 1  # columns that hold words
     detail: ClassVar[bool] = False  # on the page it comes after the others
+    in_terminal: ClassVar[bool] = True  # else in the files only
     csv_name: ClassVar[str] = ""  # where it is not the key
     figure_text: ClassVar[str] = ""  # what stands for the figure where none is seen; none without
 

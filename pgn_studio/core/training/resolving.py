@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from pgn_studio.core.choices import DISCRIMINATORS
 from pgn_studio.core.classifiers import Classifier
 from pgn_studio.core.config import (
     TrainingSettings,
@@ -18,9 +19,10 @@ from pgn_studio.core.config import (
 from pgn_studio.core.data.dataset import ImageDataset
 from pgn_studio.core.device import training_machine
 from pgn_studio.core.encoders import with_encoder_view
+from pgn_studio.core.perturbation.discriminators.plan import head_name
 from pgn_studio.core.perturbation.generator import Decoder
 from pgn_studio.core.perturbation.pgn import build_generator
-from pgn_studio.core.training.builders import backbone_learns, backbone_name, head_name
+from pgn_studio.core.training.backbones import backbone_learns, backbone_name
 from pgn_studio.core.training.schedule import training_epochs
 
 
@@ -56,7 +58,7 @@ def resolved(settings: TrainingSettings, classifier: Classifier, dataset: ImageD
 def _of_discriminator(settings: TrainingSettings, classifier: Classifier) -> dict[str, Any]:
     learns = backbone_learns(settings, classifier)
     values: dict[str, Any] = {"head": head_name(settings, learns=learns)}
-    if settings.discriminator != "shared":  # there it has no backbone of its own
+    if DISCRIMINATORS[settings.discriminator].own_backbone:
         values["discriminator_backbone"] = backbone_name(settings, classifier)
         if learns and settings.discriminator_weights == "auto":
             values["discriminator_weights"] = "none"

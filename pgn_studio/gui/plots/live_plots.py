@@ -1,4 +1,4 @@
-"""The four plots of a run, redrawn one at a time so that no turn of the event loop is long."""
+"""The plots of a run, redrawn one at a time so that no turn of the event loop is long."""
 
 from __future__ import annotations
 
@@ -20,30 +20,19 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.gamma import GammaRange
+from pgn_studio.core.training.plots import PLOTS
 from pgn_studio.gui.plots.legend import LegendSwitch
 from pgn_studio.gui.plots.overlays import GammaOverlay
-from pgn_studio.gui.plots.series import ComparedRun, Look, Series
+from pgn_studio.gui.plots.series import ComparedRun, Look
 from pgn_studio.gui.plots.series_plot import SeriesPlot
 from pgn_studio.gui.theme import current_theme, icon
 from pgn_studio.gui.training.history import RunHistory
 
-PERCENT_LIMITS = {"yMin": -5, "yMax": 105}  # around a flat line pyqtgraph would show 60 to 140 %
 TURN_MS = 60  # between two plots: each is redrawn about four times a second
-
-LOSSES = (Series("generator", "first", "loss_g"), Series("discriminator", "second", "loss_d"))
-L2 = (Series("mean p²", "first", "l2", smooth=False),)
-FLIPS = (
-    Series("fixed", "good", "fixed", "fixed", unit="count"),
-    Series("broken", "bad", "broken", "broken", unit="count"),
-)
-ACCURACIES = (
-    Series("clean", "first", "clean_accuracy", "clean_accuracy", unit="share"),
-    Series("perturbed", "second", "perturbed_accuracy", "perturbed_accuracy", unit="share"),
-)
 
 
 class LivePlots(QWidget):
-    """Losses; L2 with γ; fixed and broken; accuracies. Dots are validation, lines are batches."""
+    """Those of PLOTS, that of L2 with γ. Dots are validation, lines are batches."""
 
     zoom_changed = Signal(bool)  # whether it is zoomed by hand
 
@@ -53,13 +42,9 @@ class LivePlots(QWidget):
         self._look = Look()
         self._compared: tuple[ComparedRun, ...] = ()
         self._zoomed = False
-        self.losses = SeriesPlot("losses", "Losses", LOSSES, logarithmic=True, parent=self)
-        self.l2 = SeriesPlot("l2", "L2", L2, logarithmic=True, parent=self)
-        self.flips = SeriesPlot("flips", "Fixed and broken, %", FLIPS, logarithmic=False, parent=self)
-        self.accuracies = SeriesPlot("accuracy", "Accuracy, %", ACCURACIES, logarithmic=False, parent=self)
-        self.plots = (self.losses, self.l2, self.flips, self.accuracies)
-        for percent in (self.flips, self.accuracies):
-            percent.plot.setLimits(**PERCENT_LIMITS)
+        self.by_name = {plot.name: SeriesPlot(plot, parent=self) for plot in PLOTS}
+        self.plots = tuple(self.by_name.values())
+        self.losses, self.l2 = self.by_name["losses"], self.by_name["l2"]
         self.gamma = GammaOverlay(self.l2.plot)
         self.gamma_switch = LegendSwitch("γ (right axis)", "gamma_switch", self.l2)
         self.gamma_switch.toggled.connect(self._show_gamma)
@@ -94,13 +79,13 @@ class LivePlots(QWidget):
         self.gamma.set_used(gammas is None)
         self.gamma_switch.setVisible(gammas is None)
         note = "" if gammas is None else f"all γ {gammas}"
-        for plot in (self.losses, self.l2):
+        for plot in (plot for plot in self.plots if not plot.kind.has_validation):
             plot.set_note(note, note and f"Each image of a step has a γ of its own, drawn from {gammas}")
 
     def show_gamma(self, gamma: float | None) -> None:
         """The γ at which validation was measured; None where there is only one, or nothing measured."""
         note = "" if gamma is None else f"Validation at γ {gamma:g}"
-        for plot in (self.flips, self.accuracies):
+        for plot in (plot for plot in self.plots if plot.kind.has_validation):
             plot.set_note(note, note and "Dots: the measured γ nearest to the dial. Lines: steps, over all γ")
 
     @Slot()
@@ -221,7 +206,7 @@ class LivePlots(QWidget):
 
 
 class PlotBar(QWidget):
-    """Steers the four plots."""
+    """Steers the plots."""
 
     def __init__(self, plots: LivePlots, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pgn_studio.core.training.plots import Curve
 from pgn_studio.gui.training.history import FloatArray, RunHistory, means_per_epoch, smoothed
 
 Line = tuple[FloatArray, FloatArray]  # x and y
@@ -23,15 +24,8 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Series:
-    """One curve: a column of the steps and, where there is one, of the epochs (validation)."""
-
-    label: str
-    color: str  # a field of PlotColors
-    column: str
-    epoch_column: str = ""
-    unit: Literal["plain", "share", "count"] = "plain"  # shares and counts are drawn in percent
-    smooth: bool = True
+class Series(Curve):
+    """A curve with its values in a history; its color is a field of PlotColors."""
 
     def line(self, history: RunHistory, look: Look) -> Line:
         """The curve: smoothed over steps, or a mean for each epoch."""

@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from pgn_studio.core.training.events import Notice
+from pgn_studio.core.training.plots import Plot
 from pgn_studio.gui.plots.legend import LegendSwitch
 from pgn_studio.gui.plots.overlays import NoticeMarks
 from pgn_studio.gui.plots.plot_widget import QuietPlot
@@ -22,6 +23,7 @@ from pgn_studio.gui.training.history import RunHistory
 SMALLEST = 1e-9  # what a zero is drawn as on a logarithmic axis
 RAW_STRENGTH = 0.28  # of a raw curve's color over the ground
 COMPARED_STRENGTH = 0.75
+PERCENT_LIMITS = {"yMin": -5, "yMax": 105}  # around a flat line pyqtgraph would show 60 to 140 %
 GAMMA_TICK = 0.1  # of the plot's height
 
 
@@ -64,23 +66,19 @@ class SeriesPlot(QFrame):
 
     def __init__(
         self,
-        name: str,
-        title: str,
-        series: Sequence[Series],
+        kind: Plot,
         *,
-        logarithmic: bool,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        self.kind = kind
+        name, title = kind.name, kind.title
         self.setObjectName(f"{name}_plot")
         self.setAccessibleName(f"Plot: {title}")
         self.setProperty("card", True)
-        self._name = name
-        self._can_be_logarithmic = logarithmic
         self._colors: PlotColors | None = None
         self._drawn: list[Line] = []
         self._look = Look()
-        self._title = title
         self.heading = QLabel(f"<b>{title}</b>", self)
         self.heading.setObjectName(f"{name}_heading")
         self._readout = QLabel(self)
@@ -89,7 +87,9 @@ class SeriesPlot(QFrame):
         self._readout.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.plot = QuietPlot(self)
-        self._lines = [_Curves(self.plot, item) for item in series]
+        if kind.in_percent:
+            self.plot.setLimits(**PERCENT_LIMITS)
+        self._lines = [_Curves(self.plot, Series(**vars(curve))) for curve in kind.curves]
         self.curves = [lines.curve for lines in self._lines]
         self.raws = [lines.raw for lines in self._lines]
         self.points = [lines.points for lines in self._lines]
@@ -121,7 +121,7 @@ class SeriesPlot(QFrame):
         self.plot.getPlotItem().vb.sigRangeChangedManually.connect(self._zoomed_by_hand)
 
     def _switch(self, lines: _Curves) -> LegendSwitch:
-        switch = LegendSwitch(lines.series.label, f"{self._name}_{lines.series.column}_switch", self)
+        switch = LegendSwitch(lines.series.label, f"{self.kind.name}_{lines.series.column}_switch", self)
         switch.toggled.connect(lines.show)
         return switch
 
@@ -131,11 +131,11 @@ class SeriesPlot(QFrame):
 
     def set_note(self, note: str, tip: str = "") -> None:
         """A few words behind the title: of which γ this is."""
-        self.heading.setText(f"<b>{self._title}</b> {note}".rstrip())
+        self.heading.setText(f"<b>{self.kind.title}</b> {note}".rstrip())
         self.heading.setToolTip(tip)
 
     def set_logarithmic(self, on: bool) -> None:
-        if self._can_be_logarithmic:
+        if self.kind.logarithmic:
             self.plot.setLogMode(y=on)
 
     def set_colors(self, colors: PlotColors) -> None:
@@ -210,7 +210,7 @@ class SeriesPlot(QFrame):
     def _fit(self, line: Line) -> Line:
         """Zeros have no place on a logarithmic axis."""
         x, y = line
-        return x, np.maximum(y, SMALLEST) if self._can_be_logarithmic else y
+        return x, np.maximum(y, SMALLEST) if self.kind.logarithmic else y
 
     @Slot(object)
     def _mouse_moved(self, position: QPointF) -> None:

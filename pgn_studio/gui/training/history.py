@@ -10,36 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from pgn_studio.core.training.events import EpochCompleted, Notice, NoticeLevel, StepCompleted
+from pgn_studio.core.training.plots import CURVES
 
 FloatArray = npt.NDArray[np.float64]
 
-STEP_COLUMNS = (
-    "step",
-    "epoch",
-    "gamma",
-    "loss_g",
-    "loss_d",
-    "l2",
-    "fixed",
-    "broken",
-    "clean_accuracy",
-    "perturbed_accuracy",
-    "images",  # in this step, on average: what its counts are out of
-)
-EPOCH_COLUMNS = (
-    "gamma",
-    "epoch",
-    "step",
-    "clean_accuracy",
-    "perturbed_accuracy",
-    "perturbed_accuracy_8bit",
-    "fixed",
-    "broken",
-    "fixed_8bit",
-    "broken_8bit",
-    "l2_mean",
-    "rms_mean",
-)
+# "images": in this step, on average: what its counts are out of
+STEP_COLUMNS = tuple(dict.fromkeys(("step", "epoch", "gamma", "images", *(item.column for item in CURVES))))
+EPOCH_COLUMNS = tuple(
+    dict.fromkeys((
+        "gamma", "epoch", "step", "clean_accuracy", "perturbed_accuracy_8bit", "fixed_8bit", "broken_8bit",
+        "rms_mean", *(item.epoch_column for item in CURVES if item.epoch_column),
+    ))
+)  # fmt: skip
 
 
 BLOCK = 65_536  # rows that are made room for at once: growing moves nothing

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.choices import DISCRIMINATORS
 from pgn_studio.core.config import Settings
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.gui.widgets.inputs import IntegerEdit, NumberEdit
@@ -27,9 +28,7 @@ LABELS: dict[str, str] = {
     "paper": "Paper (literal)",
     "enhance": "Enhance: correct more images",
     "adversarial": "Adversarial: cause errors",
-    "shared": "Shared with the classifier",
-    "known": "Known architecture",
-    "blackbox": "Black box (labels only)",
+    **{name: choice.title for name, choice in DISCRIMINATORS.items()},
     "least-squares": "Least squares",
     "logistic": "Logistic",
     "small": "Small, from scratch",

@@ -12,6 +12,7 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.curves import draw_curves, export_curves
 from pgn_studio.core.runs import RunFolder
 from pgn_studio.core.training.events import AtGamma, EpochCompleted, Event, RunStarted, StepCompleted
+from pgn_studio.core.training.plots import PLOTS, Curve, Plot
 
 
 def append(run: RunFolder, event: Event) -> None:
@@ -69,7 +70,7 @@ def test_writes_each_picture(run: RunFolder, tmp_path: Path, suffix: str, start:
 
 
 def test_panels_show_the_numbers_of_the_run(run: RunFolder) -> None:
-    losses, size, flips, accuracies = draw_curves(run.read_metrics(), title="$run").axes
+    losses, size, flips, accuracies = draw_curves(run.read_metrics(), title="$run").axes[:4]
     lines = {line.get_label(): line for line in losses.lines}
     loss_g = [0.5 / number for number in range(1, 41)]
     np.testing.assert_allclose(lines["$L_G$"].get_ydata(), loss_g)
@@ -83,6 +84,18 @@ def test_panels_show_the_numbers_of_the_run(run: RunFolder) -> None:
         lines["perturbed, after 8-bit rounding, validation"].get_xdata(), [10, 20, 30, 40]
     )
     np.testing.assert_allclose(lines["perturbed, after 8-bit rounding, validation"].get_ydata(), 73)
+
+
+def test_a_further_plot_is_drawn_as_its_entry_says(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = Plot(
+        "size",
+        "Size of p",
+        (Curve("p²", "first", "l2"), Curve("fixed", "good", "fixed", "fixed", unit="count")),
+    )
+    monkeypatch.setattr("pgn_studio.core.export.curves.PLOTS", (*PLOTS, more))
+    *_, panel = draw_curves(run.read_metrics(), title="").axes
+    assert panel.get_ylabel() == "Size of p"
+    assert {"p²", "fixed, validation"} <= {line.get_label() for line in panel.lines}
 
 
 def test_changes_of_gamma_are_marked_where_they_were_used(run: RunFolder) -> None:

@@ -257,7 +257,7 @@ def test_csv_is_tidy_and_json_holds_the_same(report: Report) -> None:
     sections = {row[0] for row in rows[1:]}
     named = {"metrics", "class", "compression", "strength", "answers", "coverage"}
     named |= {"transfer", "baseline", "confusion"}
-    assert sections == named
+    assert sections >= named
     figures = {tuple(row[:3]): row[3:] for row in rows}
     whole = json.loads(report_json(report))
     low = whole["metrics"]["clean_accuracy"]["low"]
@@ -401,7 +401,8 @@ def test_cancel_while_measuring_and_progress_never_falls_back() -> None:
 
 def test_tables_leave_out_what_was_not_measured() -> None:
     keys = [table.key for table in small_report().tables()]
-    assert keys == ["metrics", "leakage", "compression", "strength", "answers", "coverage", "classes"]
+    assert {"metrics", "leakage", "compression", "strength", "answers", "coverage", "classes"} <= set(keys)
+    assert not {"baselines", "transfer"} & set(keys)
     twice = small_report(other_pgns=[("test", make_pgn(Shift()))], classes=("cat", "dog", "owl"))
     assert [row.pgn for row in twice[TransferSection].rows] == ["test", "test (2)"]
 

@@ -261,7 +261,7 @@ def test_weights_of_the_discriminator_that_cannot_be_had_name_its_option(
     def offline(*_: object, **__: object) -> None:
         raise WeightsError("not in the cache", hint="--encoder-weights FILE")
 
-    monkeypatch.setattr("pgn_studio.core.training.builders.imagenet_backbone", offline)
+    monkeypatch.setattr("pgn_studio.core.training.backbones.imagenet_backbone", offline)
     wanted = settings.updated(discriminator="known", discriminator_backbone="resnet18")
     with pytest.raises(WeightsError, match="cache") as caught:
         build_networks(wanted, classifier, image_size=8, device=torch.device("cpu"))

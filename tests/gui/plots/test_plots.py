@@ -95,7 +95,7 @@ def test_a_flat_line_of_percentages_is_shown_among_percentages(qtbot: QtBot, pag
     steps = ("StepCompleted", "EpochCompleted")
     page.replay([{**line, **(perfect if line["event"] in steps else {})} for line in lines()])
     _redrawn(qtbot, page)
-    for plot, level in ((page.plots.accuracies, 100.0), (page.plots.flips, 0.0)):
+    for plot, level in ((page.plots.by_name["accuracy"], 100.0), (page.plots.by_name["flips"], 0.0)):
         box = plot.plot.getPlotItem().vb
 
         def shown(box: Any = box, level: float = level) -> bool:
@@ -130,7 +130,7 @@ def test_one_point_for_each_epoch(qtbot: QtBot, page: TrainPage) -> None:
     x, y = _xy(page.plots.losses.curves[0])
     assert x.tolist() == [1, 2, 3, 4]
     assert y[1] == pytest.approx(np.mean([1 / number for number in range(11, 21)]))
-    assert _xy(page.plots.accuracies.points[1])[0].tolist() == [1, 2, 3, 4]
+    assert _xy(page.plots.by_name["accuracy"].points[1])[0].tolist() == [1, 2, 3, 4]
     assert not page.controls.smoothing.isEnabled()
     assert page.plots.losses.gamma_ticks.xvals == pytest.approx([3.0 - 0.5 + 4 / 10])
     low, high = page.plots.losses.plot.viewRange()[0]
@@ -157,16 +157,16 @@ def test_the_pointer_reads_the_same_step_in_all_plots(qtbot: QtBot, page: TrainP
     qtbot.waitUntil(lambda: "step 30" in losses.readout(), timeout=5000)
     smooth = smoothed(np.array([1 / number for number in range(1, 41)]), 20)
     assert f"{smooth[29]:.3g}" in losses.readout()
-    assert "93.0 %" in page.plots.accuracies.readout()
+    assert "93.0 %" in page.plots.by_name["accuracy"].readout()
     assert all(plot._cursor.isVisible() for plot in page.plots.plots)
-    assert [plot._level.isVisible() for plot in page.plots.plots] == [True, False, False, False]
+    assert [plot for plot in page.plots.plots if plot._level.isVisible()] == [losses]
     losses._mouse_left()
     assert not any(plot._cursor.isVisible() for plot in page.plots.plots)
     assert losses.readout() == ""
 
 
 def test_the_legend_shows_and_hides(qtbot: QtBot, page: TrainPage) -> None:
-    accuracy = page.plots.accuracies
+    accuracy = page.plots.by_name["accuracy"]
     switch = accuracy.findChild(QToolButton, "accuracy_clean_accuracy_switch")
     assert switch is not None
     qtbot.mouseClick(switch, Qt.MouseButton.LeftButton)
@@ -186,7 +186,7 @@ def test_the_legend_shows_and_hides(qtbot: QtBot, page: TrainPage) -> None:
 
 
 def test_gamma_changes_are_marked_in_every_plot(page: TrainPage) -> None:
-    assert [plot.gamma_ticks.xvals for plot in page.plots.plots] == [[25.0]] * 4
+    assert all(plot.gamma_ticks.xvals == [25.0] for plot in page.plots.plots)
 
 
 def test_zoomed_plots_stay_until_they_are_reset(qtbot: QtBot, page: TrainPage) -> None:
@@ -200,12 +200,12 @@ def test_zoomed_plots_stay_until_they_are_reset(qtbot: QtBot, page: TrainPage) -
     page.plots.refresh()
     _redrawn(qtbot, page)
     assert losses.viewRange()[0] == pytest.approx(zoomed)
-    assert page.plots.flips.plot.viewRange()[0] == pytest.approx(zoomed, abs=1.0)
+    assert page.plots.by_name["flips"].plot.viewRange()[0] == pytest.approx(zoomed, abs=1.0)
     qtbot.mouseClick(reset, Qt.MouseButton.LeftButton)
     assert losses.viewRange()[0] != pytest.approx(zoomed)
     assert not reset.isEnabled()
     box.showAxRect(box.viewRect().adjusted(10, 0, -10, 0))
-    qtbot.mouseDClick(page.plots.flips.plot.viewport(), Qt.MouseButton.LeftButton)
+    qtbot.mouseDClick(page.plots.by_name["flips"].plot.viewport(), Qt.MouseButton.LeftButton)
     assert losses.viewRange()[0][1] > 39
 
 

@@ -103,8 +103,9 @@ def test_counts_are_shares_of_the_batch_that_they_were_counted_in(qtbot: QtBot, 
     bridge.started.emit(start(2, 4))
     bridge.steps.emit([step(3)])
     controller.train_page.controls.smoothing.setValue(1)
-    qtbot.waitUntil(lambda: plots.flips.curves[0].getOriginalDataset()[1] is not None)
-    qtbot.waitUntil(lambda: plots.flips.curves[0].getOriginalDataset()[1].tolist() == [25.0, 25.0, 50.0])
+    fixed = plots.by_name["flips"].curves[0]
+    qtbot.waitUntil(lambda: fixed.getOriginalDataset()[1] is not None)
+    qtbot.waitUntil(lambda: fixed.getOriginalDataset()[1].tolist() == [25.0, 25.0, 50.0])
 
 
 def test_preparing_is_shown_with_its_progress(make_window: Any) -> None:

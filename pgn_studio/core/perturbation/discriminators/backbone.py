@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import Self
 
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.perturbation.condition import Condition
@@ -18,6 +19,7 @@ from pgn_studio.core.perturbation.discriminators.base import (
     FrozenClassifier,
     Observation,
 )
+from pgn_studio.core.perturbation.discriminators.plan import DiscriminatorPlan
 from pgn_studio.core.perturbation.losses import discriminator_loss, success_targets, surrogate_loss
 
 
@@ -35,6 +37,13 @@ class BackboneDiscriminator(Discriminator):
     ) -> None:
         super().__init__(settings, f, head=head, condition=condition)
         self.backbone = backbone
+
+    @classmethod
+    def over(cls, plan: DiscriminatorPlan, backbone: DiscriminatorBackbone) -> Self:
+        """D that looks through `backbone`, with the condition and the head that the settings say."""
+        condition = plan.condition()
+        head = plan.success_head(backbone.feature_dim, condition, learns=backbone.trained)
+        return cls(plan.settings, plan.f, backbone=backbone, head=head, condition=condition)
 
     def clean_features(self, pixels: Tensor) -> Tensor:
         features: Tensor = self.backbone(pixels)

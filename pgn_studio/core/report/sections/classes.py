@@ -41,6 +41,7 @@ class ClassesSection(Section):
     head = ("Class", "Images", "Clean (%)", "Perturbed (%)", "Change (points)", "Fixed", "Broken")
     note = "After 8-bit rounding."
     detail = True
+    in_terminal = False
     csv_name = "class"
     figure_text = "Accuracy of each class, clean and perturbed"
 

@@ -36,6 +36,7 @@ class ConfusionSection(Section):
     title = "Confusion"
     note = "Counts of images; color is the share of the row."
     detail = True
+    in_terminal = False
     figure_text = "Confusion matrices: clean, perturbed, and the change"
 
     clean: Confusion

@@ -21,6 +21,7 @@ class ExamplesSection(Section):
     """What the saved image is taken for decides, as the figures count it."""
 
     detail = True
+    in_terminal = False
     outcome: ClassVar[str]
 
     rows: Sequence[TriptychRow]

@@ -19,6 +19,7 @@ class LeakageSection(Section):
     title = "Who saw what"
     head = ("What", "Images")
     texts = 2
+    in_terminal = False
 
     leakage: Leakage
 

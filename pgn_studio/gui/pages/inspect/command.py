@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pgn_studio.core.config import PYTHON_SCHEME
 from pgn_studio.core.evaluation.selection import Selection
-from pgn_studio.core.export import BUILT_IN
+from pgn_studio.core.export import EXPORTS
 from pgn_studio.core.export.base import Export
 from pgn_studio.gui.pages.inspect.subject import Subject
 
@@ -49,7 +49,7 @@ def _options(export: Export) -> Iterator[str]:
             text = f"{part:g}" if isinstance(part, float) else str(part)
             if isinstance(part, tuple):
                 text = ",".join(part) or "none"
-            if export.name in BUILT_IN:
+            if export.name in EXPORTS.built_in:
                 yield from ("--" + item.name.replace("_", "-"), text)
             else:
                 yield from ("--option", f"{item.name}={text}")

@@ -1,4 +1,4 @@
-"""One image under several perturbers, side by side: what each adds, what comes out, what it is taken for."""
+"""One image under several perturbers, side by side: what each adds, what comes out, what is predicted."""
 
 from __future__ import annotations
 

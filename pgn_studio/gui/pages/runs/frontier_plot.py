@@ -1,4 +1,4 @@
-"""The γ frontier: accuracy after 8 bits against RMS, a point for each run, which opens its PGN."""
+"""The γ frontier: accuracy after 8-bit rounding against RMS, a point for each run, which opens its PGN."""
 
 from __future__ import annotations
 

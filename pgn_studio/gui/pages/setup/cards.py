@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from pgn_studio.core.config import DataSettings
-from pgn_studio.core.data import DATASETS
+from pgn_studio.core.data import DATASETS, dataset_title
 from pgn_studio.gui.widgets.compact import Collapsible
 from pgn_studio.gui.widgets.row_table import plural
 from pgn_studio.gui.widgets.settings_form import SettingsForm
@@ -29,13 +29,6 @@ if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
     from pgn_studio.core.data.dataset import ImageDataset
 
-DATASET_TITLES = {
-    "digits": "Digits (bundled)",
-    "stl10": "STL-10",
-    "cifar10": "CIFAR-10",
-    "fashion-mnist": "Fashion-MNIST",
-    "imagenette": "Imagenette",
-}
 MORE_DATA_FIELDS = (
     "image_size",
     "num_classes",
@@ -94,7 +87,7 @@ class DataCard(QGroupBox):
             "<p>A named data set or a folder. Folders can also be dropped on the window.</p>"
         )
         for name in DATASETS:
-            self.combo.addItem(DATASET_TITLES.get(name, name), name)
+            self.combo.addItem(dataset_title(name), name)
         self.load_button = QPushButton("Load", self)
         self.load_button.setObjectName("load_dataset_button")
         self.load_button.setToolTip("Read the data set with the settings below")
@@ -186,7 +179,7 @@ class DataCard(QGroupBox):
     def show_dataset(self, dataset: ImageDataset) -> None:
         counts = " / ".join(f"{len(dataset.split(name)):,}" for name in ("train", "val", "test"))
         # By name: the list may show another by now, which could not be read and stays for another try.
-        name = html.escape(shortened(DATASET_TITLES.get(dataset.name, dataset.name)))
+        name = html.escape(shortened(dataset_title(dataset.name)))
         self.summary.setText(
             f"<b>{name}</b><br>{len(dataset.classes)} classes, {dataset.image_size} px<br>"
             f"{counts} train / val / test"

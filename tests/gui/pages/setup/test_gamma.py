@@ -161,7 +161,7 @@ def test_turning_the_dial_changes_what_is_shown_and_nothing_that_is_learned(
         qtbot.keyClick(slider, key)
         assert history.epochs.column("gamma").tolist() == [gamma] * 3
         assert f"γ {gamma:g}" in child(real, QLabel, "validation_figures").text()
-        assert f"Validation at γ {gamma:g}" in controller.train_page.plots.accuracies.heading.text()
+        assert f"Validation at γ {gamma:g}" in controller.train_page.plots.by_name["accuracy"].heading.text()
     assert not controller.train_page.plots.gamma_switch.isVisible()
     assert "0.3..30" in controller.train_page.plots.losses.heading.text()
 
@@ -204,7 +204,7 @@ def test_a_run_of_one_gamma_is_shown_as_ever(make_window: Any) -> None:
     assert page.history.epochs.column("gamma").tolist() == [3.0]
     assert page.figures.isHidden()
     assert not page.plots.gamma_switch.isHidden()
-    assert "γ" not in page.plots.accuracies.heading.text() + page.plots.losses.heading.text()
+    assert "γ" not in page.plots.by_name["accuracy"].heading.text() + page.plots.losses.heading.text()
 
 
 def test_a_dial_run_goes_on_over_its_range(qtbot: QtBot, real: MainWindow) -> None:

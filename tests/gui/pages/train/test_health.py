@@ -55,7 +55,7 @@ def plots(qtbot: QtBot) -> LivePlots:
     current_theme().apply("light")
     made = LivePlots(RunHistory())
     qtbot.addWidget(made)
-    made.resize(600, 400)
+    made.resize(900, 700)
     made.show()
     return made
 
@@ -158,8 +158,11 @@ def test_a_run_that_goes_on_forgets_later_notices() -> None:
     assert history.notices == [SEVERE, WARNING]
 
 
-def signs_of(page: TrainPage) -> list[list[tuple[float, str]]]:
-    return [[(mark.x, mark.sign) for mark in plot.notices.marks] for plot in page.plots.plots]
+def signs_of(page: TrainPage) -> list[tuple[float, str]]:
+    """The same in every plot."""
+    first, *others = [[(mark.x, mark.sign) for mark in plot.notices.marks] for plot in page.plots.plots]
+    assert all(other == first for other in others)
+    return first
 
 
 def coming_and_going(count: int) -> list[Notice]:
@@ -244,12 +247,12 @@ def test_a_run_from_disk_shows_its_notices_and_marks(qtbot: QtBot) -> None:
     page.replay([*steps, old, *records([SEVERE, WARNING, PASSED])])
     assert page.health.level == "warning"
     assert lines_of(page.health)[-1] == "Step 0  Note: Mixed."  # of a run that knew no levels
-    assert signs_of(page) == [[(8, "!!"), (12, "!"), (20, "✓")]] * 4
+    assert signs_of(page) == [(8, "!!"), (12, "!"), (20, "✓")]
     current_theme().apply("dark")
-    assert signs_of(page) == [[(8, "!!"), (12, "!"), (20, "✓")]] * 4
+    assert signs_of(page) == [(8, "!!"), (12, "!"), (20, "✓")]
     current_theme().apply("light")
     page.replay([])
-    assert signs_of(page) == [[]] * 4
+    assert signs_of(page) == []
     assert page.health.isHidden()
 
 
@@ -265,7 +268,7 @@ def test_a_live_run_shows_them_as_they_come(
     with qtbot.waitSignal(controller.training.bridge.finished, timeout=10_000):
         controller.start()
     assert levels == ["warning", "severe", "severe", "warning"]
-    assert [len(marks) for marks in signs_of(page)] == [4] * 4
+    assert len(signs_of(page)) == 4
     assert "Warning: D answers" in "".join(lines_of(page.health))
     assert not page.health.isHidden()
     page.health.toggle.setChecked(True)
