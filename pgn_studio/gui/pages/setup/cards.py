@@ -296,5 +296,5 @@ class ClassifierCard(QGroupBox):
     @Slot(float, str)
     def show_accuracy(self, accuracy: float, split: str) -> None:
         name, note, which = split.partition(" (")  # "test (no test: …)" where it was learned from
-        self.accuracy.setText(f"{name.capitalize()} accuracy (clean): {100 * accuracy:.1f} %{note}{which}")
+        self.accuracy.setText(f"{name.capitalize()} accuracy (clean): {100 * accuracy:.1f}\u00a0%{note}{which}")
         self.accuracy.show()
