@@ -144,7 +144,7 @@ def test_soft_targets_need_scores(
         assert isinstance(ending, ending_type)
         if isinstance(ending, RunFailed):
             assert "answers with labels" in ending.message
-            assert "soft_targets" in ending.hint
+            assert "soft_targets" in ending.message
 
 
 def test_the_budget_stops_training_and_the_best_is_kept(
