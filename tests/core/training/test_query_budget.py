@@ -143,6 +143,7 @@ def test_soft_targets_need_scores(
         ending = train(tmp_path / f"scores-{scores}", soft, digits, box)[-1]
         assert isinstance(ending, ending_type)
         if isinstance(ending, RunFailed):
+            assert "answers with labels" in ending.message
             assert "soft_targets" in ending.message
 
 
