@@ -1,4 +1,4 @@
-"""`pgn-studio abstain`: a PGN that leaves alone the images which it perturbs least."""
+"""`pgn-studio abstain`: a PGN that returns an image unchanged when its perturbation would be small."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from pgn_studio.cli.gamma_options import GivenGamma, given_gamma, note_gamma
 from pgn_studio.cli.options import refuse_folder, with_settings
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.config import DEFAULT_ABSTAIN_SHARE, DataSettings
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.project.resolve import WhichPgn, find_pgn
@@ -47,7 +48,7 @@ def abstain(
     ],
     share: Annotated[
         float,
-        typer.Option(min=0.0, max=0.95, help="The share of images to leave alone; 0 undoes it."),
+        typer.Option(min=0.0, max=0.95, help="The share of images to abstain on; 0 undoes it."),
     ] = DEFAULT_ABSTAIN_SHARE,
     split: SplitName = "val",
     which: Annotated[WhichPgn, typer.Option(help="Of a run's PGNs, as for `evaluate`.")] = "kept",
@@ -58,9 +59,9 @@ def abstain(
     device: DeviceName = "auto",
     batch_size: BatchSize = 64,
 ) -> None:
-    """Make of a PGN that enhances one that leaves alone the images which it perturbs least.
+    """Derive a PGN that returns an image unchanged when its perturbation would be small.
 
-    A PGN perturbs little where it is unsure, and there it breaks most: one that holds back breaks fewer
+    A PGN perturbs little where it is unsure, and there it breaks most: one that abstains breaks fewer
     images, and fixes fewer. How small is too small is read off the validation images, without their
     labels. The new PGN is a file that all commands and the window take; the old one stays as it is.
     Where it serves a range of γ, it is read off at --gamma, which the new PGN uses unless told otherwise,
@@ -112,9 +113,9 @@ def _check_out(out: Path, run: RunFolder | None, *, force: bool) -> None:
 
 def _said(evaluation: Evaluation, held: Abstention) -> tuple[str, ...]:
     """What it does to the images that it was chosen on."""
-    metrics, percent = evaluation.metrics, terminal.percent
+    metrics = evaluation.metrics
     return (
-        f"Leaves alone {held.abstained:,} of {metrics.n:,} images ({evaluation.split_name}), those whose "
+        f"Abstains on {held.abstained:,} of {metrics.n:,} images ({evaluation.split_name}), those whose "
         f"perturbation has an RMS below {held.abstain_below_rms:.4g}.",
         f"Acting on all: {percent(metrics.clean_accuracy)} → {percent(metrics.perturbed_accuracy_8bit)}, "
         f"{metrics.fixed_8bit} fixed, {metrics.broken_8bit} broken, RMS {metrics.rms_mean:.4g} (8 bits)",

@@ -22,7 +22,7 @@ def test_the_new_pgn_leaves_images_alone_in_every_command(pgn_studio: RunCommand
     before = DEMO.read_bytes()
     made = pgn_studio("abstain", DEMO, "--share", "0.3", "--out", out, "--device", "cpu")
     assert made.code == 0, made.err
-    assert made.out.startswith("Leaves alone 81 of 269 images (val)")
+    assert made.out.startswith("Abstains on 81 of 269 images (val)")
     assert made.out.splitlines()[-1] == str(out)
     assert DEMO.read_bytes() == before
     info = read_pgn_info(out)
