@@ -24,6 +24,7 @@ from pgn_studio.cli.evaluate import measure
 from pgn_studio.cli.options import written
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.config import ClassifierSettings, TrainingSettings
 from pgn_studio.core.errors import Canceled, PgnFileError, PgnStudioError
 from pgn_studio.core.paths import DEMO_ADVERSARIAL, DEMO_CLASSIFIER, DEMO_ENHANCE, DEMO_FILES, trained_folder
@@ -110,7 +111,7 @@ def _make_classifier(stop: Interruption) -> str:
     for name in ("train", "val", "test"):
         split = dataset.split(name)
         accuracy = measure_accuracy(classifier, split, device=pick_device(settings.device))
-        lines.append(f"- {name}: {terminal.percent(accuracy)} of {len(split)} images")
+        lines.append(f"- {name}: {percent(accuracy)} of {len(split)} images")
     return "\n".join([*lines, "", *_command_lines("train-classifier", CLASSIFIER, DEMO_CLASSIFIER), ""])
 
 
@@ -139,7 +140,7 @@ def _make_pgn(name: str, given: Mapping[str, Any], stop: Interruption) -> str:
 
 
 def _figures(evaluation: Evaluation) -> list[str]:
-    metrics, percent = evaluation.metrics, terminal.percent
+    metrics = evaluation.metrics
     return [
         f"On the test split ({metrics.n} images), seed {evaluation.facts['seed']}:",
         "",

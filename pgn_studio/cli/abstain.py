@@ -23,6 +23,7 @@ from pgn_studio.cli.gamma_options import GivenGamma, given_gamma, note_gamma
 from pgn_studio.cli.options import refuse_folder, with_settings
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.config import DEFAULT_ABSTAIN_SHARE, DataSettings
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.project.resolve import WhichPgn, find_pgn
@@ -112,7 +113,7 @@ def _check_out(out: Path, run: RunFolder | None, *, force: bool) -> None:
 
 def _said(evaluation: Evaluation, held: Abstention) -> tuple[str, ...]:
     """What it does to the images that it was chosen on."""
-    metrics, percent = evaluation.metrics, terminal.percent
+    metrics = evaluation.metrics
     return (
         f"Abstains on {held.abstained:,} of {metrics.n:,} images ({evaluation.split_name}), those whose "
         f"perturbation has an RMS below {held.abstain_below_rms:.4g}.",

@@ -25,6 +25,7 @@ from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
 from pgn_studio.cli.wording import in_options
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.baselines import BASELINES, baseline_name
 from pgn_studio.core.config import MOST_SEED, DataSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
@@ -173,14 +174,13 @@ def _rows(
         rows.append((made.title, made, evaluation))
         metrics = evaluation.metrics
         terminal.note(
-            f"{made.title}: accuracy {terminal.percent(metrics.clean_accuracy)} -> "
-            f"{terminal.percent(metrics.perturbed_accuracy_8bit)} after 8-bit rounding"
+            f"{made.title}: accuracy {percent(metrics.clean_accuracy)} -> "
+            f"{percent(metrics.perturbed_accuracy_8bit)} after 8-bit rounding"
         )
     return rows
 
 
 def _table(rows: Sequence[Row], title: str) -> Table:
-    percent = terminal.percent
     table = Table(title=title, title_justify="left")
     table.add_column("")
     rounded = ("8 bits", "fixed, 8 bits", "broken, 8 bits", "McNemar's p, 8 bits")

@@ -17,6 +17,7 @@ from pgn_studio.cli.evaluate import BatchSize, ClassifierArch, DeviceName
 from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.config import DataSettings, TrainingSettings, is_black_box
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.project.resolve import resolve_classifier
@@ -172,8 +173,8 @@ def _accuracies(measured: Sequence[ClassifiedSplit], title: str) -> Table:
         table.add_column(heading, justify="right" if heading else "left")
     for one in measured:
         found = one.accuracy
-        interval = f"{terminal.percent(found.low)} – {terminal.percent(found.high)}"
-        table.add_row(one.title, str(len(one.labels)), terminal.percent(found.value), interval)
+        interval = f"{percent(found.low)} – {percent(found.high)}"
+        table.add_row(one.title, str(len(one.labels)), percent(found.value), interval)
     return table
 
 
@@ -196,7 +197,7 @@ def _per_class(measured: Sequence[ClassifiedSplit]) -> Table:
     for label in order:
         row = rows[last.split_name][label]
         other = f"{row['taken_for']} ({row['as_often']})" if row["taken_for"] else ""
-        accuracies = [terminal.percent(own[label]["accuracy"]) for own in rows.values()]
+        accuracies = [percent(own[label]["accuracy"]) for own in rows.values()]
         table.add_row(last.classes[label], *accuracies, other)
     return table
 
@@ -217,8 +218,8 @@ def _advise(
     for trial in diagnosis.trials:
         how, found = trial.normalization, trial.accuracy
         numbers = (" ".join(f"{value:.4g}" for value in values) for values in (how.mean, how.std))
-        interval = f"{terminal.percent(found.low)} – {terminal.percent(found.high)}"
-        table.add_row(trial.title, terminal.percent(found.value), interval, *numbers, how.channels.upper())
+        interval = f"{percent(found.low)} – {percent(found.high)}"
+        table.add_row(trial.title, percent(found.value), interval, *numbers, how.channels.upper())
     terminal.result_table(table)
     terminal.result(diagnosis.verdict)
     if diagnosis.better is not None:

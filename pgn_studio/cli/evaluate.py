@@ -15,6 +15,7 @@ from pgn_studio.cli.gamma_options import GivenGammas, given_gammas, note_abstent
 from pgn_studio.cli.options import check_json_file, with_settings
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.project.resolve import WhichPgn, find_pgn
 
@@ -132,7 +133,7 @@ def gamma_table(found: Sequence[Evaluation], name: str) -> Table:
         shares = (metrics.clean_accuracy, metrics.perturbed_accuracy, metrics.perturbed_accuracy_8bit)
         table.add_row(
             f"{evaluation.facts['gamma']:g}",
-            *map(terminal.percent, shares),
+            *map(percent, shares),
             str(metrics.fixed_8bit),
             str(metrics.broken_8bit),
             f"{metrics.l2_mean:.4g}",
@@ -143,7 +144,7 @@ def gamma_table(found: Sequence[Evaluation], name: str) -> Table:
 
 def evaluation_table(evaluation: Evaluation, name: str) -> Table:
     """The figures as a person reads them."""
-    metrics, percent = evaluation.metrics, terminal.percent
+    metrics = evaluation.metrics
     table = Table(
         title=f"{name} at γ {evaluation.facts['gamma']:g} {_where(evaluation)}", title_justify="left"
     )

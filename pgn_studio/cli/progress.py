@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from types import TracebackType
 
-from pgn_studio.cli.terminal import LiveLine, duration, percent
+from pgn_studio.cli.terminal import LiveLine, duration
 from pgn_studio.cli.wording import in_options
+from pgn_studio.core.amounts import percent, plural
 from pgn_studio.core.training.eta import ETAWords
 from pgn_studio.core.training.events import (
     EpochCompleted,
@@ -65,8 +66,8 @@ class TrainingReport:
         goes_on = f", from step {event.first_step}" if event.first_step else ""
         self._line.note(
             f"Training on {event.device} in {event.precision}: {event.train_images} training and "
-            f"{event.val_images} validation images, {event.total_epochs} epochs of "
-            f"{event.steps_per_epoch} steps{goes_on}."
+            f"{event.val_images} validation images, {plural(event.total_epochs, 'epoch')} of "
+            f"{plural(event.steps_per_epoch, 'step')}{goes_on}."
         )
         self._line.note(
             f"The frozen classifier is right on {percent(event.clean_accuracy)} of the validation images "

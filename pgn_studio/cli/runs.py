@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from pgn_studio.cli import terminal
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.errors import ConfigError
 from pgn_studio.core.gamma import gamma_text
 
@@ -123,7 +124,7 @@ def _table(rows: list[dict[str, Any]], place: Path) -> Table:
         when = datetime.fromisoformat(row["created"]).astimezone()
         clean, perturbed = row["clean_accuracy"], row["perturbed_accuracy_8bit"]
         measured = clean is not None and perturbed is not None
-        figures = f"{terminal.percent(clean)} -> {terminal.percent(perturbed)}" if measured else ""
+        figures = f"{percent(clean)} -> {percent(perturbed)}" if measured else ""
         table.add_row(
             f"{row['name']} ({Path(row['folder']).name})" if row["name"] else Path(row["folder"]).name,
             f"{when:%Y-%m-%d %H:%M}",

@@ -180,11 +180,6 @@ class LiveLine:
         return f"  {duration(seconds)} left"
 
 
-def percent(value: float | None) -> str:
-    """0.9123 as "91.2 %"."""
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
 def duration(seconds: float) -> str:
     """3725 as "1:02:05", 65 as "1:05"."""
     minutes, seconds_left = divmod(max(0, round(seconds)), 60)

@@ -15,6 +15,7 @@ from pgn_studio.cli.options import option_name, with_settings
 from pgn_studio.cli.progress import TrainingReport
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.core.amounts import percent, plural
 from pgn_studio.core.config import TrainingSettings, check_discriminator, is_black_box
 from pgn_studio.core.errors import Canceled, ConfigError, RunError
 from pgn_studio.core.project.resolve import find_run, resolve_classifier
@@ -240,13 +241,13 @@ def print_result(finished: RunFinished) -> None:
     """The validation figures of the PGN that the run keeps, on stdout."""
     word = "Completed" if finished.reason == "completed" else "Stopped"
     terminal.result(
-        f"{word} after {finished.epoch} epochs ({finished.step} steps) "
+        f"{word} after {plural(finished.epoch, 'epoch')} ({plural(finished.step, 'step')}) "
         f"in {terminal.duration(finished.seconds)}."
     )
     terminal.result(
-        f"Validation accuracy {terminal.percent(finished.clean_accuracy)} -> "
-        f"{terminal.percent(finished.perturbed_accuracy)}, "
-        f"after 8-bit rounding {terminal.percent(finished.perturbed_accuracy_8bit)}"
+        f"Validation accuracy {percent(finished.clean_accuracy)} -> "
+        f"{percent(finished.perturbed_accuracy)}, "
+        f"after 8-bit rounding {percent(finished.perturbed_accuracy_8bit)}"
     )
     if finished.kept is not None:
         terminal.result(f"Kept: {finished.describe_kept()}")

@@ -11,6 +11,7 @@ from pgn_studio.cli import terminal
 from pgn_studio.cli.options import refuse_folder, with_settings
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.config import ClassifierSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError
 
@@ -100,7 +101,7 @@ def _print_accuracies(
         split = dataset.split(name)
         with terminal.progress(f"Measuring on {name}", stop) as report:
             accuracy = measure_accuracy(classifier, split, device=device, progress=report)
-        terminal.result(f"{name:<5} accuracy {terminal.percent(accuracy):>7} ({len(split)} images)")
+        terminal.result(f"{name:<5} accuracy {percent(accuracy):>7} ({len(split)} images)")
 
 
 class ClassifierReport:
@@ -119,11 +120,11 @@ class ClassifierReport:
 
     def __call__(self, progress: ClassifierProgress) -> None:
         val = progress.val_accuracy
-        measured = "" if val is None else f"  validation {terminal.percent(val)}"
+        measured = "" if val is None else f"  validation {percent(val)}"
         self._line.show(
             progress.step,
             progress.total_steps,
             f"epoch {progress.epoch}/{self._epochs}",
-            f"loss {progress.loss:.4f}  training {terminal.percent(progress.train_accuracy)}{measured}"
+            f"loss {progress.loss:.4f}  training {percent(progress.train_accuracy)}{measured}"
             f"  {progress.images_per_second:.0f} images/s",
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pgn_studio.core.advice import Advice, Setting
 from pgn_studio.core.errors import ConfigError
 
 MOST_GAMMA = 1e6
@@ -36,7 +37,12 @@ class GammaRange:
         """`gamma` itself. Raises ConfigError where it is outside."""
         if gamma not in self:
             raise ConfigError(
-                f"gamma {gamma:g} is outside of the range {self} that this PGN was trained for.",
+                Advice(
+                    "{} {:g} is outside of the range {} that this PGN was trained for.",
+                    Setting("gamma"),
+                    gamma,
+                    self,
+                ),
                 hint=f"Choose one from {self.low:g} to {self.high:g}, or train a PGN for another range.",
             )
         return float(gamma)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pgn_studio.core.advice import Advice, Argument, Command, Setting
+from pgn_studio.core.amounts import plural
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import ClassifierError, ConfigError, RunError
 from pgn_studio.core.files import (
@@ -189,7 +190,7 @@ class RunFolder:
         """Raises RunError when nothing is left to do up to `epochs`."""
         if self._run_json.get("status") == "completed" and (epochs or 0) <= (self.settings.epochs or 0):
             raise RunError(
-                f"The run {self.path} has done its {self.settings.epochs} epochs.",
+                f"The run {self.path} has done its {plural(self.settings.epochs or 0, 'epoch')}.",
                 hint=Advice("Give {} above {} to train longer.", Setting("epochs"), self.settings.epochs),
             )
 

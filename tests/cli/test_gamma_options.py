@@ -197,10 +197,10 @@ def test_the_frontier_comes_from_one_pgn(pgn_studio: RunCommand, work: Path, tmp
 
 def test_figures_over_gamma_that_cannot_be(pgn_studio: RunCommand, work: Path, tmp_path: Path) -> None:
     for target, more, said in (
-        ("fixed", ("--what", "frontier"), "Train one for a range, such as --gamma"),
-        ("dial", ("--what", "frontier", "--gamma", "0.1,9"), "outside of the range"),
+        ("fixed", ("--what", "frontier"), "--gamma 0.3..30"),
+        ("dial", ("--what", "frontier", "--gamma", "0.1,9"), "--gamma 9 is outside of the range"),
         ("dial", ("--what", "comparison", "--gamma", "0.1,9"), "outside of the range"),
-        ("fixed", ("--what", "comparison", "--gamma", "0.1,0.2"), "gamma 0.1 alone"),
+        ("fixed", ("--what", "comparison", "--gamma", "0.1,0.2"), "Leave --gamma out"),
         ("dial", ("--what", "curves", "--gamma", "0.1"), "--gamma"),
     ):
         outcome = pgn_studio("export", work / target, *more, "--out", tmp_path / "f.png")

@@ -85,8 +85,3 @@ def test_live_line_says_the_time_left(
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (65.4, "1:05"), (3725, "1:02:05"), (-3, "0:00")])
 def test_duration(seconds: float, text: str) -> None:
     assert terminal.duration(seconds) == text
-
-
-def test_percent() -> None:
-    assert terminal.percent(0.9123) == "91.2 %"
-    assert terminal.percent(None) == "–"

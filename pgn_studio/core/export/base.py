@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
+from pgn_studio.core.advice import Advice, Argument
 from pgn_studio.core.errors import ConfigError, PgnStudioError, RunError
 from pgn_studio.core.files import replacing
 
@@ -128,7 +129,8 @@ class Option:
             most = "or more" if high is None else f"to {high:g}"
             unit = f" {self.unit}" if self.unit not in ("", "%") else ""
             raise ConfigError(
-                f"{self.name}: {value:g} is out of range.", hint=f"Choose {low:g} {most}{unit}."
+                Advice("{}: {:g} is out of range.", Argument(self.name), value),
+                hint=f"Choose {low:g} {most}{unit}.",
             )
 
 

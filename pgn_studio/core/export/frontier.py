@@ -89,7 +89,7 @@ def gammas_shown(pgn: Pgn, wanted: Sequence[float], *, compared: bool = False) -
         return (pgn.gamma,)
     if served is None:
         raise ConfigError(
-            f"This PGN was trained for gamma {pgn.gamma:g} alone: it is one point of a frontier, no curve.",
+            f"This PGN was trained for γ {pgn.gamma:g} alone: it is one point of a frontier, no curve.",
             hint=Advice(
                 "Train one for a range, such as {}, or name this one with {}; accuracy against the strength"
                 " of its perturbation is drawn by {}.",

@@ -101,8 +101,8 @@ class Pgn(nn.Module):
             if math.isclose(gamma, self.info.gamma, rel_tol=1e-6):
                 return self
             raise ConfigError(
-                f"This PGN was trained for gamma {self.info.gamma:g} alone, got {gamma:g}.",
-                hint="Leave gamma out, or train a PGN for a range of it.",
+                f"This PGN was trained for γ {self.info.gamma:g} alone, got {gamma:g}.",
+                hint=Advice("Leave {} out, or train a PGN for a range of it.", Setting("gamma")),
             )
         other = copy.copy(self)
         other.gamma = self.generator.gammas.check(gamma)

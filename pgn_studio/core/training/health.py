@@ -10,6 +10,7 @@ import math
 import torch
 
 from pgn_studio.core.advice import Advice, Setting
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.errors import RunError
 from pgn_studio.core.training.events import Notice, RunFinished
@@ -27,22 +28,22 @@ def few_failures(
     """
     if settings.problem != "enhance":
         return None
-    right = f"The classifier is right on {clean_train_accuracy:.1%} of the training images"
+    right = f"The classifier is right on {percent(clean_train_accuracy)} of the training images"
     if known and input_mixup > 0:
         return Notice(
             step,
             "validation-known",
             f"{right} and on nearly all of the validation images: it seems to know both. It is shown them"
-            f" mixed with up to {input_mixup:.0%} of another image, so that it fails often enough to learn"
-            " from; this run's figures on validation are of mixed images.",
+            f" mixed with up to {percent(input_mixup, 0)} of another image, so that it fails often enough to"
+            " learn from; this run's figures on validation are of mixed images.",
             "Give training and validation images that the classifier has not seen.",
         )
     if input_mixup > 0:
         return Notice(
             step,
             "blending",
-            f"{right}, more than on others: it is shown them mixed with up to {input_mixup:.0%} of another"
-            " image, so that there are failures to learn from.",
+            f"{right}, more than on others: it is shown them mixed with up to {percent(input_mixup, 0)} of"
+            " another image, so that there are failures to learn from.",
             "Images that the classifier has not seen would serve better.",
             "info",
         )
@@ -66,7 +67,8 @@ def below_clean(ending: RunFinished, settings: TrainingSettings) -> Notice | Non
         return Notice(
             step,
             "below-clean",
-            f"The PGN that this run keeps reaches {kept:.1%} on validation; without it it is {clean:.1%}.",
+            f"The PGN that this run keeps reaches {percent(kept)} on validation;"
+            f" without it it is {percent(clean)}.",
             Advice(
                 "Raise {}, lower {}, or train for more epochs.", Setting("gamma"), Setting("learning_rate_g")
             ),
@@ -75,7 +77,7 @@ def below_clean(ending: RunFinished, settings: TrainingSettings) -> Notice | Non
         return Notice(
             step,
             "no-attack",
-            f"The PGN that this run keeps leaves accuracy at {kept:.1%}; clean it is {clean:.1%}.",
+            f"The PGN that this run keeps leaves accuracy at {percent(kept)}; clean it is {percent(clean)}.",
             Advice("Lower {}, or train for more epochs.", Setting("gamma")),
         )
     return None

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pgn_studio.core.advice import Advice, Setting
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.config import LossName, Problem, TrainingSettings
 from pgn_studio.core.training.events import EpochCompleted, Notice, NoticeLevel, StepCompleted
 
@@ -89,8 +90,11 @@ def _outrun_text(now: Reading) -> str:
     if now.val_loss >= ACCURACY_LOSS[0] or math.isnan(now.success):
         where = f"on validation {100 * now.val_loss:.1f} points fewer images are {now.wanted} than clean"
     else:
-        where = f"{now.success:.1%} of the perturbed images are {now.wanted}, {now.baseline:.1%} of the clean"
-    believed = "" if math.isnan(now.belief) else f"; D expects it of {now.belief:.0%} at least"
+        where = (
+            f"{percent(now.success)} of the perturbed images are {now.wanted}, "
+            f"{percent(now.baseline)} of the clean"
+        )
+    believed = "" if math.isnan(now.belief) else f"; D expects it of {percent(now.belief, 0)} at least"
     return f"G outran D: {where}{believed}."
 
 
@@ -114,10 +118,9 @@ def _one_class(now: Reading) -> bool:
 
 def _one_class_text(now: Reading) -> str:
     if now.success < 0.5:
-        return (
-            f"{1 - now.success:.1%} of the targets are 0: hardly any perturbation is a success to learn from."
-        )
-    shares = f"{now.success:.1%} of the targets are 1, {now.baseline:.1%} without perturbation"
+        few = percent(1 - now.success)
+        return f"{few} of the targets are 0: hardly any perturbation is a success to learn from."
+    shares = f"{percent(now.success)} of the targets are 1, {percent(now.baseline)} without perturbation"
     return f"{shares}: there are few failures to learn from."
 
 
@@ -150,8 +153,8 @@ CHECKS = (
             "Raise {} (now {:g}) or lower {}; or help D: raise {}.", _GAMMA, now.gamma, _RATE_G, _RATE_D
         ),
         lambda now: (
-            f"D has caught up with G: {now.success:.1%} of the perturbed images are {now.wanted}, "
-            f"{now.baseline:.1%} of the clean."
+            f"D has caught up with G: {percent(now.success)} of the perturbed images are {now.wanted}, "
+            f"{percent(now.baseline)} of the clean."
         ),
     ),
     Check(
@@ -161,7 +164,7 @@ CHECKS = (
         lambda now: now.d_loss <= D_LOSS[1] or now.d_spread >= D_SPREAD[1],
         lambda now: (
             f"D answers nearly the same to everything: its judgments vary by {now.d_spread:.3f}, and its "
-            f"loss is {now.d_loss:.0%} of what the best constant gives, though both outcomes occur."
+            f"loss is {percent(now.d_loss, 0)} of what the best constant gives, though both outcomes occur."
         ),
         lambda now: Advice(
             "Raise {}; or let D see more: {}, {}, another {}.",
@@ -179,7 +182,7 @@ CHECKS = (
         lambda now: 1 - ONE_CLASS[1] <= now.success <= ONE_CLASS[1],
         _one_class_text,
         _one_class_hint,
-        lambda now: f"Both outcomes occur: {now.success:.1%} of the targets are 1.",
+        lambda now: f"Both outcomes occur: {percent(now.success)} of the targets are 1.",
     ),
     Check(
         "perturbation-vanishing",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.evaluation.evaluate import Evaluation, Metrics
 from pgn_studio.core.evaluation.metrics import figures_kept
 from pgn_studio.core.perturbation.pgn import ABSTAINS_ALWAYS, Pgn
@@ -82,7 +83,8 @@ def abstention_notice(own: OwnGamma, *, step: int) -> Notice | None:
     return Notice(
         step,
         "abstains-always",
-        f"On validation the PGN is worse than none at every γ: at best {best:.1%} (γ {own.pgn.gamma:g}), "
-        f"without it {clean:.1%}. The PGN that is kept leaves every image as it is.",
+        f"On validation the PGN is worse than none at every γ: at best {percent(best)} "
+        f"(γ {own.pgn.gamma:g}), without it {percent(clean)}. "
+        "The PGN that is kept leaves every image as it is.",
         "Train on more images that the classifier has not seen, or with an encoder that knows more than it.",
     )

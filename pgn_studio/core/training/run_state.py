@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pgn_studio.core.advice import Advice, Setting
+from pgn_studio.core.amounts import plural
 from pgn_studio.core.classifiers import Classifier, check_suits, measure_accuracy
 from pgn_studio.core.config import TrainingSettings
 from pgn_studio.core.data.dataset import ImageDataset
@@ -129,7 +130,7 @@ class RunState:
         if self.state.step >= self.total_steps and self.completed and ended:
             # else it was killed before it could say so
             hint = Advice("Give {} above {} to go on.", Setting("epochs"), self.epochs)
-            raise RunError(f"This run has done its {self.epochs} epochs.", hint=hint)
+            raise RunError(f"This run has done its {plural(self.epochs, 'epoch')}.", hint=hint)
         self._measure_classifier()
         self._announce(records)
 

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.amounts import plural
 from pgn_studio.gui.widgets.inputs import WheelGuard
-from pgn_studio.gui.widgets.row_table import plural
 
 if TYPE_CHECKING:
     from pgn_studio.core.data.dataset import SkippedFile
@@ -59,7 +59,9 @@ class MoreEpochsDialog(QDialog):
         self.setObjectName("more_epochs_dialog")
         self.setWindowTitle("Continue with more epochs")
         self._done = done
-        text = QLabel(f"This run has done its {done:,} epochs. It continues exactly where it ended.", self)
+        text = QLabel(
+            f"This run has done its {plural(done, 'epoch')}. It continues exactly where it ended.", self
+        )
         text.setWordWrap(True)
         self.more = QSpinBox(self)
         self.more.setObjectName("more_epochs")

@@ -113,7 +113,7 @@ class FilterBar(QWidget):
         self._sort.setAccessibleName("Sort by")
         self._sort.setToolTip("Order of the images")
         self._sort.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._sort.setMinimumContentsLength(9)
+        self._sort.setMinimumContentsLength(11)
         self._text.setMinimumWidth(80)
         for key in SortKey:
             self._sort.addItem(key.title, key.value)

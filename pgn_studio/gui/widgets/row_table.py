@@ -123,16 +123,6 @@ class RowTable(QTableView):
         self.selectRow(index.row())
 
 
-def plural(number: int, noun: str) -> str:
-    """ "1 run", "2,000 runs"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """0.9123 as "91.2 %"."""
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
-
-
 def interval(low: float | None, high: float | None) -> str:
     """As "90.1 – 93.2 %"; nothing where there is none."""
     return "" if low is None or high is None else f"{100 * low:.1f} – {100 * high:.1f} %"

@@ -98,8 +98,8 @@ def test_the_figures_are_in_the_message() -> None:
     monitor = enhancing()
     notices = told(monitor, steps(100, **SICK["g-outran-d"]))
     assert notices[0].level == "severe"
-    assert "40.0% of the perturbed images are right, 90.0% of the clean" in notices[0].message
-    assert "68%" in notices[0].message  # 1 - √0.1: D believes so at least
+    assert "40.0 % of the perturbed images are right, 90.0 % of the clean" in notices[0].message
+    assert "68 %" in notices[0].message  # 1 - √0.1: D believes so at least
     assert "(now 10)" in notices[0].hint
 
 
@@ -142,14 +142,14 @@ def test_an_attack_that_works_is_healthy_and_one_that_only_d_believes_in_is_not(
     fails = {"target_mean": 0.1, "perturbed_accuracy": 0.9, "fixed": 0, "broken": 0, "loss_g": 0.01}
     notices = told(Monitor(problem="adversarial", loss="least-squares"), steps(200, **fails))
     assert [notice.code for notice in notices] == ["g-outran-d"]
-    assert "10.0% of the perturbed images are wrong" in notices[0].message
+    assert "10.0 % of the perturbed images are wrong" in notices[0].message
 
 
 def test_no_success_at_all_is_told_as_such() -> None:
     never = {"target_mean": 0.0, "perturbed_accuracy": 1.0, "clean_accuracy": 1.0, "fixed": 0, "broken": 0}
     notices = told(Monitor(problem="adversarial", loss="least-squares"), steps(100, loss_g=0.9, **never))
     assert [notice.code for notice in notices] == ["targets-constant"]
-    assert "100.0% of the targets are 0" in notices[0].message
+    assert "100.0 % of the targets are 0" in notices[0].message
 
 
 def test_targets_that_became_1_through_the_pgn_are_what_is_wanted() -> None:

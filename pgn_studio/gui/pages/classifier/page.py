@@ -22,13 +22,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.evaluation.selection import Selection
 from pgn_studio.gui.pages.classifier.measuring import SPLITS, Measuring
 from pgn_studio.gui.pages.classifier.trials_panel import TrialsPanel
 from pgn_studio.gui.pages.inspect.browser import ConfusionView, Side
 from pgn_studio.gui.theme import current_theme
 from pgn_studio.gui.widgets.notices import Banner
-from pgn_studio.gui.widgets.row_table import Column, RowTable, count, interval, percent
+from pgn_studio.gui.widgets.row_table import Column, RowTable, count, interval
 
 if TYPE_CHECKING:
     from pgn_studio.core.classifiers import Classifier
@@ -166,7 +167,7 @@ class ClassifierPage(QWidget):
         figures.setObjectName("classifier-figures-splitter")
         figures.addWidget(self.classes)
         figures.addWidget(self.confusion)
-        figures.setSizes([380, 330])
+        figures.setSizes([430, 280])
         figures.setChildrenCollapsible(False)
         self._figures.addWidget(self.nothing)
         self._figures.addWidget(figures)
@@ -206,11 +207,13 @@ class ClassifierPage(QWidget):
 
     @Slot()
     def _fit_columns(self) -> None:
-        """Numbers are read at every size of the texts."""
+        """Numbers and their titles are read at every size of the texts."""
+        header = self.classes.horizontalHeader()
         for number, column in enumerate(CLASS_COLUMNS):
             if column.field in WIDEST:
-                wide = self.classes.fontMetrics().horizontalAdvance(WIDEST[column.field]) + 16
-                self.classes.horizontalHeader().resizeSection(number, wide)
+                figure = self.classes.fontMetrics().horizontalAdvance(WIDEST[column.field])
+                title = header.fontMetrics().horizontalAdvance(column.head)
+                header.resizeSection(number, max(figure, title) + 20)
 
     def _connect(self) -> None:
         current_theme().changed.connect(self._fit_columns)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from pgn_studio.gui.widgets.row_table import Column, RowTable, interval, percent
+from pgn_studio.core.amounts import percent
+from pgn_studio.gui.widgets.row_table import Column, RowTable, interval
 
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.normalization_check import Diagnosis

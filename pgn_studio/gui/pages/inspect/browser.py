@@ -33,13 +33,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.evaluation.selection import Outcome, Selection
 from pgn_studio.gui.gallery.model import GalleryContent
 from pgn_studio.gui.gallery.panel import GalleryPanel
 from pgn_studio.gui.pages.inspect.perturbation_view import diverging
 from pgn_studio.gui.pictures import to_qimage
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.widgets.row_table import Column, RowTable, count, percent
+from pgn_studio.gui.widgets.row_table import Column, RowTable, count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

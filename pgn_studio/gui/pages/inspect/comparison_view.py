@@ -10,10 +10,10 @@ from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from pgn_studio.core.amounts import percent
 from pgn_studio.gui.gallery.delegate import RIGHT_COLOR, WRONG_COLOR
 from pgn_studio.gui.pages.inspect.perturbation_view import MAX_GAIN, perturbation_picture
 from pgn_studio.gui.pictures import to_qimage
-from pgn_studio.gui.widgets.row_table import percent
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent

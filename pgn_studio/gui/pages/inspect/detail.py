@@ -12,6 +12,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPalette, QPixmap
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from pgn_studio.core.amounts import percent
 from pgn_studio.core.evaluation.selection import Outcome
 from pgn_studio.gui.gallery.delegate import BADGE_PX, paint_badge
 from pgn_studio.gui.pages.inspect.linked_views import LinkedViews
@@ -19,7 +20,6 @@ from pgn_studio.gui.pages.inspect.perturbation_view import ColorBar, GainControl
 from pgn_studio.gui.pages.inspect.strength import StrengthControl
 from pgn_studio.gui.pages.inspect.subject import Facts, Sample
 from pgn_studio.gui.pictures import to_qimage
-from pgn_studio.gui.widgets.row_table import percent
 
 if TYPE_CHECKING:
     from pgn_studio.core.evaluation.strength import StrengthCurve

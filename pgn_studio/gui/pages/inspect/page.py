@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.amounts import percent, plural
 from pgn_studio.core.errors import DataError, PgnStudioError
 from pgn_studio.core.export.base import Export
 from pgn_studio.core.export.comparison_figure import ComparisonExport
@@ -47,7 +48,6 @@ from pgn_studio.gui.pages.inspect.subject import (
     perturbed_images,
 )
 from pgn_studio.gui.pages.inspect.toolbar import PERTURBED, InspectToolbar
-from pgn_studio.gui.widgets.row_table import percent, plural
 from pgn_studio.gui.wording import error_text
 
 if TYPE_CHECKING:

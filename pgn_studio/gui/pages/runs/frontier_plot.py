@@ -10,10 +10,10 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
+from pgn_studio.core.amounts import plural
 from pgn_studio.core.run_records import RunRecord, frontier, has_figures, needs_log_axis
 from pgn_studio.gui.pages.setup.cards import shortened
 from pgn_studio.gui.theme import current_theme
-from pgn_studio.gui.widgets.row_table import plural
 
 MOST_LABELS = 40  # of γ beside points: more would hide each other
 _ROOM, _ALONE = 0.12, 0.5  # beside the points: of their span; of the RMS of a single one

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.amounts import plural
 from pgn_studio.core.annotations import Annotations, write_annotations
 from pgn_studio.core.errors import PgnStudioError, RunError
 from pgn_studio.core.paths import runs_folder
@@ -33,7 +34,6 @@ from pgn_studio.gui.operations import run_in_background
 from pgn_studio.gui.pages.runs.details import RunDetails
 from pgn_studio.gui.pages.runs.frontier_plot import FrontierPlot
 from pgn_studio.gui.pages.runs.model import FilteredRuns, RunsModel
-from pgn_studio.gui.widgets.row_table import plural
 
 SEARCH_TIP = "Words in names, tags, notes; or settings: gamma=10, tag=paper, status=completed (Ctrl+F)"
 

@@ -19,10 +19,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pgn_studio.core.amounts import percent, plural
 from pgn_studio.core.config import DataSettings
 from pgn_studio.core.data import DATASETS, dataset_title
 from pgn_studio.gui.widgets.compact import Collapsible
-from pgn_studio.gui.widgets.row_table import plural
 from pgn_studio.gui.widgets.settings_form import SettingsForm
 
 if TYPE_CHECKING:
@@ -296,5 +296,6 @@ class ClassifierCard(QGroupBox):
     @Slot(float, str)
     def show_accuracy(self, accuracy: float, split: str) -> None:
         name, note, which = split.partition(" (")  # "test (no test: …)" where it was learned from
-        self.accuracy.setText(f"{name.capitalize()} accuracy (clean): {100 * accuracy:.1f}\u00a0%{note}{which}")
+        figure = percent(accuracy).replace(" ", "\N{NO-BREAK SPACE}")  # a line has no sign alone
+        self.accuracy.setText(f"{name.capitalize()} accuracy (clean): {figure}{note}{which}")
         self.accuracy.show()

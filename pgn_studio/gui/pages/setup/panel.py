@@ -197,7 +197,7 @@ class SetupPanel(QWidget):
         self.continue_button.setText("Continue…" if asks else "Continue")
 
     def sizeHint(self) -> QSize:
-        return QSize(360, 640)
+        return QSize(352, 640)
 
     def _button(self, text: str, name: str, tooltip: str) -> QPushButton:
         button = QPushButton(text, self)

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
+from pgn_studio.core.amounts import plural
 from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.locks import Holder
 from pgn_studio.core.training.eta import ETAWords
@@ -32,7 +33,6 @@ from pgn_studio.gui.plots.series import DASHES, ComparedRun
 from pgn_studio.gui.training.controller import RunState, TrainingBridge
 from pgn_studio.gui.training.history import EPOCH_COLUMNS, RunHistory
 from pgn_studio.gui.widgets.notices import Banner
-from pgn_studio.gui.widgets.row_table import plural
 
 NO_STEPS = "No steps yet: choose settings on the left, then press Start."
 RATE_STEPS = 30  # whose images per second are averaged

@@ -161,7 +161,7 @@ def test_a_wrong_normalization_is_offered_to_be_mended_and_is(window: MainWindow
     assert facts["mean"] == pytest.approx(classifier.info.mean)
     assert classifier.info.mean != WRONG.mean
     shown = controller.setup.classifier.accuracy.text()
-    assert shown == f"Test accuracy (clean): {100 * after:.1f}\u00a0%"
+    assert shown == f"Test accuracy (clean): {100 * after:.1f}\N{NO-BREAK SPACE}%"
 
 
 def test_a_good_one_is_left_alone(window: MainWindow, qtbot: QtBot) -> None:
