@@ -96,6 +96,7 @@ class RowTable(QTableView):
     def show_whole(self, rows: int) -> None:
         """As high as so many rows, whatever the size of texts."""
         self._whole = rows
+        self.rows.modelReset.connect(self._fit_width)
         self._fit()
 
     @Slot()
@@ -105,6 +106,15 @@ class RowTable(QTableView):
         if self._whole:
             header = self.horizontalHeader().sizeHint().height()
             self.setFixedHeight(self._whole * height + header + 2 * self.frameWidth() + 2)
+            self._fit_width()
+
+    @Slot()
+    def _fit_width(self) -> None:
+        """A scroll bar would hide the last row."""
+        header = self.horizontalHeader()
+        columns = range(header.count())
+        widths = (max(header.sectionSizeHint(n), self.sizeHintForColumn(n)) for n in columns)
+        self.setMinimumWidth(sum(widths) + 2 * self.frameWidth())
 
     def row_of(self, index: QModelIndex) -> Row:
         """The row behind a cell of the view."""
