@@ -171,7 +171,7 @@ def at(gamma: float, accuracy: float) -> AtGamma:
 
 
 def test_curves_follow_the_dial_to_the_nearest_measured_gamma(qtbot: QtBot, make_window: Any) -> None:
-    page = controller_of(make_window()).training
+    page = controller_of(make_window()).train_page
     told = [
         EpochCompleted(
             number, 10 * number, 3.0, 0.9, 0.95, 0.95, 6, 2, 0.5, 0.03, 0.2, 0.1, 1.0, True,
@@ -197,7 +197,7 @@ def test_curves_follow_the_dial_to_the_nearest_measured_gamma(qtbot: QtBot, make
 
 
 def test_a_run_of_one_gamma_is_shown_as_ever(make_window: Any) -> None:
-    page = controller_of(make_window()).training
+    page = controller_of(make_window()).train_page
     line = {"event": "EpochCompleted", "epoch": 1, "step": 10, "gamma": 3.0, "clean_accuracy": 0.9}
     page.replay([line])
     page.show_gamma(0.5)
