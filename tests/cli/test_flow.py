@@ -179,11 +179,11 @@ def test_ctrl_c_keeps_the_run_and_resume_goes_on(
     again = pgn_studio("train", "--resume", run)
     assert again.code == 0, again.err
     assert "from step 2" in again.err
-    assert "Completed after 1 epochs" in again.out
+    assert "Completed after 1 epoch " in again.out
 
     refused = pgn_studio("train", "--resume", run)
     assert refused.code == 2
-    assert "has done its 1 epochs. Give --epochs above 1" in refused.err
+    assert "Give --epochs above 1" in refused.err
 
     longer = pgn_studio("train", "--resume", run, "--epochs", "2", "--device", "cpu")
     assert longer.code == 0, longer.err
