@@ -26,7 +26,7 @@ def test_demo_trains_anew(pgn_studio: RunCommand, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(demo, "ENHANCE", {**demo.ENHANCE, **short})
     outcome = pgn_studio("demo", "--train", "--out", tmp_path / "demo")
     assert outcome.code == 0, outcome.err
-    assert "Completed after 1 epochs" in outcome.out
+    assert "Completed after 1 epoch " in outcome.out
     assert (tmp_path / "demo" / "run" / "pgn.safetensors").is_file()
     again = pgn_studio("demo", "--train", "--out", tmp_path / "demo")
     assert again.code == 2
