@@ -48,9 +48,11 @@ class GammaRange:
         return float(gamma)
 
     def spaced(self, count: int) -> tuple[float, ...]:
-        """`count` γ, at least two, from low to high in equal ratios, to three digits but for the ends."""
+        """`count` γ, at least two, from low to high in equal ratios, to three digits but for ends and middle."""
         step = math.log(self.high / self.low) / (count - 1)
-        inner = (float(f"{self.low * math.exp(step * number):.3g}") for number in range(1, count - 1))
+        inner = [float(f"{self.low * math.exp(step * number):.3g}") for number in range(1, count - 1)]
+        if count % 2:
+            inner[len(inner) // 2] = self.middle
         return (self.low, *(min(max(self.low, gamma), self.high) for gamma in inner), self.high)
 
 
