@@ -85,7 +85,7 @@ def test_what_is_not_served_is_refused_before_anything_is_measured() -> None:
     classifier, net = counting()
     with pytest.raises(ConfigError, match=r"gamma 31 is outside of the range 0\.3\.\.30"):
         evaluate_along(make_dial(), (3.0, 31.0), classifier, make_split(4), **NAMED)
-    with pytest.raises(ConfigError, match="gamma 3 alone"):
+    with pytest.raises(ConfigError, match="γ 3 alone"):
         evaluate_along(make_dial(gamma=3.0), (3.0, 10.0), classifier, make_split(4), **NAMED)
     with pytest.raises(DataError, match="no images"):
         evaluate_along(

@@ -50,7 +50,7 @@ def test_it_is_measured_over_the_range_unless_told_where() -> None:
 
 def test_one_gamma_is_no_curve_but_a_point_beside_one() -> None:
     pgn = make_dial(gamma=3.0)
-    with pytest.raises(ConfigError, match="gamma 3 alone.*gamma=.0.3, 30"):
+    with pytest.raises(ConfigError, match="γ 3 alone.*gamma=.0.3, 30"):
         gammas_shown(pgn, ())
     assert gammas_shown(pgn, (1.0, 10.0), compared=True) == (3.0,)
 
