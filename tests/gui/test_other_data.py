@@ -83,4 +83,4 @@ def test_the_images_are_divided_as_for_the_classifiers_training(
     assert dataset is not None
     assert dataset.fingerprint == trained.fingerprint
     assert not window.notice.isVisible()
-    assert controller_of(window).setup.classifier.accuracy.text().endswith(" %")
+    assert controller_of(window).setup.classifier.accuracy.text().endswith("\N{NO-BREAK SPACE}%")
