@@ -48,7 +48,7 @@ class GammaRange:
         return float(gamma)
 
     def spaced(self, count: int) -> tuple[float, ...]:
-        """`count` γ, at least two, from low to high in equal ratios, to three digits but for ends and middle."""
+        """`count` γ, at least two, from low to high in equal ratios; between the ends they are rounded."""
         step = math.log(self.high / self.low) / (count - 1)
         inner = [float(f"{self.low * math.exp(step * number):.3g}") for number in range(1, count - 1)]
         if count % 2:
