@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from types import TracebackType
 
-from pgn_studio.cli.terminal import LiveLine, duration
+from pgn_studio.cli.terminal import LiveLine
 from pgn_studio.cli.wording import in_options
-from pgn_studio.core.amounts import percent, plural
+from pgn_studio.core.amounts import duration, percent, plural
 from pgn_studio.core.training.eta import ETAWords
 from pgn_studio.core.training.events import (
     EpochCompleted,

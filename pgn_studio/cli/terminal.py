@@ -19,6 +19,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 
 from pgn_studio.cli.signals import Interruption
+from pgn_studio.core.amounts import duration
 from pgn_studio.core.errors import Canceled
 from pgn_studio.core.files import is_stdout, write_json
 
@@ -178,10 +179,3 @@ class LiveLine:
             return ""
         seconds = (time.monotonic() - self._started) / done * (total - step)
         return f"  {duration(seconds)} left"
-
-
-def duration(seconds: float) -> str:
-    """3725 as "1:02:05", 65 as "1:05"."""
-    minutes, seconds_left = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds_left:02}" if hours else f"{minutes}:{seconds_left:02}"

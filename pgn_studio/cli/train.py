@@ -15,7 +15,7 @@ from pgn_studio.cli.options import option_name, with_settings
 from pgn_studio.cli.progress import TrainingReport
 from pgn_studio.cli.signals import Interruption
 from pgn_studio.cli.threads import prepare
-from pgn_studio.core.amounts import percent, plural
+from pgn_studio.core.amounts import duration, percent, plural
 from pgn_studio.core.config import TrainingSettings, check_discriminator, is_black_box
 from pgn_studio.core.errors import Canceled, ConfigError, RunError
 from pgn_studio.core.project.resolve import find_run, resolve_classifier
@@ -242,7 +242,7 @@ def print_result(finished: RunFinished) -> None:
     word = "Completed" if finished.reason == "completed" else "Stopped"
     terminal.result(
         f"{word} after {plural(finished.epoch, 'epoch')} ({plural(finished.step, 'step')}) "
-        f"in {terminal.duration(finished.seconds)}."
+        f"in {duration(finished.seconds)}."
     )
     terminal.result(
         f"Validation accuracy {percent(finished.clean_accuracy)} -> "

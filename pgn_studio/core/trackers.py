@@ -33,7 +33,7 @@ TRACKERS: Registry[Tracker] = Registry("trackers", "pgn_studio.core.trackers:Tra
 
 
 class Tracked:
-    """An event sink that tells a tracker, too; one that fails costs a notice and is then left alone."""
+    """An event sink that tells a tracker, too; one that fails costs a notice and is then left out."""
 
     def __init__(
         self, name: str, tracker: Tracker, sink: EventSink, run_json: Callable[[], Mapping[str, Any]]

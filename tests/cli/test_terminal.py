@@ -80,8 +80,3 @@ def test_live_line_says_the_time_left(
         "epoch 1/2  step 40/100  loss 1  1:00 left",
         "[brackets] stay",
     ]
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (65.4, "1:05"), (3725, "1:02:05"), (-3, "0:00")])
-def test_duration(seconds: float, text: str) -> None:
-    assert terminal.duration(seconds) == text

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from pgn_studio.core.baselines import BASELINES, DEFAULT_BASELINES, baseline_names
 from pgn_studio.core.errors import ConfigError, PgnStudioError
 from pgn_studio.core.export.base import PICTURES, Picture, Source, Written, checked_suffix, option
-from pgn_studio.core.export.drawing import BLUE, GRAY, ORANGE, fonts, save_figure
+from pgn_studio.core.export.drawing import BLUE, GRAY, ORANGE, Sheet, save_figure
 from pgn_studio.core.export.figure import shortened, verdict
 
 if TYPE_CHECKING:
@@ -154,44 +153,19 @@ def _draw_column(sheet: _Sheet, number: int, label: str, row: TriptychRow, scale
     ):
         if row.difference and line != 1:
             continue
-        sheet.picture(x, sheet.top(line), pixels, edge)
+        sheet.picture(x, sheet.top(line), pixels, edge, interpolation="nearest")
         color = GRAY if line == 1 else edge
         sheet.text(x + _CELL / 2, sheet.top(line) + _CELL + 0.05, caption, _SIZE_PT, color=color)
 
 
-class _Sheet:
-    """Places things in inches from the upper left."""
-
+class _Sheet(Sheet):
     def __init__(self, columns: int) -> None:
-        from matplotlib.figure import Figure
-
-        self.width = 2 * _MARGIN + _SIDE + columns * _CELL + (columns - 1) * _GAP
-        self.width = max(self.width, 4.4)  # title and note want room
-        self.height = _TITLE + _HEAD + 3 * (_CELL + _CAPTION) + _FOOT
-        self.figure = Figure(figsize=(self.width, self.height), facecolor="white")
+        width = 2 * _MARGIN + _SIDE + columns * _CELL + (columns - 1) * _GAP
+        height = _TITLE + _HEAD + 3 * (_CELL + _CAPTION) + _FOOT
+        super().__init__(max(width, 4.4), height, side=_CELL, size_pt=_SIZE_PT)  # title and note want room
 
     def left(self, column: int) -> float:
         return _MARGIN + _SIDE + column * (_CELL + _GAP)
 
     def top(self, line: int) -> float:
         return _TITLE + _HEAD + line * (_CELL + _CAPTION)
-
-    def text(
-        self, x: float, y: float, text: str, size: float, *, color: str = "black", bold: bool = False,
-        align: str = "center",
-    ) -> None:  # fmt: skip
-        self.figure.text(
-            x / self.width, 1 - y / self.height, text, fontsize=size, color=color, ha=align, va="top",
-            weight="bold" if bold else "normal", family=fonts(), parse_math=False,
-        )  # fmt: skip
-
-    def picture(self, x: float, y: float, pixels: npt.NDArray[np.uint8], edge: str) -> None:
-        from matplotlib.patches import Rectangle
-
-        bounds = (x / self.width, 1 - (y + _CELL) / self.height, _CELL / self.width, _CELL / self.height)
-        axes = self.figure.add_axes(bounds)
-        axes.imshow(pixels, aspect="auto", interpolation="nearest")
-        axes.set_axis_off()
-        frame = Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=edge, linewidth=1.6)
-        frame.set_clip_on(False)
-        axes.add_patch(frame)

@@ -10,6 +10,8 @@ from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.base import writing
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from matplotlib.figure import Figure
 
 MIN_DPI, MAX_DPI = 30, 1200
@@ -60,6 +62,51 @@ def save_figure(figure: Figure, path: Path, *, dpi: int = 150, width_mm: float |
     # Type 42 keeps the text of a PDF as text, as journals ask.
     with writing(path) as temporary, mpl.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "pgn-studio"}):
         figure.savefig(temporary, format=kind[1:], dpi=dpi, metadata=undated)
+
+
+class Sheet:
+    """Places things in inches from the upper left of a white figure.
+
+    `side`: of its pictures, in inches. `size_pt`: of texts where no other is given.
+    """
+
+    def __init__(self, width: float, height: float, *, side: float, size_pt: float) -> None:
+        from matplotlib.figure import Figure
+
+        self.width, self.height, self._side, self._size_pt = width, height, side, size_pt
+        self.figure = Figure(figsize=(width, height), facecolor="white")
+
+    def text(
+        self, x: float, y: float, text: str, size: float | None = None, *, color: str = "black",
+        bold: bool = False, align: str = "center",
+    ) -> None:  # fmt: skip
+        size = self._size_pt if size is None else size
+        # parse_math off: a class name may hold dollar signs.
+        self.figure.text(
+            x / self.width, 1 - y / self.height, text, fontsize=size, color=color, ha=align, va="top",
+            weight="bold" if bold else "normal", family=fonts(), parse_math=False,
+        )  # fmt: skip
+
+    def picture(
+        self,
+        x: float,
+        y: float,
+        pixels: npt.NDArray[np.uint8],
+        edge: str,
+        *,
+        interpolation: str | None = None,
+    ) -> None:
+        """In a frame of the color `edge`."""
+        from matplotlib.patches import Rectangle
+
+        width, height = self._side / self.width, self._side / self.height
+        bounds = (x / self.width, 1 - (y + self._side) / self.height, width, height)
+        axes = self.figure.add_axes(bounds)
+        axes.imshow(pixels, aspect="auto", interpolation=interpolation)
+        axes.set_axis_off()
+        frame = Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=edge, linewidth=1.6)
+        frame.set_clip_on(False)
+        axes.add_patch(frame)
 
 
 def set_width(figure: Figure, width_mm: float) -> None:

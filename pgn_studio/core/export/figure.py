@@ -13,12 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from pgn_studio.core.errors import PgnStudioError
 from pgn_studio.core.export.base import PICTURES, Picture, Source, Written, checked_suffix, option
-from pgn_studio.core.export.drawing import BLUE, GRAY, ORANGE, fonts, save_figure
+from pgn_studio.core.export.drawing import BLUE, GRAY, ORANGE, Sheet, fonts, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,42 +114,17 @@ def draw_figure(rows: Sequence[TriptychRow], *, title: str = "", gain: float | N
     return page.figure
 
 
-class _Page:
-    """Places things in inches from the upper left."""
-
+class _Page(Sheet):
     def __init__(self, count: int, *, has_title: bool) -> None:
-        from matplotlib.figure import Figure
-
         self.blocks = math.ceil(count / _ROWS_IN_A_BLOCK)
         self.rows = math.ceil(count / self.blocks)
         self.top = _MARGIN + _HEAD + (_TITLE if has_title else 0.0)
-        self.width = 2 * _MARGIN + self.blocks * _BLOCK + (self.blocks - 1) * _BLOCK_GAP
-        self.height = self.top + self.rows * (_CELL + _CAPTION) + _FOOT
-        self.figure = Figure(figsize=(self.width, self.height), facecolor="white")
+        width = 2 * _MARGIN + self.blocks * _BLOCK + (self.blocks - 1) * _BLOCK_GAP
+        height = self.top + self.rows * (_CELL + _CAPTION) + _FOOT
+        super().__init__(width, height, side=_CELL, size_pt=_SIZE_PT)
 
     def left(self, block: int, column: int) -> float:
         return _MARGIN + block * (_BLOCK + _BLOCK_GAP) + column * (_CELL + _GAP)
-
-    def text(
-        self, x: float, y: float, text: str, *, size: float = _SIZE_PT, color: str = "black",
-        bold: bool = False, align: str = "center",
-    ) -> None:  # fmt: skip
-        # parse_math off: a class name may hold dollar signs.
-        self.figure.text(
-            x / self.width, 1 - y / self.height, text, fontsize=size, color=color, ha=align, va="top",
-            weight="bold" if bold else "normal", family=fonts(), parse_math=False,
-        )  # fmt: skip
-
-    def picture(self, x: float, y: float, pixels: npt.NDArray[np.uint8], edge: str) -> None:
-        from matplotlib.patches import Rectangle
-
-        bounds = (x / self.width, 1 - (y + _CELL) / self.height, _CELL / self.width, _CELL / self.height)
-        axes = self.figure.add_axes(bounds)
-        axes.imshow(pixels, aspect="auto")
-        axes.set_axis_off()
-        frame = Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=edge, linewidth=1.6)
-        frame.set_clip_on(False)
-        axes.add_patch(frame)
 
 
 def _draw_row(page: _Page, block: int, line: int, row: TriptychRow, gain: float) -> None:

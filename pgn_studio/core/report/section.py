@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgn_studio.core.evaluation.bootstrap import Bootstrap, Interval
+from pgn_studio.core.evaluation.metrics import fixed_and_broken
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,6 +140,15 @@ class Section(ABC):
 
     def to_json(self, report: Report) -> dict[str, Any]:
         return {self.key: [asdict(row) for row in self.rows]}
+
+
+def before_and_after(
+    bootstrap: Bootstrap, before: Flags, after: Flags
+) -> tuple[Interval, Interval, Interval, int, int]:
+    """Accuracy before and after, its change, fixed and broken, of what is right on the same images."""
+    shares = Shares(bootstrap, {"before": before, "after": after})
+    change = shares.change("before", "after")
+    return shares.share("before"), shares.share("after"), change, *fixed_and_broken(before, after)
 
 
 class Shares:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from pgn_studio.core.evaluation import metrics as measures
 from pgn_studio.core.evaluation.bootstrap import Bootstrap, Interval
 from pgn_studio.core.report.figures import PT, Theme, finish, new_figure, percents, set_names, short, whiskers
-from pgn_studio.core.report.section import Measured, Section, Shares
+from pgn_studio.core.report.section import Measured, Section, before_and_after
 from pgn_studio.core.report.texts import outcome, with_span
 
 if TYPE_CHECKING:
@@ -56,15 +55,8 @@ class ClassesSection(Section):
         for label in np.unique(image.labels).tolist():
             mask = image.labels == label
             own = Bootstrap(int(mask.sum()), bootstrap.resamples, (*seed, label), bootstrap.confidence)
-            before, after = clean[mask], saved[mask]
-            shares = Shares(own, {"clean": before, "saved": after})
-            fixed, broken = measures.fixed_and_broken(before, after)
-            rows.append(
-                ClassRow(
-                    evaluation.classes[label], own.n, shares.share("clean"), shares.share("saved"),
-                    shares.change("clean", "saved"), fixed, broken,
-                )
-            )  # fmt: skip
+            figures = before_and_after(own, clean[mask], saved[mask])
+            rows.append(ClassRow(evaluation.classes[label], own.n, *figures))
         return cls(rows)
 
     def cells(self, report: Report) -> list[list[str]]:

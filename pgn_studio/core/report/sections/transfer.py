@@ -10,10 +10,9 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from pgn_studio.core.evaluation import metrics as measures
 from pgn_studio.core.evaluation.bootstrap import Interval
 from pgn_studio.core.report.figures import PT, STRONG, Theme, new_figure, set_names, short
-from pgn_studio.core.report.section import Measured, Section, Shares
+from pgn_studio.core.report.section import Measured, Section, before_and_after
 from pgn_studio.core.report.texts import outcome, with_span
 
 if TYPE_CHECKING:
@@ -53,13 +52,8 @@ class TransferSection(Section):
             for classifier, clean, perturbed in zip(
                 transfer.classifiers, transfer.clean, predictions, strict=True
             ):
-                before, after = clean == labels, perturbed == labels
-                shares = Shares(measured.bootstrap, {"clean": before, "saved": after})
-                change = shares.change("clean", "saved")
-                flips = measures.fixed_and_broken(before, after)
-                rows.append(
-                    TransferRow(pgn, classifier, shares.share("clean"), shares.share("saved"), change, *flips)
-                )
+                figures = before_and_after(measured.bootstrap, clean == labels, perturbed == labels)
+                rows.append(TransferRow(pgn, classifier, *figures))
         return cls(rows)
 
     def row_name(self, row: TransferRow) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
-from pgn_studio.core.amounts import plural
+from pgn_studio.core.amounts import duration, plural
 from pgn_studio.core.gamma import GammaRange
 from pgn_studio.core.locks import Holder
 from pgn_studio.core.training.eta import ETAWords
@@ -358,10 +358,3 @@ class TrainPage(QWidget):
         self._forget_pace()
         self.bar.setRange(0, 1)
         self.bar.setValue(0)
-
-
-def duration(seconds: float) -> str:
-    """75.3 to "1:15", 4000 to "1:06:40"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
